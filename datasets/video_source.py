@@ -1,0 +1,192 @@
+"""The two places frames come from: a video file, read by OpenCV, and a folder of pictures.
+
+Both count what can be decoded, never what a header promises, and hand out frames in the order
+of decoding, so that frame i is the same picture however it is reached.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # faults become a VideoError, not a print
+
+import cv2
+import numpy as np
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+SEEK_GAP = 300  # a seek costs as much as decoding about so many frames
+FOLDER_FPS = 25.0
+
+
+class VideoError(ValueError):
+    """A video that cannot be read as what it claims to be; the message names it."""
+
+
+def to_rgb(bgr: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """The picture in RGB, resized to `size` (height, width): by area when it shrinks."""
+    if size is not None and tuple(size) != bgr.shape[:2]:
+        shrinks = size[0] <= bgr.shape[0] and size[1] <= bgr.shape[1]
+        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        bgr = cv2.resize(bgr, (int(size[1]), int(size[0])), interpolation=way)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+class FileSource:
+    """Frames of a video file."""
+
+    def __init__(self, path: str):
+        self.path = path
+        capture = self._open()
+        self.fps = float(capture.get(cv2.CAP_PROP_FPS))
+        if not (0 < self.fps < 10_000):
+            self.fps = FOLDER_FPS
+        self.promised = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        ok, first = capture.read()
+        capture.release()
+        if not ok or first is None:
+            raise VideoError(f"A video must hold at least one frame. Received: {path}")
+        self.height, self.width = first.shape[:2]
+
+    def _open(self) -> cv2.VideoCapture:
+        if not os.path.isfile(self.path):
+            raise VideoError(f"A video must exist. Received: {self.path}")
+        if os.path.getsize(self.path) == 0:
+            raise VideoError(f"A video file must not be empty. Received: {self.path} of 0 bytes")
+        capture = cv2.VideoCapture(self.path, cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            raise VideoError(
+                "A video file must open in OpenCV; it may be cut off, or in no format that FFmpeg "
+                f"knows. Received: {self.path} of {os.path.getsize(self.path)} bytes"
+            )
+        return capture
+
+    def scan(self) -> np.ndarray:
+        """Time stamps, in seconds from the first, of all frames that decode."""
+        capture, stamps = self._open(), []
+        while capture.grab():
+            stamps.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        capture.release()
+        return np.asarray(stamps)
+
+    def walk(
+        self,
+        indices: Iterable[int],
+        size: tuple[int, int] | None = None,
+        stamps: np.ndarray | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Yield the frames of non-decreasing `indices`; stop at the last frame there is.
+
+        With the time stamps of a scan, large gaps are skipped by a seek, whose landing place is
+        read off the stamp of the frame it found, and decoded on from there.
+        """
+        capture, position, picture = self._open(), -1, None
+        try:
+            for index in indices:
+                if index != position or picture is None:
+                    if stamps is not None and index - position > SEEK_GAP:
+                        capture, position = self._seek(capture, position, index, stamps)
+                    while position < index:
+                        if not capture.grab():
+                            return
+                        position += 1
+                    ok, bgr = capture.retrieve()
+                    if not ok:
+                        raise VideoError(
+                            f"Every frame must decode. Received: {self.path}, frame {index}"
+                        )
+                    picture = to_rgb(bgr, size)
+                yield picture
+        finally:
+            capture.release()
+
+    def _seek(
+        self, capture: cv2.VideoCapture, position: int, index: int, stamps: np.ndarray
+    ) -> tuple[cv2.VideoCapture, int]:
+        if np.any(np.diff(stamps) <= 0):  # packed B-frames: stamps tell nothing
+            return capture, position
+        capture.set(cv2.CAP_PROP_POS_FRAMES, round((stamps[index] - stamps[0]) * self.fps))
+        if capture.grab():
+            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            landed = int(np.abs(stamps - stamp).argmin())
+            if abs(stamps[landed] - stamp) < 1e-6 and landed <= index:
+                return capture, landed
+        capture.release()
+        return self._open(), -1
+
+
+class FolderSource:
+    """Frames of a folder of pictures whose names end in their number."""
+
+    def __init__(self, path: str, fps: float | None = None):
+        self.path = path
+        self.fps = float(fps or FOLDER_FPS)
+        self.files = numbered_files(path, PICTURES)
+        self.promised = len(self.files)
+        if not self.files:
+            raise VideoError(f"A folder of frames must hold pictures {PICTURES}. Received: {path}")
+        self.height, self.width = self._picture(0).shape[:2]
+
+    def _picture(self, index: int) -> np.ndarray:
+        bgr = cv2.imread(str(self.files[index]), cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise VideoError(f"Every frame must be a picture. Received: {self.files[index]}")
+        return bgr
+
+    def scan(self) -> np.ndarray:
+        """Time stamps of the frames, in seconds."""
+        return np.arange(len(self.files)) / self.fps
+
+    def walk(
+        self,
+        indices: Iterable[int],
+        size: tuple[int, int] | None = None,
+        stamps: np.ndarray | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Yield the frames of `indices`; stop at the last frame there is."""
+        for index in indices:
+            if index >= len(self.files):
+                return
+            bgr = self._picture(index)
+            if bgr.shape[:2] != (self.height, self.width):
+                raise VideoError(
+                    "All frames of a folder must have one size. Received: "
+                    f"{self.files[0].name} {self.height}x{self.width}, "
+                    f"{self.files[index].name} {bgr.shape[0]}x{bgr.shape[1]} in {self.path}"
+                )
+            yield to_rgb(bgr, size)
+
+
+def numbered_files(folder: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The files of a folder ordered by the last number in their names, which has no gap.
+
+    A number may be given once only, and the steps between the numbers must be equal.
+    """
+    found: dict[int, Path] = {}
+    for file in Path(folder).iterdir():
+        if file.suffix.lower() not in suffixes or file.name.startswith("."):
+            continue
+        digits = re.findall(r"\d+", file.stem)
+        if not digits:
+            raise VideoError(f"Names of frames must end in a number. Received: {file}")
+        number = int(digits[-1])
+        if number in found:
+            raise VideoError(
+                f"Each frame number must be there once. Received: {found[number].name} and "
+                f"{file.name} in {folder}"
+            )
+        found[number] = file
+    numbers = sorted(found)
+    if len(numbers) > 2:
+        step = min(b - a for a, b in itertools.pairwise(numbers))
+        wanted = range(numbers[0], numbers[-1] + 1, step)
+        missing = sorted(set(wanted) - set(numbers))
+        if missing or len(wanted) != len(numbers):
+            raise VideoError(
+                f"Frame numbers must follow each other without a gap. Received: {folder}, "
+                f"{len(missing)} missing: {missing[:10]}"
+            )
+    return [found[number] for number in numbers]
