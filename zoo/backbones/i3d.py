@@ -1,0 +1,207 @@
+"""I3D: Inception v1 inflated to three dimensions, for RGB and for optical flow."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from zoo.layers import ClipScaling
+
+# Channels of branch 0, of branch 1 (reduction, 3x3), of branch 2 (reduction, 3x3), of branch 3.
+MIXED = {
+    "Mixed_3b": (64, 96, 128, 16, 32, 32),
+    "Mixed_3c": (128, 128, 192, 32, 96, 64),
+    "Mixed_4b": (192, 96, 208, 16, 48, 64),
+    "Mixed_4c": (160, 112, 224, 24, 64, 64),
+    "Mixed_4d": (128, 128, 256, 24, 64, 64),
+    "Mixed_4e": (112, 144, 288, 32, 64, 64),
+    "Mixed_4f": (256, 160, 320, 32, 128, 128),
+    "Mixed_5b": (256, 160, 320, 32, 128, 128),
+    "Mixed_5c": (384, 192, 384, 48, 128, 128),
+}
+# The published end points in order, each with its operation and the operation's arguments.
+STEPS = {
+    "Conv3d_1a_7x7": ("conv", 64, 7, 2),
+    "MaxPool3d_2a_3x3": ("pool", (1, 3, 3), (1, 2, 2)),
+    "Conv3d_2b_1x1": ("conv", 64, 1, 1),
+    "Conv3d_2c_3x3": ("conv", 192, 3, 1),
+    "MaxPool3d_3a_3x3": ("pool", (1, 3, 3), (1, 2, 2)),
+    "Mixed_3b": ("mixed",),
+    "Mixed_3c": ("mixed",),
+    "MaxPool3d_4a_3x3": ("pool", (3, 3, 3), (2, 2, 2)),
+    "Mixed_4b": ("mixed",),
+    "Mixed_4c": ("mixed",),
+    "Mixed_4d": ("mixed",),
+    "Mixed_4e": ("mixed",),
+    "Mixed_4f": ("mixed",),
+    "MaxPool3d_5a_2x2": ("pool", (2, 2, 2), (2, 2, 2)),
+    "Mixed_5b": ("mixed",),
+    "Mixed_5c": ("mixed",),
+}
+ENDPOINTS = (*STEPS, "Logits")
+CHANNELS = {"rgb": 3, "flow": 2}
+VALUE_RANGE = {"rgb": (0.0, 255.0), "flow": (-20.0, 20.0)}
+# Stands for the "/" of the published names, which Keras does not allow in a layer's name.
+SEPARATOR = "__"
+_PUBLISHED_VARIABLES = {"kernel": "w", "bias": "b"}
+
+
+class _Blocks:
+    """Makes the layers, which share the padding, the normalisation and the width."""
+
+    def __init__(self, width, padding, bn_epsilon, bn_scale):
+        self.width = width
+        self.padding = padding
+        self.bn_epsilon = bn_epsilon
+        self.bn_scale = bn_scale
+
+    def channels(self, published: int) -> int:
+        return max(1, round(published * self.width))
+
+    def pad(self, x, kernel, strides, name, ceil=False):
+        # The PyTorch port pads kernel - stride zeros in all, whatever the length; TensorFlow's
+        # SAME depends on the length. They differ where a strided length is odd. `ceil` adds
+        # the overhang of PyTorch's ceil mode (the values are not negative, so zeros are safe).
+        pads = []
+        for k, s in zip(kernel, strides):
+            total = max(k - s, 0)
+            pads.append((total // 2, total - total // 2 + (s - 1 if ceil else 0)))
+        if any(sum(pair) for pair in pads):
+            x = layers.ZeroPadding3D(tuple(pads), name=f"{name}{SEPARATOR}pad")(x)
+        return x
+
+    def unit(self, x, filters, size, strides, name):
+        mode = "same"
+        if self.padding == "static":
+            x, mode = self.pad(x, (size,) * 3, (strides,) * 3, name), "valid"
+        x = layers.Conv3D(
+            self.channels(filters),
+            size,
+            strides=strides,
+            padding=mode,
+            use_bias=False,
+            name=f"{name}{SEPARATOR}conv_3d",
+        )(x)
+        x = layers.BatchNormalization(
+            epsilon=self.bn_epsilon, scale=self.bn_scale, name=f"{name}{SEPARATOR}batch_norm"
+        )(x)
+        return layers.ReLU(name=name)(x)
+
+    def pool(self, x, size, strides, name):
+        mode = "same"
+        if self.padding == "static":
+            x, mode = self.pad(x, size, strides, name, ceil=True), "valid"
+        return layers.MaxPooling3D(size, strides, padding=mode, name=name)(x)
+
+    def mixed(self, x, name):
+        b0, b1a, b1b, b2a, b2b, b3 = MIXED[name]
+        # The name of this one convolution is misspelt in the published checkpoints.
+        last = "Conv3d_0a_3x3" if name == "Mixed_5b" else "Conv3d_0b_3x3"
+
+        def path(*parts):
+            return SEPARATOR.join((name, *parts))
+
+        zero = self.unit(x, b0, 1, 1, path("Branch_0", "Conv3d_0a_1x1"))
+        one = self.unit(x, b1a, 1, 1, path("Branch_1", "Conv3d_0a_1x1"))
+        one = self.unit(one, b1b, 3, 1, path("Branch_1", "Conv3d_0b_3x3"))
+        two = self.unit(x, b2a, 1, 1, path("Branch_2", "Conv3d_0a_1x1"))
+        two = self.unit(two, b2b, 3, 1, path("Branch_2", last))
+        three = self.pool(x, (3, 3, 3), (1, 1, 1), path("Branch_3", "MaxPool3d_0a_3x3"))
+        three = self.unit(three, b3, 1, 1, path("Branch_3", "Conv3d_0b_1x1"))
+        return layers.Concatenate(name=name)([zero, one, two, three])
+
+
+def i3d(
+    *,
+    stream: str = "rgb",
+    num_frames: int | None = None,
+    image_size: int | tuple[int, int] = 224,
+    endpoint: str = "Mixed_5c",
+    num_classes: int = 400,
+    dropout: float = 0.0,
+    width: float = 1.0,
+    padding: str = "same",
+    bn_epsilon: float = 1e-3,
+    bn_scale: bool = False,
+    scaling: str = "fixed",
+    reverse_channels: bool = False,
+    name: str = "i3d",
+) -> keras.Model:
+    """Builds I3D up to an end point, for raw RGB frames or for optical flow in pixels.
+
+    Args:
+        stream: `"rgb"` (values 0 to 255) or `"flow"` (pixels a frame, clipped to +-20).
+        num_frames: Frames a clip, or None for any number.
+        image_size: Side of the frames, or (height, width).
+        endpoint: The published name of the last end point, `"Conv3d_1a_7x7"` to
+            `"Mixed_5c"`, or `"Logits"` for the classifier.
+        num_classes: Classes of the classifier.
+        dropout: Dropout before the classifier.
+        width: Multiplies every number of channels; below 1 for a smaller model.
+        padding: `"same"` as in TensorFlow, or `"static"` as in the PyTorch port that LSTS
+            used, which pads a fixed number of zeros whatever the length.
+        bn_epsilon: 1e-3 in the published models, 1e-5 in that port.
+        bn_scale: Whether the normalisation has a gamma (ports that were fine-tuned have one).
+        scaling: `"fixed"`, or `"min_max"` for every clip's own range (see `ClipScaling`).
+        reverse_channels: Whether the channels are reversed inside the model, RGB to BGR.
+        name: The model's name.
+
+    Input shape: `(batch, time, height, width, 3)`, or 2 channels for flow.
+    Output shape: `(batch, time / 8, height / 32, width / 32, 1024 * width)`, each rounded up,
+    for `"Mixed_5c"`; `(batch, num_classes)` for `"Logits"`.
+
+    Layers carry the published names with `__` for `/`: `Mixed_3b__Branch_1__Conv3d_0b_3x3__
+    conv_3d`; `published_names` gives each variable its name in the published checkpoints.
+
+    Example:
+
+    ```python
+    features = i3d(stream="flow")(flow)  # (batch, 10, 7, 7, 1024) of 79 fields of 224x224
+    ```
+
+    Reference: Carreira and Zisserman, "Quo vadis, action recognition? A new model and the
+    Kinetics dataset", CVPR 2017.
+    """
+    if stream not in CHANNELS:
+        raise ValueError(f"`stream` must be 'rgb' or 'flow'. Received: stream={stream!r}")
+    if endpoint not in ENDPOINTS:
+        raise ValueError(f"`endpoint` must be one of {ENDPOINTS}. Received: endpoint={endpoint!r}")
+    if padding not in ("same", "static"):
+        raise ValueError(f"`padding` must be 'same' or 'static'. Received: padding={padding!r}")
+    if not width > 0:
+        raise ValueError(f"`width` must be positive. Received: width={width}")
+    height, frame_width = (image_size,) * 2 if isinstance(image_size, int) else image_size
+    inputs = keras.Input((num_frames, height, frame_width, CHANNELS[stream]), name=stream)
+    low, high = VALUE_RANGE[stream]
+    x = ClipScaling(low, high, scaling, reverse_channels, name="scaling")(inputs)
+    blocks = _Blocks(width, padding, bn_epsilon, bn_scale)
+    for step, (kind, *arguments) in STEPS.items():
+        if kind == "conv":
+            x = blocks.unit(x, *arguments, name=step)
+        elif kind == "pool":
+            x = blocks.pool(x, *arguments, name=step)
+        else:
+            x = blocks.mixed(x, step)
+        if step == endpoint:
+            return keras.Model(inputs, x, name=name)
+    frames = min(2, x.shape[1]) if x.shape[1] else 2
+    x = layers.AveragePooling3D((frames, *x.shape[2:4]), 1, name="Logits__AvgPool3d_0a_7x7")(x)
+    x = layers.Dropout(dropout, name="Logits__Dropout_0b")(x)
+    x = layers.Conv3D(num_classes, 1, name="Logits__Conv3d_0c_1x1__conv_3d")(x)
+    x = layers.GlobalAveragePooling3D(name="Logits")(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def published_names(model: keras.Model) -> dict[str, keras.Variable]:
+    """Gives every variable of an I3D its name in the published checkpoints.
+
+    The names are without the checkpoint's prefix (`RGB/inception_i3d/`, `Flow/inception_i3d/`,
+    or none): `Mixed_3b/Branch_1/Conv3d_0b_3x3/conv_3d/w`, `.../batch_norm/moving_mean`.
+    """
+    names = {}
+    for layer in model.layers:
+        for variable in layer.weights:
+            if layer.name.rsplit(SEPARATOR, 1)[-1] in ("conv_3d", "batch_norm"):
+                last = _PUBLISHED_VARIABLES.get(variable.name, variable.name)
+                names["/".join((*layer.name.split(SEPARATOR), last))] = variable
+    return names
