@@ -1,0 +1,52 @@
+"""Means of metric values over frames, and over videos."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+
+def frame_mean(values) -> float:
+    """The mean over all frames at which the metric is defined (DHF1K's way).
+
+    Args:
+        values: One value a frame, NaN where the metric is undefined.
+
+    Returns:
+        The mean; NaN if no frame has a value.
+    """
+    values = _as_array(values)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float("nan")
+
+
+def video_mean(values, video_ids) -> float:
+    """The mean over videos of each video's mean over its frames (UNISAL's way).
+
+    Args:
+        values: One value a frame, NaN where the metric is undefined.
+        video_ids: The video of each frame: numbers or names.
+
+    Returns:
+        The mean; a video without any value is left out, NaN if none has one.
+    """
+    values = _as_array(values)
+    video_ids = np.asarray(video_ids)
+    if video_ids.shape != values.shape:
+        raise ValueError(
+            "`values` and `video_ids` must have one entry a frame each. Received: "
+            f"values.shape={values.shape}, video_ids.shape={video_ids.shape}"
+        )
+    defined = ~np.isnan(values)
+    _, videos = np.unique(video_ids[defined], return_inverse=True)
+    if not videos.size:
+        return float("nan")
+    means = np.bincount(videos, weights=values[defined]) / np.bincount(videos)
+    return float(means.mean())
+
+
+def _as_array(values) -> np.ndarray:
+    values = np.asarray(ops.convert_to_numpy(values), "float64")
+    if values.ndim != 1:
+        raise ValueError(f"`values` must have one axis. Received: values.shape={values.shape}")
+    return values
