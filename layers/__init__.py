@@ -1,0 +1,17 @@
+"""Layers for video attention; they run on every Keras backend."""
+
+from zoo.layers.clip_scaling import ClipScaling
+from zoo.layers.input_normalization import InputNormalization
+from zoo.layers.local_response_normalization import LocalResponseNormalization
+from zoo.layers.mixture import mixture_log_prob, mixture_map
+from zoo.layers.mixture_density import MixtureDensity
+from zoo.layers.per_step import PerStep
+from zoo.layers.sliding_clips import SlidingClips
+from zoo.layers.temporal_phases import (
+    CropTime,
+    MaskPaddedTime,
+    MergePhases,
+    NeighbourMax,
+    PadTime,
+    SplitPhases,
+)

@@ -1,0 +1,42 @@
+"""One layer or model applied to every time step."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class PerStep(keras.layers.Wrapper):
+    """Applies a layer to every time step in one call, by folding time into the batch.
+
+    Unlike `keras.layers.TimeDistributed` it never loops or vectorises over time, so a
+    convolution runs as one large convolution on every backend.
+
+    Args:
+        layer: the layer or model; called on (batch * time, ...). It must return one tensor.
+
+    Input shape: (batch, time, ...).
+
+    Output shape: (batch, time, ...) with the layer's output behind the time axis.
+
+    Example: `PerStep(zoo.backbones.c3d())` on clips (batch, clips, 16, 112, 112, 3).
+    """
+
+    def build(self, input_shape):
+        if not self.layer.built:
+            self.layer.build((None, *input_shape[2:]))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        batch, time = ops.shape(inputs)[:2]
+        folded = ops.reshape(inputs, (-1, *inputs.shape[2:]))
+        if self.layer._call_has_training_arg:
+            outputs = self.layer(folded, training=training)
+        else:
+            outputs = self.layer(folded)
+        return ops.reshape(outputs, (batch, time, *outputs.shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        inner = self.layer.compute_output_shape((None, *input_shape[2:]))
+        return (*input_shape[:2], *inner[1:])

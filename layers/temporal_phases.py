@@ -1,0 +1,217 @@
+"""Temporal pooling at stride 1 without dilated convolutions."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class SplitPhases(keras.layers.Layer):
+    """Moves every `factor`-th frame into a batch of its own.
+
+    A network whose temporal pooling has stride 2 becomes dense, one output a frame, when the
+    pooling runs at stride 1 and what follows is dilated by 2. Frames two apart never meet the
+    frames between them in the dilated part, so the even and the odd frames can run as two plain
+    batches: the same sums without a dilated convolution, which is slow or missing on CPUs.
+
+    Args:
+        factor: number of phases.
+
+    Input shape: (batch, time, ...), time a multiple of `factor`.
+
+    Output shape: (batch * factor, time / factor, ...), the phases of one sample side by side.
+
+    Example: `SplitPhases(2)` on frames 0 1 2 3 gives the batch (0 2), (1 3).
+    """
+
+    def __init__(self, factor: int = 2, **kwargs):
+        super().__init__(**kwargs)
+        if factor < 1:
+            raise ValueError(f"`factor` must be at least 1. Received: factor={factor}")
+        self.factor = factor
+
+    def call(self, inputs):
+        rest = inputs.shape[2:]
+        time = ops.shape(inputs)[1]
+        x = ops.reshape(inputs, (-1, time // self.factor, self.factor, *rest))
+        x = ops.moveaxis(x, 2, 1)
+        return ops.reshape(x, (-1, time // self.factor, *rest))
+
+    def compute_output_shape(self, input_shape):
+        batch, time, *rest = input_shape
+        batch = None if batch is None else batch * self.factor
+        return (batch, None if time is None else time // self.factor, *rest)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class MergePhases(SplitPhases):
+    """Undoes `SplitPhases`: interleaves the phases back into one time line.
+
+    Args:
+        factor: number of phases, counted over all splits that are undone.
+
+    Input shape: (batch * factor, time / factor, ...).
+
+    Output shape: (batch, time, ...).
+
+    Example: `MergePhases(8)` undoes three `SplitPhases(2)`.
+    """
+
+    def call(self, inputs):
+        x = inputs
+        factor = self.factor
+        while factor > 1:
+            # The splits of 2 nest, so they are undone one at a time, the last one first.
+            step = 2 if factor % 2 == 0 else factor
+            time, rest = ops.shape(x)[1], x.shape[2:]
+            x = ops.reshape(x, (-1, step, time, *rest))
+            x = ops.moveaxis(x, 1, 2)
+            x = ops.reshape(x, (-1, time * step, *rest))
+            factor //= step
+        return x
+
+    def compute_output_shape(self, input_shape):
+        batch, time, *rest = input_shape
+        batch = None if batch is None else batch // self.factor
+        return (batch, None if time is None else time * self.factor, *rest)
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class PadTime(keras.layers.Layer):
+    """Appends zero frames up to a multiple of `multiple`.
+
+    Args:
+        multiple: the padded length is a multiple of it.
+
+    Input shape: (batch, time, ...).
+
+    Output shape: (batch, time rounded up, ...).
+
+    Example: `PadTime(8)` turns 50 frames into 56.
+    """
+
+    def __init__(self, multiple: int = 8, **kwargs):
+        super().__init__(**kwargs)
+        if multiple < 1:
+            raise ValueError(f"`multiple` must be at least 1. Received: multiple={multiple}")
+        self.multiple = multiple
+
+    def call(self, inputs):
+        time = ops.shape(inputs)[1]
+        missing = (-time) % self.multiple
+        if isinstance(missing, int) and missing == 0:
+            return inputs
+        # Not `ops.pad`: TensorFlow's graph optimiser fuses a padding into the 3D convolution
+        # behind it and then forgets that convolution's own "same" padding.
+        zeros = ops.zeros_like(inputs[:, :1])
+        zeros = ops.repeat(zeros, self.multiple - 1, axis=1)[:, :missing]
+        return ops.concatenate([inputs, zeros], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        batch, time, *rest = input_shape
+        return (batch, None if time is None else time + (-time) % self.multiple, *rest)
+
+    def get_config(self):
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class CropTime(keras.layers.Layer):
+    """Cuts the first input's frames to the number of frames of the second.
+
+    Input shape: [(batch, padded time, ...), (batch, time, ...)].
+
+    Output shape: (batch, time, ...).
+
+    Example: `CropTime()([features, rgb])`.
+    """
+
+    def call(self, inputs):
+        padded, like = inputs
+        return padded[:, : ops.shape(like)[1]]
+
+    def compute_output_shape(self, input_shape):
+        padded, like = input_shape
+        return (padded[0], like[1], *padded[2:])
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class MaskPaddedTime(keras.layers.Layer):
+    """Sets the frames that `PadTime` appended to zero again, inside the phases.
+
+    A convolution's bias would fill them, and the next convolution would see them beyond the
+    video's end where it should see zeros.
+
+    Args:
+        factor: number of phases that the first input is split into.
+
+    Input shape: [(batch * factor, padded time / factor, ...), (batch, time, ...)].
+
+    Output shape: that of the first input.
+
+    Example: `MaskPaddedTime(2)([features, rgb])`.
+    """
+
+    def __init__(self, factor: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        x, like = inputs
+        time = ops.shape(like)[1]
+        steps = ops.shape(x)[1]
+        if isinstance(time, int) and isinstance(steps, int) and time == steps * self.factor:
+            return x
+        frames = ops.reshape(ops.arange(0, steps * self.factor, dtype="int32"), (1, -1))
+        split = SplitPhases(2)
+        factor = self.factor
+        while factor > 1:
+            frames = split.call(frames)
+            factor //= 2
+        real = ops.cast(frames < time, x.dtype)  # (factor, steps)
+        real = ops.tile(real, (ops.shape(x)[0] // self.factor, 1))
+        return x * ops.reshape(real, (-1, steps, *[1] * (len(x.shape) - 2)))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class NeighbourMax(keras.layers.Layer):
+    """Maximum of each frame and its neighbour: max pooling over two frames at stride 1.
+
+    Args:
+        causal: False pairs a frame with the next one (zero after the last), True with the one
+            before it (zero before the first). The input must not be negative.
+
+    Input shape: (batch, time, ...).
+
+    Output shape: as the input.
+
+    Example: `NeighbourMax()` on 1 3 2 gives 3 3 2.
+    """
+
+    def __init__(self, causal: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.causal = causal
+
+    def call(self, inputs):
+        zero = ops.zeros_like(inputs[:, :1])
+        if self.causal:
+            neighbour = ops.concatenate([zero, inputs[:, :-1]], axis=1)
+        else:
+            neighbour = ops.concatenate([inputs[:, 1:], zero], axis=1)
+        return ops.maximum(inputs, neighbour)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "causal": self.causal}

@@ -1,0 +1,7 @@
+"""Convolutional networks that turn frames into features."""
+
+from zoo.backbones.c3d import c3d
+from zoo.backbones.googlenet import googlenet
+from zoo.backbones.resnet50 import resnet50
+
+__all__ = ["c3d", "googlenet", "resnet50"]

@@ -1,0 +1,146 @@
+"""The recurrent mixture density network."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from zoo.backbones.c3d import CLIP_LENGTH, c3d
+from zoo.layers.mixture_density import MixtureDensity
+from zoo.layers.per_step import PerStep
+from zoo.layers.sliding_clips import SlidingClips
+
+CELLS = {"lstm": keras.layers.LSTM, "rnn": keras.layers.SimpleRNN}
+
+
+def rmdn(
+    *,
+    num_frames: int | None = None,
+    image_size: int | tuple[int, int] = 112,
+    backbone: str | keras.Model | None = "c3d",
+    width: float = 1.0,
+    endpoint: str = "pool5",
+    feature_shape: tuple[int, ...] | None = None,
+    cell: str | None = "lstm",
+    units: int = 256,
+    num_layers: int = 1,
+    num_components: int = 20,
+    min_sigma: float = 0.01,
+    dropout: float = 0.5,
+    dense: bool = False,
+    causal: bool = False,
+    normalization: bool = False,
+    preprocessing: str = "sports1m",
+    trainable_backbone: bool = True,
+    backbone_weights: str | None = None,
+    weights: str | None = None,
+    name: str = "rmdn",
+) -> keras.Model:
+    """RMDN: where people look in each frame, as a mixture of Gaussians over the frame.
+
+    Args:
+        num_frames: length of the videos, or None for any length.
+        image_size: side, or (height, width), of the frames.
+        backbone: "c3d"; or a model that maps a clip (16, height, width, 3) to a feature, or with
+            `dense` a video to one feature a frame; or None to take features as input.
+        width: multiplies C3D's filters, for small versions.
+        endpoint: C3D's activation that is used: "conv5b", "pool5", "fc6" or "fc7".
+        feature_shape: with `backbone=None`, shape of one step's feature. Default: that of C3D
+            with the given `image_size`, `width`, `endpoint` and `dense`.
+        cell: "lstm", "rnn", or None for no recurrence.
+        units: hidden units of each recurrent layer.
+        num_layers: recurrent layers.
+        num_components: Gaussians C.
+        min_sigma: smallest standard deviation, as a share of the frame's side.
+        dropout: on the hidden output (on the features if there is no recurrence).
+        dense: one prediction a frame from one pass over the whole video, see `zoo.backbones.c3d`.
+        causal: with `dense`, no frame looks ahead.
+        normalization: batch normalisation in C3D, for training from scratch.
+        preprocessing: C3D's input normalisation, see `zoo.backbones.c3d`.
+        trainable_backbone: False freezes the backbone.
+        backbone_weights: weights file for the backbone, see `zoo.weights`.
+        weights: weights file for the whole model.
+        name: name of the model.
+
+    Input: `rgb` (batch, time, height, width, 3), raw RGB, 0 to 255; or `features`
+    (batch, steps, *feature_shape).
+
+    Output: {"mixture": (batch, steps, C, 6)}, see `zoo.layers.MixtureDensity`. There are
+    time - 15 steps, of which step s looks at frames s to s + 15 and predicts the last of them;
+    with `dense` there is one a frame.
+
+    Example:
+
+    ```python
+    model = zoo.rmdn(width=0.25)
+    model.compile("rmsprop", loss={"mixture": zoo.losses.MixtureNLL()})
+    maps = zoo.layers.mixture_map(model(video)["mixture"], 112, 112)
+    ```
+
+    Reference: Bazzani, Larochelle and Torresani, Recurrent Mixture Density Network for
+    Spatiotemporal Visual Attention, ICLR 2017, sections 3 and 4, Table 1.
+    """
+    if cell not in (None, *CELLS):
+        raise ValueError(f'`cell` must be "lstm", "rnn" or None. Received: cell={cell!r}')
+    if num_layers < 1:
+        raise ValueError(f"`num_layers` must be at least 1. Received: num_layers={num_layers}")
+    if num_frames is not None and num_frames < CLIP_LENGTH and not dense:
+        raise ValueError(
+            f"`num_frames` must be None or at least {CLIP_LENGTH}, the length of a clip. "
+            f"Received: num_frames={num_frames}"
+        )
+    trunk = {
+        "image_size": image_size,
+        "width": width,
+        "endpoint": endpoint,
+        "dense": dense,
+        "causal": causal,
+        "normalization": normalization,
+        "preprocessing": preprocessing,
+    }
+    if backbone is None:
+        if feature_shape is None:
+            feature_shape = _c3d_feature_shape(**trunk)
+        inputs = x = keras.Input((None, *feature_shape), name="features")
+    else:
+        if isinstance(backbone, str):
+            if backbone != "c3d":
+                raise ValueError(
+                    f'`backbone` must be "c3d", a keras.Model or None. Received: {backbone!r}'
+                )
+            backbone = c3d(**trunk)
+        if backbone_weights is not None:
+            _load(backbone, backbone_weights)
+        backbone.trainable = trainable_backbone
+        frame_shape = backbone.input_shape[2:]
+        inputs = keras.Input((num_frames, *frame_shape), name="rgb")
+        if dense:
+            x = backbone(inputs)
+        else:
+            x = SlidingClips(CLIP_LENGTH, name="clips")(inputs)
+            x = PerStep(backbone, name="backbone")(x)
+    if len(x.shape) > 3:
+        x = keras.layers.Reshape((-1, math.prod(x.shape[2:])), name="flatten")(x)
+    if cell is not None:
+        for i in range(num_layers):
+            x = CELLS[cell](units, return_sequences=True, name=f"recurrent_{i}")(x)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    mixture = MixtureDensity(num_components, min_sigma=min_sigma, name="mixture")(x)
+    model = keras.Model(inputs, {"mixture": mixture}, name=name)
+    if weights is not None:
+        _load(model, weights)
+    return model
+
+
+def _c3d_feature_shape(**trunk) -> tuple[int, ...]:
+    """Shape of C3D's feature, found without creating its weights."""
+    with keras.StatelessScope():
+        shape = c3d(**trunk).output_shape
+    return tuple(shape[2:] if trunk["dense"] else shape[1:])
+
+
+def _load(model: keras.Model, source: str):
+    from zoo.weights import load_weights
+
+    load_weights(model, source)
