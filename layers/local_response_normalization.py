@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class LocalResponseNormalization(keras.layers.Layer):
+    """Divides every activation by those of its neighbouring channels, as Caffe's LRN does.
+
+    `y_c = x_c / (k + alpha / size * sum x_j^2)^beta`, the sum over `size` channels around c.
+
+    Args:
+        size: Number of channels in the sum; odd.
+        alpha: Weight of the mean square.
+        beta: Exponent.
+        k: What the denominator starts from.
+
+    Input and output shape: `(..., channels)`.
+
+    Example:
+
+    ```python
+    LocalResponseNormalization(size=5, alpha=1e-4, beta=0.75)
+    ```
+
+    Reference: Krizhevsky et al., ImageNet classification with deep convolutional neural networks,
+    2012.
+    """
+
+    def __init__(self, size=5, alpha=1e-4, beta=0.75, k=1.0, **kwargs):
+        super().__init__(**kwargs)
+        if size < 1 or size % 2 == 0:
+            raise ValueError(f"`size` must be an odd number of channels. Received: size={size}")
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def call(self, inputs):
+        values = ops.cast(inputs, "float32")
+        channels = values.shape[-1]
+        half = self.size // 2
+        padded = ops.pad(ops.square(values), [[0, 0]] * (len(values.shape) - 1) + [[half, half]])
+        total = padded[..., :channels]
+        for shift in range(1, self.size):
+            total = total + padded[..., shift : shift + channels]
+        normalised = values * ops.power(self.k + self.alpha / self.size * total, -self.beta)
+        return ops.cast(normalised, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "alpha": self.alpha,
+            "beta": self.beta,
+            "k": self.k,
+        }

@@ -1,0 +1,173 @@
+"""GoogLeNet (Inception v1) in its two published forms."""
+
+from __future__ import annotations
+
+import keras
+
+from zoo.layers.input_normalization import InputNormalization
+from zoo.layers.local_response_normalization import LocalResponseNormalization
+
+# (1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection) of every block.
+BLOCKS = {
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
+ENDPOINTS = ("conv1", "conv3", *(f"inception{block}" for block in BLOCKS))
+PREPROCESSING = {
+    True: {"mean": 127.5, "scale": 127.5},
+    False: {"mean": (104.0, 117.0, 123.0), "channel_order": "bgr"},
+}
+
+# What the convolutions are called in the two published files, "." and "/" written as "_".
+_STEM = {
+    True: ("conv1", "conv2", "conv3"),
+    False: ("conv1_7x7_s2", "conv2_3x3_reduce", "conv2_3x3"),
+}
+_BRANCHES = {
+    True: ("branch1", "branch2_0", "branch2_1", "branch3_0", "branch3_1", "branch4_1"),
+    False: ("1x1", "3x3_reduce", "3x3", "5x5_reduce", "5x5", "pool_proj"),
+}
+
+
+def googlenet(
+    *,
+    batch_norm: bool = True,
+    image_size: int | tuple[int, int] = 224,
+    width: float = 1.0,
+    endpoint: str = "inception5b",
+    num_classes: int | None = None,
+    dropout: float = 0.2,
+    name: str = "googlenet",
+) -> keras.Model:
+    """GoogLeNet: nine Inception blocks, over one frame; `zoo.layers.PerStep` takes it over time.
+
+    Args:
+        batch_norm: True for the graph of the torchvision file: batch normalisation (epsilon
+            1e-3), 3x3 in the place of 5x5, pixels in [-1, 1]. False for the BVLC Caffe graph:
+            biases, local response normalisation, true 5x5, BGR minus the mean.
+        image_size: Height and width of the frames.
+        width: Factor on the number of channels.
+        endpoint: The last layer, one of `ENDPOINTS`. Each is a layer of that name.
+        num_classes: With it, the classifier follows and the output is a frame's logits.
+        dropout: Before the classifier.
+        name: The model's name.
+
+    Input shape: (batch, height, width, 3), raw RGB, 0 to 255.
+
+    Output shape: (batch, 7, 7, 1024), or (batch, num_classes). Layers are named as in the
+    published files: `conv1_conv`, `inception3a_branch2_0_bn` (torchvision, `.` as `_`) or
+    `conv1_7x7_s2`, `inception_3a_3x3_reduce` (BVLC, `/` as `_`).
+
+    Example:
+
+    ```python
+    features = PerStep(googlenet())(video)  # (batch, time, 7, 7, 1024)
+    ```
+
+    Reference: Szegedy et al., Going deeper with convolutions, 2015.
+    """
+    if endpoint not in ENDPOINTS:
+        raise ValueError(f"`endpoint` must be one of {ENDPOINTS}. Received: endpoint={endpoint}")
+    if num_classes is not None and endpoint != "inception5b":
+        raise ValueError(
+            "`num_classes` needs the whole network: leave `endpoint` at 'inception5b'. "
+            f"Received: endpoint={endpoint}"
+        )
+    if width <= 0:
+        raise ValueError(f"`width` must be above 0. Received: width={width}")
+    height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
+
+    def channels(count: int) -> int:
+        return max(1, round(count * width))
+
+    def conv(x, count, size, layer, strides=1):
+        if strides > 1:  # the published padding is the same on both sides
+            x = keras.layers.ZeroPadding2D(size // 2, name=f"{layer}_pad")(x)
+        convolution = keras.layers.Conv2D(
+            channels(count),
+            size,
+            strides=strides,
+            padding="valid" if strides > 1 else "same",
+            use_bias=not batch_norm,
+            kernel_initializer="he_normal",
+            name=f"{layer}_conv" if batch_norm else layer,
+        )
+        x = convolution(x)
+        if batch_norm:
+            x = keras.layers.BatchNormalization(epsilon=1e-3, name=f"{layer}_bn")(x)
+        return keras.layers.ReLU(name=f"{layer}_relu")(x)
+
+    def pool(x, size, layer):
+        # Pooling that rounds up, the overhang below and to the right. All values come from a
+        # ReLU, so a zero there never wins over a pixel.
+        overhang = [_overhang(edge, size) for edge in x.shape[1:3]]
+        if any(overhang):
+            padding = tuple((0, over) for over in overhang)
+            x = keras.layers.ZeroPadding2D(padding, name=f"{layer}_pad")(x)
+        return keras.layers.MaxPooling2D(size, 2, name=layer)(x)
+
+    def block(x, label):
+        prefix = f"inception{label}" if batch_norm else f"inception_{label}"
+        names = [f"{prefix}_{branch}" for branch in _BRANCHES[batch_norm]]
+        one, three_reduce, three, five_reduce, five, projection = BLOCKS[label]
+        pooled = keras.layers.MaxPooling2D(3, 1, padding="same", name=f"{prefix}_pool")(x)
+        branches = [
+            conv(x, one, 1, names[0]),
+            conv(conv(x, three_reduce, 1, names[1]), three, 3, names[2]),
+            conv(conv(x, five_reduce, 1, names[3]), five, 3 if batch_norm else 5, names[4]),
+            conv(pooled, projection, 1, names[5]),
+        ]
+        return keras.layers.Concatenate(name=f"inception{label}")(branches)
+
+    def end(name_of_end, x):
+        return keras.layers.Identity(name=name_of_end)(x)
+
+    frame = keras.Input((height, breadth, 3), name="rgb")
+    x = InputNormalization(**PREPROCESSING[batch_norm], name="preprocessing")(frame)
+    stem = _STEM[batch_norm]
+
+    def network(x):
+        x = end("conv1", conv(x, 64, 7, stem[0], strides=2))
+        if endpoint == "conv1":
+            return x
+        x = pool(x, 3, "maxpool1")
+        if not batch_norm:
+            x = LocalResponseNormalization(name="pool1_norm1")(x)
+        x = conv(x, 64, 1, stem[1])
+        x = end("conv3", conv(x, 192, 3, stem[2]))
+        if endpoint == "conv3":
+            return x
+        if not batch_norm:
+            x = LocalResponseNormalization(name="conv2_norm2")(x)
+        x = pool(x, 3, "maxpool2")
+        for label in BLOCKS:
+            if label == "4a":
+                x = pool(x, 3, "maxpool3")
+            if label == "5a":
+                x = pool(x, 2 if batch_norm else 3, "maxpool4")
+            x = block(x, label)
+            if endpoint == f"inception{label}":
+                break
+        return x
+
+    x = network(x)
+    if num_classes is not None:
+        x = keras.layers.GlobalAveragePooling2D(name="avgpool")(x)
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
+        x = keras.layers.Dense(num_classes, name="fc" if batch_norm else "loss3_classifier")(x)
+    return keras.Model(frame, x, name=name)
+
+
+def _overhang(edge: int, size: int) -> int:
+    """Pixels that a window of `size`, stride 2, rounding up, reaches beyond the edge."""
+    count = -(-(edge - size) // 2) + 1
+    if (count - 1) * 2 >= edge:
+        count -= 1
+    return max(0, (count - 1) * 2 + size - edge)

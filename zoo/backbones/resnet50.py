@@ -1,0 +1,136 @@
+"""ResNet-50 in its two published forms."""
+
+from __future__ import annotations
+
+import keras
+
+from zoo.layers.input_normalization import InputNormalization
+
+_STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
+ENDPOINTS = ("layer1", "layer2", "layer3", "layer4")
+PREPROCESSING = {
+    "v1": {"mean": (103.939, 116.779, 123.68), "channel_order": "bgr"},
+    # Mean and deviation of ImageNet, for pixels of 0 to 255.
+    "v1.5": {"mean": (123.675, 116.28, 103.53), "scale": (58.395, 57.12, 57.375)},
+}
+_KERAS_ENDPOINTS = {
+    "layer1": "conv2_block3_out",
+    "layer2": "conv3_block4_out",
+    "layer3": "conv4_block6_out",
+    "layer4": "conv5_block3_out",
+}
+
+
+def resnet50(
+    *,
+    version: str = "v1",
+    image_size: int | tuple[int, int] = 224,
+    width: float = 1.0,
+    endpoint: str = "layer4",
+    num_classes: int | None = None,
+    weights: str | None = None,
+    name: str = "resnet50",
+) -> keras.Model:
+    """ResNet-50: the last convolutional map of one frame; `zoo.layers.PerStep` takes it over time.
+
+    Args:
+        version: `"v1"`: the graph of `keras.applications.ResNet50`, which is what is used (stride
+            in the first 1x1, biases, BGR minus the mean). `"v1.5"`: the graph of torchvision's
+            files (stride in the 3x3, no biases, mean and deviation of ImageNet). A file fits one
+            of the two only.
+        image_size: Height and width of the frames; 224 gives 7x7 features, 256 gives 8x8.
+        width: Factor on the number of channels; `"v1.5"` only.
+        endpoint: The last stage, one of `ENDPOINTS`.
+        num_classes: With it, the classifier follows and the output is a frame's logits.
+        weights: `"imagenet"` or a file for `keras.applications.ResNet50`; `"v1"` only.
+        name: The model's name.
+
+    Input shape: (batch, height, width, 3), raw RGB, 0 to 255.
+
+    Output shape: (batch, 7, 7, 2048), or (batch, num_classes). The layers of `"v1.5"` are named
+    as in torchvision's file, `.` as `_`: `layer1_0_conv1`, `layer1_0_downsample_1`; those of
+    `"v1"` as in `keras.applications`.
+
+    Example:
+
+    ```python
+    features = PerStep(resnet50(version="v1.5"))(video)  # (batch, time, 7, 7, 2048)
+    ```
+
+    Reference: He et al., Deep residual learning for image recognition, 2016.
+    """
+    if version not in ("v1", "v1.5"):
+        raise ValueError(f"`version` must be 'v1' or 'v1.5'. Received: version={version}")
+    if endpoint not in ENDPOINTS:
+        raise ValueError(f"`endpoint` must be one of {ENDPOINTS}. Received: endpoint={endpoint}")
+    if num_classes is not None and endpoint != "layer4":
+        raise ValueError(
+            "`num_classes` needs the whole network: leave `endpoint` at 'layer4'. "
+            f"Received: endpoint={endpoint}"
+        )
+    if version == "v1" and width != 1.0:
+        raise ValueError(f"`width` is for version 'v1.5'; 'v1' has one. Received: width={width}")
+    if version == "v1.5" and weights is not None:
+        raise ValueError(
+            "`weights` is read by `keras.applications`, which has the graph 'v1' only; convert a "
+            f"torch file instead. Received: weights={weights}"
+        )
+    if width <= 0:
+        raise ValueError(f"`width` must be above 0. Received: width={width}")
+    height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
+    frame = keras.Input((height, breadth, 3), name="rgb")
+    x = InputNormalization(**PREPROCESSING[version], name="preprocessing")(frame)
+    if version == "v1":
+        network = keras.applications.ResNet50(include_top=False, weights=weights, input_tensor=x)
+        x = network.get_layer(_KERAS_ENDPOINTS[endpoint]).output
+    else:
+        x = _version_1_5(x, width, endpoint)
+    if num_classes is not None:
+        x = keras.layers.GlobalAveragePooling2D(name="avgpool")(x)
+        x = keras.layers.Dense(num_classes, name="fc")(x)
+    return keras.Model(frame, x, name=name)
+
+
+def _version_1_5(x, width: float, endpoint: str):
+    def channels(count: int) -> int:
+        return max(1, round(count * width))
+
+    def conv(x, count, size, conv_name, bn_name, strides=1, relu=None):
+        if size > 1:
+            x = keras.layers.ZeroPadding2D(size // 2, name=f"{conv_name}_pad")(x)
+        x = keras.layers.Conv2D(
+            channels(count),
+            size,
+            strides=strides,
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=conv_name,
+        )(x)
+        x = keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=bn_name)(x)
+        return keras.layers.ReLU(name=relu)(x) if relu else x
+
+    x = conv(x, 64, 7, "conv1", "bn1", strides=2, relu="relu")
+    # All values come from a ReLU, so padding with zeros never wins over a pixel.
+    x = keras.layers.ZeroPadding2D(1, name="maxpool_pad")(x)
+    x = keras.layers.MaxPooling2D(3, 2, name="maxpool")(x)
+    for stage, (count, blocks) in enumerate(_STAGES, start=1):
+        for index in range(blocks):
+            prefix = f"layer{stage}_{index}"
+            strides = 2 if stage > 1 and index == 0 else 1
+            shortcut = x
+            if index == 0:
+                shortcut = conv(
+                    x, 4 * count, 1, f"{prefix}_downsample_0", f"{prefix}_downsample_1", strides
+                )
+            x = conv(x, count, 1, f"{prefix}_conv1", f"{prefix}_bn1", relu=f"{prefix}_relu1")
+            x = conv(
+                x, count, 3, f"{prefix}_conv2", f"{prefix}_bn2", strides, relu=f"{prefix}_relu2"
+            )
+            x = conv(x, 4 * count, 1, f"{prefix}_conv3", f"{prefix}_bn3")
+            x = keras.layers.Add(name=f"{prefix}_add")([x, shortcut])
+            # A stage's last ReLU is its end point.
+            last = index == blocks - 1
+            x = keras.layers.ReLU(name=f"layer{stage}" if last else f"{prefix}_relu3")(x)
+        if endpoint == f"layer{stage}":
+            break
+    return x
