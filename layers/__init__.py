@@ -6,6 +6,7 @@ from zoo.layers.local_response_normalization import LocalResponseNormalization
 from zoo.layers.mixture import mixture_log_prob, mixture_map
 from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
+from zoo.layers.saliency_map import SaliencyMap
 from zoo.layers.sliding_clips import SlidingClips
 from zoo.layers.temporal_phases import (
     CropTime,

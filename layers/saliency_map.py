@@ -1,0 +1,64 @@
+"""The last step of a map-predicting model."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+TARGETS = ("last", "centre")
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class SaliencyMap(keras.layers.Layer):
+    """Turns one channel of logits into a saliency map of a given size, in [0, 1].
+
+    Args:
+        height: Rows of the map.
+        width: Columns of the map.
+        target: Which frame of its clip the map is for: `"last"` (no frame looks ahead) or
+            `"centre"`. It changes no number; a saved model tells by it how its maps and the
+            frames of a video go together, see `target_frame`.
+
+    Input shape: `(batch, rows, columns, 1)`; resized bilinearly where the size differs.
+    Output shape: `(batch, height, width)`, float32 under every precision policy.
+
+    Example: `SaliencyMap(360, 640)(logits)`
+
+    Reference: Ozturk, "Long spatio-temporal saliency map prediction", section 4.1.
+    """
+
+    def __init__(self, height: int, width: int, target: str = "last", **kwargs):
+        kwargs.pop("dtype", None)
+        super().__init__(dtype="float32", **kwargs)
+        if min(height, width) < 1:
+            raise ValueError(
+                f"`height` and `width` must be at least 1. Received: height={height}, width={width}"
+            )
+        if target not in TARGETS:
+            raise ValueError(f"`target` must be one of {TARGETS}. Received: target={target!r}")
+        self.height = height
+        self.width = width
+        self.target = target
+
+    def target_frame(self, num_frames: int) -> int:
+        """Gives the frame, counted from 0, that the map of a clip of `num_frames` is for."""
+        return num_frames - 1 if self.target == "last" else num_frames // 2
+
+    def call(self, inputs):
+        x = inputs
+        if tuple(x.shape[1:3]) != (self.height, self.width):
+            x = ops.image.resize(
+                x, (self.height, self.width), interpolation="bilinear", data_format="channels_last"
+            )
+        return ops.sigmoid(ops.squeeze(x, -1))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.height, self.width)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "height": self.height,
+            "width": self.width,
+            "target": self.target,
+        }

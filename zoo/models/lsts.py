@@ -1,0 +1,267 @@
+"""Long spatio-temporal saliency: one map from many frames, optical flow, or both."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import layers
+
+from zoo.backbones.i3d import CHANNELS, i3d
+from zoo.layers.saliency_map import SaliencyMap
+
+STREAMS = {"rgb": ("rgb",), "flow": ("flow",), "both": ("rgb", "flow")}
+# Kernel, stride and published output channels of the seven transposed convolutions.
+STAGES = (
+    ((3, 3), (2, 2), 512),
+    ((4, 3), (3, 2), 256),
+    ((1, 3), (1, 2), 128),
+    ((4, 3), (3, 2), 64),
+    ((1, 3), (1, 2), 16),
+    ((3, 3), (2, 2), 4),
+    ((3, 3), (2, 2), 2),
+)
+POOLED_STEPS = 5
+# Fewer channels than this are not scaled down further: a map of one ReLU channel dies easily.
+FEWEST_CHANNELS = 8
+
+
+def pool_size(feature_shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Gives the average pooling of features (time, height, width, ...): (6, 3, 3) of (10, 7, 7).
+
+    Five steps remain (all of them where there are fewer); places are pooled 3x3 from 5 on.
+    """
+    time, *places = feature_shape[:3]
+    return max(1, time - POOLED_STEPS + 1), *(3 if n >= 5 else 1 for n in places)
+
+
+def lsts_features(
+    *,
+    stream: str = "rgb",
+    num_frames: int = 79,
+    image_size: int | tuple[int, int] = 224,
+    backbone: str | keras.Model = "i3d",
+    width: float = 1.0,
+    padding: str = "same",
+    bn_epsilon: float = 1e-3,
+    scaling: str = "fixed",
+    reverse_channels: bool = False,
+    backbone_weights: str | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """Builds the part of LSTS that is computed once and cached: I3D and the average pooling.
+
+    Args: see `lsts`. `stream` is `"rgb"` or `"flow"`.
+
+    Input shape: `(batch, num_frames, height, width, 3)`, or 2 channels for flow.
+    Output shape: `(batch, 5, 5, 5, 1024 * width)` for 79 frames of 224x224.
+
+    Example: `lsts_features(stream="flow").predict(flow)`
+    """
+    if stream not in CHANNELS:
+        raise ValueError(f"`stream` must be 'rgb' or 'flow'. Received: stream={stream!r}")
+    if num_frames < 1:
+        raise ValueError(f"`num_frames` must be at least 1. Received: num_frames={num_frames}")
+    if isinstance(backbone, str):
+        if backbone != "i3d":
+            raise ValueError(f"`backbone` must be 'i3d' or a model. Received: {backbone!r}")
+        backbone = i3d(
+            stream=stream,
+            num_frames=num_frames,
+            image_size=image_size,
+            width=width,
+            padding=padding,
+            bn_epsilon=bn_epsilon,
+            scaling=scaling,
+            reverse_channels=reverse_channels,
+            name=f"i3d_{stream}",
+        )
+    if backbone_weights is not None:
+        from zoo.weights import load_weights
+
+        load_weights(backbone, backbone_weights)
+    height, frame_width = (image_size,) * 2 if isinstance(image_size, int) else image_size
+    inputs = keras.Input((num_frames, height, frame_width, CHANNELS[stream]), name=stream)
+    x = backbone(inputs)
+    if len(x.shape) != 5:
+        raise ValueError(
+            "The backbone's output must be (batch, time, height, width, channels). "
+            f"Received: shape={x.shape}"
+        )
+    x = layers.AveragePooling3D(pool_size(x.shape[1:]), 1, name="pool")(x)
+    return keras.Model(inputs, x, name=name or f"{stream}_features")
+
+
+def lsts(
+    *,
+    streams: str = "rgb",
+    variant: str = "released",
+    num_frames: int = 79,
+    image_size: int | tuple[int, int] = 224,
+    output_size: tuple[int, int] = (360, 640),
+    target: str = "last",
+    backbone: str | keras.Model | dict[str, keras.Model] | None = "i3d",
+    feature_shape: tuple[int, int, int, int] | None = None,
+    width: float = 1.0,
+    padding: str = "same",
+    bn_epsilon: float = 1e-3,
+    scaling: str = "fixed",
+    reverse_channels: bool = False,
+    weight_decay: float = 0.0,
+    trainable_backbone: bool = False,
+    backbone_weights: str | dict[str, str] | None = None,
+    weights: str | None = None,
+    name: str = "lsts",
+) -> keras.Model:
+    """Builds LSTS: I3D features of a long clip, pooled, and seven transposed convolutions.
+
+    Args:
+        streams: `"rgb"`, `"flow"`, or `"both"`, whose features are concatenated.
+        variant: `"released"`, as the authors' code (ReLU before batch normalisation, one also
+            after the 3D convolution, a last 1x1 convolution), or `"printed"`, as the paper
+            (batch normalisation before ReLU; the seventh transposed convolution gives the map).
+        num_frames: Frames of a clip.
+        image_size: Side of the frames, or (height, width).
+        output_size: (height, width) of the map. The transposed convolutions stop where both
+            sides are reached, and the map is resized where it is larger.
+        target: The frame the map is for, `"last"` or `"centre"`, see `zoo.layers.SaliencyMap`.
+        backbone: `"i3d"`; a model of the one stream, or a dict of stream to model, that maps a
+            clip to (batch, time, height, width, channels); or None for cached features, the
+            output of `lsts_features` (for both streams, concatenated on the channels).
+        feature_shape: The features' shape for `backbone=None`; default that of the other
+            arguments, (5, 5, 5, 1024) or 2048 for both streams.
+        width: Multiplies every number of channels; below 1 for a smaller model.
+        padding: I3D's padding; `"static"` is the authors' PyTorch port, see `zoo.backbones.i3d`.
+        bn_epsilon: I3D's; 1e-5 in the authors' port.
+        scaling: `"fixed"`, or `"min_max"` for each clip's own range, as the authors fed it.
+        reverse_channels: Whether I3D is fed BGR, as the authors did.
+        weight_decay: L2 decay of the head's kernels, as PyTorch counts it (gradient + decay * w).
+        trainable_backbone: Whether I3D is trained too.
+        backbone_weights: A weight file for I3D, or a dict of stream to file.
+        weights: A weight file for the whole model.
+        name: The model's name.
+
+    Input shape: `rgb` (batch, num_frames, height, width, 3), 0 to 255, and/or `flow` (...,  2)
+    in pixels a frame at that size; or `features`.
+    Output shape: `{"saliency": (batch, *output_size)}` in [0, 1].
+
+    Example:
+
+    ```python
+    model = zoo.lsts(streams="both")
+    saliency = model({"rgb": rgb, "flow": flow})["saliency"]  # (batch, 360, 640)
+    ```
+
+    Reference: Ozturk, "Long spatio-temporal saliency map prediction".
+    """
+    if streams not in STREAMS:
+        raise ValueError(f"`streams` must be one of {tuple(STREAMS)}. Received: {streams!r}")
+    if variant not in ("printed", "released"):
+        raise ValueError(f"`variant` must be 'printed' or 'released'. Received: {variant!r}")
+    names = STREAMS[streams]
+    backbone_options = {
+        "num_frames": num_frames,
+        "image_size": image_size,
+        "width": width,
+        "padding": padding,
+        "bn_epsilon": bn_epsilon,
+        "scaling": scaling,
+        "reverse_channels": reverse_channels,
+    }
+    if backbone is None:
+        shape = feature_shape or _default_feature_shape(names, backbone_options)
+        inputs = x = keras.Input(shape, name="features")
+    else:
+        inputs, features = {}, []
+        for stream in names:
+            extractor = lsts_features(
+                stream=stream,
+                backbone=_of_stream(backbone, stream, names, "backbone"),
+                backbone_weights=_of_stream(backbone_weights, stream, names, "backbone_weights"),
+                **backbone_options,
+            )
+            extractor.trainable = trainable_backbone
+            inputs[stream] = keras.Input(extractor.input_shape[1:], name=stream)
+            # `training=False` keeps the statistics of a frozen backbone: only what is trained
+            # may normalise by its own batch.
+            call = {} if trainable_backbone else {"training": False}
+            features.append(extractor(inputs[stream], **call))
+        x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
+        inputs = inputs if len(names) > 1 else inputs[names[0]]
+    head = _head(x.shape[1:], variant, output_size, target, width, weight_decay)
+    model = keras.Model(inputs, {"saliency": head(x)}, name=name)
+    if weights is not None:
+        from zoo.weights import load_weights
+
+        load_weights(model, weights)
+    return model
+
+
+def _of_stream(value, stream, names, argument):
+    if isinstance(value, dict):
+        if stream not in value:
+            raise ValueError(
+                f"`{argument}` must have an entry for each of {names}. Received: {sorted(value)}"
+            )
+        return value[stream]
+    if len(names) > 1 and value not in (None, "i3d"):
+        raise ValueError(
+            f"`{argument}` must be a dict of stream to value for two streams. Received: {value!r}"
+        )
+    return value
+
+
+def _default_feature_shape(names, options) -> tuple[int, ...]:
+    size, frames = options["image_size"], options["num_frames"]
+    sides = (size, size) if isinstance(size, int) else size
+    shape = (math.ceil(frames / 8), *(math.ceil(side / 32) for side in sides))
+    pooled = tuple(n - p + 1 for n, p in zip(shape, pool_size(shape)))
+    with keras.StatelessScope():  # I3D's last number of channels, without making its weights
+        channels = i3d(width=options["width"]).output_shape[-1]
+    return (*pooled, channels * len(names))
+
+
+def _head(feature_shape, variant, output_size, target, width, weight_decay) -> keras.Model:
+    released = variant == "released"
+    regularizer = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
+
+    def channels(published):
+        return max(min(published, FEWEST_CHANNELS), round(published * width))
+
+    def normalise(x, stage):
+        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{stage}_norm")(x)
+
+    inputs = keras.Input(feature_shape, name="features")
+    steps = feature_shape[0]
+    x = layers.Conv3D(
+        channels(512), (steps, 1, 1), kernel_regularizer=regularizer, name="convolution"
+    )(inputs)
+    if released:
+        x = normalise(x, "convolution")
+    x = layers.ReLU(name="convolution_relu")(x)
+    x = layers.Reshape((*x.shape[2:4], x.shape[-1]), name="squeeze")(x)
+    for number, (kernel, stride, filters) in enumerate(STAGES, start=1):
+        stage = f"stage_{number}"
+        enough = all(n * s >= m for n, s, m in zip(x.shape[1:3], stride, output_size))
+        last = number == len(STAGES) or enough
+        x = layers.Conv2DTranspose(
+            1 if last and not released else channels(filters),
+            kernel,
+            strides=stride,
+            padding="valid",
+            kernel_regularizer=regularizer,
+            name=f"{stage}_convolution",
+        )(x)
+        # PyTorch's padding 1 and output padding 1: the first row and column of the full result
+        # fall away, the last stay. Keras' "same" would drop the last instead.
+        x = layers.Cropping2D(tuple((int(k > 1), 0) for k in kernel), name=stage)(x)
+        if released:
+            x = normalise(layers.ReLU(name=f"{stage}_relu")(x), stage)
+        elif not last:
+            x = layers.ReLU(name=f"{stage}_relu")(normalise(x, stage))
+        if last:
+            break
+    if released:
+        x = layers.Conv2D(1, 1, kernel_regularizer=regularizer, name="map_convolution")(x)
+    x = SaliencyMap(*output_size, target, name="saliency")(x)
+    return keras.Model(inputs, x, name="head")
