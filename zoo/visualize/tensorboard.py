@@ -19,6 +19,7 @@ from tensorboard.plugins.text.plugin_data_pb2 import TextPluginData
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from zoo.layers import mixture_map
+from zoo.visualize.overlay import overlay
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,12 +124,11 @@ class TensorBoard(keras.callbacks.Callback):
         maps = keras.ops.convert_to_numpy(
             mixture_map(mixture[0, :], height, width)  # (T, height, width)
         )
-        row = []
-        for index, (frame, step) in enumerate(zip(sample.frames, sample.steps)):
-            picture = heat(frame, maps[step])
-            if sample.fixations is not None:
-                _dots(picture, sample.fixations[index])
-            row.append(picture)
+        gaze = sample.fixations if sample.fixations is not None else [None] * len(sample.frames)
+        row = [
+            overlay(frame, maps[step], fixations=points)
+            for frame, step, points in zip(sample.frames, sample.steps, gaze)
+        ]
         return np.concatenate(row, axis=1)
 
     def _write(self, run: str, step: int, values: list[Summary.Value]) -> None:
@@ -136,23 +136,6 @@ class TensorBoard(keras.callbacks.Callback):
             self._writers[run] = EventFileWriter(str(self.log_dir / run))
         event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
         self._writers[run].add_event(event)
-
-
-def heat(frame: np.ndarray, saliency: np.ndarray, strength: float = 0.6) -> np.ndarray:
-    """Blend a saliency map over an RGB frame, more colour where more people look."""
-    scaled = saliency / max(float(saliency.max()), 1e-12)
-    colours = cv2.applyColorMap((scaled * 255).astype(np.uint8), cv2.COLORMAP_JET)[..., ::-1]
-    share = strength * np.sqrt(scaled)[..., None]
-    return np.ascontiguousarray((frame * (1 - share) + colours * share).astype(np.uint8))
-
-
-def _dots(picture: np.ndarray, points: np.ndarray) -> None:
-    height, width = picture.shape[:2]
-    radius = max(1, height // 60)
-    for x, y in points[np.isfinite(points).all(-1)]:
-        centre = (int(x * width), int(y * height))
-        cv2.circle(picture, centre, radius + 1, (0, 0, 0), -1)
-        cv2.circle(picture, centre, radius, (255, 255, 255), -1)
 
 
 def _image(tag: str, picture: np.ndarray) -> Summary.Value:

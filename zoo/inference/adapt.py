@@ -1,0 +1,84 @@
+"""The same weights in a model fit for inference: any number of frames, another precision."""
+
+from __future__ import annotations
+
+import keras
+
+PRECISIONS = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "mixed_bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+    "mixed_float16": "mixed_float16",
+}
+
+
+def adapt(model: keras.Model, *, precision: str | None = None) -> keras.Model:
+    """The model with a free time axis and, if asked for, computing in another type.
+
+    Args:
+        model: a functional model. It is not changed; it is returned where it fits as it is.
+        precision: None, "float32", "bfloat16" or "float16". The weights and the layers that
+            make the outputs stay in float32.
+
+    Returns:
+        The model, or a copy of it.
+
+    Example: `adapt(zoo.rmdn(num_frames=65), precision="bfloat16")`.
+    """
+    if precision is not None and precision not in PRECISIONS:
+        raise ValueError(
+            f"`precision` must be one of {tuple(PRECISIONS)}. Received: precision={precision!r}"
+        )
+    policy = PRECISIONS.get(precision)
+    free = all(tensor.shape[1] is None for tensor in model.inputs)
+    if free and (policy is None or _policies(model) <= {policy}):
+        return model
+    config = model.get_config()
+    if not free:
+        for layer in config["layers"]:
+            if layer["class_name"] == "InputLayer":
+                shape = list(layer["config"].pop("batch_shape"))
+                layer["config"]["batch_shape"] = [shape[0], None, *shape[2:]]
+    if policy is not None:
+        outputs = {t._keras_history.operation.name for t in keras.tree.flatten(model.output)}
+        _set_policy(config, policy, outputs)
+    copy = type(model).from_config(config)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def compile_for_inference(model: keras.Model) -> keras.Model:
+    """Compile without XLA under TensorFlow, where it slows 3D convolutions down on a CPU."""
+    model.compile(jit_compile=keras.config.backend() == "jax")
+    return model
+
+
+def _policies(model) -> set[str]:
+    outputs = {t._keras_history.operation for t in keras.tree.flatten(model.output)}
+    found = set()
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer) or layer in outputs:
+            continue
+        inner = getattr(layer, "layer", layer)
+        found |= _policies(inner) if isinstance(inner, keras.Model) else {inner.dtype_policy.name}
+    return found
+
+
+def _set_policy(config, policy, outputs):
+    """Replace the dtype policy of every layer in a serialized model, but of the output layers."""
+    if isinstance(config, list):
+        for item in config:
+            _set_policy(item, policy, outputs)
+        return
+    if not isinstance(config, dict):
+        return
+    inner = config.get("config")
+    if isinstance(inner, dict):
+        if config.get("class_name") == "InputLayer" or inner.get("name") in outputs:
+            return
+        if isinstance(inner.get("dtype"), (dict, str)):
+            inner["dtype"] = policy
+    for key, value in config.items():
+        if key not in ("dtype", "build_config", "inbound_nodes", "compile_config"):
+            _set_policy(value, policy, outputs)
