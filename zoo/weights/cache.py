@@ -1,0 +1,69 @@
+"""The folder in which downloaded weight files are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from zoo.weights.download import download
+from zoo.weights.errors import WeightsError
+from zoo.weights.record import Record
+from zoo.weights.records import RECORDS
+
+
+def cache_folder() -> Path:
+    """`$ZOO_WEIGHTS`, or `zoo/weights` in the user's cache folder."""
+    if folder := os.environ.get("ZOO_WEIGHTS"):
+        return Path(folder).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "zoo" / "weights"
+
+
+def locate(source: str | Path) -> tuple[Path, Record | None]:
+    """The file that a path or a record's name stands for, downloaded if need be.
+
+    Args:
+        source: A path, or the name of one of `zoo.weights.RECORDS`.
+
+    Returns:
+        The path, and the record if a name was given.
+    """
+    record = RECORDS.get(str(source))
+    if record is None:
+        path = Path(source).expanduser()
+        if path.exists() or path.with_name(path.name + ".index").exists():
+            return path, None
+        raise WeightsError(
+            "`weights` must be an existing file or the name of a record; `zoo weights` lists "
+            f"them: {', '.join(RECORDS)}. Received: {source}"
+        )
+    return fetch(record), record
+
+
+def fetch(record: Record, folder: Path | None = None) -> Path:
+    """The path of a record's file, which is downloaded unless it is there.
+
+    Args:
+        record: The record.
+        folder: Where files are kept; None for `cache_folder()/<name of the record>`.
+    """
+    folder = folder or cache_folder() / record.name
+    target = folder / record.file
+    if target.exists() or target.with_name(target.name + ".index").exists():
+        return target
+    if not record.urls:
+        raise WeightsError(
+            f"{record.name} cannot be downloaded by a program. Get {record.file} from "
+            f"{record.page} and put it at {target}. Received: weights={record.name!r}"
+        )
+    digests = record.digests or ("",) * len(record.urls)
+    for url, digest in zip(record.urls, digests):
+        name = record.file if len(record.urls) == 1 else url.split("?")[0].rsplit("/", 1)[-1]
+        try:
+            download(url, folder / name, digest=digest)
+        except OSError as error:
+            raise WeightsError(
+                f"{url} must be within reach, or {name} at {folder / name}: get it from "
+                f"{record.page or url} and put it there. Received: {error}"
+            ) from error
+    return target

@@ -1,0 +1,80 @@
+"""`zoo convert` and `zoo weights`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from zoo.weights.cache import cache_folder
+from zoo.weights.errors import WeightsError
+from zoo.weights.records import RECORDS
+
+
+def convert(
+    file: str,
+    to: str | None = None,
+    output: Path | None = None,
+    mean_clip: Path | None = None,
+    pool5_padding: str | None = None,
+    preprocessing: str | None = None,
+) -> None:
+    """Convert a published weight file to a Keras file with its provenance inside.
+
+    Args:
+        file: The file, or a record's name.
+        to: c3d, i3d, googlenet or resnet50; by default whichever the file holds.
+        output: A .weights.h5 or .keras file.
+        mean_clip: C3D's mean clip, with preprocessing "sports1m_mean_cube".
+        pool5_padding: C3D: "caffe" or "symmetric" in the place of the file's own.
+        preprocessing: C3D: in the place of the file's own.
+    """
+    from zoo.weights.convert import convert as run
+
+    options = {"pool5_padding": pool5_padding, "preprocessing": preprocessing}
+    chosen = {key: value for key, value in options.items() if value is not None}
+    console = Console()
+    try:
+        path, provenance = run(file, to=to, output=output, mean_clip=mean_clip, **chosen)
+    except WeightsError as error:
+        raise SystemExit(f"zoo convert: {error}") from None
+    console.print(f"{path}: {provenance['architecture']} from {provenance['origin']}")
+    settings = ", ".join(f"{key}={value!r}" for key, value in provenance["options"].items())
+    console.print(f"graph: {settings}", markup=False)
+    console.print(f"{provenance['tensors']} tensors set, {len(provenance['left_out'])} left out")
+    for line in provenance["left_out"]:
+        if "num_batches_tracked" not in line:
+            console.print(f"  {line}", markup=False)
+
+
+def list_records(name: str | None = None) -> None:
+    """List the published weight files, or all that is known of one of them.
+
+    Args:
+        name: A record's name.
+    """
+    console = Console()
+    if name is None:
+        table = Table("name", "file", "trained on", "classes", "MB", "has", "published")
+        for record in RECORDS.values():
+            where = cache_folder() / record.name / record.file
+            there = where.exists() or where.with_name(where.name + ".index").exists()
+            table.add_row(
+                record.name,
+                record.file,
+                record.trained_on,
+                str(record.classes or "none"),
+                str(record.size // 1_000_000 or ""),
+                "yes" if there else "can fetch" if record.urls else "by hand",
+                record.accuracy,
+            )
+        console.print(table)
+        console.print(f"kept in {cache_folder()} (set ZOO_WEIGHTS to change it)")
+        return
+    if name not in RECORDS:
+        raise SystemExit(f"zoo weights: no record of that name. Received: {name}")
+    record = RECORDS[name]
+    for key in record.__dataclass_fields__:
+        if value := getattr(record, key):
+            console.print(f"{key}: {value}", markup=False)

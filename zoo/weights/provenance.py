@@ -1,0 +1,62 @@
+"""Where a converted file's numbers came from, kept inside that file."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+
+from zoo.weights.errors import WeightsError
+
+_KEY = "zoo_provenance"
+_MEMBER = "zoo_provenance.json"
+
+
+def save_with_provenance(model: keras.Model, path: str | Path, provenance: dict[str, Any]) -> None:
+    """Write a model to `.weights.h5` or `.keras` with its provenance inside, or not at all.
+
+    Args:
+        model: The model.
+        path: Ends in `.weights.h5` (numbers only) or `.keras` (with the graph).
+        provenance: Plain values, as `load_weights` returns them.
+    """
+    path = Path(path)
+    if not path.name.endswith((".weights.h5", ".keras")):
+        raise WeightsError(f"The output must end in .weights.h5 or .keras. Received: {path}")
+    ending = ".keras" if path.suffix == ".keras" else ".weights.h5"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name[: -len(ending)]}.{os.getpid()}{ending}")
+    text = json.dumps(provenance, indent=2, sort_keys=True)
+    try:
+        if ending == ".keras":
+            model.save(partial)
+            with zipfile.ZipFile(partial, "a") as archive:
+                archive.writestr(_MEMBER, text)
+        else:
+            model.save_weights(partial)
+            with h5py.File(partial, "a") as file:
+                # HDF5 keeps an attribute of 64 KiB at most; lists of tensors stay far below.
+                file.attrs[_KEY] = text
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_provenance(path: str | Path) -> dict[str, Any] | None:
+    """The provenance of a file that `zoo convert` wrote; None for any other file."""
+    path = Path(path)
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return json.loads(archive.read(_MEMBER)) if _MEMBER in archive.namelist() else None
+        if not h5py.is_hdf5(path):
+            return None
+        with h5py.File(path, "r") as file:
+            return json.loads(file.attrs[_KEY]) if _KEY in file.attrs else None
+    except (OSError, ValueError):
+        return None

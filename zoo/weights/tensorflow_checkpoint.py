@@ -1,0 +1,63 @@
+"""TensorFlow checkpoints of version 1 and 2, the one reader that needs its framework."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.weights.errors import WeightsError
+
+
+def checkpoint_prefix(path: Path) -> Path:
+    """The name TensorFlow knows a checkpoint by: without `.index` or `.data-00000-of-00001`."""
+    if path.suffix == ".index" or path.suffix.startswith(".data-"):
+        return path.with_suffix("")
+    return path
+
+
+def _reader(prefix: Path) -> Any:
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise WeightsError(
+            "TensorFlow must be installed to read its checkpoints: pip install tensorflow. "
+            f"Received: {prefix}"
+        ) from error
+    try:
+        return tf.train.load_checkpoint(str(prefix))
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"The file must be a TensorFlow checkpoint. Received: {prefix}: {error}"
+        ) from error
+
+
+def list_checkpoint(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes, from the .index file alone."""
+    shapes = _reader(checkpoint_prefix(path)).get_variable_to_shape_map()
+    return {name: tuple(shapes[name]) for name in sorted(shapes) if not name.startswith("_")}
+
+
+def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
+    """Tensors of a checkpoint named by its prefix, its .index or one of its .data files."""
+    prefix = checkpoint_prefix(path)
+    index = prefix.with_name(prefix.name + ".index")
+    if index.exists() and not list(prefix.parent.glob(prefix.name + ".data-*")):
+        raise WeightsError(
+            "A checkpoint's values lie in its .data files; put them beside the .index. "
+            f"Received: {index} alone"
+        )
+    reader = _reader(prefix)
+    result = {}
+    for name in sorted(reader.get_variable_to_shape_map()):
+        if name.startswith("_"):  # the object graph of TensorFlow 2, no tensor
+            continue
+        try:
+            result[name] = np.asarray(reader.get_tensor(name))
+        except Exception as error:
+            raise WeightsError(
+                "The checkpoint must be complete; one of its .data files is damaged or missing. "
+                f"Received: {name} in {prefix}: {error}"
+            ) from error
+    return result
