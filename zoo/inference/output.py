@@ -1,0 +1,83 @@
+"""The folder that results go to, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class OutputError(ValueError):
+    """A folder that results cannot go to; the message says why and what to do."""
+
+
+def claim_folder(
+    output: str | os.PathLike, *, overwrite: bool = False, known: Iterable[str] = ()
+) -> Path:
+    """Make a folder for results, or make sure that none are lost in the one that exists.
+
+    Args:
+        output: the folder.
+        overwrite: replace the files `known`; other files in the folder are left alone.
+        known: the names of the files and folders that will be written.
+
+    Returns:
+        The folder as a path.
+    """
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"`output` must be a folder. Received: {folder}, which is a file")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"`output` must be a folder that can be written to. Received: {folder} "
+            f"({error.strerror or error})"
+        ) from error
+    held = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    if held and not overwrite:
+        raise OutputError(
+            "`output` must be a new or empty folder; give another one, or overwrite. "
+            f"Received: {folder}, which holds {len(held)} entries, among them {held[0]}"
+        )
+    for name in known:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that appears under its name only when complete."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value) -> None:
+    """Write JSON likewise. NaN becomes null, which every reader understands."""
+    write_text(path, json.dumps(_plain(value), indent=1, allow_nan=False))
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and value != value:
+        return None
+    if isinstance(value, Path):
+        return str(value)
+    return value

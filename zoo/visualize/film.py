@@ -1,0 +1,58 @@
+"""A film of a video with its saliency."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from zoo.datasets.video_writer import VideoWriter
+from zoo.visualize.overlay import overlay
+
+
+class SaliencyFilm:
+    """Writes frames with their saliency as a heat map, as an h264 mp4 that browsers play.
+
+    Args:
+        path: the film; it appears under its name only when complete.
+        fps: frames a second.
+        height, width: size of the frames.
+        strength: opacity of the heat map, see `zoo.visualize.overlay`.
+
+    Example:
+
+    ```python
+    with SaliencyFilm("film.mp4", fps=25, height=360, width=640) as film:
+        film.write(frame, saliency)
+    ```
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        fps: float,
+        height: int,
+        width: int,
+        strength: float = 0.75,
+    ):
+        self.strength = strength
+        self._writer = VideoWriter(path, fps=fps, height=height, width=width, quality=23)
+
+    def __enter__(self) -> SaliencyFilm:
+        self._writer.__enter__()
+        return self
+
+    def write(
+        self,
+        frame: np.ndarray,
+        saliency: np.ndarray | None,
+        candidates: np.ndarray | None = None,
+    ) -> None:
+        """Append a frame; without a saliency map it is written as it is."""
+        if saliency is not None:
+            frame = overlay(frame, saliency, strength=self.strength, candidates=candidates)
+        self._writer.write(frame)
+
+    def __exit__(self, kind, error, trace) -> None:
+        self._writer.__exit__(kind, error, trace)
