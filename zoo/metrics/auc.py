@@ -111,9 +111,9 @@ def _rank_auc(saliency, positives, negatives):
     num_positives = ops.sum(positives, axis=1, keepdims=True)
     num_negatives = ops.sum(negatives, axis=1, keepdims=True)
     defined = (num_positives > 0) & (num_negatives > 0)
-    positives = positives / ops.where(defined, num_positives, 1.0)
-    negatives = negatives / ops.where(defined, num_negatives, 1.0)
-    area = ops.sum(negatives * (_exclusive_cumsum(positives) + positives / 2.0), axis=1)
+    wins = _exclusive_cumsum(positives) + positives / 2.0  # Exact in float32: halves of counts.
+    wins = wins / ops.where(defined, num_positives, 1.0)
+    area = ops.sum((negatives / ops.where(defined, num_negatives, 1.0)) * wins, axis=1)
     return _defined(area, defined[:, 0], saliency)
 
 

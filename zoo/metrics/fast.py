@@ -63,21 +63,21 @@ def saliency_metrics(
     others = _Shared(saliency, "other_fixations", other_fixations, _points)
     base = _Shared(saliency, "baseline", baseline, _Density)
     rows = []
+    one, other = np.empty((2, saliency[0].size if len(saliency) else 0), saliency.dtype)
     for i, frame in enumerate(saliency):
         point = _points(fixations[i], "fixations")
         p = _Density(frame, "saliency")
-        row = {
-            "auc_judd": _auc_judd(p.flat, point[0], ties),
-            "nss": _nss(p, point, ddof, duplicates),
-            "log_likelihood": _mean_log(p, point, duplicates, epsilon, 1 / p.flat.size),
-        }
+        row = {"auc_judd": _auc_judd(p.raw, point[0], ties)}
+        squares = 0.0 if p.constant else p.centred(one)
+        row["nss"] = _nss(one, squares, point, ddof, duplicates)
+        row["log_likelihood"] = _mean_log(p, point, duplicates, epsilon, 1 / frame.size)
         if truth is not None:
             q = _Density(truth[i], "truth")
-            row["cc"] = _cc(p, q)
-            row["similarity"] = _similarity(p, q, min_max_first)
-            row["kl_divergence"] = _kl_divergence(p, q, epsilon)
+            row["cc"] = _cc(one, squares, q, other)
+            row["similarity"] = _similarity(p, q, min_max_first, one, other)
+            row["kl_divergence"] = _kl_divergence(p, q, epsilon, one)
         if other_fixations is not None:
-            row["auc_shuffled"] = _auc_shuffled(p.flat, point, others[i])
+            row["auc_shuffled"] = _auc_shuffled(p.raw, point, others[i])
         if baseline is not None:
             b = base[i].at(point[0]) + epsilon
             row["information_gain"] = _mean_log(p, point, duplicates, epsilon, b) / np.log(2)
@@ -90,8 +90,8 @@ class _Density:
     """A map with the sums that several metrics need, each computed once."""
 
     def __init__(self, values: np.ndarray, name: str):
-        self.flat = values.ravel()
-        self.low, self.high = float(self.flat.min()), float(self.flat.max())
+        self.raw = self.flat = values.ravel()
+        self.low, self.high = float(self.raw.min()), float(self.raw.max())
         if not np.isfinite([self.low, self.high]).all():
             raise ValueError(f"`{name}` must be finite. Received: {name} with NaN or inf")
         if self.low < 0:
@@ -99,32 +99,30 @@ class _Density:
                 f"`{name}` must not be negative. Received: {name} with the value {self.low}"
             )
         self.constant = self.low == self.high
-        self.mean = float(self.flat.mean(dtype=self.flat.dtype))
-        self._centred = None
+        if self.high and not 1e-12 < self.high < 1e12:  # Keeps float32 off its ends.
+            self.flat = (self.raw / self.raw.max()).astype(self.raw.dtype)
+            self.low, self.high = self.low / self.high, 1.0
+        if self.constant:
+            self.flat, self.low, self.high = np.ones_like(self.flat), 0.0, 1.0
+        self.mean = float(self.flat.mean())
+        self.total = self.mean * self.flat.size
 
-    @property
-    def centred(self) -> tuple[np.ndarray, float]:
-        """The map less its mean, and the sum of its squares."""
-        if self._centred is None:
-            # The scale keeps the squares of tiny densities away from float32's lower end.
-            scale = self.flat.dtype.type(1 / (self.high - self.low))
-            centred = (self.flat - self.flat.dtype.type(self.mean)) * scale
-            self._centred = centred, float(np.dot(centred, centred)), float(scale)
-        return self._centred
+    def centred(self, out: np.ndarray) -> float:
+        """Writes the map less its mean, over its extent; returns the sum of the squares."""
+        np.subtract(self.flat, self.flat.dtype.type(self.mean), out=out)
+        out *= out.dtype.type(1 / (self.high - self.low))
+        return _dot(out, out)
+
+    def shares(self, out: np.ndarray, min_max_first: bool) -> np.ndarray:
+        """Writes the map summed to 1, if asked less its lowest value."""
+        low = self.low if min_max_first else 0.0
+        kind = self.flat.dtype.type
+        source = np.subtract(self.flat, kind(low), out=out) if low else self.flat
+        return np.multiply(source, kind(1 / (self.total - low * self.flat.size)), out=out)
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """The density, summed to 1 over the pixels, at some places."""
-        if self.constant:
-            return np.full(places.size, 1 / self.flat.size)
-        return self.flat[places].astype("float64") / (self.mean * self.flat.size)
-
-    def shares(self, less: float = 0.0) -> np.ndarray:
-        """The map, less a constant, summed to 1."""
-        if self.constant:
-            return np.full_like(self.flat, 1 / self.flat.size)
-        kind = self.flat.dtype.type
-        factor = kind(1 / ((self.mean - less) * self.flat.size))
-        return (self.flat - kind(less)) * factor if less else self.flat * factor
+        return self.flat[places].astype("float64") / self.total
 
 
 class _Shared:
@@ -168,7 +166,7 @@ def _like(saliency: np.ndarray, name: str, values) -> np.ndarray:
 def _points(counts: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The fixated places of a count map, and the number of fixations at each."""
     counts = counts.ravel()
-    places = np.flatnonzero(counts)
+    places = np.flatnonzero(counts if counts.dtype == bool else counts != 0)
     counts = counts[places].astype("float64")
     if not np.isfinite(counts).all() or (counts < 0).any():
         raise ValueError(f"`{name}` must count fixations. Received: {name} with NaN or negatives")
@@ -204,8 +202,9 @@ def _between(totals: np.ndarray) -> np.ndarray:
 def _counts(flat: np.ndarray, values: np.ndarray, strictly: bool):
     """How many pixels are at least, and above, each of some distinct descending values."""
     if values.size <= _FEW_THRESHOLDS:
-        at_least = [np.count_nonzero(flat >= value) for value in values]
-        above = [np.count_nonzero(flat > value) for value in values] if strictly else 0
+        hit = np.empty(flat.size, bool)
+        at_least = [np.count_nonzero(np.greater_equal(flat, v, out=hit)) for v in values]
+        above = [np.count_nonzero(np.greater(flat, v, out=hit)) for v in values] if strictly else 0
         return np.array(at_least, "float64"), np.array(above, "float64")
     ranked = np.sort(flat)
     at_least = flat.size - np.searchsorted(ranked, values, "left")
@@ -226,45 +225,51 @@ def _auc_shuffled(flat: np.ndarray, point, other) -> float:
     return counts @ (below + not_above) / (2 * counts.sum() * sums[-1])
 
 
-def _nss(p: _Density, point, ddof: int, duplicates: bool) -> float:
+def _nss(centred, squares: float, point, ddof: int, duplicates: bool) -> float:
     places, counts = point
     if not places.size:
         return float("nan")
-    if p.constant:
+    if squares == 0:
         return 0.0
-    centred, squares, _ = p.centred
-    std = np.sqrt(squares / max(p.flat.size - ddof, 1))
+    std = np.sqrt(squares / max(centred.size - ddof, 1))
     return float(np.average(centred[places], weights=counts if duplicates else None) / std)
 
 
-def _cc(p: _Density, q: _Density) -> float:
+def _cc(centred, squares: float, q: _Density, buffer) -> float:
     if q.constant:
         return float("nan")
-    if p.constant:
+    if squares == 0:
         return 0.0
-    one, one_squares, _ = p.centred
-    other, other_squares, _ = q.centred
-    return float(np.dot(one, other) / np.sqrt(one_squares * other_squares))
+    other_squares = q.centred(buffer)
+    return _dot(centred, buffer) / np.sqrt(squares * other_squares)
 
 
-def _similarity(p: _Density, q: _Density, min_max_first: bool) -> float:
-    if q.high == 0:
+def _similarity(p: _Density, q: _Density, min_max_first: bool, one, other) -> float:
+    if not q.raw.any():
         return float("nan")
-    one = p.shares(p.low if min_max_first else 0.0)
-    other = q.shares(q.low if min_max_first else 0.0)
+    p.shares(one, min_max_first)
+    q.shares(other, min_max_first)
     return float(np.minimum(one, other, out=one).sum())
 
 
-def _kl_divergence(p: _Density, q: _Density, epsilon: float) -> float:
-    if q.high == 0:
+def _kl_divergence(p: _Density, q: _Density, epsilon: float, ratio) -> float:
+    if not q.raw.any():
         return float("nan")
-    kind = p.flat.dtype.type
-    ratio, truth = p.shares(), q.shares()
-    ratio += kind(epsilon)
-    np.divide(truth, ratio, out=ratio)
+    # q / (p + eps) of the densities is Q / (P + eps sum P) times sum P / sum Q of the maps.
+    kind = ratio.dtype.type
+    np.add(p.flat, kind(epsilon * p.total), out=ratio)
+    np.divide(q.flat, ratio, out=ratio)
+    ratio *= kind(p.total / q.total)
     ratio += kind(epsilon)
     np.log(ratio, out=ratio)
-    return float(np.dot(truth, ratio))
+    return _dot(q.flat, ratio) / q.total
+
+
+def _dot(one: np.ndarray, other: np.ndarray) -> float:
+    """The inner product in short rows: summed in one go, float32 would lose 5 digits."""
+    whole = one.size - one.size % 512
+    rows = np.einsum("ij,ij->i", one[:whole].reshape(-1, 512), other[:whole].reshape(-1, 512))
+    return float(rows.sum(dtype="float64") + np.dot(one[whole:], other[whole:]))
 
 
 def _mean_log(p: _Density, point, duplicates: bool, epsilon: float, over) -> float:

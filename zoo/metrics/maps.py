@@ -90,6 +90,3 @@ def fixation_weights(counts, duplicates: bool):
 
 def _same(one: tuple, other: tuple) -> bool:
     return all(a is None or b is None or a == b for a, b in zip(one, other))
-
-
-
