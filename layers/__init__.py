@@ -1,13 +1,19 @@
 """Layers for video attention; they run on every Keras backend."""
 
+from zoo.layers.attention_conv_lstm import AttentionConvLSTM
+from zoo.layers.attention_lstm import AttentionLSTM
+from zoo.layers.attention_penalties import doubly_stochastic, log_concavity
 from zoo.layers.clip_scaling import ClipScaling
 from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.local_response_normalization import LocalResponseNormalization
+from zoo.layers.location_attention import LocationAttention
 from zoo.layers.mixture import mixture_log_prob, mixture_map
 from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
+from zoo.layers.regularizers import Contrast, TotalVariation
 from zoo.layers.saliency_map import SaliencyMap
 from zoo.layers.sliding_clips import SlidingClips
+from zoo.layers.spatial_mask import SpatialMask
 from zoo.layers.temporal_phases import (
     CropTime,
     MaskPaddedTime,
@@ -16,3 +22,4 @@ from zoo.layers.temporal_phases import (
     PadTime,
     SplitPhases,
 )
+from zoo.layers.temporal_soft_attention import TemporalSoftAttention

@@ -1,7 +1,18 @@
 """The zoo's models: lowercase builders that return a `keras.Model`."""
 
+from zoo.models.frame_baseline import frame_baseline
 from zoo.models.loading import load
 from zoo.models.lsts import lsts, lsts_features
 from zoo.models.rmdn import rmdn
+from zoo.models.soft_attention import soft_attention
+from zoo.models.spatiotemporal_attention import spatiotemporal_attention
 
-__all__ = ["load", "lsts", "lsts_features", "rmdn"]
+__all__ = [
+    "frame_baseline",
+    "load",
+    "lsts",
+    "lsts_features",
+    "rmdn",
+    "soft_attention",
+    "spatiotemporal_attention",
+]

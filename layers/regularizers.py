@@ -1,0 +1,77 @@
+"""Regularisers of attention masks: sums over everything that they are given, the batch included."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class TotalVariation(keras.regularizers.Regularizer):
+    """Sum of the absolute differences between neighbouring places of a mask.
+
+    Anisotropic, L1: `sum |m[j+1,k] - m[j,k]| + sum |m[j,k+1] - m[j,k]|`. It is a sum over the
+    batch, never a mean, whether called or given to a layer as `activity_regularizer`.
+
+    Args:
+        weight: Factor.
+        axes: The mask's height and width axes; (-3, -2) where one channel follows them.
+
+    Input shape: `(..., height, width)`. Returns a scalar.
+
+    Example:
+
+    ```python
+    TotalVariation(1e-5)(mask)
+    keras.layers.Conv2D(1, 3, activity_regularizer=TotalVariation(1e-5, axes=(-3, -2)))
+    ```
+
+    Reference: Meng et al., Interpretable spatio-temporal attention, 2019, equation 8.
+    """
+
+    def __init__(self, weight=1e-5, axes=(-2, -1)):
+        self.weight = weight
+        self.axes = tuple(axes)
+
+    def __call__(self, x):
+        mask = ops.cast(x, "float32")
+        total = sum(ops.sum(ops.abs(ops.diff(mask, axis=axis))) for axis in self.axes)
+        return self.weight * total
+
+    def get_config(self):
+        return {"weight": self.weight, "axes": list(self.axes)}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Contrast(keras.regularizers.Regularizer):
+    """Drives what a mask holds above the threshold up and the rest down.
+
+    `sum(-m B / 2 + m (1 - B) / 2)` with `B = [m > threshold]`, an indicator through which no
+    gradient passes. A sum over the batch, never a mean.
+
+    Args:
+        weight: Factor.
+        threshold: Where the mask counts as on.
+
+    Input shape: any. Returns a scalar.
+
+    Example:
+
+    ```python
+    Contrast(1e-4)(mask)
+    ```
+
+    Reference: Meng et al., Interpretable spatio-temporal attention, 2019, equation 9.
+    """
+
+    def __init__(self, weight=1e-4, threshold=0.5):
+        self.weight = weight
+        self.threshold = threshold
+
+    def __call__(self, x):
+        mask = ops.cast(x, "float32")
+        indicator = ops.stop_gradient(ops.cast(mask > self.threshold, "float32"))
+        return self.weight * ops.sum(-0.5 * mask * indicator + 0.5 * mask * (1.0 - indicator))
+
+    def get_config(self):
+        return {"weight": self.weight, "threshold": self.threshold}

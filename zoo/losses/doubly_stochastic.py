@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import keras
+
+from zoo.layers.attention_penalties import doubly_stochastic
+
+__all__ = ["DoublyStochastic", "doubly_stochastic"]
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class DoublyStochastic(keras.losses.Loss):
+    """Penalty on places that attention looks at too little or too much over a whole video.
+
+    The targets are ignored; give zeros. `zoo.layers.AttentionLSTM` adds the same by its argument
+    `penalty`; use one of the two.
+
+    Args:
+        reduction: Over the batch; a sum by default, as printed.
+        name: The loss's name.
+
+    Input shape: `y_pred` (batch, time, height, width).
+
+    Example:
+
+    ```python
+    DoublyStochastic()(zeros, model(video)["spatial_attention"])
+    ```
+
+    Reference: Sharma et al., Action recognition using visual attention, 2016, equation 7.
+    """
+
+    def __init__(self, reduction="sum", name="doubly_stochastic", **kwargs):
+        super().__init__(reduction=reduction, name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return doubly_stochastic(y_pred)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import keras
+
+from zoo.layers.attention_penalties import log_concavity
+
+__all__ = ["LogConcavity", "log_concavity"]
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class LogConcavity(keras.losses.Loss):
+    """Unimodality loss of temporal attention: `log_concavity` of the predicted weights.
+
+    The targets are ignored; give zeros. The layers with temporal attention add the same by
+    their argument `unimodality`; use one of the two.
+
+    Args:
+        reduction: Over the batch; a sum by default, as printed.
+        name: The loss's name.
+
+    Input shape: `y_pred` (batch, ..., time).
+
+    Example:
+
+    ```python
+    model.compile(loss={"action": "sparse_categorical_crossentropy",
+                        "temporal_attention": LogConcavity()})
+    ```
+
+    Reference: Meng et al., Interpretable spatio-temporal attention, 2019, equation 10.
+    """
+
+    def __init__(self, reduction="sum", name="log_concavity", **kwargs):
+        super().__init__(reduction=reduction, name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return log_concavity(y_pred)

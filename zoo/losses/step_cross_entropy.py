@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+def step_cross_entropy(y_true, y_pred, multi_label: bool = False):
+    """Cross-entropy of every step's class probabilities with the video's label, summed over time.
+
+    Args:
+        y_true: The label's index, (batch,) or (batch, 1); with `multi_label` multi-hot,
+            (batch, classes).
+        y_pred: Probabilities (batch, time, classes).
+        multi_label: Binary cross-entropy a class, for videos with several labels.
+
+    Returns:
+        (batch,) in float32.
+    """
+    probabilities = ops.cast(y_pred, "float32")
+    classes = probabilities.shape[-1]
+    shape = tuple(y_true.shape)
+    if multi_label:
+        if len(shape) != 2 or shape[-1] != classes:
+            raise ValueError(
+                f"Multi-label targets must be multi-hot, (batch, {classes}). Received: {shape}"
+            )
+        truth = ops.cast(y_true, "float32")[:, None]
+    else:
+        if len(shape) > 2 or (len(shape) == 2 and shape[-1] not in (1, None)):
+            raise ValueError(
+                "Targets must be one index a video, (batch,); set `multi_label=True` for "
+                f"multi-hot targets. Received: shape={shape}"
+            )
+        truth = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes)[:, None]
+    tiny = 1e-7
+    entropy = truth * ops.log(ops.maximum(probabilities, tiny))
+    if multi_label:
+        entropy = entropy + (1 - truth) * ops.log(ops.maximum(1 - probabilities, tiny))
+    return -ops.sum(entropy, axis=(1, 2))
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class StepCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of every step's prediction with the video's label, summed over time.
+
+    Args:
+        multi_label: Whether a video may have several labels; the targets are then multi-hot.
+        reduction: Over the batch.
+        name: The loss's name.
+
+    Input shape: `y_true` (batch,) or, multi-hot, (batch, classes); `y_pred` (batch, time,
+    classes), probabilities.
+
+    Example:
+
+    ```python
+    model.compile("adam", loss={"action": StepCrossEntropy(reduction="sum")})
+    ```
+
+    Reference: Sharma et al., Action recognition using visual attention, 2016, equation 7.
+    """
+
+    def __init__(
+        self,
+        multi_label=False,
+        reduction="sum_over_batch_size",
+        name="step_cross_entropy",
+        **kwargs,
+    ):
+        super().__init__(reduction=reduction, name=name, **kwargs)
+        self.multi_label = multi_label
+
+    def call(self, y_true, y_pred):
+        return step_cross_entropy(y_true, y_pred, self.multi_label)
+
+    def get_config(self):
+        return {**super().get_config(), "multi_label": self.multi_label}

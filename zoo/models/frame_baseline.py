@@ -1,0 +1,86 @@
+"""What the attention models are measured against: classes from the frames one by one."""
+
+from __future__ import annotations
+
+import keras
+
+from zoo.layers.per_step import PerStep
+from zoo.models.frame_features import check_classes, frame_features, load_into
+
+
+def frame_baseline(
+    *,
+    num_classes: int = 51,
+    num_frames: int | None = 30,
+    image_size: int | tuple[int, int] = 224,
+    backbone: str | keras.Model | None = "googlenet",
+    feature_shape: tuple[int, int, int] = (7, 7, 1024),
+    features: str = "cube",
+    average: bool = False,
+    dropout: float = 0.0,
+    weight_decay: float = 0.0,
+    multi_label: bool = False,
+    trainable_backbone: bool = False,
+    backbone_weights: str | None = None,
+    weights: str | None = None,
+    name: str = "frame_baseline",
+) -> keras.Model:
+    """Softmax regression on every frame, without recurrence and without attention.
+
+    `features="cube"` is the softmax regression of Sharma et al., `features="mean"` with
+    `average=True` the plain backbone averaged over the frames of Meng et al. Their pooled LSTMs
+    are `zoo.soft_attention(attention="average")` and `"max"`.
+
+    Args:
+        num_classes: Number of actions.
+        num_frames: Frames of a video; None for any.
+        image_size: Height and width of the frames.
+        backbone: "googlenet", "resnet50"; or a model of one frame; or None to take features.
+        feature_shape: With `backbone=None`, of one frame's feature map.
+        features: "cube" for the whole map, "mean" for its mean over the places.
+        average: Whether "action" is the mean over the frames, (batch, num_classes).
+        dropout: Before the classes.
+        weight_decay: Factor on the sum of the squared matrix.
+        multi_label: Sigmoids in the place of the softmax.
+        trainable_backbone: False freezes the backbone.
+        backbone_weights: Weights file for the backbone, see `zoo.weights`.
+        weights: Weights file for the whole model.
+        name: Name of the model.
+
+    Input: as `zoo.soft_attention`. Output: {"action": (batch, time, num_classes)} probabilities.
+
+    Example:
+
+    ```python
+    model = zoo.models.frame_baseline(num_classes=11)
+    ```
+
+    Reference: Sharma et al. 2016, section 4.2.1; Meng et al. 2019, Table 1.
+    """
+    check_classes(num_classes)
+    if features not in ("cube", "mean"):
+        raise ValueError(f"`features` must be 'cube' or 'mean'. Received: features={features!r}")
+    inputs, x = frame_features(
+        backbone,
+        num_frames=num_frames,
+        image_size=image_size,
+        feature_shape=feature_shape,
+        trainable=trainable_backbone,
+        weights=backbone_weights,
+    )
+    pool = keras.layers.Flatten() if features == "cube" else keras.layers.GlobalAveragePooling2D()
+    x = PerStep(pool, name="pool")(x)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    action = keras.layers.Dense(
+        num_classes,
+        "sigmoid" if multi_label else "softmax",
+        kernel_regularizer=keras.regularizers.L2(weight_decay) if weight_decay else None,
+        dtype="float32",
+        name="action",
+    )(x)
+    if average:
+        action = keras.layers.GlobalAveragePooling1D(name="mean_action", dtype="float32")(action)
+    model = keras.Model(inputs, {"action": action}, name=name)
+    if weights is not None:
+        load_into(model, weights)
+    return model

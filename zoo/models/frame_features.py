@@ -1,0 +1,67 @@
+"""The input of the action models: frames through a backbone, or features made before."""
+
+from __future__ import annotations
+
+import keras
+
+from zoo.backbones.googlenet import googlenet
+from zoo.backbones.resnet50 import resnet50
+from zoo.layers.per_step import PerStep
+
+BACKBONES = {"googlenet": googlenet, "resnet50": resnet50}
+
+
+def frame_features(
+    backbone: str | keras.Model | None,
+    *,
+    num_frames: int | None,
+    image_size: int | tuple[int, int],
+    feature_shape: tuple[int, int, int],
+    trainable: bool,
+    weights: str | None,
+):
+    """Returns a model's input and the features (batch, time, height, width, channels) of it."""
+    if num_frames is not None and num_frames < 1:
+        raise ValueError(f"`num_frames` must be at least 1. Received: num_frames={num_frames}")
+    if backbone is None:
+        if weights is not None:
+            raise ValueError(
+                "`backbone_weights` needs a backbone; `backbone=None` takes features. "
+                f"Received: backbone_weights={weights}"
+            )
+        if len(feature_shape) != 3:
+            raise ValueError(
+                "`feature_shape` must be (height, width, channels). "
+                f"Received: feature_shape={feature_shape}"
+            )
+        features = keras.Input((num_frames, *feature_shape), name="features")
+        return features, features
+    if isinstance(backbone, str):
+        if backbone not in BACKBONES:
+            raise ValueError(
+                f"`backbone` must be one of {tuple(BACKBONES)}, a keras.Model or None. "
+                f"Received: backbone={backbone!r}"
+            )
+        backbone = BACKBONES[backbone](image_size=image_size)
+    if len(backbone.input_shape) != 4 or len(backbone.output_shape) != 4:
+        raise ValueError(
+            "`backbone` must map a frame (height, width, 3) to a feature map (height, width, "
+            f"channels). Received: {backbone.input_shape[1:]} to {backbone.output_shape[1:]}"
+        )
+    if weights is not None:
+        load_into(backbone, weights)
+    backbone.trainable = trainable
+    video = keras.Input((num_frames, *backbone.input_shape[1:]), name="rgb")
+    return video, PerStep(backbone, name="backbone")(video)
+
+
+def load_into(model: keras.Model, source: str):
+    """Reads a weights file into a model."""
+    from zoo.weights import load_weights
+
+    load_weights(model, source)
+
+
+def check_classes(num_classes: int):
+    if num_classes < 2:
+        raise ValueError(f"`num_classes` must be at least 2. Received: num_classes={num_classes}")

@@ -1,0 +1,103 @@
+"""Action recognition with soft attention over the places of each frame."""
+
+from __future__ import annotations
+
+import keras
+
+from zoo.layers.attention_lstm import AttentionLSTM
+from zoo.models.frame_features import check_classes, frame_features, load_into
+
+
+def soft_attention(
+    *,
+    num_classes: int = 51,
+    num_frames: int | None = 30,
+    image_size: int | tuple[int, int] = 224,
+    backbone: str | keras.Model | None = "googlenet",
+    feature_shape: tuple[int, int, int] = (7, 7, 1024),
+    attention: str = "location",
+    units: int = 512,
+    num_layers: int = 3,
+    penalty: float = 0.0,
+    dropout: float = 0.5,
+    weight_decay: float = 1e-5,
+    multi_label: bool = False,
+    trainable_backbone: bool = False,
+    backbone_weights: str | None = None,
+    weights: str | None = None,
+    name: str = "soft_attention",
+) -> keras.Model:
+    """Sharma et al.: LSTMs that look at one weighted place of each frame and name the action.
+
+    Args:
+        num_classes: Number of actions.
+        num_frames: Glimpses a block, one a frame; None for any.
+        image_size: Height and width of the frames.
+        backbone: "googlenet", "resnet50"; or a model of one frame; or None to take features.
+        feature_shape: With `backbone=None`, of one frame's feature map.
+        attention: "location" as printed, "additive" as released; "average" or "max" for the
+            baselines that pool over the places.
+        units: Of the LSTMs and of the hidden layer before the classes.
+        num_layers: Number of LSTMs; the paper has 3 and tried 1 to 5.
+        penalty: lambda, weight of the doubly stochastic penalty: 0, 1 or 10 in the paper. It is
+            summed over the batch: compile with a loss of `reduction="sum"` to keep the balance.
+        dropout: On all connections that are not recurrent.
+        weight_decay: gamma, factor on the sum of the squared matrices of this head.
+        multi_label: Sigmoids in the place of the softmax.
+        trainable_backbone: False freezes the backbone.
+        backbone_weights: Weights file for the backbone, see `zoo.weights`.
+        weights: Weights file for the whole model.
+        name: Name of the model.
+
+    Input: `rgb` (batch, time, height, width, 3), raw RGB, 0 to 255; or `features` (batch, time,
+    *feature_shape).
+
+    Output: {"action": (batch, time, num_classes) probabilities, "spatial_attention": (batch,
+    time, 7, 7)}; the poolings have no attention. A video's prediction is the mean of "action".
+
+    Example:
+
+    ```python
+    model = zoo.soft_attention(num_classes=11)
+    model.compile("adam", loss={"action": zoo.losses.StepCrossEntropy(reduction="sum")})
+    ```
+
+    Reference: Sharma, Kiros and Salakhutdinov, Action recognition using visual attention, ICLR
+    2016 workshop, sections 3 and 4.
+    """
+    check_classes(num_classes)
+    inputs, features = frame_features(
+        backbone,
+        num_frames=num_frames,
+        image_size=image_size,
+        feature_shape=feature_shape,
+        trainable=trainable_backbone,
+        weights=backbone_weights,
+    )
+    decay = keras.regularizers.L2(weight_decay) if weight_decay else None
+    states, looked = AttentionLSTM(
+        units,
+        num_layers=num_layers,
+        attention=attention,
+        dropout=dropout,
+        penalty=penalty,
+        kernel_regularizer=decay,
+        name="recurrent",
+    )(features)
+    x = keras.layers.Dropout(dropout, name="dropout_states")(states)
+    x = keras.layers.Dense(units, "tanh", kernel_regularizer=decay, name="hidden")(x)
+    x = keras.layers.Dropout(dropout, name="dropout_hidden")(x)
+    action = keras.layers.Dense(
+        num_classes,
+        "sigmoid" if multi_label else "softmax",
+        kernel_regularizer=decay,
+        dtype="float32",
+        name="action",
+    )(x)
+    outputs = {"action": action}
+    if attention in ("location", "additive"):
+        outputs["spatial_attention"] = looked
+    model = keras.Model(inputs, outputs, name=name)
+    if weights is not None:
+        load_into(model, weights)
+    return model
