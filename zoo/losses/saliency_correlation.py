@@ -1,0 +1,56 @@
+"""Minus the linear correlation of a saliency map with a truth map."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+EPSILON = 1e-12
+
+
+def saliency_correlation(truth, saliency):
+    """Minus Pearson's correlation of the two maps, so that smaller is better.
+
+    Args:
+        truth: (batch, height, width). A constant map gives 0.
+        saliency: (batch, height, width).
+
+    Returns:
+        (batch,), float32, in [-1, 1].
+    """
+
+    def standard(x):
+        x = ops.cast(x, "float32")
+        x = x - ops.mean(x, axis=(1, 2), keepdims=True)
+        # First to a scale of 1: the squares of a map that sums to 1 would be lost in float32.
+        x = x / ops.maximum(ops.max(ops.abs(x), axis=(1, 2), keepdims=True), EPSILON)
+        return x / ops.sqrt(ops.sum(x * x, axis=(1, 2), keepdims=True) + EPSILON)
+
+    return -ops.sum(standard(truth) * standard(saliency), axis=(1, 2))
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class SaliencyCorrelation(keras.losses.Loss):
+    """Minus the linear correlation (CC) of saliency maps with truth maps.
+
+    Args:
+        reduction: Over the batch, as in every Keras loss.
+        name: The loss's name.
+
+    `y_true` is (batch, height, width) maps; `y_pred` is
+    (batch, height, width), not negative.
+
+    Example: `model.compile("adam", loss={"saliency": SaliencyCorrelation()})`
+
+    Reference: Bylinskii et al., "What do different evaluation metrics tell us about saliency
+    models?", TPAMI 2019.
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="saliency_correlation", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype or "float32")
+
+    def call(self, y_true, y_pred):
+        return saliency_correlation(y_true, y_pred)
+
+    def get_config(self):
+        return {"name": self.name, "reduction": self.reduction, "dtype": self.dtype}
