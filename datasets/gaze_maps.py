@@ -70,5 +70,8 @@ def read_maps(
         "y": np.concatenate(ys),
         "viewer": np.full(len(frame), NO_VIEWER),
     }
-    late = max(0, len(files) - num_frames)
-    return columns, {"maps beyond the video's end": late} if late else {}
+    issues = {
+        "maps beyond the video's end": max(0, len(files) - num_frames),
+        "frames without a map": max(0, num_frames - len(files)),
+    }
+    return columns, {why: count for why, count in issues.items() if count}

@@ -11,6 +11,7 @@ LEAD = 8  # frames before the first one: delayed gaze needs to know where the ob
 AMPLITUDE = 0.11  # of the action's motion, as a part of the frame
 PERIOD = 0.6  # seconds of one round of the action
 MARGIN = 0.08
+HIDDEN = 0.25  # share of the time for which bars, where there are any, hide the target
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,21 @@ def draw_scene(
     radii = rng.uniform(0.065, 0.085, objects)
     bars = np.zeros((0, 2))
     if occlusions:
-        moments = rng.choice(np.arange(LEAD + frames // 4, length), size=2, replace=False)
-        middle = paths[0, moments, 0]
-        half = rng.uniform(0.07, 0.1, 2)
-        bars = np.clip(np.stack([middle - half, middle + half], axis=1), 0, 1)
+        bars = _bars(rng, paths[0, LEAD:, 0])
     return Scene(paths, radii, label, (start, stop), bars, int(rng.integers(2**31)))
+
+
+def _bars(rng: np.random.Generator, across: np.ndarray) -> np.ndarray:
+    """Two bars on the target's way that hide it for a quarter of the time or so."""
+    best, bars = np.inf, np.zeros((2, 2))
+    for _ in range(60):
+        middle = rng.choice(across, size=2) + rng.uniform(-0.2, 0.2, 2)
+        half = rng.uniform(0.05, 0.08, 2)
+        hidden = np.mean(np.any(np.abs(across[:, None] - middle) < half, axis=1))
+        if abs(hidden - HIDDEN) < best:
+            best = abs(hidden - HIDDEN)
+            bars = np.clip(np.stack([middle - half, middle + half], axis=1), 0, 1)
+    return bars
 
 
 def _wander(rng: np.random.Generator, length: int, fps: float) -> np.ndarray:
