@@ -38,6 +38,8 @@ class Stream:
 
     def __init__(self, model: keras.Model, *, precision: str | None = None):
         model = adapt(model, precision=precision)
+        self._model = model
+        self._graph = model.to_json()
         recurrent = _recurrent_layers(model)
         clips = [layer for layer in model.layers if isinstance(layer, SlidingClips)]
         if any(layer.stride != 1 for layer in clips):
@@ -66,6 +68,10 @@ class Stream:
         self._start = 0  # the frame number of the first frame held
         self._next = self.missing  # the next frame to give an output for
         self._states = list(self._initial)
+
+    def identity(self) -> list:
+        """What tells this model from another one: its graph, its precision and its weights."""
+        return [self._graph, *self._model.get_weights()]
 
     @property
     def num_frames(self) -> int:

@@ -1,0 +1,292 @@
+"""Models and baselines on videos with gaze, side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from zoo.datasets.gaze import Fixations, read_fixations
+from zoo.datasets.record import Record
+from zoo.inference.baselines import fit_central_bias
+from zoo.inference.evaluation import METRICS, Evaluation, safe_name
+from zoo.inference.output import OutputError, claim_folder, write_json, write_text
+from zoo.inference.pipeline import INITIAL
+from zoo.inference.scoring import BASELINES, Scorer, digest
+from zoo.inference.stream import Stream
+from zoo.models.loading import load
+from zoo.visualize.report import time_plot, write_page
+
+POINTS_A_VIDEO = 20_000  # at most so many fixations of a video are kept for the baselines
+
+
+def evaluate(
+    model: keras.Model | str | Mapping[str, keras.Model] | None,
+    records: Sequence[Record],
+    *,
+    train_records: Sequence[Record] = (),
+    baselines: Sequence[str] = BASELINES,
+    output: str | os.PathLike | None = None,
+    map_side: int = 256,
+    sigma: float = 0.028,
+    initial: str = "omit",
+    chunk: int | None = None,
+    precision: str | None = None,
+    seed: int = 0,
+    pictures: int = 6,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Evaluation:
+    """Measures models and baselines on the fixations of videos.
+
+    All methods are measured on the same frames: those that every model predicts and that have a
+    fixation. With `output`, each finished video is one file there; the same call on the same
+    folder goes on where it was stopped. The folder gets `evaluation.json`, `videos/*.csv` with
+    the values of every frame, and `index.html` with pictures.
+
+    Args:
+        model: a model with the output "mixture", a `.keras` file, several models by name, or
+            None for the baselines alone.
+        records: videos with gaze.
+        train_records: the videos the model was trained on: the trained central bias is fitted to
+            their fixations. Without them there is none.
+        baselines: among "uniform", "central_bias", "trained_central_bias", "motion", "viewers"
+            (each half of them predicts the other) and "true_density" (where it is known).
+        output: folder for the files; None writes none.
+        map_side: maps have the video's shape, and the longer side at most so many pixels.
+        sigma: Gaussian of the truth maps and of the viewers' maps, as a share of the width.
+        initial: the first 15 frames of a model of clips: "omit" them for all methods, or
+            "repeat" or "pad" as in `zoo.predict`.
+        chunk, precision: see `zoo.predict`.
+        seed: of the halves of the viewers and of the fitted mixture.
+        pictures: so many videos get pictures on the page.
+        overwrite: forget the results of other settings in `output`.
+        progress: show a bar, and print the table at the end.
+
+    Returns:
+        An `Evaluation`.
+
+    Example:
+
+    ```python
+    train, test = (zoo.datasets.moving_targets.load(root, split) for split in ("train", "test"))
+    zoo.evaluate(model, test, train_records=train, output="evaluation").table
+    ```
+    """
+    records, train_records = list(records), list(train_records)
+    _check(records, baselines, initial, map_side, sigma)
+    streams = {n: Stream(m, precision=precision) for n, m in _models(model).items()}
+    for name, stream in streams.items():
+        if "mixture" not in stream.output_names:
+            raise ValueError(
+                "A model that is evaluated must have an output named 'mixture'. Received: model "
+                f"{name!r} with the outputs {sorted(stream.output_names)}"
+            )
+        if name in BASELINES:
+            raise ValueError(f"A model must not have the name of a baseline. Received: {name!r}")
+    gaze = {record.name: read_fixations(record, warn=False) for record in records}
+    points = {name: _points(fixations, seed) for name, fixations in gaze.items()}
+    trained = {
+        record.name: _points(read_fixations(record, warn=False), seed)
+        for record in train_records
+        if record.name not in points
+    }
+    notes = []
+    if train_records and len(trained) < len(train_records):
+        count = len(train_records) - len(trained)
+        notes.append(
+            f"{count} training videos are among the evaluated ones and were left out of the "
+            "trained central bias."
+        )
+    bias = None
+    if trained and any(len(part) for part in trained.values()):
+        bias = fit_central_bias(np.concatenate(list(trained.values())), seed=seed)
+    elif "trained_central_bias" in baselines:
+        notes.append("No training videos were given: there is no trained central bias.")
+    settings = {
+        "models": list(streams),
+        "baselines": list(baselines),
+        "map_side": map_side,
+        "sigma": sigma,
+        "initial": initial,
+        "precision": precision or "as built",
+        "seed": seed,
+        "train_videos": len(trained),
+        "information_gain_over": "central_bias" if bias is None else "trained_central_bias",
+        "nss": "standard deviation over n",
+        "similarity": "maps min-max scaled first",
+        "auc_shuffled": "exact ranks against the fixations of all other videos",
+    }
+    scorer = Scorer(
+        streams=streams,
+        baselines=tuple(baselines),
+        bias=bias,
+        points={**trained, **points},
+        map_side=map_side,
+        sigma=sigma,
+        initial=initial,
+        chunk=chunk,
+        seed=seed,
+    )
+    key = digest(settings, scorer.identity())
+    folder = None
+    if output is not None:
+        folder = _enter(output, key, settings, overwrite)
+    console = Console()
+    results = []
+    for number, record in enumerate(_tracked(records, progress, console)):
+        results.append(_one(scorer, record, gaze[record.name], folder, key, number < pictures))
+    notes += list(dict.fromkeys(note for result in results for note in result["notes"]))
+    empty = sum(len(result["frames_without_fixations"]) for result in results)
+    if empty:
+        held = sum(bool(result["frames_without_fixations"]) for result in results)
+        notes.append(f"{empty} frames of {held} videos have no fixation and were left out.")
+    evaluation = Evaluation(results, settings, notes, None if folder is None else str(folder))
+    if folder is not None:
+        write_json(folder / "evaluation.json", evaluation.to_json())
+        write_page(folder / "index.html", evaluation, _pictures(folder, records[:pictures]))
+    if progress:
+        console.print(evaluation.rich_table())
+        for name, share in evaluation.explained_information.items():
+            console.print(
+                f"{name} explains {share:.1%} of the information that the true density has over "
+                "the trained central bias."
+            )
+        for note in notes:
+            console.print(f"Note: {note}")
+    return evaluation
+
+
+def _check(records, baselines, initial, map_side, sigma):
+    unknown = sorted(set(baselines) - set(BASELINES))
+    if unknown:
+        raise ValueError(f"`baselines` must be among {BASELINES}. Received: {unknown}")
+    if initial not in INITIAL:
+        raise ValueError(f"`initial` must be one of {INITIAL}. Received: initial={initial!r}")
+    if map_side < 2 or not sigma > 0:
+        raise ValueError(
+            "`map_side` must be at least 2 and `sigma` positive. "
+            f"Received: map_side={map_side}, sigma={sigma}"
+        )
+    if not records:
+        raise ValueError("`records` must hold at least one video. Received: none")
+    blind = [record.name for record in records if record.gaze is None]
+    if blind:
+        raise ValueError(
+            f"Every record must have gaze. Received: {len(blind)} of {len(records)} without, "
+            f"among them {blind[:5]}"
+        )
+    names = [safe_name(record.name) for record in records]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"Records must have names of their own. Received twice: {twice[:5]}")
+
+
+def _models(model) -> dict[str, keras.Model]:
+    if model is None:
+        return {}
+    if isinstance(model, Mapping):
+        return {n: m if isinstance(m, keras.Model) else load(m) for n, m in model.items()}
+    model = model if isinstance(model, keras.Model) else load(model)
+    return {model.name: model}
+
+
+def _points(fixations: Fixations, seed: int) -> np.ndarray:
+    points = np.column_stack([fixations.x, fixations.y])
+    if len(points) > POINTS_A_VIDEO:
+        chosen = np.random.default_rng(seed).choice(len(points), POINTS_A_VIDEO, replace=False)
+        points = points[np.sort(chosen)]
+    return points
+
+
+def _tracked(records, progress, console):
+    if not progress:
+        return records
+    return track(records, description="Evaluating videos", console=console)
+
+
+def _enter(output, key, settings, overwrite):
+    """The folder, new or holding results of the same settings."""
+    path = os.path.join(output, "settings.json")
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8") as file:
+            before = json.load(file)
+        if before.get("key") != key and not overwrite:
+            changed = sorted(
+                k for k in settings if before.get("settings", {}).get(k) != settings[k]
+            )
+            raise OutputError(
+                "`output` holds an evaluation with other settings, models or videos; give another "
+                f"folder, or overwrite. Received: {output}, which differs in "
+                f"{', '.join(changed) or 'the weights of a model or the gaze'}"
+            )
+        folder = claim_folder(output, overwrite=True)
+    else:
+        folder = claim_folder(output, overwrite=overwrite)
+    (folder / "videos").mkdir(exist_ok=True)
+    write_json(folder / "settings.json", {"key": key, "settings": settings})
+    return folder
+
+
+def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
+    """The result of one video: read from the folder, or computed and written there."""
+    if folder is None:
+        return scorer.score(record, fixations)[0]
+    base = folder / "videos" / safe_name(record.name)
+    done = base.with_name(f"{base.name}.json")
+    video_key = digest(key, repr(record))
+    with contextlib.suppress(OSError, ValueError):
+        result = json.loads(done.read_text(encoding="utf-8"))
+        picture = base.with_name(f"{base.name}.jpg")
+        if result.get("key") == video_key and (picture.exists() or not with_picture):
+            return result
+    result, frames, strip = scorer.score(record, fixations, with_picture=with_picture)
+    result["key"] = video_key
+    _write_csv(base.with_name(f"{base.name}.csv"), frames)
+    if strip is not None:
+        base.with_name(f"{base.name}.jpg").write_bytes(strip)
+    write_json(done, result)  # last: it says that the video is done
+    return result
+
+
+def _write_csv(path, frames: dict[str, np.ndarray]) -> None:
+    names = list(frames)
+    lines = [",".join(names)]
+    for row in zip(*frames.values()):
+        lines.append(
+            ",".join(
+                "" if v != v else str(v) if isinstance(v, (int, np.integer)) else f"{v:.6g}"
+                for v in row
+            )
+        )
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _pictures(folder, records) -> list[tuple[str, list[bytes]]]:
+    """For the page: a strip of frames and NSS over time, of each video that has them."""
+    shown = []
+    for record in records:
+        base = folder / "videos" / safe_name(record.name)
+        table = np.genfromtxt(
+            base.with_name(f"{base.name}.csv"),
+            delimiter=",",
+            names=True,
+            deletechars="",
+            replace_space=" ",
+        )
+        table = np.atleast_1d(table)
+        curves = {
+            name.split("/")[0]: table[name]
+            for name in table.dtype.names
+            if name.endswith("/nss") and not name.startswith("uniform")
+        }
+        plot = time_plot(table["frame"], curves, METRICS["nss"][0])
+        strip = base.with_name(f"{base.name}.jpg")
+        shown.append((record.name, [strip.read_bytes()] * strip.exists() + [plot]))
+    return shown

@@ -1,0 +1,162 @@
+"""The table of an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+METRICS = {
+    "auc_judd": ("AUC-Judd", True),
+    "auc_shuffled": ("sAUC", True),
+    "nss": ("NSS", True),
+    "cc": ("CC", True),
+    "similarity": ("SIM", True),
+    "kl_divergence": ("KL", False),
+    "information_gain": ("IG bits", True),
+    "log_likelihood": ("LL nats", True),
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Models and baselines side by side.
+
+    Attributes:
+        videos: one dict a video: name, counts of frames, and per method and metric the sum and
+            the count over its frames.
+        settings: what was measured how.
+        notes: what a reader must know: frames left out, baselines that could not be computed.
+        output: folder of the files, or None.
+
+    Example:
+
+    ```python
+    evaluation = zoo.evaluate(model, test_records, train_records=train_records)
+    evaluation.table["rmdn"]["nss"]
+    ```
+    """
+
+    videos: list[dict]
+    settings: dict
+    notes: list[str] = field(default_factory=list)
+    output: str | None = None
+
+    @property
+    def methods(self) -> list[str]:
+        """Models first, then baselines, in the order asked for."""
+        return list(dict.fromkeys(name for video in self.videos for name in video["metrics"]))
+
+    @property
+    def table(self) -> dict[str, dict[str, float]]:
+        """Method to metric to its `video_mean`: mean over frames, then over videos."""
+        return {name: self._means(name, self._video_mean) for name in self.methods}
+
+    @property
+    def frame_means(self) -> dict[str, dict[str, float]]:
+        """Method to metric to its `frame_mean`: mean over the frames of all videos."""
+        return {name: self._means(name, self._frame_mean) for name in self.methods}
+
+    @property
+    def explained_information(self) -> dict[str, float]:
+        """Share of what can be known: (LL - LL of the trained central bias) / (true - same)."""
+        table = self.table
+        low, high = (
+            table.get(name, {}).get("log_likelihood", np.nan)
+            for name in ("trained_central_bias", "true_density")
+        )
+        if not high > low:
+            return {}
+        models = [name for name in self.settings["models"] if name in table]
+        return {name: (table[name]["log_likelihood"] - low) / (high - low) for name in models}
+
+    @property
+    def frames_without_fixations(self) -> dict[str, list[int]]:
+        """Video to the frames that no metric could be computed for."""
+        found = {v["name"]: v["frames_without_fixations"] for v in self.videos}
+        return {name: frames for name, frames in found.items() if frames}
+
+    def to_json(self) -> dict:
+        """Everything, in plain lists, dicts and numbers."""
+        return {
+            "video_mean": self.table,
+            "frame_mean": self.frame_means,
+            "explained_information": self.explained_information,
+            "num_videos": len(self.videos),
+            "num_frames": sum(v["num_frames"] for v in self.videos),
+            "frames_evaluated": sum(v["frames_evaluated"] for v in self.videos),
+            "frames_without_fixations": self.frames_without_fixations,
+            "settings": self.settings,
+            "notes": self.notes,
+            "videos": self.videos,
+        }
+
+    def rich_table(self) -> Table:
+        """The table for a terminal; the best model or simple baseline of a column is bold."""
+        names = self.columns
+        table = Table(title=self.title)
+        table.add_column("")
+        for name in names:
+            table.add_column(METRICS[name][0], justify="right")
+        rows, best = self.table, self.best
+        for method, values in rows.items():
+            cells = []
+            for name in names:
+                text = format_value(values.get(name, np.nan))
+                cells.append(f"[bold]{text}[/bold]" if best.get(name) == method else text)
+            table.add_row(method, *cells)
+        return table
+
+    @property
+    def title(self) -> str:
+        """What the table shows."""
+        frames = sum(v["frames_evaluated"] for v in self.videos)
+        return f"Means over {len(self.videos)} videos ({frames} frames with fixations)"
+
+    @property
+    def columns(self) -> list[str]:
+        """The metrics that some method has."""
+        found = {name for values in self.table.values() for name in values}
+        return [name for name in METRICS if name in found]
+
+    @property
+    def best(self) -> dict[str, str]:
+        """Metric to the best method, people and the truth aside."""
+        table, best = self.table, {}
+        for name in self.columns:
+            sign = 1.0 if METRICS[name][1] else -1.0
+            values = {
+                method: sign * row[name]
+                for method, row in table.items()
+                if method not in ("viewers", "true_density") and np.isfinite(row.get(name, np.nan))
+            }
+            if values:
+                best[name] = max(values, key=values.get)
+        return best
+
+    def _means(self, method, mean):
+        parts = [v["metrics"][method] for v in self.videos if method in v["metrics"]]
+        names = [n for n in METRICS if any(n in part for part in parts)]
+        return {name: mean([part[name] for part in parts if name in part]) for name in names}
+
+    @staticmethod
+    def _video_mean(parts):
+        means = [part["sum"] / part["count"] for part in parts if part["count"]]
+        return float(np.mean(means)) if means else float("nan")
+
+    @staticmethod
+    def _frame_mean(parts):
+        count = sum(part["count"] for part in parts)
+        return float(sum(part["sum"] for part in parts) / count) if count else float("nan")
+
+
+def format_value(value: float) -> str:
+    """A number for a table; NaN is a dash."""
+    return "-" if not np.isfinite(value) else f"{value:.3f}"
+
+
+def safe_name(name: str) -> str:
+    """A record's name as the name of a file."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).as_posix())
