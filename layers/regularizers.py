@@ -10,12 +10,13 @@ from keras import ops
 class TotalVariation(keras.regularizers.Regularizer):
     """Sum of the absolute differences between neighbouring places of a mask.
 
-    Anisotropic, L1: `sum |m[j+1,k] - m[j,k]| + sum |m[j,k+1] - m[j,k]|`. It is a sum over the
-    batch, never a mean, whether called or given to a layer as `activity_regularizer`.
+    Anisotropic, L1: `sum |m[j+1,k] - m[j,k]| + sum |m[j,k+1] - m[j,k]|`, summed over the batch.
 
     Args:
         weight: Factor.
         axes: The mask's height and width axes; (-3, -2) where one channel follows them.
+        activity: True for a layer's `activity_regularizer`: Keras divides what those return by
+            the size of the batch, which is then multiplied back.
 
     Input shape: `(..., height, width)`. Returns a scalar.
 
@@ -23,23 +24,24 @@ class TotalVariation(keras.regularizers.Regularizer):
 
     ```python
     TotalVariation(1e-5)(mask)
-    keras.layers.Conv2D(1, 3, activity_regularizer=TotalVariation(1e-5, axes=(-3, -2)))
+    keras.layers.Conv2D(1, 3, activity_regularizer=TotalVariation(axes=(-3, -2), activity=True))
     ```
 
     Reference: Meng et al., Interpretable spatio-temporal attention, 2019, equation 8.
     """
 
-    def __init__(self, weight=1e-5, axes=(-2, -1)):
+    def __init__(self, weight=1e-5, axes=(-2, -1), activity=False):
         self.weight = weight
         self.axes = tuple(axes)
+        self.activity = activity
 
     def __call__(self, x):
         mask = ops.cast(x, "float32")
         total = sum(ops.sum(ops.abs(ops.diff(mask, axis=axis))) for axis in self.axes)
-        return self.weight * total
+        return self.weight * total * _batch(mask, self.activity)
 
     def get_config(self):
-        return {"weight": self.weight, "axes": list(self.axes)}
+        return {"weight": self.weight, "axes": list(self.axes), "activity": self.activity}
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -47,11 +49,12 @@ class Contrast(keras.regularizers.Regularizer):
     """Drives what a mask holds above the threshold up and the rest down.
 
     `sum(-m B / 2 + m (1 - B) / 2)` with `B = [m > threshold]`, an indicator through which no
-    gradient passes. A sum over the batch, never a mean.
+    gradient passes; summed over the batch.
 
     Args:
         weight: Factor.
         threshold: Where the mask counts as on.
+        activity: True for a layer's `activity_regularizer`, see `TotalVariation`.
 
     Input shape: any. Returns a scalar.
 
@@ -64,14 +67,20 @@ class Contrast(keras.regularizers.Regularizer):
     Reference: Meng et al., Interpretable spatio-temporal attention, 2019, equation 9.
     """
 
-    def __init__(self, weight=1e-4, threshold=0.5):
+    def __init__(self, weight=1e-4, threshold=0.5, activity=False):
         self.weight = weight
         self.threshold = threshold
+        self.activity = activity
 
     def __call__(self, x):
         mask = ops.cast(x, "float32")
         indicator = ops.stop_gradient(ops.cast(mask > self.threshold, "float32"))
-        return self.weight * ops.sum(-0.5 * mask * indicator + 0.5 * mask * (1.0 - indicator))
+        total = ops.sum(-0.5 * mask * indicator + 0.5 * mask * (1.0 - indicator))
+        return self.weight * total * _batch(mask, self.activity)
 
     def get_config(self):
-        return {"weight": self.weight, "threshold": self.threshold}
+        return {"weight": self.weight, "threshold": self.threshold, "activity": self.activity}
+
+
+def _batch(x, activity: bool):
+    return ops.cast(ops.shape(x)[0], "float32") if activity else 1.0
