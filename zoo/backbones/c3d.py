@@ -164,7 +164,7 @@ def _pool5_pad(x, padding: str, time=(0, 0)):
     if padding == "caffe":
         widths = (time, (0, rows), (0, columns))
     else:
-        widths = (time, (1, 1) if rows else (0, 0), (1, 1) if columns else (0, 0))
+        widths = (time, (1, 1), (1, 1))  # the ports pad whatever the size is
     if any(sum(w) for w in widths):
         x = keras.layers.ZeroPadding3D(widths, name="pool5_pad")(x)
     return x

@@ -185,7 +185,7 @@ def _listing(result: Plan) -> dict[str, Any]:
 
 def _origin(model: Any, file: WeightFile) -> tuple[Origin, str]:
     variables = model_variables(model)
-    if set(file.tensors) & set(variables):  # saved by the model's own names
+    if set(variables) <= set(file.tensors):  # saved by the model's own names
         rules = [Rule(name, name, as_is) for name in variables]
         return Origin("own names", model.name, lambda _: rules), ""
     origin, prefix = recognise(file.tensors, ORIGINS)
