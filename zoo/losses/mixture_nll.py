@@ -68,6 +68,12 @@ class MixtureNLL(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype or "float32")
         self.over_fixations = over_fixations
 
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        if sample_weight is not None and len(sample_weight.shape) == 1:
+            # Keras multiplies weights as they are; a weight a sample is meant for all its frames.
+            sample_weight = ops.expand_dims(sample_weight, -1)
+        return super().__call__(y_true, y_pred, sample_weight)
+
     def call(self, y_true, y_pred):
         if len(y_true.shape) != 4 or y_true.shape[-1] != 2:
             raise ValueError(

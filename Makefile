@@ -1,0 +1,48 @@
+# The two commands a newcomer needs are `make demo` and `make test`. Each sets up what it uses:
+# a virtual environment in .venv with the versions in requirements/dev.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+OUTPUT ?= demo
+
+.PHONY: demo test slow lint package backends help
+
+help:
+	@echo "make demo      train a small model, compare it with baselines, write a film and a page"
+	@echo "make test      the tests (a few minutes)"
+	@echo "make slow      the tests that take longer"
+	@echo "make lint      ruff, and the rules of the house"
+	@echo "make package   build, install and use the package in an empty environment"
+	@echo "make backends  the conformance tests on JAX and PyTorch, without TensorFlow"
+
+.venv/.done: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else f"Python 3.10 to 3.13 is needed. Received: {sys.version}. Name another: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: .venv/.done
+	$(BIN)/python -m zoo.recipes.demo --output $(OUTPUT)
+
+test: .venv/.done
+	$(BIN)/python -m pytest -q
+
+slow: .venv/.done
+	$(BIN)/python -m pytest -q -m slow
+
+lint: .venv/.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+package: .venv/.done
+	$(BIN)/python tests/package/check.py
+
+.venv-backends/.done: requirements/backends.txt requirements/torch.txt
+	$(PYTHON) -m venv .venv-backends
+	.venv-backends/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/backends.txt
+	.venv-backends/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/torch.txt
+	@touch $@
+
+backends: .venv-backends/.done
+	KERAS_BACKEND=jax .venv-backends/bin/python -m pytest -q tests/conformance
+	KERAS_BACKEND=torch .venv-backends/bin/python -m pytest -q tests/conformance
