@@ -9,6 +9,7 @@ from zoo.metrics.maps import EPSILON
 
 # Up to here one pass over the map a threshold beats sorting the map.
 _FEW_THRESHOLDS = 24
+_BLOCK = 32768  # Pixels: two maps and two buffers of float32 take 512 KiB.
 
 
 def saliency_metrics(
@@ -63,19 +64,14 @@ def saliency_metrics(
     others = _Shared(saliency, "other_fixations", other_fixations, _points)
     base = _Shared(saliency, "baseline", baseline, _Density)
     rows = []
-    one, other = np.empty((2, saliency[0].size if len(saliency) else 0), saliency.dtype)
     for i, frame in enumerate(saliency):
         point = _points(fixations[i], "fixations")
         p = _Density(frame, "saliency")
-        row = {"auc_judd": _auc_judd(p.raw, point[0], ties)}
-        squares = 0.0 if p.constant else p.centred(one)
-        row["nss"] = _nss(one, squares, point, ddof, duplicates)
+        q = _Density(truth[i], "truth") if truth is not None else None
+        squares, row = _whole_map(p, q, min_max_first, epsilon)
+        row["auc_judd"] = _auc_judd(p.raw, point[0], ties)
+        row["nss"] = _nss(p, squares, point, ddof, duplicates)
         row["log_likelihood"] = _mean_log(p, point, duplicates, epsilon, 1 / frame.size)
-        if truth is not None:
-            q = _Density(truth[i], "truth")
-            row["cc"] = _cc(one, squares, q, other)
-            row["similarity"] = _similarity(p, q, min_max_first, one, other)
-            row["kl_divergence"] = _kl_divergence(p, q, epsilon, one)
         if other_fixations is not None:
             row["auc_shuffled"] = _auc_shuffled(p.raw, point, others[i])
         if baseline is not None:
@@ -102,23 +98,10 @@ class _Density:
         if self.high and not 1e-12 < self.high < 1e12:  # Keeps float32 off its ends.
             self.flat = (self.raw / self.raw.max()).astype(self.raw.dtype)
             self.low, self.high = self.low / self.high, 1.0
-        if self.constant:
+        if self.constant:  # The uniform density; the low end keeps every quotient finite.
             self.flat, self.low, self.high = np.ones_like(self.flat), 0.0, 1.0
         self.mean = float(self.flat.mean())
         self.total = self.mean * self.flat.size
-
-    def centred(self, out: np.ndarray) -> float:
-        """Writes the map less its mean, over its extent; returns the sum of the squares."""
-        np.subtract(self.flat, self.flat.dtype.type(self.mean), out=out)
-        out *= out.dtype.type(1 / (self.high - self.low))
-        return _dot(out, out)
-
-    def shares(self, out: np.ndarray, min_max_first: bool) -> np.ndarray:
-        """Writes the map summed to 1, if asked less its lowest value."""
-        low = self.low if min_max_first else 0.0
-        kind = self.flat.dtype.type
-        source = np.subtract(self.flat, kind(low), out=out) if low else self.flat
-        return np.multiply(source, kind(1 / (self.total - low * self.flat.size)), out=out)
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """The density, summed to 1 over the pixels, at some places."""
@@ -225,51 +208,65 @@ def _auc_shuffled(flat: np.ndarray, point, other) -> float:
     return counts @ (below + not_above) / (2 * counts.sum() * sums[-1])
 
 
-def _nss(centred, squares: float, point, ddof: int, duplicates: bool) -> float:
+def _nss(p: _Density, squares: float, point, ddof: int, duplicates: bool) -> float:
     places, counts = point
     if not places.size:
         return float("nan")
-    if squares == 0:
+    if p.constant:
         return 0.0
-    std = np.sqrt(squares / max(centred.size - ddof, 1))
-    return float(np.average(centred[places], weights=counts if duplicates else None) / std)
+    std = np.sqrt(squares / max(p.flat.size - ddof, 1)) * (p.high - p.low)
+    values = p.flat[places].astype("float64") - p.mean
+    return float(np.average(values, weights=counts if duplicates else None) / std)
 
 
-def _cc(centred, squares: float, q: _Density, buffer) -> float:
-    if q.constant:
-        return float("nan")
-    if squares == 0:
-        return 0.0
-    other_squares = q.centred(buffer)
-    return _dot(centred, buffer) / np.sqrt(squares * other_squares)
+def _whole_map(p: _Density, q: _Density | None, min_max_first: bool, epsilon: float):
+    """The sum of the centred squares of p over its extent, and the metrics against q.
 
-
-def _similarity(p: _Density, q: _Density, min_max_first: bool, one, other) -> float:
-    if not q.raw.any():
-        return float("nan")
-    p.shares(one, min_max_first)
-    q.shares(other, min_max_first)
-    return float(np.minimum(one, other, out=one).sum())
-
-
-def _kl_divergence(p: _Density, q: _Density, epsilon: float, ratio) -> float:
-    if not q.raw.any():
-        return float("nan")
-    # q / (p + eps) of the densities is Q / (P + eps sum P) times sum P / sum Q of the maps.
-    kind = ratio.dtype.type
-    np.add(p.flat, kind(epsilon * p.total), out=ratio)
-    np.divide(q.flat, ratio, out=ratio)
-    ratio *= kind(p.total / q.total)
-    ratio += kind(epsilon)
-    np.log(ratio, out=ratio)
-    return _dot(q.flat, ratio) / q.total
-
-
-def _dot(one: np.ndarray, other: np.ndarray) -> float:
-    """The inner product in short rows: summed in one go, float32 would lose 5 digits."""
-    whole = one.size - one.size % 512
-    rows = np.einsum("ij,ij->i", one[:whole].reshape(-1, 512), other[:whole].reshape(-1, 512))
-    return float(rows.sum(dtype="float64") + np.dot(one[whole:], other[whole:]))
+    Everything that reads whole maps is done block by block, in the processor's near caches; the
+    blocks' float32 sums are added up in float64.
+    """
+    kind = p.flat.dtype.type
+    squares = other_squares = cross = common = divergence = 0.0
+    scale_p = kind(1 / (p.high - p.low))
+    low_p = p.low if min_max_first else 0.0
+    share_p = kind(1 / (p.total - low_p * p.flat.size))
+    if q is not None:
+        scale_q = kind(1 / (q.high - q.low))
+        low_q = q.low if min_max_first else 0.0
+        share_q = kind(1 / (q.total - low_q * q.flat.size))
+    buffers = np.empty((2, min(_BLOCK, p.flat.size)), p.flat.dtype)
+    for start in range(0, p.flat.size, _BLOCK):
+        x = p.flat[start : start + _BLOCK]
+        a, b = buffers[:, : x.size]
+        np.subtract(x, kind(p.mean), out=a)
+        a *= scale_p
+        squares += float(np.dot(a, a))
+        if q is None:
+            continue
+        y = q.flat[start : start + _BLOCK]
+        np.subtract(y, kind(q.mean), out=b)
+        b *= scale_q
+        other_squares += float(np.dot(b, b))
+        cross += float(np.dot(a, b))
+        np.multiply(np.subtract(x, kind(low_p), out=a) if low_p else x, share_p, out=a)
+        np.multiply(np.subtract(y, kind(low_q), out=b) if low_q else y, share_q, out=b)
+        common += float(np.minimum(a, b, out=a).sum())
+        # q / (p + eps) of the densities is Q / (P + eps sum P) times sum P / sum Q of the maps.
+        np.add(x, kind(epsilon * p.total), out=a)
+        np.divide(y, a, out=a)
+        a *= kind(p.total / q.total)
+        a += kind(epsilon)
+        np.log(a, out=a)
+        divergence += float(np.dot(y, a))
+    if q is None:
+        return squares, {}
+    empty = q.constant and not q.raw[0]
+    correlation = 0.0 if p.constant else cross / np.sqrt(squares * other_squares)
+    return squares, {
+        "cc": float("nan") if q.constant else correlation,
+        "similarity": float("nan") if empty else common,
+        "kl_divergence": float("nan") if empty else divergence / q.total,
+    }
 
 
 def _mean_log(p: _Density, point, duplicates: bool, epsilon: float, over) -> float:
