@@ -7,6 +7,7 @@ from zoo.layers.clip_scaling import ClipScaling
 from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.local_response_normalization import LocalResponseNormalization
 from zoo.layers.location_attention import LocationAttention
+from zoo.layers.median_filter import median_filter_5x5
 from zoo.layers.mixture import mixture_log_prob, mixture_map
 from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
@@ -23,3 +24,5 @@ from zoo.layers.temporal_phases import (
     SplitPhases,
 )
 from zoo.layers.temporal_soft_attention import TemporalSoftAttention
+from zoo.layers.tvl1 import tvl1_flow
+from zoo.layers.tvl1_layer import TVL1Flow, tvl1_function

@@ -1,0 +1,57 @@
+"""Flow of videos: batches, enlargement and the scaling of vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from zoo.datasets.flow import dis_flow, video_flow
+
+
+def _moving(frames=7, size=64, step=1.5):
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(size, 2 * size)), 2)
+    noise = (noise - noise.min()) / np.ptp(noise) * 255
+    for t in range(frames):
+        shifted = ndimage.shift(noise, (0, step * t), order=3, mode="nearest")
+        yield np.repeat(shifted[:, size // 2 : size // 2 + size, None], 3, 2).astype("uint8")
+
+
+def test_one_field_for_every_frame_but_the_first():
+    calls = []
+
+    def method(first, second):
+        calls.append(len(first))
+        return np.stack([first, second], -1).astype("float32")
+
+    frames = [np.full((20, 30, 3), t, "uint8") for t in range(8)]
+    fields = list(video_flow(frames, method=method, size=(10, 12), output_size=None, batch=3))
+    assert calls == [3, 3, 3]
+    np.testing.assert_array_equal([field[0, 0] for field in fields], [(t, t + 1) for t in range(7)])
+    assert list(video_flow(frames[:1])) == []
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_vectors_scale_with_the_field(scaled):
+    options = {"size": (64, 64), "output_size": (128, 192), "scale_vectors": scaled}
+    fields = np.stack(list(video_flow(_moving(), **options)))
+    assert fields.shape == (6, 128, 192, 2)
+    inner = fields[:, 32:-32, 48:-48].mean((0, 1, 2))
+    np.testing.assert_allclose(inner, [4.5 if scaled else 1.5, 0], atol=0.15)
+
+
+@pytest.mark.parametrize("preset", ["ultrafast", "fast", "medium"])
+def test_dis_finds_the_motion(preset):
+    fields = list(video_flow(_moving(), method=dis_flow(preset), size=(64, 64), output_size=None))
+    assert abs(np.mean([f[12:-12, 12:-12, 0] for f in fields]) - 1.5) < 0.1
+
+
+def test_wrong_input_is_named():
+    with pytest.raises(ValueError, match="`preset`"):
+        dis_flow("slow")
+    with pytest.raises(ValueError, match="height, width, 3"):
+        list(video_flow([np.zeros((8, 8), "uint8")]))
+    with pytest.raises(ValueError, match="`method` must give"):
+        list(video_flow(_moving(2), method=lambda a, b: a))
+    with pytest.raises(ValueError, match="`output_size`"):
+        list(video_flow(_moving(2), output_size=(0, 4)))
