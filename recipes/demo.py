@@ -32,6 +32,7 @@ SMALL = {
     "width": 0.125,
     "dense": True,
     "normalization": True,
+    "normalization_momentum": 0.9,
     "preprocessing": "rgb_unit",
     "units": 128,
     "num_components": 8,
@@ -157,7 +158,7 @@ def _page(results: dict, evaluation, film: str) -> str:
 <meta charset="utf-8">
 <title>Where people look: a demo</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto }}
 table {{ border-collapse: collapse }}
 td, th {{ padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #ccc }}
 td:first-child {{ text-align: left }}

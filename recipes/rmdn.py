@@ -68,6 +68,7 @@ class Config:
         dense: one prediction a frame from one pass, instead of one for every clip of 16 frames.
         causal: with `dense`, no frame looks ahead.
         normalization: batch normalisation in C3D, for training from scratch.
+        normalization_momentum: of its running means; short runs need less than Keras's 0.99.
         preprocessing: C3D's input normalisation.
         cell: recurrence.
         units: hidden units.
@@ -116,6 +117,7 @@ class Config:
     dense: bool = False
     causal: bool = False
     normalization: bool = False
+    normalization_momentum: float = 0.99
     preprocessing: str = "sports1m"
     cell: Literal["lstm", "rnn"] | None = "lstm"
     units: int = 256
@@ -246,7 +248,7 @@ def build(config: Config) -> keras.Model:
             "`trainable_backbone`.",
             stacklevel=2,
         )
-    return rmdn(
+    model = rmdn(
         **_head(config),
         trainable_backbone=config.trainable_backbone,
         backbone_weights=config.backbone_weights,
@@ -254,6 +256,10 @@ def build(config: Config) -> keras.Model:
         normalization=config.normalization,
         preprocessing=config.preprocessing,
     )
+    for layer in backbone_of(model).layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = config.normalization_momentum
+    return model
 
 
 def _head(config: Config) -> dict:

@@ -41,7 +41,6 @@ class Sample:
     fixations: np.ndarray | None = None
 
 
-@keras.saving.register_keras_serializable(package="zoo")
 class TensorBoard(keras.callbacks.Callback):
     """Writes losses, metrics, learning rate, overlays and the configuration for TensorBoard.
 

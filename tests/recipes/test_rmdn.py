@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.datasets import moving_targets
+from zoo.recipes import rmdn
+
+TINY = {
+    "dataset": "moving_targets",
+    "image_size": (32, 32),
+    "width": 0.03,
+    "units": 8,
+    "num_components": 3,
+    "window": 18,
+    "batch_size": 2,
+    "epochs": 2,
+    "score_every": 9,
+}
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made") / "moving_targets"
+    moving_targets.make(root, num_videos=6, frames=20, size=(48, 64), viewers=3)
+    return str(root)
+
+
+def end_to_end(data, output, **changes):
+    options = {**TINY, "trainable_backbone": True, "dense": True, "normalization": True, **changes}
+    return rmdn.Config(data_dir=data, output=str(output), **options)
+
+
+@pytest.mark.filterwarnings("ignore:C3D is frozen with random weights")
+@pytest.mark.parametrize("dense", [False, True])
+def test_cached_features(data, tmp_path, dense):
+    config = rmdn.Config(
+        data_dir=data,
+        output=str(tmp_path),
+        dense=dense,
+        retrain_on_all=True,
+        evaluate=not dense,
+        **TINY,
+    )
+    results = rmdn.main(config)
+    assert len(list((tmp_path / "cache/features").glob("*/*.npy"))) == 5
+    model = zoo.load(tmp_path / "model.keras")
+    assert model.input_shape == (None, None, 32, 32, 3)
+    trained = zoo.load(tmp_path / "all/best.keras")
+    head = trained.get_layer("mixture").get_weights()
+    for one, other in zip(model.get_layer("mixture").get_weights(), head, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for name in ("nss", "cc", "similarity", "auc_judd", "information_gain", "log_likelihood"):
+        assert np.isfinite(results["validation"][name])
+    assert results["truth_map"]["sigma"] in (1.5, 3.0)
+    assert len(results["truth_maps_tried"]) == 4
+    assert (tmp_path / "results.json").exists()
+    if not dense:
+        assert {"rmdn", "trained_central_bias", "uniform"} <= set(results["test"])
+    # What was trained on features predicts the same from frames.
+    frames = np.load(next((tmp_path / "cache/frames").rglob("*.npy")), mmap_mode="r")[:18]
+    features = rmdn.backbone_of(model)
+    lag = 0 if dense else 15
+    clips = frames[None] if dense else np.stack([frames[s : s + 16] for s in range(3)])
+    found = trained.predict_on_batch(
+        features.predict_on_batch(clips)[0 if dense else slice(None)][None]
+    )["mixture"]
+    whole = model.predict_on_batch(np.asarray(frames)[None])["mixture"]
+    assert whole.shape[1] == 18 - lag
+    np.testing.assert_allclose(whole, found, atol=1e-4)
+
+
+def test_end_to_end(data, tmp_path):
+    config = end_to_end(
+        data,
+        tmp_path,
+        flips=True,
+        optimizer="adam",
+        schedule="cosine",
+        weight_decay=1e-4,
+        precision="mixed_bfloat16",
+    )
+    try:
+        results = rmdn.main(config)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert results["best_epoch"] in (1, 2)
+    assert set(results["test"]["rmdn"]) >= {"nss", "cc", "log_likelihood"}
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert len(history) == 2
+    assert {"loss", "learning_rate", "val_loss", "val_nss", "val_auc_judd"} <= set(history[0])
+    assert list((tmp_path / "logs/validation").iterdir())
+
+
+@pytest.mark.slow
+def test_killed_from_outside(data, tmp_path):
+    """SIGKILL at whatever moment the run is in, again and again, until it is through."""
+    config = end_to_end(
+        data, tmp_path / "a", evaluate=False, tensorboard=False, epochs=6, save_seconds=0.0
+    )
+    rmdn.main(config)
+    code = (
+        "import sys, json; from zoo.recipes import rmdn; "
+        "rmdn.main(rmdn.Config(**json.loads(sys.argv[1])))"
+    )
+    options = json.dumps({**dataclasses.asdict(config), "output": str(tmp_path / "b")})
+    state, kills = tmp_path / "b/state.npz", 0
+    while True:
+        process = subprocess.Popen([sys.executable, "-c", code, options], cwd=ROOT)
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        while process.poll() is None and kills < 2:
+            if state.exists() and state.stat().st_mtime_ns != before:
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+                break
+        if process.wait() == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+    assert kills == 2
+    one, other = (zoo.load(tmp_path / run / "model.keras") for run in "ab")
+    for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_options_that_cannot_be(data, tmp_path):
+    with pytest.raises(ValueError, match="flips=True, trainable_backbone=False"):
+        rmdn.main(rmdn.Config(flips=True, data_dir=data, output=str(tmp_path)))
+    with pytest.raises(ValueError, match="window=15"):
+        rmdn.main(rmdn.Config(window=15, data_dir=data, output=str(tmp_path)))
+    with pytest.raises(FileNotFoundError):
+        rmdn.main(rmdn.Config(data_dir=str(tmp_path / "no"), output=str(tmp_path / "o")))
+
+
+def test_the_defaults_are_the_paper_s():
+    config = rmdn.Config()
+    assert (config.window - config.lag, config.units, config.num_components) == (50, 256, 20)
+    assert (config.optimizer, config.rate, config.clip, config.epochs) == ("rmsprop", 3e-4, 20, 40)
+    assert (config.schedule, config.dropout, config.trainable_backbone) == ("decay", 0.5, False)
