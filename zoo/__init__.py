@@ -18,9 +18,32 @@ _root = _Path(__file__).resolve().parent.parent
 if (_root / "pyproject.toml").is_file() and (_root / "layers").is_dir():
     __path__.append(str(_root))
 
-from zoo import datasets, layers, losses, metrics  # noqa: E402
+from zoo import backbones, datasets, layers, losses, metrics  # noqa: E402
 from zoo._version import __version__  # noqa: E402
-from zoo.models.loading import load  # noqa: E402
-from zoo.models.rmdn import rmdn  # noqa: E402
+from zoo.inference.evaluate import evaluate  # noqa: E402
+from zoo.inference.predict import predict  # noqa: E402
+from zoo.models import (  # noqa: E402
+    list_models,
+    load,
+    lsts,
+    rmdn,
+    soft_attention,
+    spatiotemporal_attention,
+)
 
-__all__ = ["__version__", "datasets", "layers", "load", "losses", "metrics", "rmdn"]
+__all__ = [
+    "__version__",
+    "backbones",
+    "datasets",
+    "evaluate",
+    "layers",
+    "list_models",
+    "load",
+    "losses",
+    "lsts",
+    "metrics",
+    "predict",
+    "rmdn",
+    "soft_attention",
+    "spatiotemporal_attention",
+]

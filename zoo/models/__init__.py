@@ -1,6 +1,7 @@
 """The zoo's models: lowercase builders that return a `keras.Model`."""
 
 from zoo.models.frame_baseline import frame_baseline
+from zoo.models.listing import list_models
 from zoo.models.loading import load
 from zoo.models.lsts import lsts, lsts_features
 from zoo.models.rmdn import rmdn
@@ -9,6 +10,7 @@ from zoo.models.spatiotemporal_attention import spatiotemporal_attention
 
 __all__ = [
     "frame_baseline",
+    "list_models",
     "load",
     "lsts",
     "lsts_features",

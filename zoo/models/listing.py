@@ -1,0 +1,20 @@
+"""What the zoo can build."""
+
+from __future__ import annotations
+
+import inspect
+
+from zoo.models.lsts import lsts
+from zoo.models.rmdn import rmdn
+from zoo.models.soft_attention import soft_attention
+from zoo.models.spatiotemporal_attention import spatiotemporal_attention
+
+BUILDERS = (lsts, rmdn, soft_attention, spatiotemporal_attention)
+
+
+def list_models() -> dict[str, str]:
+    """The models' builders by name, each with the first line of its description.
+
+    Example: `for name, what in zoo.list_models().items(): print(name, what)`.
+    """
+    return {b.__name__: inspect.getdoc(b).splitlines()[0] for b in BUILDERS}
