@@ -56,17 +56,18 @@ def list_records(name: str | None = None) -> None:
     """
     console = Console()
     if name is None:
-        table = Table("name", "file", "trained on", "classes", "MB", "has", "published")
+        table = Table(box=None)
+        table.add_column("name", no_wrap=True)
+        for column in ("classes", "MB", "file", "published figure"):
+            table.add_column(column)
         for record in RECORDS.values():
             where = cache_folder() / record.name / record.file
             there = where.exists() or where.with_name(where.name + ".index").exists()
             table.add_row(
                 record.name,
-                record.file,
-                record.trained_on,
                 str(record.classes or "none"),
                 str(record.size // 1_000_000 or ""),
-                "yes" if there else "can fetch" if record.urls else "by hand",
+                "here" if there else "can be fetched" if record.urls else "by hand",
                 record.accuracy,
             )
         console.print(table)

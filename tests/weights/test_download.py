@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from tests.weights.files import npz_bytes
+from zoo.weights import RECORDS, Record, WeightsError, cache_folder, fetch
+from zoo.weights.cache import locate
+from zoo.weights.download import download
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+
+
+@pytest.fixture
+def server():
+    class Handler(BaseHTTPRequestHandler):
+        ranges = True
+        cut_at = None
+        requests: list = []  # noqa: RUF012
+
+        def do_GET(self):
+            asked = self.headers.get("Range")
+            type(self).requests.append(asked)
+            if "missing" in self.path:
+                self.send_error(404)
+                return
+            start = int(asked[6:-1]) if asked and self.ranges else 0
+            if start >= len(CONTENT):
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(CONTENT) - start))
+            self.end_headers()
+            self.wfile.write(CONTENT[start : self.cut_at])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    Handler.requests = []
+    server.handler = Handler
+    server.url = f"http://127.0.0.1:{server.server_port}/weights.npz"
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+DIGEST = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_a_download_with_its_checksum(tmp_path, server):
+    path = download(server.url, tmp_path / "a" / "w", digest=DIGEST, progress=False)
+    assert path.read_bytes() == CONTENT
+    assert [p.name for p in path.parent.iterdir()] == ["w"]
+    path = download(server.url, tmp_path / "short", digest=DIGEST[:15], progress=False)
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_interrupted_download_goes_on(tmp_path, server, ranges):
+    server.handler.ranges, server.handler.cut_at = ranges, 100_000
+    with pytest.raises(OSError, match="100000 of 300000"):
+        download(server.url, tmp_path / "w", digest=DIGEST, progress=False)
+    assert not (tmp_path / "w").exists()
+    assert (tmp_path / "w.part").stat().st_size == 100_000
+    server.handler.cut_at = None
+    download(server.url, tmp_path / "w", digest=DIGEST, progress=False)
+    assert (tmp_path / "w").read_bytes() == CONTENT
+    assert server.handler.requests == [None, "bytes=100000-"]
+
+
+def test_a_whole_part_is_only_checked(tmp_path, server):
+    (tmp_path / "w.part").write_bytes(CONTENT)
+    download(server.url, tmp_path / "w", digest=DIGEST, progress=False)
+    assert (tmp_path / "w").read_bytes() == CONTENT
+
+
+def test_a_wrong_checksum_keeps_nothing(tmp_path, server):
+    with pytest.raises(WeightsError, match="published checksum"):
+        download(server.url, tmp_path / "w", digest="sha256:00", progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_is_fetched_once_and_found_by_name(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
+    record = Record("test", "c3d", "w.npz", "own", urls=(server.url,), digests=(DIGEST,))
+    monkeypatch.setitem(RECORDS, "test", record)
+    path, found = locate("test")
+    assert (path, found) == (tmp_path / "test" / "w.npz", record)
+    locate("test")
+    assert len(server.handler.requests) == 1
+
+
+def test_a_checkpoint_of_several_files(tmp_path, server):
+    base = server.url.replace("weights.npz", "model.ckpt")
+    record = Record(
+        "t", "i3d", "model.ckpt", "o", urls=(f"{base}.data-00000-of-1", f"{base}.index")
+    )
+    assert fetch(record, tmp_path) == tmp_path / "model.ckpt"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "model.ckpt.data-00000-of-1",
+        "model.ckpt.index",
+    ]
+
+
+def test_what_cannot_be_fetched_says_what_to_do(tmp_path, server):
+    url = server.url.replace("weights", "missing")
+    record = Record("t", "c3d", "w.npz", "o", urls=(url,), page="https://example.org/page")
+    with pytest.raises(WeightsError, match=r"https://example\.org/page and put it there.*404"):
+        fetch(record, tmp_path)
+    by_hand = RECORDS["c3d_sports1m_caffe"]
+    with pytest.raises(WeightsError, match=r"facebookarchive/C3D and put it at"):
+        fetch(by_hand, tmp_path)
+    with pytest.raises(WeightsError, match="name of a record"):
+        locate("no_such_record")
+
+
+def test_a_path_is_not_a_record(tmp_path):
+    path = tmp_path / "w.npz"
+    path.write_bytes(npz_bytes({"a": np.ones(2)}))
+    assert locate(path) == (path, None)
+
+
+def test_records_are_complete():
+    from zoo.weights import ORIGINS
+
+    origins = {origin.name: origin for origin in ORIGINS}
+    for name, record in RECORDS.items():
+        assert name == record.name
+        assert origins[record.origin].architecture == record.architecture
+        assert record.file and record.trained_on and record.preprocessing
+        assert record.page.startswith("https://")
+        assert len(record.digests) in (0, len(record.urls))
+    assert cache_folder().name
