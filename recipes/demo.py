@@ -48,7 +48,7 @@ SMALL = {
     "schedule": "cosine",
     "over_fixations": "mean",
     "patience": None,
-    "epochs": 12,
+    "epochs": 10,
     "save_seconds": 20.0,
 }
 

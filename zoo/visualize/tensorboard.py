@@ -157,7 +157,8 @@ def _text(tag: str, markdown: str) -> Summary.Value:
         string_val=[markdown.encode()],
         tensor_shape=TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)]),
     )
-    return Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor)
+    metadata = SummaryMetadata(plugin_data=plugin)
+    return Summary.Value(tag=f"{tag}/text_summary", metadata=metadata, tensor=tensor)
 
 
 def _table(configuration: Mapping) -> str:
