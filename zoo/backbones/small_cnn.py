@@ -1,0 +1,42 @@
+"""A small network of frames, for training from scratch on small data."""
+
+from __future__ import annotations
+
+import keras
+
+from zoo.layers.input_normalization import InputNormalization
+
+
+def small_cnn(
+    *,
+    image_size: int | tuple[int, int] = 56,
+    filters: tuple[int, ...] = (16, 32, 64),
+    name: str = "small_cnn",
+) -> keras.Model:
+    """Convolutions of 3x3, each with batch normalisation, ReLU and a pooling by 2.
+
+    Args:
+        image_size: Height and width of the frames.
+        filters: Channels of the convolutions.
+        name: The model's name.
+
+    Input shape: (batch, height, width, 3), raw RGB, 0 to 255.
+    Output shape: (batch, height / 2^n, width / 2^n, filters[-1]); 7x7x64 by default.
+
+    Example:
+
+    ```python
+    model = zoo.soft_attention(backbone=small_cnn(), trainable_backbone=True)
+    ```
+    """
+    if not filters:
+        raise ValueError(f"`filters` must name at least one layer. Received: filters={filters}")
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    frame = keras.Input((height, width, 3), name="rgb")
+    x = InputNormalization(mean=127.5, scale=127.5, name="preprocessing")(frame)
+    for index, count in enumerate(filters):
+        x = keras.layers.Conv2D(count, 3, padding="same", use_bias=False, name=f"conv_{index}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"bn_{index}")(x)
+        x = keras.layers.ReLU(name=f"relu_{index}")(x)
+        x = keras.layers.MaxPooling2D(2, name=f"pool_{index}")(x)
+    return keras.Model(frame, x, name=name)
