@@ -14,7 +14,7 @@ import pytest
 
 import zoo
 from zoo.datasets import moving_targets
-from zoo.recipes import rmdn
+from zoo.recipes import demo, rmdn
 
 TINY = {
     "dataset": "moving_targets",
@@ -147,3 +147,24 @@ def test_the_defaults_are_the_paper_s():
     assert (config.window - config.lag, config.units, config.num_components) == (50, 256, 20)
     assert (config.optimizer, config.rate, config.clip, config.epochs) == ("rmsprop", 3e-4, 20, 40)
     assert (config.schedule, config.dropout, config.trainable_backbone) == ("decay", 0.5, False)
+
+
+@pytest.mark.slow
+def test_the_demo(tmp_path):
+    config = demo.Config(output=str(tmp_path), num_videos=10, frames=20, epochs=1)
+    results = demo.main(config)
+    page = (tmp_path / "index.html").read_text()
+    assert f"{results['explained']:.1%}" in page
+    assert list((tmp_path / "prediction").glob("*.mp4"))
+    assert (
+        results["test"]["true_density"]["log_likelihood"]
+        > results["test"]["rmdn"]["log_likelihood"]
+    )
+
+
+def test_better_says_where_less_is_better():
+    table = {
+        "rmdn": {"nss": 2.0, "kl_divergence": 1.0},
+        "trained_central_bias": {"nss": 1.0, "kl_divergence": 0.5},
+    }
+    assert demo.better(table, "rmdn") == {"nss": True, "kl_divergence": False}
