@@ -19,17 +19,26 @@ def test_the_trained_central_bias_is_the_density_of_the_fixations():
     rng = np.random.default_rng(0)
     covariance = [[0.01, 0.006], [0.006, 0.02]]
     points = rng.multivariate_normal([0.3, 0.6], covariance, 4000)
-    mixture = baselines.fit_central_bias(points, components=1)
+    mixture = baselines.fit_central_bias([points], components=1)
     sigma = np.exp(mixture[0, 3:5])
     np.testing.assert_allclose(mixture[0, 1:3], [0.3, 0.6], atol=0.01)
     np.testing.assert_allclose(sigma**2, [0.01, 0.02], rtol=0.1)
     assert np.tanh(mixture[0, 5]) == pytest.approx(0.006 / np.sqrt(0.0002), abs=0.05)
-    density = render_mixture(baselines.fit_central_bias(points), 30, 30)
+    density = render_mixture(baselines.fit_central_bias([points[:2000], points[2000:]]), 30, 30)
     counts = np.histogram2d(points[:, 1], points[:, 0], bins=30, range=[[0, 1], [0, 1]])[0]
     assert np.corrcoef(density.ravel(), counts.ravel())[0, 1] > 0.95
-    assert baselines.fit_central_bias(points[:3]).shape == (1, 6)
+    assert baselines.fit_central_bias([points[:2], points[2:3]]).shape == (1, 6)
     with pytest.raises(ValueError, match="at least 2 fixations"):
-        baselines.fit_central_bias(points[:1])
+        baselines.fit_central_bias([points[:1]])
+
+
+def test_the_number_of_gaussians_suits_other_videos():
+    rng = np.random.default_rng(0)
+    two = [np.concatenate([rng.normal(m, 0.03, (500, 2)) for m in (0.2, 0.8)]) for _ in range(4)]
+    assert len(baselines.fit_central_bias(two)) >= 2
+    # Each video has a place of its own: what is learned from some says little of the others.
+    apart = [rng.normal(rng.uniform(0.1, 0.9, 2), 0.01, (50, 2)) for _ in range(8)]
+    assert len(baselines.fit_central_bias(apart)) == 1
 
 
 def test_motion_is_where_something_moves(tmp_path):

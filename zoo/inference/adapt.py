@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from collections.abc import Iterator
+
 import keras
 
 PRECISIONS = {
@@ -52,6 +56,21 @@ def compile_for_inference(model: keras.Model) -> keras.Model:
     """Compile without XLA under TensorFlow, where it slows 3D convolutions down on a CPU."""
     model.compile(jit_compile=keras.config.backend() == "jax")
     return model
+
+
+@contextlib.contextmanager
+def quiet_retracing() -> Iterator[None]:
+    """Keep TensorFlow from warning that chunks of two or three lengths are traced."""
+    logger = logging.getLogger("tensorflow")
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return "tf.function retracing" not in record.getMessage()
+
+    logger.addFilter(wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(wanted)
 
 
 def _policies(model) -> set[str]:

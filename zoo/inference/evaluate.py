@@ -106,7 +106,7 @@ def evaluate(
         )
     bias = None
     if trained and any(len(part) for part in trained.values()):
-        bias = fit_central_bias(np.concatenate(list(trained.values())), seed=seed)
+        bias = fit_central_bias(list(trained.values()), seed=seed)
     elif "trained_central_bias" in baselines:
         notes.append("No training videos were given: there is no trained central bias.")
     settings = {

@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 
 METRICS = {
-    "auc_judd": ("AUC-Judd", True),
+    "auc_judd": ("AUC-J", True),
     "auc_shuffled": ("sAUC", True),
     "nss": ("NSS", True),
     "cc": ("CC", True),
@@ -96,10 +96,11 @@ class Evaluation:
     def rich_table(self) -> Table:
         """The table for a terminal; the best model or simple baseline of a column is bold."""
         names = self.columns
-        table = Table(title=self.title)
-        table.add_column("")
+        # At most 80 columns wide, so that a log file shows it whole.
+        table = Table(title=self.title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column("", no_wrap=True)
         for name in names:
-            table.add_column(METRICS[name][0], justify="right")
+            table.add_column(METRICS[name][0], justify="right", no_wrap=True)
         rows, best = self.table, self.best
         for method, values in rows.items():
             cells = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from zoo.inference.adapt import adapt, compile_for_inference
+from zoo.inference.adapt import adapt, compile_for_inference, quiet_retracing
 from zoo.inference.receptive_field import receptive_field
 from zoo.layers.sliding_clips import SlidingClips
 
@@ -104,7 +104,8 @@ class Stream:
         if stop <= self._next:
             return {}
         first = max(0, self._next - self._before)
-        features = self._trunk.predict_on_batch(self._frames[None, first - self._start :])
+        with quiet_retracing():
+            features = self._trunk.predict_on_batch(self._frames[None, first - self._start :])
         # The trunk's first output belongs to frame `first`, or with clips to the last frame of
         # the first clip.
         skip = self._next - first - self.missing
@@ -112,7 +113,8 @@ class Stream:
         if self._head is None:
             outputs = features
         else:
-            outputs, self._states = self._head.predict_on_batch([features, *self._states])
+            with quiet_retracing():
+                outputs, self._states = self._head.predict_on_batch([features, *self._states])
         self._next = stop
         keep = max(0, self._next - self._before)
         self._frames = self._frames[keep - self._start :].copy()

@@ -1,0 +1,119 @@
+"""The command line: what it says, what it returns, and no traceback for a user's mistake."""
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.cli import main
+from zoo.datasets import moving_targets
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("model") / "tiny.keras"
+    zoo.rmdn(image_size=32, width=0.05, units=4, num_components=2, dense=True).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "set"
+    moving_targets.make(root, num_videos=4, frames=18, size=(48, 64), viewers=4)
+    return root
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*arguments):
+        status = main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return status, out, err
+
+    return run
+
+
+def test_help_and_version(run):
+    for arguments in ((), ("--help",), ("help",)):
+        status, out, _ = run(*arguments)
+        assert status == 0
+        assert "predict" in out
+        assert "evaluate" in out
+    assert run("--version")[1].strip() == f"zoo {zoo.__version__}"
+    status, out, _ = run("predict", "--help")
+    assert status == 0
+    assert "--initial" in out
+
+
+def test_list_names_what_there_is(run):
+    status, out, _ = run("list")
+    assert status == 0
+    for name in ("rmdn", "moving_targets", "ucf_sports"):
+        assert name in out
+
+
+def test_predict(run, model, data, tmp_path, monkeypatch):
+    video = data / "videos" / "video_000000.mp4"
+    status, out, _ = run("predict", model, video, "-o", tmp_path / "out", "--size", "24", "32")
+    assert status == 0
+    assert (tmp_path / "out" / "film.mp4").is_file()
+    assert str(tmp_path / "out" / "maps.npz") in out
+    status, _, err = run("predict", model, video, "-o", tmp_path / "out")
+    assert status == 2
+    assert "new or empty folder" in err
+    again = ("predict", model, video, "-o", tmp_path / "out", "--overwrite", "--no-film")
+    assert run(*again, "--maps", "png")[0] == 0
+    assert len(list((tmp_path / "out" / "maps").iterdir())) == 18
+    monkeypatch.chdir(tmp_path)
+    assert run("predict", model, video, "--maps", "none", "--no-film")[0] == 0
+    with np.load(tmp_path / "video_000000_prediction" / "prediction.npz") as arrays:
+        assert arrays["mixture"].shape == (18, 2, 6)
+
+
+def test_evaluate(run, model, data, tmp_path):
+    arguments = ("--dataset", "moving_targets", "--data-dir", data, "-o", tmp_path / "out")
+    status, out, _ = run("evaluate", model, *arguments)
+    assert status == 0
+    assert "tiny" in out
+    assert "trained_central_bias" in out
+    assert "explains" in out
+    assert (tmp_path / "out" / "index.html").is_file()
+    assert run("evaluate", model, *arguments)[0] == 0  # finished: read from the folder
+    status, _, err = run("evaluate", "none", *arguments)
+    assert status == 2
+    assert "differs in models" in err
+
+
+def test_mistakes(run, model, data, tmp_path):
+    video = data / "videos" / "video_000000.mp4"
+    text = tmp_path / "text.txt"
+    text.write_text("no model, no video")
+    for arguments, expected in (
+        (("fly",), "the command must be one of"),
+        (("predict", "nowhere.keras", video), "nowhere.keras"),
+        (("predict", text, video), "text.txt"),
+        (("predict", model, "nowhere.mp4"), "nowhere.mp4"),
+        (("predict", model, text), "text.txt"),
+        (("predict", model, video, "-o", text), "which is a file"),
+        (("predict", model, video, "-o", "/proc/none/out"), "can be written"),
+        (("predict", model, video, "--initial", "never"), "initial"),
+        (("predict", model), "video"),
+        (("predict", model, video, "--candidates", "-1"), "candidates"),
+        (("evaluate", model, "--data-dir", tmp_path / "no.csv"), "no.csv"),
+        (("evaluate", model, "--dataset", "moving_targets", "--data-dir", tmp_path), "index.npz"),
+        (("train", "magic"), "The recipe must be one of"),
+    ):
+        status, _, err = run(*arguments)
+        assert status == 2, arguments
+        assert expected in err, (arguments, err)
+
+
+def test_commands_of_other_parts(run):
+    status, out, _ = run("weights")
+    assert status == 0
+    assert "c3d" in out
+    status, out, _ = run("train", "--help")
+    assert status == 0
+    assert "rmdn" in out
