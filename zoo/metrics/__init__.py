@@ -8,6 +8,11 @@ from zoo.metrics.auc_metrics import (
     AUCShuffledSampled,
     AUCUniform,
 )
+from zoo.metrics.average_precision import (
+    average_precision,
+    mean_average_precision,
+    top_k_accuracy,
+)
 from zoo.metrics.fast import saliency_metrics
 from zoo.metrics.means import frame_mean, video_mean
 from zoo.metrics.saliency import (
@@ -19,6 +24,23 @@ from zoo.metrics.saliency import (
     similarity,
 )
 from zoo.metrics.sampled_auc import auc_borji, auc_shuffled_sampled
+from zoo.metrics.spatial_localisation import (
+    VideoTube,
+    attention_boxes,
+    attention_tubes,
+    spatial_average_precisions,
+    spatial_localisation_map,
+    true_tubes,
+    tube_iou,
+)
+from zoo.metrics.temporal_localisation import (
+    VideoSegment,
+    attention_segments,
+    segment_iou,
+    temporal_average_precisions,
+    temporal_localisation_map,
+    true_segments,
+)
 from zoo.metrics.value_metrics import (
     CC,
     NSS,
@@ -40,18 +62,34 @@ __all__ = [
     "KLDivergence",
     "LogLikelihood",
     "Similarity",
+    "VideoSegment",
+    "VideoTube",
+    "attention_boxes",
+    "attention_segments",
+    "attention_tubes",
     "auc_borji",
     "auc_judd",
     "auc_shuffled",
     "auc_shuffled_sampled",
     "auc_uniform",
+    "average_precision",
     "cc",
     "frame_mean",
     "information_gain",
     "kl_divergence",
     "log_likelihood",
+    "mean_average_precision",
     "nss",
     "saliency_metrics",
+    "segment_iou",
     "similarity",
+    "spatial_average_precisions",
+    "spatial_localisation_map",
+    "temporal_average_precisions",
+    "temporal_localisation_map",
+    "top_k_accuracy",
+    "true_segments",
+    "true_tubes",
+    "tube_iou",
     "video_mean",
 ]
