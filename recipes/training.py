@@ -232,7 +232,8 @@ def fit(
             save()
             left = (run.seconds / run.epoch) * (epochs - run.epoch)
             shown = "  ".join(f"{name} {value:.4g}" for name, value in logs.items())
-            console.print(f"epoch {run.epoch}/{epochs}  {shown}  ({_clock(left)} left)")
+            line = f"epoch {run.epoch}/{epochs}  {shown}  ({_clock(left)} left)"
+            console.print(line, soft_wrap=True)
     calls.on_train_end(run.history[-1] if run.history else None)
     text = json.dumps(run.history, indent=1)
     write_atomically(output / "history.json", lambda temporary: temporary.write_text(text))
