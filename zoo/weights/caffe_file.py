@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from zoo.weights.errors import WeightsError
+from zoo.weights.mapped import map_file
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def read_caffe(path: Path) -> dict[str, np.ndarray]:
     """Blobs named `layer/0` (weights), `layer/1` (biases) ..., as views into the file."""
-    whole = np.memmap(path, np.uint8, "r")
+    whole = map_file(path)
     result: dict[str, np.ndarray] = {}
     try:
         for field, wire, value in _fields(whole):
@@ -39,7 +40,7 @@ def read_caffe(path: Path) -> dict[str, np.ndarray]:
 def read_blob(path: Path) -> np.ndarray:
     """The one blob of a .binaryproto, such as a mean image."""
     try:
-        return _blob(np.memmap(path, np.uint8, "r"))
+        return _blob(map_file(path))
     except IndexError as error:
         raise WeightsError(f"The file must be a whole .binaryproto. Received: {path}") from error
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.weights.errors import WeightsError
 from zoo.weights.layouts import Layout, shape_after
+from zoo.weights.mapped import release
 from zoo.weights.origin import Origin
 
 _ROWS = 30
@@ -137,6 +138,7 @@ def apply(result: Plan, tensors: Mapping[str, np.ndarray], model: Any, what: str
             unfit.append(("NaN or infinite", source, "", target, ""))
         elif target.endswith("/moving_variance") and array.size and array.min() < 0:
             unfit.append(("negative variance", source, "", target, ""))
+        release(array)
     for source, target in result.must_be_one:
         if not np.array_equal(tensors[source], np.ones_like(tensors[source])):
             row = ("needs a gamma; build the model with one", source, "", target, "none")
@@ -150,6 +152,8 @@ def apply(result: Plan, tensors: Mapping[str, np.ndarray], model: Any, what: str
         )
     variables = model_variables(model)
     for target, source, layout in result.assignments:
-        variables[target].assign(np.ascontiguousarray(layout(tensors[source]), "float32"))
+        array = np.ascontiguousarray(layout(tensors[source]), "float32")
+        release(tensors[source])
+        variables[target].assign(array)
     for target in result.filled:
         variables[target].assign(np.ones(variables[target].shape, "float32"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.weights.errors import WeightsError
+from zoo.weights.mapped import map_file
 
 _TYPES = {
     "F64": "<f8",
@@ -25,7 +26,7 @@ _TYPES = {
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     """Tensors of a .safetensors file, as views into the file."""
-    whole = np.memmap(path, np.uint8, "r")
+    whole = map_file(path)
     length = int(whole[:8].view("<u8")[0])
     if 8 + length > whole.size:
         raise WeightsError(

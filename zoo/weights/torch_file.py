@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo.weights.errors import WeightsError
+from zoo.weights.mapped import map_file
 from zoo.weights.torch_unpickler import RestrictedUnpickler, StorageRef, TensorRef
 
 _LEGACY_MAGIC = 119547037146038801333356
@@ -29,7 +30,7 @@ def read_torch_zip(path: Path) -> dict[str, np.ndarray]:
             raise WeightsError(f"Weights must be little-endian. Received: {path}")
         with archive.open(pickles[0]) as stream:
             content = _unpickle(stream, path)
-        whole = np.memmap(path, np.uint8, "r")
+        whole = map_file(path)
 
         def storage(key: str) -> np.ndarray:
             info = members.get(f"{root}data/{key}")
@@ -61,7 +62,7 @@ def read_torch_legacy(path: Path) -> dict[str, np.ndarray]:
             for ref in _references(content)
             if isinstance(ref.storage, StorageRef)
         }
-        whole = np.memmap(path, np.uint8, "r")
+        whole = map_file(path)
         position, storages = stream.tell(), {}
         for key in map(str, keys):
             if position + 8 > whole.size:
