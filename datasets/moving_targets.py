@@ -223,7 +223,7 @@ def _write_video(root: Path, number: int, settings: dict) -> None:
         objects=settings["objects"],
         occlusions=settings["occlusions"],
     )
-    # One encoder thread: the same bytes on every machine with the same encoder.
+    # One encoder thread: what x264 writes depends on their number.
     with VideoWriter(
         _video_path(root, number), fps=fps, height=height, width=width, quality=16, threads=1
     ) as writer:

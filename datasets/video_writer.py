@@ -93,6 +93,9 @@ class VideoWriter:
         if any(self._pad):
             frame = np.pad(frame, ((0, self._pad[0]), (0, self._pad[1]), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        # Converted here and copied: converted inside the encoder, the last bits were seen to vary.
+        planes = picture.reformat(format="yuv420p").to_ndarray()
+        picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         self._container.mux(self._stream.encode(picture))
 
     def __exit__(self, kind, error, trace) -> None:

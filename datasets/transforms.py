@@ -1,0 +1,116 @@
+"""Changes of a sample, a dict of arrays, drawn from a generator: small frozen dataclasses.
+
+A sample may hold `rgb` (time, height, width, 3), `fixations` (time, points, 2) of x and y in
+[0, 1], NaN-padded, `flow` (time, height, width, 2) in pixels, and `boxes` (time, 4) in pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+Sample = dict[str, np.ndarray]
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={value}")
+
+
+@dataclass(frozen=True)
+class HorizontalFlip:
+    """Mirrors pictures, gaze, boxes and flow together, with a probability.
+
+    Args:
+        probability: Share of the samples that are mirrored.
+    """
+
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_share("probability", self.probability)
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        if rng.random() >= self.probability:
+            return sample
+        out = dict(sample)
+        for name in ("rgb", "flow"):
+            if name in out:
+                out[name] = out[name][:, :, ::-1]
+        if "flow" in out:
+            out["flow"] = out["flow"] * np.array([-1, 1], out["flow"].dtype)
+        if "fixations" in out:
+            mirrored = out["fixations"].copy()
+            mirrored[..., 0] = 1 - mirrored[..., 0]
+            out["fixations"] = mirrored
+        if "boxes" in out:
+            x, y, width, height = np.moveaxis(out["boxes"], -1, 0)
+            out["boxes"] = np.stack([sample["rgb"].shape[2] - x - width, y, width, height], -1)
+        return out
+
+
+@dataclass(frozen=True)
+class Colour:
+    """Changes brightness and contrast of a whole sample alike.
+
+    Args:
+        brightness: Largest change, as a part of 255.
+        contrast: Largest change of the factor around 1.
+    """
+
+    brightness: float = 0.1
+    contrast: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check_share("brightness", self.brightness)
+        _check_share("contrast", self.contrast)
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        factor = 1 + rng.uniform(-self.contrast, self.contrast)
+        shift = 255 * rng.uniform(-self.brightness, self.brightness)
+        levels = np.clip((np.arange(256) - 127.5) * factor + 127.5 + shift, 0, 255)
+        return {**sample, "rgb": np.round(levels).astype(np.uint8)[sample["rgb"]]}
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Cuts a window of a random scale and place out of all frames and resizes it to the old size.
+
+    Fixations outside the window become NaN; boxes and flow are moved and scaled along.
+
+    Args:
+        scales: Sides of the window as parts of the frame's sides; one is drawn.
+    """
+
+    scales: tuple[float, ...] = (1.0, 0.875, 0.75)
+
+    def __post_init__(self) -> None:
+        if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
+            raise ValueError(f"`scales` must be in (0, 1]. Received: scales={self.scales}")
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        scale = self.scales[rng.integers(len(self.scales))]
+        height, width = sample["rgb"].shape[1:3]
+        rows, columns = max(1, round(scale * height)), max(1, round(scale * width))
+        top, left = (int(rng.integers(free + 1)) for free in (height - rows, width - columns))
+        if (rows, columns) == (height, width):
+            return sample
+        grow = np.array([width / columns, height / rows])
+        out = dict(sample)
+        for name in ("rgb", "flow"):
+            if name in out:
+                part = out[name][:, top : top + rows, left : left + columns]
+                frames = [cv2.resize(np.ascontiguousarray(f), (width, height)) for f in part]
+                out[name] = np.stack(frames).astype(sample[name].dtype)
+        if "flow" in out:
+            out["flow"] = out["flow"] * grow.astype(out["flow"].dtype)
+        if "fixations" in out:
+            points = (out["fixations"] - np.array([left / width, top / height])) * grow
+            lost = ~np.all((points >= 0) & (points < 1), axis=-1, keepdims=True)
+            out["fixations"] = np.where(lost, np.nan, points).astype(sample["fixations"].dtype)
+        if "boxes" in out:
+            corner = (out["boxes"][..., :2] - np.array([left, top])) * grow
+            out["boxes"] = np.concatenate([corner, out["boxes"][..., 2:] * grow], axis=-1)
+        return out

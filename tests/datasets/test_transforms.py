@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zoo.datasets.transforms import Colour, Crop, HorizontalFlip
+
+
+def sample(height=40, width=60):
+    """A bright pixel block that fixation, box and flow agree on."""
+    rgb = np.zeros((2, height, width, 3), np.uint8)
+    rgb[:, 18:22, 12:16] = 250
+    fixations = np.full((2, 3, 2), np.nan, np.float32)
+    fixations[:, 0] = 14 / width, 20 / height
+    flow = np.zeros((2, height, width, 2), np.float32)
+    flow[:, 18:22, 12:16] = 3, 2
+    boxes = np.tile(np.array([12.0, 18, 4, 4]), (2, 1))
+    return {"rgb": rgb, "fixations": fixations, "flow": flow, "boxes": boxes}
+
+
+def agree(held):
+    height, width = held["rgb"].shape[1:3]
+    x, y = held["fixations"][0, 0]
+    row, column = int(y * height), int(x * width)
+    assert held["rgb"][0, row, column].min() > 200
+    left, top, across, down = held["boxes"][0]
+    assert left <= x * width <= left + across and top <= y * height <= top + down
+    assert np.abs(held["flow"][0, row, column]).min() > 0
+
+
+def test_a_flip_mirrors_everything():
+    before = sample()
+    after = HorizontalFlip(1.0)(before, np.random.default_rng(0))
+    agree(after)
+    np.testing.assert_allclose(after["fixations"][0, 0], [46 / 60, 0.5], rtol=1e-6)
+    np.testing.assert_array_equal(after["boxes"][0], [44, 18, 4, 4])
+    assert after["flow"][0, 20, 46].tolist() == [-3, 2]
+    assert np.isnan(after["fixations"][:, 1:]).all()
+    back = HorizontalFlip(1.0)(after, np.random.default_rng(0))
+    for name, value in before.items():
+        np.testing.assert_allclose(back[name], value, rtol=1e-6)
+    assert HorizontalFlip(0.0)(before, np.random.default_rng(0)) is before
+
+
+def test_a_crop_takes_everything_along():
+    kept = 0
+    for seed in range(20):
+        after = Crop((0.5,))(sample(), np.random.default_rng(seed))
+        assert after["rgb"].shape == (2, 40, 60, 3) and after["rgb"].dtype == np.uint8
+        if np.isfinite(after["fixations"][0, 0]).all():
+            agree(after)
+            kept += 1
+            assert after["flow"].max() == pytest.approx(6, abs=0.5)
+            np.testing.assert_allclose(after["boxes"][0, 2:], 8)
+    assert 0 < kept < 20
+
+
+def test_colour_changes_all_frames_alike():
+    before = sample()
+    before["rgb"][:] = np.random.default_rng(1).integers(0, 255, before["rgb"].shape[1:])
+    after = Colour()(before, np.random.default_rng(0))["rgb"]
+    np.testing.assert_array_equal(after[0], after[1])
+    assert after.dtype == np.uint8
+    assert np.corrcoef(after.ravel(), before["rgb"].ravel())[0, 1] > 0.99
+    assert not np.array_equal(after, before["rgb"])
+    still = Colour(0, 0)(before, np.random.default_rng(0))["rgb"]
+    np.testing.assert_array_equal(still, before["rgb"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda: HorizontalFlip(2), lambda: Colour(-1), lambda: Crop(()), lambda: Crop((2,))]
+)
+def test_wrong_arguments(wrong):
+    with pytest.raises(ValueError, match="Received"):
+        wrong()

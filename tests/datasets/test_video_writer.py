@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zoo.datasets.video import open_video
+from zoo.datasets.video_writer import VideoWriter
+
+
+def test_odd_sizes_repeat_the_last_row_and_column(tmp_path):
+    ramp = np.linspace(20, 235, 33 * 47).reshape(33, 47, 1).astype(np.uint8).repeat(3, axis=2)
+    with VideoWriter(tmp_path / "sub" / "a.mp4", fps=29.97, height=33, width=47) as writer:
+        for _ in range(5):
+            writer.write(ramp)
+    video = open_video(tmp_path / "sub" / "a.mp4")
+    assert (video.height, video.width, video.num_frames) == (34, 48, 5)
+    assert video.fps == pytest.approx(29.97, abs=1e-3)
+    error = video.read([4])[0][:33, :47].astype(float) - ramp
+    assert np.abs(error).mean() < 4
+
+
+def test_an_error_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(ValueError, match="frame"),
+        VideoWriter(tmp_path / "a.mp4", fps=25, height=32, width=32) as writer,
+    ):
+        writer.write(np.zeros((32, 32, 3), np.uint8))
+        writer.write(np.zeros((32, 31, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_file_survives_a_failure(tmp_path):
+    (tmp_path / "a.mp4").write_text("old")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        VideoWriter(tmp_path / "a.mp4", fps=25, height=32, width=32) as writer,
+    ):
+        writer.write(np.zeros((32, 32, 3), np.uint8))
+        raise KeyboardInterrupt
+    assert (tmp_path / "a.mp4").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
