@@ -215,7 +215,7 @@ def test_bad_arguments(model, video):
     ):
         with pytest.raises(ValueError, match=match):
             predict(model, video, progress=False, **arguments)
-    inputs = keras.Input((None, 32, 32, 3))
+    inputs = keras.Input((None, 32, 32, 3), name="rgb")
     other = keras.Model(inputs, {"action": keras.layers.GlobalMaxPooling3D()(inputs)})
     with pytest.raises(ValueError, match="output named 'mixture'"):
         predict(other, video, progress=False)

@@ -66,7 +66,7 @@ def corrected_glimpse(
             "Only `zoo.soft_attention(attention='location')` has location weights. "
             f"Received: {model.name} with attention={getattr(recurrent, 'attention', None)!r}"
         )
-    classes = model.output_shape["action"][-1]
+    classes = model.output["action"].shape[-1]
     if not 0 <= label < classes:
         raise ValueError(f"`label` must be from 0 to {classes - 1}. Received: label={label}")
     if len(video) != 1:

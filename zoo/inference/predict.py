@@ -34,7 +34,7 @@ FILES = {
 
 
 def predict(
-    model: keras.Model | str | os.PathLike,
+    model: keras.Model | Stream | str | os.PathLike,
     video: Video | str | os.PathLike,
     *,
     output: str | os.PathLike | None = None,
@@ -55,7 +55,8 @@ def predict(
     does not grow with the video but for the outputs themselves, about 1 KB a frame.
 
     Args:
-        model: a model with the output "mixture", such as `zoo.rmdn()`, or a `.keras` file.
+        model: a model with the output "mixture", such as `zoo.rmdn()`, or a `.keras` file, or
+            a `Stream` of one: then many videos share its compiled graphs.
         video: a video file or a folder of numbered frames.
         output: folder for the files; None writes none. It must be new or empty.
         initial: what stands for the first 15 frames of a model that looks at clips of 16:
@@ -150,14 +151,17 @@ def predict(
 
 
 def _stream(model, precision) -> Stream:
-    model = model if isinstance(model, keras.Model) else load(model)
-    names = sorted(model.output) if isinstance(model.output, dict) else []
-    if "mixture" not in names:
+    if isinstance(model, Stream):
+        stream = model
+    else:
+        model = model if isinstance(model, keras.Model) else load(model)
+        stream = Stream(model, precision=precision)
+    if "mixture" not in stream.output_names:
         raise ValueError(
             "A model must have an output named 'mixture' for a saliency film. Received: a model "
-            f"{model.name!r} with the outputs {names or [model.output.shape]}"
+            f"with the outputs {sorted(stream.output_names)}"
         )
-    return Stream(model, precision=precision)
+    return stream
 
 
 def _default_size(height: int, width: int) -> tuple[int, int]:
