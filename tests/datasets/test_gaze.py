@@ -204,3 +204,14 @@ def test_physics_clips():
     assert fixations.num_frames == 301
     assert len(fixations.viewers) == 39  # viewer 22 is not in this file
     assert len(fixations) + fixations.issues["outside the frame"] == 19_734
+
+
+def test_real_fixation_maps_of_crowdfix():
+    folder = data_dir("gaze", "crowdfix", "input_data", "Dataset", "DC", "FIXATION_MAPS")
+    record = Record("crowdfix", "none", gaze=GazeSource((str(folder),), format="maps"))
+    fixations = read_fixations(record, num_frames=10, width=1280, height=720)
+    for number in (1, 10):
+        picture = cv2.imread(str(folder / f"006_{number:03d}.png"), cv2.IMREAD_GRAYSCALE)
+        counts = fixations.in_frames(number - 1, number).counts(*picture.shape)[0]
+        np.testing.assert_array_equal(counts > 0, picture > 127)
+        assert counts.sum() > 5

@@ -1,0 +1,45 @@
+"""The worked example of docs/data.md, run as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.datasets.conftest import numbered_video
+from zoo.datasets import your_own
+from zoo.datasets.gaze import GazeWarning, read_fixations
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
+
+
+def blocks(kind):
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def test_the_worked_example(tmp_path):
+    table, gaze = blocks("csv")
+    (tmp_path / "videos.csv").write_text(table)
+    (tmp_path / "gaze").mkdir()
+    for name in ("one", "two"):
+        numbered_video(tmp_path / "films" / f"{name}.mp4", 3, 360, 640)
+        (tmp_path / "gaze" / f"{name}.csv").write_text(gaze)
+    one, two = your_own.load(tmp_path / "videos.csv")
+    assert (one.split, two.split, one.label, two.label) == ("train", "test", 1, 0)
+    with pytest.warns(GazeWarning, match="1 frames without"):
+        fixations = read_fixations(one)
+    assert len(fixations) == 3 and fixations.viewers.tolist() == [1, 2]
+    assert sorted(fixations.x * 640) == [100.0, 320.5, 321.0]
+
+
+def test_the_example_of_another_tracker(tmp_path):
+    (tmp_path / "gaze.json").write_text(blocks("json")[0])
+    numbered_video(tmp_path / "a.mp4", 3, 240, 320)  # on the screen 1440 wide, bars of 240
+    (tmp_path / "g.csv").write_text("t,gaze_x,gaze_y,valid\n0,240,0,1\n41,960,540,1\n41,1,1,0\n")
+    (tmp_path / "videos.csv").write_text("video,gaze\na.mp4,g.csv\n")
+    (record,) = your_own.load(tmp_path / "videos.csv")
+    with pytest.warns(GazeWarning):
+        fixations = read_fixations(record)
+    assert fixations.frame.tolist() == [0, 1]
+    assert fixations.x.tolist() == [0.0, 0.5] and fixations.y.tolist() == [0.0, 0.5]
