@@ -21,6 +21,7 @@ from zoo.recipes.action_videos import (
     load_labelled,
     predict_video,
     read_videos,
+    spread,
     with_features,
 )
 from zoo.recipes.checkpoint import write_atomically
@@ -33,7 +34,8 @@ from zoo.recipes.training import (
     make_optimizer,
     prepare_run,
 )
-from zoo.visualize.tensorboard import TensorBoard
+from zoo.visualize.attention_board import AttentionBoard
+from zoo.visualize.tensorboard import Sample
 
 BACKBONES = {"googlenet": googlenet, "resnet50": resnet50, "small": small_cnn}
 
@@ -64,6 +66,7 @@ def run(config, build: Callable[..., keras.Model], loss: keras.losses.Loss, samp
     ]
     print("videos:", ", ".join(str(len(part)) for part in videos), flush=True)
 
+    pictured = videos[1]
     backbone = BACKBONES[config.backbone](image_size=size)
     whole = model = build(num_classes, backbone=backbone, feature_shape=None)
     if not config.trainable_backbone:
@@ -90,7 +93,8 @@ def run(config, build: Callable[..., keras.Model], loss: keras.losses.Loss, samp
 
     callbacks = []
     if config.tensorboard:
-        callbacks = [TensorBoard(output / "logs", samples=[], configuration=options)]
+        samples = board_samples(pictured, videos[1], config.num_frames)
+        callbacks = [AttentionBoard(output / "logs", samples=samples, configuration=options)]
     progression = fit(
         model,
         batches,
@@ -123,6 +127,22 @@ def run(config, build: Callable[..., keras.Model], loss: keras.losses.Loss, samp
     text = json.dumps(results, indent=1, default=float)
     write_atomically(output / "results.json", lambda temporary: temporary.write_text(text))
     return results
+
+
+def board_samples(frames, inputs, num_frames: int, count: int = 3) -> list[Sample]:
+    """The first videos' frames with what the model is given of them."""
+    samples = []
+    for shown, given in zip(frames[:count], inputs[:count]):
+        chosen = spread(len(given.inputs), num_frames)
+        samples.append(
+            Sample(
+                shown.record.name,
+                given.inputs[chosen][None].astype("float32"),
+                shown.inputs[chosen],
+                range(num_frames),
+            )
+        )
+    return samples
 
 
 def measure(

@@ -13,7 +13,6 @@ SMALL = {
     "batch_size": 4,
     "epochs": 2,
     "deterministic": False,
-    "tensorboard": False,
 }
 
 
@@ -37,6 +36,7 @@ def test_soft_attention_trains_from_frames(data, tmp_path):
     results = soft_attention.main(config)
     assert 0 <= results["test"]["accuracy"] <= 1
     assert (tmp_path / "run" / "model.keras").is_file()
+    assert list((tmp_path / "run" / "logs" / "validation").glob("events*"))
 
 
 def test_spatiotemporal_attention_trains_from_cached_features(data, tmp_path):
