@@ -122,6 +122,15 @@ def test_what_cannot_be_fetched_says_what_to_do(tmp_path, server):
         locate("no_such_record")
 
 
+def test_imagenet_is_the_file_of_keras_applications(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
+    record = RECORDS["resnet50_imagenet_keras_no_top"]
+    path = tmp_path / record.name / record.file
+    path.parent.mkdir()
+    path.write_bytes(b"x")
+    assert locate("imagenet") == (path, record)
+
+
 def test_a_path_is_not_a_record(tmp_path):
     path = tmp_path / "w.npz"
     path.write_bytes(npz_bytes({"a": np.ones(2)}))

@@ -10,6 +10,9 @@ from zoo.weights.errors import WeightsError
 from zoo.weights.record import Record
 from zoo.weights.records import RECORDS
 
+# The name that keras.applications gives these weights.
+_ALIASES = {"imagenet": "resnet50_imagenet_keras_no_top"}
+
 
 def cache_folder() -> Path:
     """`$ZOO_WEIGHTS`, or `zoo/weights` in the user's cache folder."""
@@ -23,12 +26,13 @@ def locate(source: str | Path) -> tuple[Path, Record | None]:
     """The file that a path or a record's name stands for, downloaded if need be.
 
     Args:
-        source: A path, or the name of one of `zoo.weights.RECORDS`.
+        source: A path, or the name of one of `zoo.weights.RECORDS`; "imagenet" is ResNet-50 of
+            keras.applications without its classifier.
 
     Returns:
         The path, and the record if a name was given.
     """
-    record = RECORDS.get(str(source))
+    record = RECORDS.get(_ALIASES.get(str(source), str(source)))
     if record is None:
         path = Path(source).expanduser()
         if path.exists() or path.with_name(path.name + ".index").exists():

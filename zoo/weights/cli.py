@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -13,7 +14,7 @@ from zoo.weights.records import RECORDS
 
 
 def convert(
-    file: str,
+    file: tyro.conf.Positional[str],
     to: str | None = None,
     output: Path | None = None,
     mean_clip: Path | None = None,
@@ -48,7 +49,7 @@ def convert(
             console.print(f"  {line}", markup=False)
 
 
-def list_records(name: str | None = None) -> None:
+def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
     """List the published weight files, or all that is known of one of them.
 
     Args:

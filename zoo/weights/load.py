@@ -101,10 +101,19 @@ def graph_options(
     source: str | Path,
     *,
     architecture: str | None = None,
+    head: bool = True,
     file: WeightFile | None = None,
     record: Record | None = None,
 ) -> dict[str, Any]:
-    """The builder's arguments for which a file's weights are meant, with its `architecture`."""
+    """The builder's arguments for which a file's weights are meant, with its `architecture`.
+
+    Args:
+        source: A weight file, or a record's name.
+        architecture: What the file must hold.
+        head: Also the arguments of the file's classifier: end point, number of classes.
+        file: The file, where it was read before.
+        record: The record, where it is known.
+    """
     if file is None:
         path, record = locate(source)
         file = read_weights(path)
@@ -115,7 +124,7 @@ def graph_options(
         origin, prefix = recognise(file.tensors, ORIGINS)
         shapes = {name[len(prefix) :]: array.shape for name, array in file.tensors.items()}
         extra = dict(record.options) if record else {}
-        result = {**origin.options, **origin.head(shapes), **extra}
+        result = {**origin.options, **(origin.head(shapes) if head else {}), **extra}
         result["architecture"] = origin.architecture
     if architecture not in (None, result["architecture"]):
         raise WeightsError(

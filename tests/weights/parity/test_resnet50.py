@@ -9,6 +9,7 @@ import pytest
 from tests.weights.files import write_keras_2
 from tests.weights.parity.compare import check, randomise, reference_points, save, torch
 from zoo.backbones import resnet50
+from zoo.models import soft_attention
 from zoo.weights import WeightsError, load_weights, pretrained
 
 CLASSES = 11
@@ -79,6 +80,17 @@ def test_a_torch_file_does_not_enter_the_other_graph(tmp_path):
     path = save(randomise(Reference()), tmp_path, "zip")
     with pytest.raises(WeightsError, match=r"version='v1.5'"):
         load_weights(resnet50(version="v1", image_size=64), path)
+
+
+def test_a_model_takes_the_form_of_the_file(tmp_path):
+    path = save(randomise(Reference()), tmp_path, "zip")
+    model = soft_attention(
+        backbone="resnet50", backbone_weights=path, image_size=64, num_frames=2, num_classes=3
+    )
+    per_step = model.get_layer("backbone")
+    kernel = next(v for v in per_step.weights if v.path.endswith("layer1_0_conv2/kernel"))
+    expected = torch.load(path)["layer1.0.conv2.weight"].permute(2, 3, 1, 0).numpy()
+    np.testing.assert_array_equal(kernel, expected)
 
 
 def test_keras_file(tmp_path):
