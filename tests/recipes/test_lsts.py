@@ -1,0 +1,154 @@
+"""The LSTS recipe: clips of frames, cached features, batches, resume, and a run on made data."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from zoo.datasets import moving_targets
+from zoo.models.lsts import lsts_features
+from zoo.recipes import lsts
+from zoo.recipes.lsts_clips import (
+    ClipBatches,
+    ClipFeatures,
+    clip_frames,
+    halved,
+    predicted_frames,
+    spread,
+    stream_frames,
+)
+from zoo.recipes.windows import Source
+
+RNG = np.random.default_rng(0)
+
+
+def _source(frames=12):
+    inputs = RNG.integers(0, 255, (frames, 32, 32, 3)).astype("uint8")
+    return Source("a", inputs, RNG.random((frames, 3, 2)).astype("float32"), "key")
+
+
+def test_frames_of_a_clip():
+    np.testing.assert_array_equal(clip_frames([78], 79)[0], np.arange(79))
+    np.testing.assert_array_equal(clip_frames([39], 79, "centre")[0], np.arange(79))
+    assert predicted_frames(100, 79, "last", "rgb")[0] == 78
+    # The first flow is that of frame 1, so that of a clip of 79 is ready at frame 79.
+    assert predicted_frames(100, 79, "last", "flow")[0] == 79
+    assert predicted_frames(100, 79, "last", "both", 4).tolist() == list(range(79, 100, 4))
+    assert predicted_frames(100, 79, "centre", "rgb").tolist() == list(range(39, 61))
+    assert len(predicted_frames(78, 79, "last", "rgb")) == 0
+
+
+def test_flow_stands_at_the_frame_it_leads_to():
+    frames = np.zeros((4, 32, 32, 3), "uint8")
+    method = lambda a, b: np.stack([a, b], -1).astype("float32")  # noqa: E731
+    frames += np.arange(4, dtype="uint8")[:, None, None, None]
+    flow = stream_frames(frames, "flow", method=method, size=(32, 32))
+    np.testing.assert_array_equal(flow[:, 0, 0], [(0, 0), (0, 1), (1, 2), (2, 3)])
+
+
+def test_features_are_those_of_the_clip_and_are_kept(tmp_path):
+    extractor = lsts_features(num_frames=8, image_size=32, width=1 / 32)
+    cache = ClipFeatures(tmp_path, extractor, {"x": 1}, batch_size=2)
+    source = _source()
+    found = cache.get(source, np.array([7, 9, 11]), "last")
+    expected = extractor(source.inputs[None, 2:10].astype("float32"))
+    np.testing.assert_allclose(found[1], np.asarray(expected)[0], rtol=2e-3, atol=1e-3)
+    padded = cache.get(source, np.array([0]), "last")
+    expected = extractor(np.repeat(source.inputs[None, :1], 8, 1).astype("float32"))
+    np.testing.assert_allclose(padded, expected, rtol=2e-3, atol=1e-3)
+    # Kept, and never shared with other settings or another backbone.
+    cache.extractor = None
+    files = sorted(tmp_path.rglob("*.npy"))
+    assert len(files) == 2
+    other = lsts_features(num_frames=8, image_size=32, width=1 / 16)
+    assert ClipFeatures(tmp_path, other, {"x": 1}).folder != cache.folder
+    assert ClipFeatures(tmp_path, extractor, {"x": 2}).folder != cache.folder
+
+
+def test_a_cache_of_another_pooling_is_an_error(tmp_path):
+    extractor = lsts_features(num_frames=8, image_size=32, width=1 / 32)
+    cache = ClipFeatures(tmp_path, extractor, {})
+    cache.get(_source(), np.array([7]), "last")
+    path = next(tmp_path.rglob("*.npy"))
+    np.save(path, np.zeros((1, 5, 5, 5, 1024), "float16"))
+    with pytest.raises(ValueError, match="backbone and pooling"):
+        cache.get(Source("a", *_parts(_source()), "key"), np.array([7]), "last")
+
+
+def _parts(source):
+    return source.inputs, source.points
+
+
+def test_batches_depend_on_seed_epoch_and_step_alone():
+    features = [RNG.random((5, 1, 2, 2, 4)).astype("float16"), RNG.random((4, 1, 2, 2, 4))]
+    points = [RNG.random((5, 3, 2)).astype("float32"), RNG.random((4, 3, 2)).astype("float32")]
+    points[0][2] = np.nan  # nobody looked: no truth
+    batches = ClipBatches(features, points, (12, 16), batch_size=3, seed=1)
+    assert batches.steps == 2 and len(batches.places) == 8
+    whole, rest = list(batches.batches(4)), list(batches.batches(4, 1))
+    np.testing.assert_array_equal(whole[1][0], rest[0][0])
+    truth = whole[0][1]["saliency"]
+    assert truth.shape == (3, 12, 16, 2)
+    np.testing.assert_allclose(truth[..., 0].sum((1, 2)), 1, rtol=1e-5)
+    np.testing.assert_allclose(truth[..., 1].sum((1, 2)), 3)
+    assert sum(len(x) for x, _ in batches.in_order()) == 8
+
+
+def test_maps_between_predicted_ones_are_interpolated():
+    maps = np.array([1.0, 3.0, 7.0])[:, None, None] * np.ones((3, 2, 2))
+    out, predicted = spread(np.array([3, 5, 9]), maps, 11)
+    np.testing.assert_allclose(out[:, 0, 0], [1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 7])
+    assert np.flatnonzero(predicted).tolist() == [3, 5, 9]
+
+
+def test_the_rate_is_halved_by_iterations():
+    assert [halved(1.0, i, 50) for i in (0, 49, 50, 149)] == [1, 1, 0.5, 0.25]
+    assert halved(1.0, 10_000, None) == 1
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made")
+    moving_targets.make(root, num_videos=5, frames=16, size=(48, 48), viewers=4)
+    return root
+
+
+SMALL = {
+    "num_frames": 8,
+    "image_size": (32, 32),
+    "flow_size": (32, 32),
+    "output_size": (12, 16),
+    "width": 1 / 32,
+    "head_width": 1 / 64,
+    "batch_size": 4,
+    "stride": 4,
+    "epochs": 1,
+    "evaluate_stride": 4,
+    "tensorboard": False,
+}
+
+
+@pytest.mark.filterwarnings("ignore:I3D of the")
+def test_a_run_with_both_streams_and_its_model(made, tmp_path):
+    config = lsts.Config(
+        data_dir=str(made), output=str(tmp_path / "run"), streams="both", initial="pad", **SMALL
+    )
+    results = lsts.main(config)
+    assert set(results["test"]) == {"lsts", "trained_central_bias"}
+    for row in results["test"].values():
+        assert np.isfinite([row[m] for m in ("auc_judd", "nss", "cc", "kl_divergence")]).all()
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    clip = {"rgb": np.zeros((1, 8, 32, 32, 3)), "flow": np.zeros((1, 8, 32, 32, 2))}
+    assert model(clip)["saliency"].shape == (1, 12, 16)
+    with pytest.raises(ValueError, match="another configuration"):
+        lsts.main(dataclasses.replace(config, rate=1.0))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_videos_shorter_than_a_clip_are_an_error(made, tmp_path):
+    options = {**SMALL, "num_frames": 16, "streams": "flow"}
+    with pytest.raises(ValueError, match="17 frames"):
+        lsts.main(lsts.Config(data_dir=str(made), output=str(tmp_path), **options))
