@@ -1,0 +1,148 @@
+"""One row for every layer, loss, metric and model of the zoo: how to make it, and its input.
+
+A shape stands for random numbers in [0, 1), or in [0, 255) where it ends in three channels; an
+array stands for itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import zoo
+from zoo import layers, losses, metrics
+
+MAPS = (2, 9, 11)
+VIDEO = (2, 4, 5, 5, 6)
+
+
+def moving_pattern(height=24, width=24):
+    """Two smooth frames, one pixel apart: flow on noise has no answer to agree on."""
+    y, x = np.mgrid[:height, :width].astype("float32")
+    frames = [127.5 + 100.0 * np.sin((x - t) / 3.0) * np.cos(y / 4.0) for t in (0, 1)]
+    return np.repeat(np.stack(frames)[None, ..., None], 3, axis=-1).astype("float32")
+
+
+# name: (how to make it, shapes of the inputs)
+LAYERS = {
+    "AttentionConvLSTM": (
+        lambda **k: layers.AttentionConvLSTM(4, steps=3, units=4, unimodality=1.0, **k),
+        [VIDEO],
+    ),
+    "AttentionLSTM": (
+        lambda **k: layers.AttentionLSTM(4, num_layers=2, dropout=0.0, penalty=1.0, **k),
+        [VIDEO],
+    ),
+    "ClipScaling": (lambda **k: layers.ClipScaling(-20.0, 20.0, **k), [(2, 4, 5, 5, 2)]),
+    "CropTime": (lambda **k: layers.CropTime(**k), [(2, 8, 3), (2, 5, 3)]),
+    "InputNormalization": (
+        lambda **k: layers.InputNormalization(mean=(1.0, 2.0, 3.0), channel_order="bgr", **k),
+        [(2, 4, 5, 5, 3)],
+    ),
+    "LocalResponseNormalization": (
+        lambda **k: layers.LocalResponseNormalization(**k),
+        [(2, 5, 5, 6)],
+    ),
+    "LocationAttention": (
+        lambda **k: layers.LocationAttention("additive", **k),
+        [(2, 5, 5, 6), (2, 4)],
+    ),
+    "MaskPaddedTime": (lambda **k: layers.MaskPaddedTime(2, **k), [(4, 4, 3), (2, 7, 3)]),
+    "MergePhases": (lambda **k: layers.MergePhases(4, **k), [(8, 3, 5)]),
+    "MixtureDensity": (lambda **k: layers.MixtureDensity(3, **k), [(2, 4, 8)]),
+    "NeighbourMax": (lambda **k: layers.NeighbourMax(causal=True, **k), [(2, 4, 5)]),
+    "PadTime": (lambda **k: layers.PadTime(8, **k), [(2, 5, 3)]),
+    "PerStep": (
+        lambda **k: layers.PerStep(zoo.layers.MixtureDensity(2), **k),
+        [(2, 4, 8)],
+    ),
+    "SaliencyMap": (lambda **k: layers.SaliencyMap(12, 20, **k), [(2, 6, 10, 1)]),
+    "SlidingClips": (lambda **k: layers.SlidingClips(4, stride=2, **k), [(2, 9, 3)]),
+    "SpatialMask": (
+        lambda **k: layers.SpatialMask(filters=(4, 3), tv=1e-5, contrast=1e-4, **k),
+        [VIDEO],
+    ),
+    "SplitPhases": (lambda **k: layers.SplitPhases(2, **k), [(2, 8, 3)]),
+    "TemporalSoftAttention": (
+        lambda **k: layers.TemporalSoftAttention(units=4, **k),
+        [VIDEO, (2, 5, 5, 3)],
+    ),
+    "TVL1Flow": (lambda **k: layers.TVL1Flow(scales=2, warps=1, inner=3, **k), [moving_pattern()]),
+}
+
+# name: (how to make it, y_true, y_pred)
+_rng = np.random.default_rng(0)
+_truth = _rng.uniform(size=MAPS).astype("float32")
+_map = _rng.uniform(0.01, 1.0, size=MAPS).astype("float32")
+_counts = _rng.poisson(0.1, size=MAPS).astype("float32")
+_mixture = _rng.normal(size=(2, 4, 3, 6)).astype("float32")
+_points = _rng.uniform(size=(2, 4, 5, 2)).astype("float32")
+_points[0, 1:, 2:] = np.nan
+_weights = _rng.dirichlet(np.ones(6), size=(2, 3)).astype("float32")
+_attention = _rng.dirichlet(np.ones(25), size=(2, 4)).reshape(2, 4, 5, 5).astype("float32")
+_steps = _rng.dirichlet(np.ones(3), size=(2, 4)).astype("float32")
+
+LOSSES = {
+    "DoublyStochastic": (losses.DoublyStochastic, np.zeros_like(_attention), _attention),
+    "LogConcavity": (losses.LogConcavity, np.zeros_like(_weights), _weights),
+    "MinMaxMSE": (losses.MinMaxMSE, _truth, _map),
+    "MixtureNLL": (losses.MixtureNLL, _points, _mixture),
+    "SaliencyCorrelation": (losses.SaliencyCorrelation, _truth, _map),
+    "SaliencyKL": (losses.SaliencyKL, _truth, _map),
+    "SaliencyNSS": (losses.SaliencyNSS, _counts, _map),
+    "SaliencySum": (losses.SaliencySum, np.stack([_truth, _counts], -1), _map),
+    "StepCrossEntropy": (losses.StepCrossEntropy, np.array([[0], [2]], "int32"), _steps),
+}
+
+_uniform = np.full(MAPS[1:], 1.0 / (MAPS[1] * MAPS[2]), "float32")
+_others = _rng.poisson(0.3, size=MAPS[1:]).astype("float32")
+METRICS = {
+    "AUCBorji": (metrics.AUCBorji, _counts, _map),
+    "AUCJudd": (metrics.AUCJudd, _counts, _map),
+    "AUCShuffled": (lambda: metrics.AUCShuffled(other_fixations=_others), _counts, _map),
+    "AUCShuffledSampled": (
+        lambda: metrics.AUCShuffledSampled(other_fixations=_others),
+        _counts,
+        _map,
+    ),
+    "AUCUniform": (metrics.AUCUniform, _counts, _map),
+    "CC": (metrics.CC, _truth, _map),
+    "InformationGain": (lambda: metrics.InformationGain(baseline=_uniform), _counts, _map),
+    "KLDivergence": (metrics.KLDivergence, _truth, _map),
+    "LogLikelihood": (metrics.LogLikelihood, _counts, _map),
+    "NSS": (metrics.NSS, _counts, _map),
+    "Similarity": (metrics.Similarity, _truth, _map),
+}
+
+MODELS = {
+    "rmdn": (
+        lambda: zoo.rmdn(width=1 / 32, units=4, num_components=2, image_size=32),
+        {"rgb": (1, 18, 32, 32, 3)},
+    ),
+    "rmdn dense": (
+        lambda: zoo.rmdn(width=1 / 32, units=4, num_components=2, image_size=32, dense=True),
+        {"rgb": (1, 10, 32, 32, 3)},
+    ),
+    "lsts": (
+        lambda: zoo.lsts(backbone=None, feature_shape=(5, 5, 5, 8)),
+        {"features": (1, 5, 5, 5, 8)},
+    ),
+    "soft_attention": (
+        lambda: zoo.soft_attention(
+            num_classes=3, num_frames=4, backbone=None, feature_shape=(5, 5, 6), units=4
+        ),
+        {"features": (2, 4, 5, 5, 6)},
+    ),
+    "spatiotemporal_attention": (
+        lambda: zoo.spatiotemporal_attention(
+            num_classes=3,
+            num_frames=4,
+            steps=3,
+            backbone=None,
+            feature_shape=(5, 5, 6),
+            mask_filters=(4,),
+            filters=4,
+            score_units=4,
+        ),
+        {"features": (2, 4, 5, 5, 6)},
+    ),
+}
