@@ -51,15 +51,15 @@ def test_overlays_of_fixed_frames(logs):
     folder, _, _ = logs
     events = read(folder / "validation").Images("a video")
     assert [event.step for event in events] == [1, 2]
-    assert (events[0].height, events[0].width) == (24, 64)
+    assert (events[0].height, events[0].width) == (192, 512)
     assert events[0].encoded_image_string != events[1].encoded_image_string
 
 
 def test_the_gaze_is_drawn(logs):
     _, _, board = logs
     picture = board.draw(board.samples[0])
-    assert picture[12, 16].min() > 200  # the white dot at the first frame's centre
-    assert picture[12, 32 + 16].min() < 200
+    assert picture[96, 128].min() > 200  # the white dot at the first frame's centre
+    assert picture[96, 256 + 128].min() < 200
 
 
 def test_the_configuration_as_text(logs):

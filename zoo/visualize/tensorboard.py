@@ -21,6 +21,8 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from zoo.layers import mixture_map
 from zoo.visualize.overlay import overlay
 
+LEAST_HEIGHT = 192  # of a picture, in pixels
+
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
@@ -119,13 +121,15 @@ class TensorBoard(keras.callbacks.Callback):
         """The sample's frames in a row with the predicted saliency and the gaze drawn on them."""
         predicted = self.model(sample.inputs, training=False)
         mixture = predicted[self.output] if isinstance(predicted, dict) else predicted
-        height, width = sample.frames.shape[1:3]
+        # Small frames are enlarged, or the dots of the gaze would cover what they look at.
+        factor = max(1, round(LEAST_HEIGHT / sample.frames.shape[1]))
+        height, width = (factor * side for side in sample.frames.shape[1:3])
         maps = keras.ops.convert_to_numpy(
             mixture_map(mixture[0, :], height, width)  # (T, height, width)
         )
         gaze = sample.fixations if sample.fixations is not None else [None] * len(sample.frames)
         row = [
-            overlay(frame, maps[step], fixations=points)
+            overlay(cv2.resize(frame, (width, height)), maps[step], fixations=points)
             for frame, step, points in zip(sample.frames, sample.steps, gaze)
         ]
         return np.concatenate(row, axis=1)
