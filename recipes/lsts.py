@@ -1,7 +1,7 @@
 """LSTS: one saliency map from a long clip of frames, optical flow, or both.
 
     python -m zoo.recipes.lsts --dataset dhf1k --data-dir DHF1K --streams both \\
-        --backbone-weights.rgb RGB_I3D --backbone-weights.flow FLOW_I3D --flow tvl1
+        --backbone-weights rgb RGB_I3D flow FLOW_I3D --flow tvl1
     python -m zoo.recipes.lsts --data-dir made --small --streams both --output runs/lsts
 
 The defaults are the paper's: I3D frozen, its pooled features of every clip of 79 frames computed
@@ -58,13 +58,14 @@ SMALL = {
     "width": 0.125,
     "head_width": 0.125,
     "optimizer": "adam",
-    "rate": 2e-3,
+    "rate": 5e-4,
     "weight_decay": 0.0,
-    "halve_every": None,
+    "halve_every": 80,
     "loss": "sum",
     "batch_size": 32,
-    "epochs": 15,
-    "stride": 2,
+    "epochs": 8,
+    "stride": 4,
+    "evaluate_stride": 4,
     "flow_size": (128, 128),
 }
 
