@@ -59,8 +59,8 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
     if name is None:
         table = Table(box=None)
         table.add_column("name", no_wrap=True)
-        for column in ("classes", "MB", "file", "published figure"):
-            table.add_column(column)
+        for column in ("classes", "MB", "file"):
+            table.add_column(column, no_wrap=True)
         for record in RECORDS.values():
             where = cache_folder() / record.name / record.file
             there = where.exists() or where.with_name(where.name + ".index").exists()
@@ -69,9 +69,9 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
                 str(record.classes or "none"),
                 str(record.size // 1_000_000 or ""),
                 "here" if there else "can be fetched" if record.urls else "by hand",
-                record.accuracy,
             )
         console.print(table)
+        console.print("`zoo weights NAME` tells the rest of one: figure, licence, preprocessing.")
         console.print(f"kept in {cache_folder()} (set ZOO_WEIGHTS to change it)")
         return
     if name not in RECORDS:

@@ -14,6 +14,8 @@ _IMAGENET = "RGB in [0, 1] minus (0.485, 0.456, 0.406) over (0.229, 0.224, 0.225
 _CAFFE = "BGR, 0 to 255, minus (103.939, 116.779, 123.68), 224x224"
 _DEEPMIND = "https://github.com/deepmind/kinetics-i3d"
 _KERAS_I3D = "https://github.com/dlpbc/keras-kinetics-i3d"
+_PIERGIAJ = "https://github.com/piergiaj/pytorch-i3d"
+_HASSONY = "https://github.com/hassony2/kinetics_i3d_pytorch"
 _KERAS_RESNET = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
 _TORCH = "https://download.pytorch.org/models/"
 
@@ -68,15 +70,13 @@ def _port_i3d(stream: str, port: str, url: str, page: str, origin: str) -> Recor
         urls=(url,),
         page=page,
         size=50_000_000,
-        licence="Apache-2.0 (pytorch-i3d), MIT (kinetics_i3d_pytorch)",
+        licence=("Apache-2.0" if page == _PIERGIAJ else "MIT")
+        + " (code); converted from DeepMind's Apache-2.0 files",
         trained_on="Kinetics-400",
         classes=400,
         preprocessing=_I3D_FLOW if stream == "flow" else _I3D_RGB,
     )
 
-
-_PIERGIAJ = "https://github.com/piergiaj/pytorch-i3d"
-_HASSONY = "https://github.com/hassony2/kinetics_i3d_pytorch"
 
 _ALL = (
     _c3d(

@@ -10,6 +10,8 @@ from tests.weights.parity.compare import check, randomise, reference_points, sav
 from zoo.backbones.googlenet import BLOCKS
 from zoo.weights import pretrained
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 9
 SIZES = [(64, 64), (75, 97)]
 BVLC = ("1x1", "3x3_reduce", "3x3", "5x5_reduce", "5x5", "pool_proj")

@@ -11,6 +11,8 @@ from zoo.backbones import i3d
 from zoo.backbones.i3d import MIXED
 from zoo.weights import load_weights, pretrained
 
+pytestmark = pytest.mark.slow
+
 WIDTH, CLASSES = 0.125, 6
 STEPS = (
     ("Conv3d_1a_7x7", "conv", (3, 64, 7, 2)),

@@ -12,6 +12,8 @@ from zoo.backbones import resnet50
 from zoo.models import soft_attention
 from zoo.weights import WeightsError, load_weights, pretrained
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 11
 SIZES = [(64, 64), (75, 97)]
 
