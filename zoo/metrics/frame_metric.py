@@ -53,8 +53,9 @@ class FrameMetric(keras.metrics.Metric):
         self.count.assign_add(ops.sum(weights))
 
     def result(self):
-        mean = self.total / ops.where(self.count > 0, self.count, 1.0)
-        return ops.where(self.count > 0, mean, float("nan"))
+        total, count = ops.convert_to_tensor(self.total), ops.convert_to_tensor(self.count)
+        mean = total / ops.where(count > 0, count, 1.0)
+        return ops.where(count > 0, mean, float("nan"))
 
     def _split(self, y_true, y_pred, constant):
         """The fixations and the second map, which is `constant` or the second channel."""
