@@ -18,7 +18,7 @@ _root = _Path(__file__).resolve().parent.parent
 if (_root / "pyproject.toml").is_file() and (_root / "layers").is_dir():
     __path__.append(str(_root))
 
-from zoo import backbones, datasets, layers, losses, metrics  # noqa: E402
+from zoo import backbones, datasets, layers, losses, metrics, weights  # noqa: E402
 from zoo._version import __version__  # noqa: E402
 from zoo.inference.evaluate import evaluate  # noqa: E402
 from zoo.inference.predict import predict  # noqa: E402
@@ -46,4 +46,5 @@ __all__ = [
     "rmdn",
     "soft_attention",
     "spatiotemporal_attention",
+    "weights",
 ]
