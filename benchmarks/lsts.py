@@ -2,8 +2,8 @@
 
     python benchmarks/lsts.py --data-dir made --output runs/lsts_benchmark
 
-It makes the videos (200 of 32 frames), runs `zoo.recipes.lsts --small` for RGB, flow and both with a
-shared cache, and writes `benchmarks/results/lsts.json` and `lsts.md`. A finished run found in the
+It makes the videos (200 of 32 frames), runs `zoo.recipes.lsts --small` for RGB, flow and both with
+a shared cache, and writes `benchmarks/results/lsts.json` and `lsts.md`. A finished run found in the
 output folder is not repeated; its own options are shown.
 """
 
@@ -58,7 +58,7 @@ def _report(found: dict) -> str:
     lines = [
         "# LSTS on moving_targets",
         "",
-        "Held-out videos (30 of 200); frozen random I3D of an eighth of the width, cached features,",
+        "Held-out videos (30 of 200); frozen random I3D, an eighth of the width, cached features,",
         "the head alone trained, two CPU cores. Written by `benchmarks/lsts.py`.",
         "",
         "| | epochs | " + " | ".join(METRICS) + " |",
