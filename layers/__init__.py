@@ -26,3 +26,34 @@ from zoo.layers.temporal_phases import (
 from zoo.layers.temporal_soft_attention import TemporalSoftAttention
 from zoo.layers.tvl1 import tvl1_flow
 from zoo.layers.tvl1_layer import TVL1Flow, tvl1_function
+
+__all__ = [
+    "AttentionConvLSTM",
+    "AttentionLSTM",
+    "ClipScaling",
+    "Contrast",
+    "CropTime",
+    "InputNormalization",
+    "LocalResponseNormalization",
+    "LocationAttention",
+    "MaskPaddedTime",
+    "MergePhases",
+    "MixtureDensity",
+    "NeighbourMax",
+    "PadTime",
+    "PerStep",
+    "SaliencyMap",
+    "SlidingClips",
+    "SpatialMask",
+    "SplitPhases",
+    "TVL1Flow",
+    "TemporalSoftAttention",
+    "TotalVariation",
+    "doubly_stochastic",
+    "log_concavity",
+    "median_filter_5x5",
+    "mixture_log_prob",
+    "mixture_map",
+    "tvl1_flow",
+    "tvl1_function",
+]

@@ -1,0 +1,282 @@
+"""RMDN on real people's gaze: unseen videos, unseen viewers, and a video of another data set.
+
+    python benchmarks/real_gaze.py --data-dir GAZE --output runs/real_gaze
+
+GAZE holds the folders `physics_clips`, `triple_jump` and `ucf_sports`. Three experiments:
+
+- `physics`: films of colliding balls, 40 viewers; 12 for training, 2 for validation, 3 unseen for
+  the test, in three such splits.
+- `viewers`: one sports video, trained on half of its viewers, tested on the other half.
+- `leave_one_out`: the sports video, a diving video and one film of balls, trained on two of them,
+  tested on the third.
+
+Prints the tables with all baselines beside the model and writes them, with curves of NSS over
+time, to `benchmarks/results/real_gaze.{json,md,png}`. A run that is stopped goes on where it was;
+finished experiments are not run again. `--only physics_0` runs one of them, and the tables then
+hold what has been finished so far.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Annotated
+
+import keras
+import matplotlib
+import numpy as np
+import tyro
+
+from zoo.datasets.video import open_video
+from zoo.inference.evaluation import METRICS
+from zoo.recipes import rmdn
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+RESULTS = Path(__file__).resolve().parent / "results"
+PHYSICS_CLIPS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 15, 16, 17, 18, 19)
+PHYSICS_TESTS = ((3, 11, 17), (1, 8, 15), (5, 12, 19))
+# The same small model everywhere: trained end to end from scratch, one prediction a frame.
+SMALL = {
+    "dense": True,
+    "trainable_backbone": True,
+    "preprocessing": "rgb_unit",
+    "normalization": True,
+    "normalization_momentum": 0.9,
+    "width": 0.25,
+    "endpoint": "pool5",
+    "units": 128,
+    "num_components": 8,
+    "dropout": 0.3,
+    "window": 48,
+    "batch_size": 4,
+    "flips": True,
+    "optimizer": "adam",
+    "rate": 1e-3,
+    "schedule": "cosine",
+    "clip": 1.0,
+    "over_fixations": "mean",
+    "patience": None,
+    "deterministic": False,
+    "precision": "mixed_bfloat16",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the benchmark.
+
+    Args:
+        data_dir: folder with `physics_clips`, `triple_jump` and `ucf_sports`.
+        output: folder of the runs.
+        only: names of experiments to run; none for all.
+        epochs: of each physics split; the small experiments take a quarter of it.
+        windows_per_video: windows drawn from a video in an epoch.
+    """
+
+    data_dir: str
+    output: str = "runs/real_gaze"
+    only: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    epochs: int = 60
+    windows_per_video: int = 6
+
+
+def experiments(data: Path) -> dict[str, dict]:
+    """Name -> rows of the table of videos, and what the recipe needs besides."""
+    physics, jump = data / "physics_clips", data / "triple_jump"
+    found = {}
+
+    def clip(number, split):
+        return {
+            "name": f"clip_{number}",
+            "video": physics / f"clip_{number}.mov",
+            "gaze": physics / f"clip_{number}_gaze.csv",
+            "split": split,
+        }
+
+    for index, test in enumerate(PHYSICS_TESTS):
+        rows = [clip(n, "test" if n in test else "train") for n in PHYSICS_CLIPS]
+        found[f"physics_{index}"] = {"rows": rows, "validation_share": 2 / 14}
+
+    viewers = sorted(jump.glob("*.csv"))
+    if not viewers:
+        raise FileNotFoundError(f"No csv files of viewers in {jump}.")
+
+    def jump_row(name, split, files):
+        # The csv files hold the gaze in video pixels too; lost samples have `valid` 0.
+        return {
+            "name": name,
+            "video": jump / "triple_jump.avi",
+            "gaze": "|".join(str(f) for f in files),
+            "split": split,
+            "format": "triple_jump",
+        }
+
+    # Validation is drawn from the training viewers' own video: there is no other.
+    half = [jump_row("training_viewers", "train", viewers[::2])]
+    half += [jump_row("training_viewers_again", "train", viewers[::2])]
+    half += [jump_row("unseen_viewers", "test", viewers[1::2])]
+    found["viewers"] = {"rows": half, "validation_share": 0.5, "short": True}
+
+    diving = data / "ucf_sports" / "testing" / "Diving-Side-001"
+    videos = {
+        "triple_jump": jump_row("triple_jump", "", viewers),
+        "diving": {
+            "name": "diving",
+            "video": diving / "images",
+            "gaze": diving / "fixation",
+            "split": "",
+        },
+        "clip_1": clip(1, ""),
+    }
+    for left_out in videos:
+        rows = [
+            {**row, "split": "test" if name == left_out else "train"}
+            for name, row in videos.items()
+        ]
+        found[f"leave_out_{left_out}"] = {"rows": rows, "validation_share": 0.5, "short": True}
+    return found
+
+
+def write_table(folder: Path, rows: list[dict]) -> Path:
+    """The recipe's table of videos; gaze in another form is rewritten to the plain columns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        if row.pop("format", None) == "triple_jump":
+            row["gaze"] = plain_gaze(folder, row)
+    path = folder / "videos.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["name", "video", "gaze", "split"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def plain_gaze(folder: Path, row: dict) -> Path:
+    """One csv file `viewer, frame, x, y` of a video's viewers, valid samples alone."""
+    video = open_video(row["video"])
+    path = folder / f"{row['name']}_gaze.csv"
+    with path.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["viewer", "frame", "x", "y"])
+        for viewer, source in enumerate(row["gaze"].split("|")):
+            with open(source, newline="") as file:
+                for sample in csv.DictReader(file):
+                    frame = int(float(sample["t_s"]) * video.fps)
+                    x, y = float(sample["x_video720"]), float(sample["y_video576"])
+                    inside = 0 <= x < video.width and 0 <= y < video.height
+                    if int(float(sample["valid"])) == 1 and inside and frame < video.num_frames:
+                        writer.writerow([viewer, frame, x, y])
+    return path
+
+
+def run(name: str, experiment: dict, config: Config) -> dict:
+    """Trains and tests one experiment; what is finished is read back."""
+    folder = Path(config.output) / name
+    table = write_table(folder / "table", experiment["rows"])
+    short = experiment.get("short", False)
+    results = folder / "run" / "results.json"
+    if not results.exists():
+        rmdn.main(
+            rmdn.Config(
+                dataset="csv",
+                data_dir=str(table),
+                output=str(folder / "run"),
+                cache=str(Path(config.output) / "cache"),
+                epochs=max(1, config.epochs // 4) if short else config.epochs,
+                windows_per_video=config.windows_per_video,
+                validation_share=experiment["validation_share"],
+                **SMALL,
+            )
+        )
+    found = json.loads(results.read_text())
+    evaluation = json.loads((folder / "run" / "evaluation" / "evaluation.json").read_text())
+    found["videos"] = evaluation["videos"]
+    found["curves"] = curves(folder / "run" / "evaluation" / "videos")
+    return found
+
+
+def curves(folder: Path) -> dict[str, dict[str, list[float]]]:
+    """Video -> method -> NSS of every frame."""
+    out: dict[str, dict[str, list[float]]] = {}
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        methods = {k[: -len("/nss")] for k in rows[0] if k.endswith("/nss")} if rows else set()
+        out[path.stem] = {m: [float(r[f"{m}/nss"] or "nan") for r in rows] for m in sorted(methods)}
+    return out
+
+
+def markdown(found: dict[str, dict], about: dict) -> str:
+    """The tables as a page."""
+    lines = ["# RMDN on real gaze", "", "; ".join(f"{k} {v}" for k, v in about.items()), ""]
+    for name, result in found.items():
+        minutes = result["seconds"] / 60
+        lines += [f"## {name}", "", f"Trained in {minutes:.1f} minutes.", ""]
+        lines += ["| method | " + " | ".join(label for label, _ in METRICS.values()) + " |"]
+        lines += ["|---" * (len(METRICS) + 1) + "|"]
+        for method, values in result["test"].items():
+            cells = [f"{values.get(m, float('nan')):.3f}" for m in METRICS]
+            lines += [f"| {method} | " + " | ".join(cells) + " |"]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def draw(found: dict[str, dict], path: Path) -> None:
+    """NSS over time, a panel a test video."""
+    panels = [(n, v, c) for n, r in found.items() for v, c in r["curves"].items()]
+    if not panels:
+        return
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(9, 2.0 * len(panels)), squeeze=False, layout="constrained"
+    )
+    for axis, (name, video, methods) in zip(axes[:, 0], panels):
+        for method, values in methods.items():
+            if method in ("uniform", "central_bias"):
+                continue
+            smooth = np.convolve(np.nan_to_num(values), np.ones(5) / 5, "same")
+            axis.plot(smooth, label=method, lw=1)
+        axis.set(title=f"{name}: {video}", ylabel="NSS")
+    axes[-1, 0].set_xlabel("frame")
+    axes[0, 0].legend(fontsize=7, ncols=4)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def main(config: Config) -> None:
+    """Runs what is asked for, then writes the tables of all that is finished."""
+    todo = experiments(Path(config.data_dir).resolve())
+    unknown = set(config.only) - set(todo)
+    if unknown:
+        raise SystemExit(f"`only` must be among {sorted(todo)}. Received: {sorted(unknown)}")
+    found = {}
+    for name, experiment in todo.items():
+        finished = (Path(config.output) / name / "run" / "results.json").exists()
+        if finished or not config.only or name in config.only:
+            print(f"== {name}", flush=True)
+            found[name] = run(name, experiment, config)
+    about = {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "settings": json.dumps({**SMALL, "epochs": config.epochs}),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    draw(found, RESULTS / "real_gaze.png")
+    (RESULTS / "real_gaze.md").write_text(markdown(found, about))
+    short = {n: {k: v for k, v in r.items() if k != "curves"} for n, r in found.items()}
+    (RESULTS / "real_gaze.json").write_text(
+        json.dumps({"about": about, "experiments": short}, indent=1, default=float)
+    )
+    print(markdown(found, about))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))
