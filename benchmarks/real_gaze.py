@@ -46,8 +46,6 @@ SMALL = {
     "dense": True,
     "trainable_backbone": True,
     "preprocessing": "rgb_unit",
-    "normalization": True,
-    "normalization_momentum": 0.9,
     "width": 0.25,
     "endpoint": "pool5",
     "units": 128,
