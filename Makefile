@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUTPUT ?= demo
 
-.PHONY: demo test slow lint package backends help
+.PHONY: demo test slow lint package backends parity help
 
 help:
 	@echo "make demo      train a small model, compare it with baselines, write a film and a page"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint      ruff, and the rules of the house"
 	@echo "make package   build, install and use the package in an empty environment"
 	@echo "make backends  the conformance tests on JAX and PyTorch, without TensorFlow"
+	@echo "make parity    converted weights against reference models in PyTorch"
 
 .venv/.done: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else f"Python 3.10 to 3.13 is needed. Received: {sys.version}. Name another: make PYTHON=python3.12 ...")'
@@ -46,3 +47,6 @@ package: .venv/.done
 backends: .venv-backends/.done
 	KERAS_BACKEND=jax .venv-backends/bin/python -m pytest -q tests/conformance
 	KERAS_BACKEND=torch .venv-backends/bin/python -m pytest -q tests/conformance
+
+parity: .venv-backends/.done
+	KERAS_BACKEND=torch .venv-backends/bin/python -m pytest -q tests/weights/parity -m "slow or not slow"
