@@ -113,7 +113,7 @@ class Config:
     cache: str | None = None
     image_size: tuple[int, int] = (112, 112)
     width: float = 1.0
-    endpoint: Literal["conv5b", "pool5", "fc6", "fc7"] = "conv5b"
+    endpoint: Literal["conv5b", "pool5", "fc6", "fc7"] = "pool5"
     dense: bool = False
     causal: bool = False
     normalization: bool = False
