@@ -112,6 +112,7 @@ def predict_video(
     film: bool = True,
     size: tuple[int, int] | None = None,
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
+    mirror: bool = False,
     chunk: int | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -128,6 +129,7 @@ def predict_video(
         film: write the video with its saliency as a heat map.
         size: height and width of maps and film; default the video's, at most 1280 a side.
         precision: bfloat16 is about twice as fast on processors that have it.
+        mirror: average with the prediction for the mirror image; takes twice the time.
         chunk: frames the model is given at a time.
         overwrite: replace an earlier prediction in the folder.
     """
@@ -143,6 +145,7 @@ def predict_video(
         film=film,
         size=size,
         precision=precision,
+        mirror=mirror,
         chunk=chunk,
         overwrite=overwrite,
     )
@@ -160,6 +163,7 @@ def evaluate_model(
     sigma: float = 0.028,
     initial: Literal["repeat", "pad", "omit"] = "omit",
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
+    mirror: bool = False,
     seed: int = 0,
     pictures: int = 6,
     overwrite: bool = False,
@@ -178,7 +182,7 @@ def evaluate_model(
         map_side: maps have at most so many pixels on the longer side.
         sigma: Gaussian of the truth maps, as a share of the width.
         initial: the first 15 frames of a model of clips.
-        precision: as in zoo predict.
+        precision, mirror: as in zoo predict.
         seed: of the halves of the viewers and of the fitted mixture.
         pictures: so many videos get pictures on the page.
         overwrite: replace results of other settings in the folder.
@@ -200,6 +204,7 @@ def evaluate_model(
         sigma=sigma,
         initial=initial,
         precision=precision,
+        mirror=mirror,
         seed=seed,
         pictures=pictures,
         overwrite=overwrite,
