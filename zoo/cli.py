@@ -253,7 +253,7 @@ def _models() -> dict[str, str]:
         value: Callable = getattr(zoo, name)
         if inspect.isfunction(value) and value.__module__.startswith("zoo.models."):
             text = inspect.getdoc(value) or ""
-            if value.__module__ != "zoo.models.loading":
+            if value.__module__ not in ("zoo.models.loading", "zoo.models.listing"):
                 found[name] = text.splitlines()[0] if text else ""
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -142,7 +143,8 @@ def evaluate(
     folder = None
     if output is not None:
         folder = _enter(output, key, settings, overwrite)
-    console = Console()
+    # A file or a pipe has no width: the table is not to be cut to 80 columns there.
+    console = Console() if sys.stdout.isatty() else Console(width=120)
     results = []
     for number, record in enumerate(_tracked(records, progress, console)):
         results.append(_one(scorer, record, gaze[record.name], folder, key, number < pictures))
