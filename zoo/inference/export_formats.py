@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -72,13 +73,19 @@ def _write_keras(model, path, signature):
 
 def _run_keras(path, inputs):
     model = keras.saving.load_model(path, compile=False)
-    outputs = model(_by_structure(model, inputs), training=False)
-    outputs = outputs if isinstance(outputs, dict) else {"output": outputs}
+    outputs = call(model, inputs)
     return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
 
 
-def _by_structure(model, inputs):
-    return inputs if isinstance(model.input, dict) else list(inputs.values())
+def call(model: keras.Model, inputs: dict[str, Any]) -> dict[str, Any]:
+    """A model's outputs by name, from its inputs by name."""
+    if isinstance(model.input, dict):
+        given = inputs
+    else:
+        given = [inputs[tensor.name] for tensor in model.inputs]
+        given = given if isinstance(model.input, (list, tuple)) else given[0]
+    outputs = model(given, training=False)
+    return outputs if isinstance(outputs, dict) else {"output": outputs}
 
 
 def _write_saved_model(model, path, signature):
@@ -126,15 +133,25 @@ def _run_openvino(path, inputs):
 def _write_litert(model, path, signature):
     import tensorflow as tf
 
-    with plain_operations(model):
-        model.export(
-            path,
-            format="litert",
-            input_signature=signature,
-            verbose=False,
-            # Only LiteRT's own operations: a program with the file needs no TensorFlow then.
-            target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
-        )
+    # Not `model.export`: Keras would trace the model at its free sizes too.
+    @tf.function
+    def serve(**inputs):
+        return call(model, inputs)
+
+    specs = {
+        spec.name: tf.TensorSpec(spec.shape, spec.dtype, spec.name)
+        for spec in keras.tree.flatten(signature)
+    }
+    variables = tf.Module()
+    variables.kept = [variable.value for variable in model.variables]
+    with plain_operations(model), tempfile.TemporaryDirectory() as folder:
+        traced = serve.get_concrete_function(**specs)
+        tf.saved_model.save(variables, folder, signatures={"serving_default": traced})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        # Only LiteRT's own operations: a program with the file needs no TensorFlow then.
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.experimental_enable_resource_variables = True
+        path.write_bytes(converter.convert())
 
 
 def _run_litert(path, inputs):

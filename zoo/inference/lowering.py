@@ -51,8 +51,7 @@ def plain_operations(model: keras.Model) -> Iterator[None]:
 
 def all_layers(model: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
     """A model's layers and those inside them."""
-    for layer in model._flatten_layers(include_self=False):
-        yield layer
+    yield from model._flatten_layers(include_self=False)
 
 
 def _unrolled_scan(f, init, xs=None, length=None, reverse=False, unroll=1):
