@@ -69,7 +69,7 @@ class Config:
         causal: with `dense`, no frame looks ahead.
         normalization: batch normalisation in C3D, for training from scratch.
         normalization_momentum: of its running means; short runs need less than Keras's 0.99.
-        preprocessing: C3D's input normalisation.
+        preprocessing: C3D's input normalisation; None for that of the weights.
         cell: recurrence.
         units: hidden units.
         num_layers: recurrent layers.
@@ -123,7 +123,7 @@ class Config:
     causal: bool = False
     normalization: bool = False
     normalization_momentum: float = 0.99
-    preprocessing: str = "sports1m"
+    preprocessing: str | None = None
     cell: Literal["lstm", "rnn"] | None = "lstm"
     units: int = 256
     num_layers: int = 1

@@ -21,6 +21,7 @@ if (_root / "pyproject.toml").is_file() and (_root / "layers").is_dir():
 from zoo import backbones, datasets, layers, losses, metrics, weights  # noqa: E402
 from zoo._version import __version__  # noqa: E402
 from zoo.inference.evaluate import evaluate  # noqa: E402
+from zoo.inference.export import export  # noqa: E402
 from zoo.inference.predict import predict  # noqa: E402
 from zoo.models import (  # noqa: E402
     list_models,
@@ -36,6 +37,7 @@ __all__ = [
     "backbones",
     "datasets",
     "evaluate",
+    "export",
     "layers",
     "list_models",
     "load",

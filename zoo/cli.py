@@ -24,6 +24,7 @@ COMMANDS = {
     "train": ("train a model by a recipe: zoo train RECIPE [options]", "zoo.cli", "train"),
     "evaluate": ("measure a model beside baselines", "zoo.cli", "evaluate_model"),
     "predict": ("a video to saliency maps, gaze candidates and a film", "zoo.cli", "predict_video"),
+    "export": ("a model to another program's format", "zoo.cli", "export_model"),
     "convert": ("a published weight file to a Keras file", "zoo.weights.cli", "convert"),
     "weights": ("published weight files that are known", "zoo.weights.cli", "list_records"),
     "prepare": ("decode and cache a data set", "zoo.datasets.prepare", "prepare"),
@@ -211,6 +212,41 @@ def evaluate_model(
     )
     if evaluation.output is not None:
         print(f"page: {evaluation.output}/index.html")
+
+
+def export_model(
+    model: tyro.conf.Positional[str],
+    format: Literal["keras", "savedmodel", "onnx", "litert", "openvino"] = "onnx",
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
+    frames: int | None = None,
+    batch: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a model in another program's format and compare the two on random input.
+
+    Args:
+        model: a .keras file.
+        format: keras, savedmodel (TensorFlow), onnx, litert or openvino.
+        output: the file to write; default the model's name in the current folder.
+        frames: length of the videos where the model takes any; litert has to know it.
+        batch: videos at a time; default any number, for litert one.
+        overwrite: replace an earlier file.
+    """
+    from zoo.inference.export import export
+
+    exported = export(
+        model,
+        output or f"{Path(model).stem}{'_exported' if format == 'keras' else ''}",
+        format=format,
+        frames=frames,
+        batch=batch,
+        overwrite=overwrite,
+    )
+    for name, shape in exported.inputs.items():
+        print(f"input {name}: {', '.join('any' if n is None else str(n) for n in shape)}")
+    for name, difference in exported.differences.items():
+        print(f"output {name}: within {difference:.1e} of the model, of its largest value")
+    print(f"{exported.format}: {exported.path}")
 
 
 def _named(models: Sequence[str]) -> dict[str, str]:

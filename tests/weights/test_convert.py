@@ -73,7 +73,9 @@ def test_commands(tmp_path, published, capsys):
     list_records()
     assert "c3d_sports1m_caffe" in capsys.readouterr().out
     list_records("resnet50_imagenet_keras")
-    assert "md5:2cb95161c43110f7111970584f804107" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "md5:2cb95161c43110f7111970584f804107" in said
+    assert "graph: version='v1'" in said
     with pytest.raises(SystemExit, match="no record"):
         list_records("nothing")
     page = tmp_path / "w.pth"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 
+from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.temporal_phases import (
     CropTime,
@@ -33,7 +36,12 @@ PREPROCESSING = {
     "sports1m_mean_cube": {"channel_order": "bgr", "mean_shape": (CLIP_LENGTH, 112, 112, 3)},
     "rgb_unit": {"mean": 127.5, "scale": 127.5},
     "none": {},
+    # What two PyTorch ports were fed.
+    "rgb_sports1m": {"mean": (104.0, 117.0, 128.0)},
+    "bgr_ucf101": {"mean": (90.0, 98.0, 102.0), "channel_order": "bgr"},
 }
+# Arguments that a weight file chooses where they are None, and what they are without one.
+DEFAULTS = {"num_classes": 487, "preprocessing": "sports1m", "pool5_padding": "caffe"}
 
 
 def c3d(
@@ -42,12 +50,14 @@ def c3d(
     width: float = 1.0,
     endpoint: str = "pool5",
     include_top: bool = False,
-    num_classes: int = 487,
+    num_classes: int | None = None,
     dense: bool = False,
     causal: bool = False,
-    preprocessing: str = "sports1m",
-    pool5_padding: str = "caffe",
+    preprocessing: str | None = None,
+    pool5_padding: str | None = None,
     normalization: bool = False,
+    weights: str | os.PathLike | None = None,
+    mean_clip: str | os.PathLike | None = None,
     name: str = "c3d",
 ) -> keras.Model:
     """C3D: eight 3x3x3 convolutions, five poolings, two fully connected layers.
@@ -58,18 +68,22 @@ def c3d(
         width: multiplies the number of filters and units, for small versions.
         endpoint: "conv5b", "pool5", "fc6" or "fc7": which activation is returned.
         include_top: return class probabilities instead of `endpoint`.
-        num_classes: number of classes of the top.
+        num_classes: number of classes of the top; None for the weights', or 487.
         dense: False takes a clip of 16 frames and gives one feature. True takes a video of any
             length and gives one feature a frame: the temporal poolings run at stride 1 and
             later layers skip frames accordingly, with the same weights. Dense features differ
             from clip features, which see zeros beyond their 16 frames.
         causal: with `dense`, no frame looks ahead.
         preprocessing: "sports1m" (BGR minus channel means), "sports1m_mean_cube" (BGR minus a
-            mean clip, read with the weights), "rgb_unit" (RGB in [-1, 1]) or "none".
+            mean clip, read with the weights), "rgb_unit" (RGB in [-1, 1]), "none", or that of
+            two ports: "rgb_sports1m" (RGB minus the same means), "bgr_ucf101". None for what the
+            weights were trained with, or "sports1m".
         pool5_padding: "caffe" pads below and to the right as the original, "symmetric" on both
-            sides as the PyTorch ports.
+            sides as the PyTorch ports. None for the weights', or "caffe".
         normalization: add batch normalisation after each convolution, for training from
             scratch. The published graph has none.
+        weights: a weight file, or the name of a record, see `zoo.weights`.
+        mean_clip: file of the mean clip for "sports1m_mean_cube", see `zoo.weights`.
         name: name of the model.
 
     Input shape: (batch, 16, height, width, 3), or (batch, time, height, width, 3) if `dense`;
@@ -93,6 +107,10 @@ def c3d(
     ICCV 2015. 79,991,015 parameters with the 487 classes of Sports-1M, 27,655,936 without the
     fully connected layers.
     """
+    given = dict(locals())
+    if weights is not None:
+        return with_weights(c3d, given)
+    num_classes, preprocessing, pool5_padding = open_arguments(DEFAULTS, given)
     height, image_width = (image_size, image_size) if isinstance(image_size, int) else image_size
     _check(endpoint, width, dense, causal, preprocessing, pool5_padding)
     if min(height, image_width) < 16:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 
+from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.local_response_normalization import LocalResponseNormalization
 
@@ -38,12 +41,13 @@ _BRANCHES = {
 
 def googlenet(
     *,
-    batch_norm: bool = True,
+    batch_norm: bool | None = None,
     image_size: int | tuple[int, int] = 224,
     width: float = 1.0,
     endpoint: str = "inception5b",
     num_classes: int | None = None,
     dropout: float = 0.2,
+    weights: str | os.PathLike | None = None,
     name: str = "googlenet",
 ) -> keras.Model:
     """GoogLeNet: nine Inception blocks, over one frame; `zoo.layers.PerStep` takes it over time.
@@ -51,12 +55,14 @@ def googlenet(
     Args:
         batch_norm: True for the graph of the torchvision file: batch normalisation (epsilon
             1e-3), 3x3 in the place of 5x5, pixels in [-1, 1]. False for the BVLC Caffe graph:
-            biases, local response normalisation, true 5x5, BGR minus the mean.
+            biases, local response normalisation, true 5x5, BGR minus the mean. None for the
+            graph of the weights, or True.
         image_size: Height and width of the frames.
         width: Factor on the number of channels.
         endpoint: The last layer, one of `ENDPOINTS`. Each is a layer of that name.
         num_classes: With it, the classifier follows and the output is a frame's logits.
         dropout: Before the classifier.
+        weights: A weight file, or the name of a record, see `zoo.weights`.
         name: The model's name.
 
     Input shape: (batch, height, width, 3), raw RGB, 0 to 255.
@@ -73,6 +79,10 @@ def googlenet(
 
     Reference: Szegedy et al., Going deeper with convolutions, 2015.
     """
+    given = dict(locals())
+    if weights is not None:
+        return with_weights(googlenet, given)
+    (batch_norm,) = open_arguments({"batch_norm": True}, given)
     if endpoint not in ENDPOINTS:
         raise ValueError(f"`endpoint` must be one of {ENDPOINTS}. Received: endpoint={endpoint}")
     if num_classes is not None and endpoint != "inception5b":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 from keras import layers
 
+from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers import ClipScaling
 
 # Channels of branch 0, of branch 1 (reduction, 3x3), of branch 2 (reduction, 3x3), of branch 3.
@@ -41,6 +44,14 @@ STEPS = {
 ENDPOINTS = (*STEPS, "Logits")
 CHANNELS = {"rgb": 3, "flow": 2}
 VALUE_RANGE = {"rgb": (0.0, 255.0), "flow": (-20.0, 20.0)}
+# Arguments that a weight file chooses where they are None, and what they are without one.
+DEFAULTS = {
+    "stream": "rgb",
+    "num_classes": 400,
+    "padding": "same",
+    "bn_epsilon": 1e-3,
+    "bn_scale": False,
+}
 # Stands for the "/" of the published names, which Keras does not allow in a layer's name.
 SEPARATOR = "__"
 _PUBLISHED_VARIABLES = {"kernel": "w", "bias": "b"}
@@ -113,21 +124,25 @@ class _Blocks:
 
 def i3d(
     *,
-    stream: str = "rgb",
+    stream: str | None = None,
     num_frames: int | None = None,
     image_size: int | tuple[int, int] = 224,
     endpoint: str = "Mixed_5c",
-    num_classes: int = 400,
+    num_classes: int | None = None,
     dropout: float = 0.0,
     width: float = 1.0,
-    padding: str = "same",
-    bn_epsilon: float = 1e-3,
-    bn_scale: bool = False,
+    padding: str | None = None,
+    bn_epsilon: float | None = None,
+    bn_scale: bool | None = None,
     scaling: str = "fixed",
     reverse_channels: bool = False,
+    weights: str | os.PathLike | None = None,
     name: str = "i3d",
 ) -> keras.Model:
     """Builds I3D up to an end point, for raw RGB frames or for optical flow in pixels.
+
+    Where `stream`, `num_classes`, `padding`, `bn_epsilon` and `bn_scale` are None they are those
+    of the weights; without weights `"rgb"`, 400, `"same"`, 1e-3 and False.
 
     Args:
         stream: `"rgb"` (values 0 to 255) or `"flow"` (pixels a frame, clipped to +-20).
@@ -144,6 +159,7 @@ def i3d(
         bn_scale: Whether the normalisation has a gamma (ports that were fine-tuned have one).
         scaling: `"fixed"`, or `"min_max"` for every clip's own range (see `ClipScaling`).
         reverse_channels: Whether the channels are reversed inside the model, RGB to BGR.
+        weights: A weight file, or the name of a record, see `zoo.weights`.
         name: The model's name.
 
     Input shape: `(batch, time, height, width, 3)`, or 2 channels for flow.
@@ -162,6 +178,10 @@ def i3d(
     Reference: Carreira and Zisserman, "Quo vadis, action recognition? A new model and the
     Kinetics dataset", CVPR 2017.
     """
+    given = dict(locals())
+    if weights is not None:
+        return with_weights(i3d, given)
+    stream, num_classes, padding, bn_epsilon, bn_scale = open_arguments(DEFAULTS, given)
     if stream not in CHANNELS:
         raise ValueError(f"`stream` must be 'rgb' or 'flow'. Received: stream={stream!r}")
     if endpoint not in ENDPOINTS:

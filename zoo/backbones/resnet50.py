@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 
+from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers.input_normalization import InputNormalization
 
 _STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
@@ -23,12 +26,12 @@ _KERAS_ENDPOINTS = {
 
 def resnet50(
     *,
-    version: str = "v1",
+    version: str | None = None,
     image_size: int | tuple[int, int] = 224,
     width: float = 1.0,
     endpoint: str = "layer4",
     num_classes: int | None = None,
-    weights: str | None = None,
+    weights: str | os.PathLike | None = None,
     name: str = "resnet50",
 ) -> keras.Model:
     """ResNet-50: the last convolutional map of one frame; `zoo.layers.PerStep` takes it over time.
@@ -37,12 +40,13 @@ def resnet50(
         version: `"v1"`: the graph of `keras.applications.ResNet50`, which is what is used (stride
             in the first 1x1, biases, BGR minus the mean). `"v1.5"`: the graph of torchvision's
             files (stride in the 3x3, no biases, mean and deviation of ImageNet). A file fits one
-            of the two only.
+            of the two only. None for the graph of the weights, or `"v1"`.
         image_size: Height and width of the frames; 224 gives 7x7 features, 256 gives 8x8.
         width: Factor on the number of channels; `"v1.5"` only.
         endpoint: The last stage, one of `ENDPOINTS`.
         num_classes: With it, the classifier follows and the output is a frame's logits.
-        weights: `"imagenet"` or a file for `keras.applications.ResNet50`; `"v1"` only.
+        weights: A weight file, or the name of a record, see `zoo.weights`; `"imagenet"` is that
+            of `keras.applications`, with its classifier if `num_classes` is given.
         name: The model's name.
 
     Input shape: (batch, height, width, 3), raw RGB, 0 to 255.
@@ -54,11 +58,17 @@ def resnet50(
     Example:
 
     ```python
-    features = PerStep(resnet50(version="v1.5"))(video)  # (batch, time, 7, 7, 2048)
+    features = PerStep(resnet50(weights="imagenet"))(video)  # (batch, time, 7, 7, 2048)
     ```
 
     Reference: He et al., Deep residual learning for image recognition, 2016.
     """
+    given = dict(locals())
+    if weights is not None:
+        if weights == "imagenet":
+            given["weights"] = "resnet50_imagenet_keras" + ("" if num_classes else "_no_top")
+        return with_weights(resnet50, given)
+    (version,) = open_arguments({"version": "v1"}, given)
     if version not in ("v1", "v1.5"):
         raise ValueError(f"`version` must be 'v1' or 'v1.5'. Received: version={version}")
     if endpoint not in ENDPOINTS:
@@ -70,18 +80,13 @@ def resnet50(
         )
     if version == "v1" and width != 1.0:
         raise ValueError(f"`width` is for version 'v1.5'; 'v1' has one. Received: width={width}")
-    if version == "v1.5" and weights is not None:
-        raise ValueError(
-            "`weights` is read by `keras.applications`, which has the graph 'v1' only; convert a "
-            f"torch file instead. Received: weights={weights}"
-        )
     if width <= 0:
         raise ValueError(f"`width` must be above 0. Received: width={width}")
     height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
     frame = keras.Input((height, breadth, 3), name="rgb")
     x = InputNormalization(**PREPROCESSING[version], name="preprocessing")(frame)
     if version == "v1":
-        network = keras.applications.ResNet50(include_top=False, weights=weights, input_tensor=x)
+        network = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=x)
         x = network.get_layer(_KERAS_ENDPOINTS[endpoint]).output
     else:
         x = _version_1_5(x, width, endpoint)

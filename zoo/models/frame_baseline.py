@@ -43,7 +43,8 @@ def frame_baseline(
         weight_decay: Factor on the sum of the squared matrix.
         multi_label: Sigmoids in the place of the softmax.
         trainable_backbone: False freezes the backbone.
-        backbone_weights: Weights file for the backbone, see `zoo.weights`.
+        backbone_weights: Weight file for the backbone, or the name of a record, see
+            `zoo.weights`. It chooses the backbone's graph.
         weights: Weights file for the whole model.
         name: Name of the model.
 

@@ -42,8 +42,8 @@ def frame_features(
                 f"`backbone` must be one of {tuple(BACKBONES)}, a keras.Model or None. "
                 f"Received: backbone={backbone!r}"
             )
-        graph = _graph(backbone, weights) if weights is not None else {}
-        backbone = BACKBONES[backbone](image_size=image_size, **graph)
+        backbone = BACKBONES[backbone](image_size=image_size, weights=weights)
+        weights = None
     if len(backbone.input_shape) != 4 or len(backbone.output_shape) != 4:
         raise ValueError(
             "`backbone` must map a frame (height, width, 3) to a feature map (height, width, "
@@ -54,15 +54,6 @@ def frame_features(
     backbone.trainable = trainable
     video = keras.Input((num_frames, *backbone.input_shape[1:]), name="rgb")
     return video, PerStep(backbone, name="backbone")(video)
-
-
-def _graph(backbone: str, source: str) -> dict:
-    """The form of the backbone that a file's weights were trained in."""
-    from zoo.weights import graph_options
-
-    options = graph_options(source, architecture=backbone, head=False)
-    forms = ("version", "batch_norm")
-    return {key: value for key, value in options.items() if key in forms}
 
 
 def load_into(model: keras.Model, source: str):

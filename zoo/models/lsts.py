@@ -42,8 +42,8 @@ def lsts_features(
     image_size: int | tuple[int, int] = 224,
     backbone: str | keras.Model = "i3d",
     width: float = 1.0,
-    padding: str = "same",
-    bn_epsilon: float = 1e-3,
+    padding: str | None = None,
+    bn_epsilon: float | None = None,
     scaling: str = "fixed",
     reverse_channels: bool = False,
     backbone_weights: str | None = None,
@@ -74,9 +74,10 @@ def lsts_features(
             bn_epsilon=bn_epsilon,
             scaling=scaling,
             reverse_channels=reverse_channels,
+            weights=backbone_weights,
             name=f"i3d_{stream}",
         )
-    if backbone_weights is not None:
+    elif backbone_weights is not None:
         from zoo.weights import load_weights
 
         load_weights(backbone, backbone_weights)
@@ -103,8 +104,8 @@ def lsts(
     backbone: str | keras.Model | dict[str, keras.Model] | None = "i3d",
     feature_shape: tuple[int, int, int, int] | None = None,
     width: float = 1.0,
-    padding: str = "same",
-    bn_epsilon: float = 1e-3,
+    padding: str | None = None,
+    bn_epsilon: float | None = None,
     scaling: str = "fixed",
     reverse_channels: bool = False,
     weight_decay: float = 0.0,
@@ -132,12 +133,14 @@ def lsts(
             arguments, (5, 5, 5, 1024) or 2048 for both streams.
         width: Multiplies every number of channels; below 1 for a smaller model.
         padding: I3D's padding; `"static"` is the authors' PyTorch port, see `zoo.backbones.i3d`.
-        bn_epsilon: I3D's; 1e-5 in the authors' port.
+            None for that of `backbone_weights`, or `"same"`.
+        bn_epsilon: I3D's; 1e-5 in the authors' port. None for that of `backbone_weights`, or 1e-3.
         scaling: `"fixed"`, or `"min_max"` for each clip's own range, as the authors fed it.
         reverse_channels: Whether I3D is fed BGR, as the authors did.
         weight_decay: L2 decay of the head's kernels, as PyTorch counts it (gradient + decay * w).
         trainable_backbone: Whether I3D is trained too.
-        backbone_weights: A weight file for I3D, or a dict of stream to file.
+        backbone_weights: A weight file for I3D or the name of a record, see `zoo.weights`; or a
+            dict of stream to file.
         weights: A weight file for the whole model.
         name: The model's name.
 
@@ -169,6 +172,11 @@ def lsts(
         "reverse_channels": reverse_channels,
     }
     if backbone is None:
+        if backbone_weights is not None:
+            raise ValueError(
+                "`backbone_weights` needs a backbone; `backbone=None` takes features. "
+                f"Received: backbone_weights={backbone_weights!r}"
+            )
         shape = feature_shape or _default_feature_shape(names, backbone_options)
         inputs = x = keras.Input(shape, name="features")
     else:

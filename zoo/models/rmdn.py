@@ -31,7 +31,7 @@ def rmdn(
     dense: bool = False,
     causal: bool = False,
     normalization: bool = False,
-    preprocessing: str = "sports1m",
+    preprocessing: str | None = None,
     trainable_backbone: bool = True,
     backbone_weights: str | None = None,
     weights: str | None = None,
@@ -57,9 +57,11 @@ def rmdn(
         dense: one prediction a frame from one pass over the whole video, see `zoo.backbones.c3d`.
         causal: with `dense`, no frame looks ahead.
         normalization: batch normalisation in C3D, for training from scratch.
-        preprocessing: C3D's input normalisation, see `zoo.backbones.c3d`.
+        preprocessing: C3D's input normalisation, see `zoo.backbones.c3d`; None for that of
+            `backbone_weights`.
         trainable_backbone: False freezes the backbone.
-        backbone_weights: weights file for the backbone, see `zoo.weights`.
+        backbone_weights: weight file for the backbone, or the name of a record, see
+            `zoo.weights`. It chooses C3D's padding, and the preprocessing unless that is given.
         weights: weights file for the whole model.
         name: name of the model.
 
@@ -100,6 +102,11 @@ def rmdn(
         "preprocessing": preprocessing,
     }
     if backbone is None:
+        if backbone_weights is not None:
+            raise ValueError(
+                "`backbone_weights` needs a backbone; `backbone=None` takes features. "
+                f"Received: backbone_weights={backbone_weights!r}"
+            )
         if feature_shape is None:
             feature_shape = _c3d_feature_shape(**trunk)
         inputs = x = keras.Input((None, *feature_shape), name="features")
@@ -109,8 +116,8 @@ def rmdn(
                 raise ValueError(
                     f'`backbone` must be "c3d", a keras.Model or None. Received: {backbone!r}'
                 )
-            backbone = c3d(**trunk)
-        if backbone_weights is not None:
+            backbone = c3d(**trunk, weights=backbone_weights)
+        elif backbone_weights is not None:
             _load(backbone, backbone_weights)
         backbone.trainable = trainable_backbone
         frame_shape = backbone.input_shape[2:]

@@ -45,7 +45,8 @@ def soft_attention(
         weight_decay: gamma, factor on the sum of the squared matrices of this head.
         multi_label: Sigmoids in the place of the softmax.
         trainable_backbone: False freezes the backbone.
-        backbone_weights: Weights file for the backbone, see `zoo.weights`.
+        backbone_weights: Weight file for the backbone, or the name of a record, see
+            `zoo.weights`. It chooses the backbone's graph.
         weights: Weights file for the whole model.
         name: Name of the model.
 

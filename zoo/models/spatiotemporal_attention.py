@@ -58,7 +58,8 @@ def spatiotemporal_attention(
         padded: Adds an input `present` (batch, n): 0 at frames that are padding.
         multi_label: Sigmoids in the place of the softmax.
         trainable_backbone: False freezes the backbone.
-        backbone_weights: Weights file for the backbone, see `zoo.weights`.
+        backbone_weights: Weight file for the backbone, or the name of a record, see
+            `zoo.weights`. It chooses the backbone's graph.
         weights: Weights file for the whole model.
         name: Name of the model.
 

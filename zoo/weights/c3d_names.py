@@ -111,6 +111,6 @@ C3D_ORIGINS = (
         head=_head(_KERAS, "/kernel", -1),
     ),
     _torch("c3d_pytorch", _KERAS, "none"),
-    _torch("c3d_pytorch_features", _FEATURES, "none"),
-    _torch("c3d_mmaction", _MMACTION, "sports1m"),
+    _torch("c3d_pytorch_features", _FEATURES, "bgr_ucf101"),
+    _torch("c3d_mmaction", _MMACTION, "rgb_sports1m"),
 )

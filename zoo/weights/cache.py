@@ -22,12 +22,13 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "zoo" / "weights"
 
 
-def locate(source: str | Path) -> tuple[Path, Record | None]:
+def locate(source: str | Path, architecture: str | None = None) -> tuple[Path, Record | None]:
     """The file that a path or a record's name stands for, downloaded if need be.
 
     Args:
         source: A path, or the name of one of `zoo.weights.RECORDS`; "imagenet" is ResNet-50 of
             keras.applications without its classifier.
+        architecture: What a record must be of; told before anything is downloaded.
 
     Returns:
         The path, and the record if a name was given.
@@ -40,6 +41,12 @@ def locate(source: str | Path) -> tuple[Path, Record | None]:
         raise WeightsError(
             "`weights` must be an existing file or the name of a record; `zoo weights` lists "
             f"them: {', '.join(RECORDS)}. Received: {source}"
+        )
+    if architecture not in (None, record.architecture):
+        fitting = [name for name, each in RECORDS.items() if each.architecture == architecture]
+        raise WeightsError(
+            f"The weights must be of a {architecture}, such as {', '.join(fitting)}. "
+            f"Received: {source}, which is a {record.architecture}"
         )
     return fetch(record), record
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from zoo.weights.cache import cache_folder
 from zoo.weights.errors import WeightsError
+from zoo.weights.load import ORIGINS
 from zoo.weights.records import RECORDS
 
 
@@ -77,6 +78,11 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
     if name not in RECORDS:
         raise SystemExit(f"zoo weights: no record of that name. Received: {name}")
     record = RECORDS[name]
+    origin = next(origin for origin in ORIGINS if origin.name == record.origin)
     for key in record.__dataclass_fields__:
-        if value := getattr(record, key):
+        if key == "options":
+            settings = {**origin.options, **record.options}
+            value = ", ".join(f"{name}={chosen!r}" for name, chosen in settings.items())
+            console.print(f"graph: {value}", markup=False)
+        elif value := getattr(record, key):
             console.print(f"{key}: {value}", markup=False)

@@ -24,9 +24,12 @@ from zoo.weights.origin import Origin, Rule, recognise
 from zoo.weights.provenance import read_provenance
 from zoo.weights.reader import WeightFile, read_weights, sha256_of
 from zoo.weights.record import Record
+from zoo.weights.records import RECORDS
 from zoo.weights.resnet50_names import RESNET50_ORIGINS
 
 ORIGINS = (*C3D_ORIGINS, *I3D_ORIGINS, *GOOGLENET_ORIGINS, *RESNET50_ORIGINS)
+# Arguments of the builders that tell the graph; the others may differ from the file's.
+_GRAPH = ("pool5_padding", "padding", "bn_epsilon", "batch_norm", "version")
 _MEAN = "input_normalization/mean_image"
 
 
@@ -85,7 +88,8 @@ def pretrained(
     model, provenance = zoo.weights.pretrained("rgb_imagenet.pt")   # an I3D with 400 classes
     ```
     """
-    path, record = locate(source)
+    _refuse_another_graph(source, options)
+    path, record = locate(source, architecture)
     file = read_weights(path)
     chosen = graph_options(path, architecture=architecture, file=file, record=record)
     architecture = chosen.pop("architecture")
@@ -115,7 +119,7 @@ def graph_options(
         record: The record, where it is known.
     """
     if file is None:
-        path, record = locate(source)
+        path, record = locate(source, architecture)
         file = read_weights(path)
     own = read_provenance(file.path)
     if own is not None and "options" in own:
@@ -142,6 +146,21 @@ def build(architecture: str, options: dict[str, Any]) -> Any:
     return getattr(importlib.import_module("zoo.backbones"), architecture)(**options)
 
 
+def _refuse_another_graph(source: str | Path, options: dict[str, Any]) -> None:
+    """Before a record's file is fetched: does the caller ask for a graph that it does not fit?"""
+    record = RECORDS.get(str(source))
+    if record is None:
+        return
+    origin = next(origin for origin in ORIGINS if origin.name == record.origin)
+    fitting = {k: v for k, v in {**origin.options, **record.options}.items() if k in _GRAPH}
+    other = {k: options[k] for k in fitting if k in options and options[k] != fitting[k]}
+    if other:
+        raise WeightsError(
+            f"The weights {source} need the graph they were trained in: {fitting}. "
+            f"Received: {other}"
+        )
+
+
 @contextmanager
 def _zeros_for_random_values() -> Iterator[None]:
     # A file sets every variable, and TensorFlow keeps the memory of the random numbers drawn for
@@ -157,9 +176,11 @@ def _zeros_for_random_values() -> Iterator[None]:
 
 def _without_endpoint(chosen: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     # A caller's end point means features: the file's own classifier is then left out.
-    if "endpoint" in options:
-        return {k: v for k, v in chosen.items() if k not in ("include_top", "num_classes")}
-    return chosen
+    if "endpoint" not in options:
+        return chosen
+    top = options.get("include_top") or options["endpoint"] == "Logits"
+    unwanted = ("include_top",) if top else ("include_top", "num_classes")
+    return {key: value for key, value in chosen.items() if key not in unwanted}
 
 
 def _load(
@@ -173,9 +194,12 @@ def _load(
         "record": record.name if record else None,
         "preprocessing": record.preprocessing if record else None,
     }
-    if file.format == "keras3":
+    own = read_provenance(file.path)
+    if file.format == "keras3" and own is None:
         _load_own(model, file)
-        return {**provenance, **(read_provenance(file.path) or {"origin": "zoo"})}
+        return {**provenance, "origin": "zoo"}
+    if own is not None:
+        return {**provenance, **own, **_load_converted(model, file, own, check_graph)}
     given = {}
     if mean_clip is not None:
         if _MEAN not in model_variables(model):
@@ -185,13 +209,8 @@ def _load(
             )
         given[_MEAN] = read_mean_clip(mean_clip, model_variables(model)[_MEAN].shape)
     origin, prefix = _origin(model, file)
-    difference = origin.graph(model)
-    if check_graph and difference:
-        raise WeightsError(
-            f"The model must have the graph that {origin.name} weights were trained in: "
-            f"{difference}; or pass check_graph=False to accept other outputs. "
-            f"Received: {file.path}"
-        )
+    if check_graph:
+        _check_graph(origin, model, file)
     shapes = {name: array.shape for name, array in file.tensors.items()}
     result = plan(origin, prefix, shapes, model, tuple(given))
     check(result, f"{file.path} ({origin.name}) for {model.name}")
@@ -223,6 +242,39 @@ def _origin(model: Any, file: WeightFile) -> tuple[Origin, str]:
             f"layers, such as {sorted(variables)[:3]}"
         )
     return origin, prefix
+
+
+def _check_graph(origin: Origin, model: Any, file: WeightFile) -> None:
+    if difference := origin.graph(model):
+        raise WeightsError(
+            f"The model must have the graph that {origin.name} weights were trained in: "
+            f"{difference}; or pass check_graph=False to accept other outputs. "
+            f"Received: {file.path}"
+        )
+
+
+def _load_converted(
+    model: Any, file: WeightFile, own: dict[str, Any], check_graph: bool
+) -> dict[str, Any]:
+    """A file that `zoo convert` wrote, also into a model without its last layers."""
+    origin = next((origin for origin in ORIGINS if origin.name == own.get("origin")), None)
+    if check_graph and origin is not None:
+        _check_graph(origin, model, file)
+    with _zeros_for_random_values():
+        whole = build(own["architecture"], own["options"])
+    if {v.path: v.shape for v in whole.weights} == {v.path: v.shape for v in model.weights}:
+        _load_own(model, file)
+        return {}
+    _load_own(whole, file)
+    tensors = {variable.path: np.asarray(variable.value) for variable in whole.weights}
+    rules = [Rule(name, name, as_is) for name in tensors]
+    names = Origin("own names", own["architecture"], lambda _: rules)
+    shapes = {name: array.shape for name, array in tensors.items()}
+    result = plan(names, "", shapes, model)
+    check(result, f"{file.path} (converted, {own.get('origin')}) for {model.name}")
+    apply(result, tensors, model, str(file.path))
+    left_out = [*own.get("left_out", []), *_listing(result)["left_out"]]
+    return {**_listing(result), "left_out": left_out}
 
 
 def _load_own(model: Any, file: WeightFile) -> None:

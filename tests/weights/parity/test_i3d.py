@@ -216,12 +216,13 @@ def test_deepmind_naming(tmp_path, form, gamma):
         session.run(tf.compat.v1.global_variables_initializer())
         saver = tf.compat.v1.train.Saver(variables)
         saver.save(session, str(tmp_path / "model.ckpt"), write_meta_graph=False)
+    frames, size = SIZES[1] if wide else SIZES[0]
     model, provenance = pretrained(
-        tmp_path / "model.ckpt", width=WIDTH, image_size=64, num_frames=16, bn_scale=gamma
+        tmp_path / "model.ckpt", width=WIDTH, image_size=size, num_frames=frames, bn_scale=gamma
     )
     assert provenance["origin"] == "i3d_tensorflow"
     assert len(provenance["set_to_one"]) == (57 if gamma else 0)
-    pixels = pixels_of(16, (64, 64))
+    pixels = pixels_of(frames, size)
     check(model, pixels, reference_points(reference, scaled_input(pixels)))
 
 

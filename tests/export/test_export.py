@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from tests.export.models import MODELS, make
+from zoo.cli import main
+from zoo.inference import export_formats
+from zoo.inference.export import Exported, ExportError, export
+from zoo.inference.export_formats import FORMATS, missing_packages
+from zoo.inference.lowering import plain_operations, unrolled_scans
+
+pytestmark = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="formats are written with TensorFlow"
+)
+FILES = {
+    "keras": ["m.keras"],
+    "savedmodel": ["m"],
+    "onnx": ["m.onnx"],
+    "litert": ["m.tflite"],
+    "openvino": ["m.bin", "m.xml"],
+}
+
+
+def needs(format):
+    missing = missing_packages(FORMATS[format])
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed; `make export` has them")
+
+
+@pytest.fixture(scope="module")
+def head():
+    """The smallest model that has a recurrence: mixtures of given features."""
+    keras.utils.set_random_seed(0)
+    return zoo.rmdn(backbone=None, feature_shape=(5,), units=3, num_components=2)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_head(tmp_path, head, format):
+    needs(format)
+    told = export(head, tmp_path / "m", format=format, frames=4)
+    assert isinstance(told, Exported)
+    assert set(told.differences) == {"mixture"}
+    assert told.differences["mixture"] < 1e-5
+    assert told.inputs["features"] == (1 if format == "litert" else None, 4, 5)
+    assert sorted(os.listdir(tmp_path)) == FILES[format]
+    # What lies there runs by itself, on other numbers than those of the check.
+    features = np.random.default_rng(7).normal(size=(1, 4, 5)).astype("float32")
+    (found,) = FORMATS[format].run(told.path, {"features": features}).values()
+    np.testing.assert_allclose(found, head(features)["mixture"], atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model(tmp_path, name, format):
+    needs(format)
+    model, frames = make(name)
+    if format in ("keras", "savedmodel"):
+        frames = None  # any length
+    told = export(model, tmp_path / "m", format=format, frames=frames)
+    outputs = model.output if isinstance(model.output, dict) else {}
+    assert set(told.differences) == set(outputs)
+    assert max(told.differences.values()) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x * 1.001, lambda x: x[:, :-1], lambda x: np.full_like(x, np.nan)]
+)
+def test_other_numbers_are_refused_and_nothing_is_left(tmp_path, head, monkeypatch, change):
+    form = FORMATS["keras"]
+
+    def run(path, inputs):
+        return {name: change(value) for name, value in form.run(path, inputs).items()}
+
+    broken = export_formats.Format(form.ending, (), False, form.write, run)
+    monkeypatch.setitem(FORMATS, "keras", broken)
+    with pytest.raises(
+        ExportError, match=r"the model's numbers within 0\.0001|must have the shape"
+    ):
+        export(head, tmp_path / "m", frames=4)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_not_possible_is_told(tmp_path, head, monkeypatch):
+    with pytest.raises(ValueError, match=r"`format` must be one of .*'openvino'"):
+        export(head, tmp_path / "m", format="tensorrt")
+    with pytest.raises(ExportError, match=r"litert has no free sizes: give .*`frames`"):
+        export(head, tmp_path / "m", format="litert")
+    with pytest.raises(ExportError, match="number of frames is 4, so `frames` must be left out"):
+        export(make("soft_attention_frames")[0], tmp_path / "m", frames=9)
+    inputs = keras.Input((None, 5), name="features")
+    half = keras.Model(inputs, keras.layers.Dense(3, dtype="mixed_bfloat16")(inputs))
+    with pytest.raises(ExportError, match=r"computes in float32: .*Received: mixed_bfloat16"):
+        export(half, tmp_path / "m", format="savedmodel", frames=4)
+    with monkeypatch.context() as patched:
+        patched.setattr(importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(
+            ExportError, match=r"onnx needs tf2onnx, onnx, onnxruntime: pip install"
+        ):
+            export(head, tmp_path / "m", format="onnx", frames=4)
+    (tmp_path / "m.keras").write_bytes(b"kept")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        export(head, tmp_path / "m")
+    assert (tmp_path / "m.keras").read_bytes() == b"kept"
+    export(head, tmp_path / "m", overwrite=True)
+    assert zoo.load(tmp_path / "m.keras").count_params() == head.count_params()
+
+
+@keras.saving.register_keras_serializable(package="test")
+class Unsupported(keras.layers.Layer):
+    """An operation that LiteRT does not have."""
+
+    def call(self, inputs):
+        return keras.ops.erfinv(inputs)
+
+
+def test_an_operation_that_a_format_lacks_is_named(tmp_path):
+    inputs = keras.Input((3, 4), name="features")
+    model = keras.Model(inputs, Unsupported()(inputs))
+    with pytest.raises(ExportError, match=r"cannot be written as litert\..*Erfinv"):
+        export(model, tmp_path / "m", format="litert")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("layer", [keras.layers.MaxPooling3D, keras.layers.AveragePooling3D])
+def test_poolings_in_two_dimensions(layer, padding):
+    size = (1, 2, 3) if layer is keras.layers.AveragePooling3D else (3, 2, 3)
+    inputs = keras.Input((7, 6, 5, 2))
+    pool = layer(size, (1, 2, 2) if size[0] == 1 else (2, 2, 1), padding=padding)
+    model = keras.Model(inputs, pool(inputs))
+    x = np.random.default_rng(0).normal(size=(2, 7, 6, 5, 2)).astype("float32")
+    expected = model(x)
+    with plain_operations(model):
+        assert "call" in vars(pool)
+        np.testing.assert_allclose(model(x), expected, atol=1e-6)
+    assert "call" not in vars(pool)
+
+
+def test_scans_written_out():
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+
+    def step(carry, now):
+        return carry * 0.5 + now, carry
+
+    for reverse in (False, True):
+        expected = keras.ops.scan(step, x[0], x, reverse=reverse)
+        with unrolled_scans():
+            found = keras.ops.scan(step, x[0], x, reverse=reverse)
+        for one, other in zip(found, expected):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_command(tmp_path, head, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    head.save("best.keras")
+    assert main(["export", "best.keras", "--format", "savedmodel", "--frames", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "input features: any, 4, 5" in said
+    assert "savedmodel: best" in said
+    assert (tmp_path / "best" / "saved_model.pb").exists()
+    assert main(["export", "best.keras", "--format", "litert"]) == 2
+    assert "give the length of the videos" in capsys.readouterr().err
+    assert main(["export", "none.keras"]) == 2

@@ -1,0 +1,227 @@
+"""A trained model in the format of another program, checked against the model number by number."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from zoo.inference.export_formats import FORMATS, Arrays, call, missing_packages, quiet
+from zoo.models.loading import load
+
+# The largest value of an input that is drawn for the check.
+_RANGES = {"rgb": (0.0, 255.0), "flow": (-20.0, 20.0), "features": (0.0, 1.0)}
+_FREE_BATCH, _FREE_FRAMES = (1, 2), (20, 23)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model that was run and compared.
+
+    Args:
+        path: The file or folder.
+        format: One of `FORMATS`.
+        inputs: Shape of each input, None where it is free.
+        differences: For each output the largest difference from the Keras model, as a share of
+            the output's largest value.
+    """
+
+    path: Path
+    format: str
+    inputs: dict[str, tuple[int | None, ...]]
+    differences: dict[str, float]
+
+
+class ExportError(ValueError):
+    """A model that cannot be exported to a format, and why."""
+
+
+def export(
+    model: keras.Model | str | os.PathLike,
+    path: str | os.PathLike,
+    *,
+    format: str = "keras",
+    frames: int | None = None,
+    batch: int | None = None,
+    tolerance: float = 1e-4,
+    overwrite: bool = False,
+) -> Exported:
+    """Write a model in another format, run what was written, and compare it with the model.
+
+    Nothing is left behind where the written file does not run, or gives other numbers.
+
+    Args:
+        model: A model, or the path of a `.keras` file.
+        path: The file to write; its format's ending is added where it is missing.
+        format: "keras"; "savedmodel" for TensorFlow; "onnx"; "litert"; or "openvino".
+        frames: Length of the videos, in the place of a free one. LiteRT needs one, and ONNX for
+            some models.
+        batch: Videos at a time; None for any number (one for LiteRT, which has to know).
+        tolerance: Largest difference of an output, as a share of its largest value.
+        overwrite: Replace what is at the path.
+
+    Returns:
+        An `Exported`, with the differences that were found.
+
+    Raises:
+        ExportError: The format cannot hold the model, or gives other numbers.
+
+    Example:
+
+    ```python
+    zoo.export("runs/rmdn/best.keras", "rmdn.onnx", format="onnx")
+    ```
+    """
+    if format not in FORMATS:
+        raise ValueError(f"`format` must be one of {tuple(FORMATS)}. Received: {format!r}")
+    form = FORMATS[format]
+    path = Path(path)
+    if form.ending and path.suffix != form.ending:
+        path = path.with_name(path.name + form.ending)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"`path` must be free, or pass overwrite=True. Received: {path}")
+    if not isinstance(model, keras.Model):
+        model = load(model)
+    _check_possible(model, format)
+    shapes = _shapes(model, frames, batch or (1 if form.fixed else None), format)
+    inputs = [_random_inputs(model, shapes, sample) for sample in (0, 1)]
+    if all(None not in shape for shape in shapes.values()):
+        inputs = inputs[:1]
+    expected = [_outputs(model, given) for given in inputs]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+        written = Path(folder) / path.name
+        said = _write(model, written, format, shapes)
+        found = [_run(written, format, given, shapes, said) for given in inputs]
+        differences = _compare(expected, found, format, tolerance)
+        if overwrite and path.is_dir():
+            shutil.rmtree(path)
+        for part in sorted(Path(folder).iterdir()):
+            os.replace(part, path.parent / part.name)
+    return Exported(path, format, shapes, differences)
+
+
+def _check_possible(model: keras.Model, format: str) -> None:
+    missing = missing_packages(FORMATS[format])
+    if missing:
+        raise ExportError(
+            f"The format {format} needs {', '.join(missing)}: "
+            "pip install 'video-attention-zoo[export]'."
+        )
+    if format == "keras":
+        return
+    if keras.config.backend() != "tensorflow":
+        raise ExportError(
+            f"The format {format} is written with the TensorFlow backend; a .keras file of any "
+            "backend can be loaded in it (KERAS_BACKEND=tensorflow). "
+            f"Received: backend={keras.config.backend()}"
+        )
+    policies = {
+        layer.dtype_policy.name
+        for layer in model._flatten_layers()
+        if layer.compute_dtype not in (None, "float32") and layer.weights
+    }
+    if policies:
+        raise ExportError(
+            f"The format {format} needs a model that computes in float32: "
+            "zoo.inference.adapt.adapt(model, precision='float32') makes one. "
+            f"Received: {', '.join(sorted(policies))}"
+        )
+
+
+def _shapes(model, frames, batch, format) -> dict[str, tuple[int | None, ...]]:
+    shapes = {}
+    for tensor in model.inputs:
+        _, time, *rest = tensor.shape
+        if frames is not None and time not in (None, frames):
+            raise ExportError(
+                f"The model's number of frames is {time}, so `frames` must be left out. "
+                f"Received: frames={frames}"
+            )
+        shapes[tensor.name] = (batch, time or frames, *rest)
+    free = {name: shape for name, shape in shapes.items() if None in shape}
+    if FORMATS[format].fixed and free:
+        raise ExportError(
+            f"The format {format} has no free sizes: give the length of the videos, `frames`. "
+            f"Received: inputs {free}"
+        )
+    return shapes
+
+
+def _random_inputs(model, shapes, sample) -> Arrays:
+    random, inputs = np.random.default_rng(sample), {}
+    for tensor in model.inputs:
+        batch, time, *rest = shapes[tensor.name]
+        size = (batch or _FREE_BATCH[sample], time or _FREE_FRAMES[sample], *rest)
+        values = random.uniform(*_RANGES.get(tensor.name, (0.0, 1.0)), size)
+        if tensor.name == "present":
+            values = np.ones(size)
+        inputs[tensor.name] = values.astype(tensor.dtype)
+    return inputs
+
+
+def _outputs(model, inputs) -> Arrays:
+    return {name: keras.ops.convert_to_numpy(value) for name, value in call(model, inputs).items()}
+
+
+def _write(model, path, format, shapes) -> list[str]:
+    """What the converter logged as errors: some log one, and write a file that does not run."""
+
+    def spec(tensor):
+        return keras.InputSpec(shape=shapes[tensor.name], dtype=tensor.dtype, name=tensor.name)
+
+    signature = [keras.tree.map_structure(spec, model.input)]
+    with quiet() as said:
+        try:
+            FORMATS[format].write(model, path, signature)
+        except Exception as error:
+            raise ExportError(_reason(format, "be written", shapes, said, error)) from error
+    return said
+
+
+def _run(path, format, inputs, shapes, said) -> Arrays:
+    with quiet():
+        try:
+            return FORMATS[format].run(path, inputs)
+        except Exception as error:
+            raise ExportError(_reason(format, "run", shapes, said, error)) from error
+
+
+def _reason(format, what, shapes, said, error) -> str:
+    words = " ".join(" ".join([*said[:1], f"{type(error).__name__}: {error}"]).split())[:600]
+    advice = ""
+    if any(shape[1] is None for shape in shapes.values()):
+        advice = " A free number of frames is what fails most often: give `frames`."
+    return f"The model cannot {what} as {format}.{advice} Received: {words}"
+
+
+def _compare(expected, found, format, tolerance) -> dict[str, float]:
+    differences: dict[str, float] = {}
+    for want, have in zip(expected, found):
+        if len(want) == len(have) == 1:  # a single output may have lost its name
+            have = dict(zip(want, have.values()))
+        if set(want) != set(have):
+            raise ExportError(
+                f"The exported outputs must be {sorted(want)}. Received: {sorted(have)}"
+            )
+        for name, value in want.items():
+            if have[name].shape != value.shape:
+                raise ExportError(
+                    f"The exported output {name} must have the shape {value.shape}. "
+                    f"Received: {have[name].shape}"
+                )
+            scale = float(np.abs(value).max()) or 1.0
+            difference = float(np.abs(have[name] - value).max()) / scale
+            differences[name] = float(np.maximum(differences.get(name, 0.0), difference))
+    wrong = {name: f"{d:.2g}" for name, d in differences.items() if not d <= tolerance}  # or NaN
+    if wrong:
+        raise ExportError(
+            f"The exported model must give the model's numbers within {tolerance:g}. Received: "
+            f"as {format}, differences of {wrong}"
+        )
+    return differences
