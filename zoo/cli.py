@@ -112,6 +112,7 @@ def predict_video(
     film: bool = True,
     size: tuple[int, int] | None = None,
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
+    mirror: bool = False,
     chunk: int | None = None,
     stride: int = 1,
     flow: Literal["dis", "tvl1"] | None = None,
@@ -132,6 +133,7 @@ def predict_video(
         film: write the video with its saliency as a heat map.
         size: height and width of maps and film; default the video's, at most 1280 a side.
         precision: bfloat16 is about twice as fast on processors that have it.
+        mirror: average with the prediction for the mirror image; takes twice the time.
         chunk: frames the model is given at a time.
         stride: of lsts: a map is predicted for every so many frames, those between interpolated;
             of soft_attention: a block begins at every so many frames.
@@ -151,6 +153,7 @@ def predict_video(
         film=film,
         size=size,
         precision=precision,
+        mirror=mirror,
         chunk=chunk,
         stride=stride,
         flow=flow,
@@ -176,6 +179,7 @@ def evaluate_model(
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
     stride: int = 1,
     flow: Literal["dis", "tvl1"] | None = None,
+    mirror: bool = False,
     seed: int = 0,
     pictures: int = 6,
     overwrite: bool = False,
@@ -194,9 +198,7 @@ def evaluate_model(
         map_side: maps have at most so many pixels on the longer side.
         sigma: Gaussian of the truth maps, as a share of the width.
         initial: the first frames of a model of clips.
-        precision: as in zoo predict.
-        stride: as in zoo predict.
-        flow: as in zoo predict.
+        precision, mirror, stride, flow: as in zoo predict.
         seed: of the halves of the viewers and of the fitted mixture.
         pictures: so many videos get pictures on the page.
         overwrite: replace results of other settings in the folder.
@@ -220,6 +222,7 @@ def evaluate_model(
         precision=precision,
         stride=stride,
         flow=flow,
+        mirror=mirror,
         seed=seed,
         pictures=pictures,
         overwrite=overwrite,
@@ -279,7 +282,7 @@ def _models() -> dict[str, str]:
         value: Callable = getattr(zoo, name)
         if inspect.isfunction(value) and value.__module__.startswith("zoo.models."):
             text = inspect.getdoc(value) or ""
-            if value.__module__ != "zoo.models.loading":
+            if value.__module__ not in ("zoo.models.loading", "zoo.models.listing"):
                 found[name] = text.splitlines()[0] if text else ""
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
@@ -40,6 +41,7 @@ def evaluate(
     precision: str | None = None,
     stride: int = 1,
     flow: str | Callable | None = None,
+    mirror: bool = False,
     seed: int = 0,
     pictures: int = 6,
     overwrite: bool = False,
@@ -65,7 +67,7 @@ def evaluate(
         sigma: Gaussian of the truth maps and of the viewers' maps, as a share of the width.
         initial: the first 15 frames of a model of clips of 16: "omit" them for all methods, or
             "repeat" or "pad" as in `zoo.predict`.
-        chunk, precision, stride, flow: see `zoo.predict`.
+        chunk, precision, stride, flow, mirror: see `zoo.predict`.
         seed: of the halves of the viewers and of the fitted mixture.
         pictures: so many videos get pictures on the page.
         overwrite: forget the results of other settings in `output`.
@@ -89,7 +91,7 @@ def evaluate(
         if name in BASELINES:
             raise ValueError(f"A model must not have the name of a baseline. Received: {name!r}")
     streams = {
-        name: open_stream(one, precision=precision, **_of_clips(one, stride, flow))
+        name: open_stream(one, precision=precision, mirror=mirror, **_of_clips(one, stride, flow))
         for name, one in models.items()
     }
     gaze = {record.name: read_fixations(record, warn=False) for record in records}
@@ -119,6 +121,7 @@ def evaluate(
         "initial": initial,
         "precision": precision or "as built",
         "stride": stride,
+        "mirror": mirror,
         "seed": seed,
         "train_videos": len(trained),
         "information_gain_over": "central_bias" if bias is None else "trained_central_bias",
@@ -141,7 +144,8 @@ def evaluate(
     folder = None
     if output is not None:
         folder = _enter(output, key, settings, overwrite)
-    console = Console()
+    # A file or a pipe has no width: the table is not to be cut to 80 columns there.
+    console = Console() if sys.stdout.isatty() else Console(width=120)
     results = []
     for number, record in enumerate(_tracked(records, progress, console)):
         results.append(_one(scorer, record, gaze[record.name], folder, key, number < pictures))

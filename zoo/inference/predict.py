@@ -58,6 +58,7 @@ def predict(
     stride: int = 1,
     flow: str | Callable | None = None,
     classes: Sequence[str] | None = None,
+    mirror: bool = False,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Prediction | ActionPrediction:
@@ -94,6 +95,7 @@ def predict(
         flow: of models of optical flow: "dis", "tvl1" or a function, see
             `zoo.datasets.flow.video_flow`; None: as the model was trained.
         classes: the names of the actions, such as `zoo.datasets.moving_targets.CLASSES`.
+        mirror: predict the video's mirror image too, and give the mean; takes twice the time.
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a bar with the time left.
 
@@ -120,6 +122,11 @@ def predict(
     size = size or _default_size(video.height, video.width)
     model = load(model) if isinstance(model, (str, os.PathLike)) else model
     if isinstance(model, keras.Model) and _names_actions(model):
+        if mirror:
+            raise ValueError(
+                "`mirror` needs a model whose only output is 'mixture'. Received: the outputs "
+                f"{sorted(model.output)}"
+            )
         return predict_action(
             model,
             video,
@@ -133,7 +140,8 @@ def predict(
         )
     if classes is not None:
         raise ValueError("`classes` is for models with the output 'action'. Received: another one")
-    stream = _stream(model, precision, stride, flow)
+    options = {"precision": precision, "stride": stride, "flow": flow, "mirror": mirror}
+    stream = _stream(model, options)
     total = video.num_frames  # decodes once: a video that ends early is known before any work
     least = stream.missing + stream.trailing + 1
     if total < least and initial != "pad":
@@ -195,10 +203,10 @@ def predict(
     return prediction
 
 
-def _stream(model, precision, stride, flow) -> Stream | ClipMaps:
+def _stream(model, options) -> Stream | ClipMaps:
     if isinstance(model, keras.Model):
         saliency_output(model.output if isinstance(model.output, dict) else ())
-    stream = open_stream(model, precision=precision, stride=stride, flow=flow)
+    stream = open_stream(model, **options)
     saliency_output(stream.output_names)
     return stream
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.inference.candidates import map_candidates, mixture_candidates
 from zoo.inference.clip_maps import ClipMaps
+from zoo.inference.mirror import MirroredStream
 from zoo.inference.rendering import render_mixture, render_mixtures
 from zoo.inference.stream import Stream
 
@@ -22,6 +23,7 @@ def open_stream(
     precision: str | None = None,
     stride: int = 1,
     flow: str | Callable | None = None,
+    mirror: bool = False,
 ) -> Stream | ClipMaps:
     """The way in which a video is fed to a model: frame by frame, or in long clips.
 
@@ -29,6 +31,7 @@ def open_stream(
         model: a model, or what this function has made of one.
         precision: see `Stream`.
         stride, flow: see `ClipMaps`; a model that gives something for every frame has none.
+        mirror: see `MirroredStream`.
 
     Example: `open_stream(zoo.lsts(), stride=4)`.
     """
@@ -36,13 +39,18 @@ def open_stream(
         return model
     names = tuple(model.output) if isinstance(model.output, dict) else ("output",)
     if "mixture" not in names and "saliency" in names and len(model.output["saliency"].shape) == 3:
+        if mirror:
+            raise ValueError(
+                "`mirror` needs a model whose only output is 'mixture'. Received: the outputs "
+                f"{sorted(names)} of the model {model.name!r}"
+            )
         return ClipMaps(model, precision=precision, stride=stride, flow=flow)
     if stride != 1 or flow is not None:
         raise ValueError(
             "`stride` and `flow` are for models of long clips with the output 'saliency'. "
             f"Received: stride={stride}, flow={flow!r} for the model {model.name!r}"
         )
-    return Stream(model, precision=precision)
+    return (MirroredStream if mirror else Stream)(model, precision=precision)
 
 
 def saliency_output(names) -> str:
