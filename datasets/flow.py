@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
 
-__all__ = ["PRESETS", "dis_flow", "video_flow"]
+from zoo.datasets.atomic import atomic_path
+
+__all__ = ["PRESETS", "dis_flow", "read_flow", "store_flow", "video_flow"]
 
 PRESETS = {
     "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
@@ -85,6 +88,75 @@ def video_flow(
         for field in fields:
             yield _enlarged(field, output_size, scale_vectors)
         last = images[-1]
+
+
+def store_flow(
+    path: str | os.PathLike,
+    frames: Iterable[np.ndarray],
+    *,
+    num_frames: int,
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    size: tuple[int, int] = (112, 112),
+    batch: int = BATCH,
+) -> None:
+    """Writes a video's flow to a `.npy` file: float16 (num_frames, *size, 2), one field a frame.
+
+    Field t is the motion from frame t - 1 to t in pixels at `size`; that of frame 0 is zero. Only
+    `batch` frames are held, and the file appears under its name when complete.
+
+    Args:
+        path: The file.
+        frames, method, size, batch: As in `video_flow`.
+        num_frames: How many frames there are.
+
+    Example:
+
+    ```python
+    video = open_video("clip.mp4")
+    store_flow("clip.npy", video.frames(), num_frames=video.num_frames)
+    flow = read_flow("clip.npy", num_frames=video.num_frames, output_size=(224, 224))
+    ```
+    """
+    fields = video_flow(frames, method=method, size=size, output_size=None, batch=batch)
+    with atomic_path(path) as part:
+        out = np.lib.format.open_memmap(part, "w+", np.float16, (num_frames, *size, 2))
+        count = 1
+        for field in fields:
+            if count < num_frames:
+                out[count] = field
+            count += 1
+        if count != num_frames:
+            raise ValueError(
+                f"`num_frames` must be the number of frames. Received: num_frames={num_frames}, "
+                f"{count} frames"
+            )
+        out.flush()
+        del out
+
+
+def read_flow(
+    path: str | os.PathLike,
+    *,
+    num_frames: int,
+    output_size: tuple[int, int] | None = None,
+    scale_vectors: bool = True,
+) -> np.ndarray:
+    """Reads what `store_flow` wrote: float32 (num_frames, height, width, 2).
+
+    Args:
+        path: The file.
+        num_frames: Frames of the video; a flow of another length is an error.
+        output_size, scale_vectors: As in `video_flow`.
+    """
+    held = np.load(path, mmap_mode="r", allow_pickle=False)
+    if held.ndim != 4 or held.shape[-1] != 2 or len(held) != num_frames:
+        raise ValueError(
+            f"The flow must be that of the video, ({num_frames}, height, width, 2): one field a "
+            f"frame, zero for the first. Received: {os.fspath(path)} of shape {held.shape}"
+        )
+    if output_size is None or tuple(output_size) == held.shape[1:3]:
+        return held.astype(np.float32)
+    return np.stack([_enlarged(field, output_size, scale_vectors) for field in held])
 
 
 def _grey(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

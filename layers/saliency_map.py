@@ -18,6 +18,9 @@ class SaliencyMap(keras.layers.Layer):
         target: Which frame of its clip the map is for: `"last"` (no frame looks ahead) or
             `"centre"`. It changes no number; a saved model tells by it how its maps and the
             frames of a video go together, see `target_frame`.
+        flow: How the optical flow of the clips was computed, likewise kept for `zoo.predict`:
+            `{"method": "dis" or "tvl1", "size": (112, 112), "scale_vectors": True}`. None where
+            there is none, or nothing is known of it.
 
     Input shape: `(batch, rows, columns, 1)`; resized bilinearly where the size differs.
     Output shape: `(batch, height, width)`, float32 under every precision policy.
@@ -27,7 +30,9 @@ class SaliencyMap(keras.layers.Layer):
     Reference: Ozturk, "Long spatio-temporal saliency map prediction", section 4.1.
     """
 
-    def __init__(self, height: int, width: int, target: str = "last", **kwargs):
+    def __init__(
+        self, height: int, width: int, target: str = "last", flow: dict | None = None, **kwargs
+    ):
         kwargs.pop("dtype", None)
         super().__init__(dtype="float32", **kwargs)
         if min(height, width) < 1:
@@ -39,6 +44,7 @@ class SaliencyMap(keras.layers.Layer):
         self.height = height
         self.width = width
         self.target = target
+        self.flow = None if flow is None else dict(flow)
 
     def target_frame(self, num_frames: int) -> int:
         """Gives the frame, counted from 0, that the map of a clip of `num_frames` is for."""
@@ -61,4 +67,5 @@ class SaliencyMap(keras.layers.Layer):
             "height": self.height,
             "width": self.width,
             "target": self.target,
+            "flow": self.flow,
         }

@@ -32,14 +32,15 @@ import numpy as np
 import tyro
 
 from zoo import losses
+from zoo.datasets.video import open_video
+from zoo.inference.evaluate import evaluate
 from zoo.layers import tvl1_function
-from zoo.metrics import saliency_metrics, video_mean
 from zoo.models.loading import load
 from zoo.models.lsts import STREAMS, lsts, lsts_features
 from zoo.recipes.checkpoint import write_atomically
 from zoo.recipes.data import frame_sources, hold_out, load_records
-from zoo.recipes.lsts_clips import ClipBatches, ClipFeatures, halved, predicted_frames, spread
-from zoo.recipes.scores import TruthMap, central_bias, point_counts
+from zoo.recipes.lsts_clips import ClipBatches, ClipFeatures, halved, predicted_frames
+from zoo.recipes.scores import TruthMap
 from zoo.recipes.training import BEST, claim_output, fit, make_optimizer, prepare_run
 from zoo.visualize.tensorboard import TensorBoard
 
@@ -94,6 +95,8 @@ class Config:
         backbone_weights: I3D's weights of each stream.
         flow: dis or tvl1 (the paper's).
         flow_size: height and width at which flow is computed.
+        flow_dir: folder of stored flow for training, NAME.npy a video, see
+            `zoo.datasets.flow.store_flow`; None computes it.
         scale_vectors: enlarging the flow lengthens its vectors (the authors' code did not).
         stride: a clip every so many frames.
         loss: mse (the paper's), kl, cc, nss, or sum, of KL, CC and NSS.
@@ -134,6 +137,7 @@ class Config:
     backbone_weights: dict[str, str] = dataclasses.field(default_factory=dict)
     flow: Literal["dis", "tvl1"] = "dis"
     flow_size: tuple[int, int] = (112, 112)
+    flow_dir: str | None = None
     scale_vectors: bool = True
     stride: int = 1
     loss: Literal["mse", "kl", "cc", "nss", "sum"] = "mse"
@@ -167,14 +171,13 @@ def main(config: Config) -> dict:
     records = load_records(config.dataset, config.data_dir, "train")
     test = load_records(config.dataset, config.data_dir, "test")
     least = config.num_frames + (config.streams != "rgb")
-    parts = [*hold_out(records, config.validation_share, config.seed), *([test] if test else [])]
     sources = [
         frame_sources(part, cache / "frames", config.image_size, least=least, seed=config.seed)
-        for part in parts
+        for part in hold_out(records, config.validation_share, config.seed)
     ]
     caches = [_cache(config, stream, cache, sources[0]) for stream in STREAMS[config.streams]]
     batches = []
-    for part in sources[:2]:
+    for part in sources:
         targets = [_whole(config, source, config.stride) for source in part]
         batches.append(
             ClipBatches(
@@ -217,13 +220,23 @@ def main(config: Config) -> dict:
         if config.tensorboard
         else [],
     )
-    head = load(output / BEST)
-    whole = build_whole(config, caches, head)
+    model.set_weights(load(output / BEST).get_weights())
+    whole = build_whole(config, caches, model)
     write_atomically(output / "model.keras", lambda temporary: whole.save(temporary))
     results = {"best_epoch": run.best_epoch + 1, "seconds": round(run.seconds, 1)}
-    if len(sources) == 3:
-        results["test"] = evaluate(config, head, caches, sources[0] + sources[1], sources[2])
-        print(table(results["test"]), flush=True)
+    test = _long_enough(test, least if config.initial == "copy" else 1)
+    if test:
+        found = evaluate(
+            whole,
+            test,
+            train_records=records,
+            output=output / "evaluation",
+            initial="repeat" if config.initial == "copy" else "pad",
+            sigma=config.sigma / config.degrees,
+            stride=config.evaluate_stride,
+            overwrite=True,
+        )
+        results["test"] = found.table
     else:
         warnings.warn("There are no test videos: nothing is evaluated.", stacklevel=2)
     text = json.dumps(results, indent=1, default=float)
@@ -239,6 +252,7 @@ def build_head(config: Config, caches: list[ClipFeatures]) -> keras.Model:
         variant=config.variant,
         output_size=config.output_size,
         target=config.target,
+        flow=_flow_facts(config) if config.streams != "rgb" else None,
         backbone=None,
         feature_shape=(*shape[:-1], shape[-1] * len(caches)),
         width=config.head_width,
@@ -258,7 +272,7 @@ def build_whole(config: Config, caches: list[ClipFeatures], head: keras.Model) -
 def _cache(config: Config, stream: str, root: Path, sources) -> ClipFeatures:
     # Every stream's own seed: its weights, and so its cache, do not depend on the other stream.
     keras.utils.set_random_seed(config.seed + list(STREAMS).index(stream))
-    flow = {"size": config.flow_size, "scale_vectors": config.scale_vectors}
+    flow = {k: v for k, v in _flow_facts(config).items() if k != "method"}
     extractor = lsts_features(
         stream=stream,
         num_frames=config.num_frames,
@@ -271,10 +285,13 @@ def _cache(config: Config, stream: str, root: Path, sources) -> ClipFeatures:
     )
     extractor.trainable = False
     settings = {"flow": [config.flow, flow] if stream == "flow" else None}
+    if stream == "flow" and config.flow_dir is not None:
+        settings["flow"].append(config.flow_dir)
     settings |= {n: getattr(config, n) for n in ("scaling", "reverse_channels", "padding")}
     if config.flow == "tvl1" and stream == "flow":
         flow = {**flow, "method": tvl1_function(config.flow_size)}
-    cache = ClipFeatures(root / "features", extractor, settings, flow_options=flow)
+    stored = {"flow_options": flow, "flow_dir": config.flow_dir}
+    cache = ClipFeatures(root / "features", extractor, settings, **stored)
     if stream not in config.backbone_weights:
         warnings.warn(
             f"I3D of the {stream} stream has random weights: give `backbone_weights`. Its "
@@ -282,8 +299,29 @@ def _cache(config: Config, stream: str, root: Path, sources) -> ClipFeatures:
             stacklevel=2,
         )
         _calibrate(cache, sources, config)
-        cache = ClipFeatures(root / "features", extractor, settings, flow_options=flow)
+        cache = ClipFeatures(root / "features", extractor, settings, **stored)
     return cache
+
+
+def _flow_facts(config: Config) -> dict:
+    return {
+        "method": config.flow,
+        "size": config.flow_size,
+        "scale_vectors": config.scale_vectors,
+    }
+
+
+def _long_enough(records, least: int) -> list:
+    """The records of at least so many frames; the others are counted and named in a warning."""
+    lengths = [open_video(r.video, start=r.start, end=r.end).num_frames for r in records]
+    short = [f"{r.name} ({n})" for r, n in zip(records, lengths) if n < least]
+    if short:
+        warnings.warn(
+            f"{len(short)} of {len(records)} test videos have fewer than {least} frames and are "
+            f"left out; `initial='pad'` takes them: {', '.join(short)}",
+            stacklevel=3,
+        )
+    return [r for r, n in zip(records, lengths) if n >= least]
 
 
 def _calibrate(cache: ClipFeatures, sources, config: Config, videos: int = 8) -> None:
@@ -311,58 +349,6 @@ def _whole(config: Config, source, stride: int) -> np.ndarray:
 def _features(config: Config, caches, source, targets) -> np.ndarray:
     parts = [cache.get(source, targets, config.target) for cache in caches]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-
-
-def evaluate(config: Config, head: keras.Model, caches, train, test) -> dict:
-    """Metrics of the model and of the trained central bias on test videos."""
-    size = config.output_size
-    bias = central_bias(train, *size)
-    truth_map = TruthMap(config.sigma, 0.0, config.degrees)
-    counts = [point_counts(np.asarray(source.points), *size) for source in test]
-    rows, videos = {"lsts": [], "trained_central_bias": []}, []
-    for number, source in enumerate(test):
-        total = len(source.inputs)
-        if config.initial == "pad":
-            targets = np.unique([*range(0, total, config.evaluate_stride), total - 1])
-        else:
-            targets = _whole(config, source, config.evaluate_stride)
-        features = np.asarray(_features(config, caches, source, targets), "float32")
-        maps = head.predict(features, batch_size=config.batch_size, verbose=0)["saliency"]
-        maps, _ = spread(targets, maps, total)
-        seen = counts[number].any((1, 2))
-        others = sum(c.sum(0) for k, c in enumerate(counts) if k != number)
-        truth = truth_map(counts[number][seen])
-        for name, predicted in (
-            ("lsts", maps[seen]),
-            ("trained_central_bias", np.broadcast_to(bias, maps[seen].shape)),
-        ):
-            rows[name].append(
-                saliency_metrics(
-                    np.ascontiguousarray(predicted, "float32"),
-                    counts[number][seen],
-                    truth,
-                    others if len(test) > 1 else None,
-                    bias,
-                )
-            )
-        videos.append(np.full(int(seen.sum()), number))
-    videos = np.concatenate(videos)
-    return {
-        name: {
-            metric: video_mean(np.concatenate([row[metric] for row in found]), videos)
-            for metric in found[0]
-        }
-        for name, found in rows.items()
-    }
-
-
-def table(results: dict[str, dict[str, float]]) -> str:
-    """The results as a Markdown table."""
-    metrics = list(next(iter(results.values())))
-    lines = ["| | " + " | ".join(metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
-    for name, row in results.items():
-        lines.append(f"| {name} | " + " | ".join(f"{row[m]:.4f}" for m in metrics) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

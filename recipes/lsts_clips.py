@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo.datasets.flow import video_flow
+from zoo.datasets.flow import read_flow, video_flow
 from zoo.recipes.checkpoint import write_atomically
 from zoo.recipes.features import weights_digest
 from zoo.recipes.scores import TruthMap, point_counts
@@ -62,6 +62,7 @@ class ClipFeatures:
         extractor: `zoo.models.lsts_features(...)`.
         settings: Everything besides the weights that the features depend on.
         flow_options: Of `zoo.datasets.flow.video_flow`, for the flow stream.
+        flow_dir: Folder of stored flow, see `zoo.datasets.flow.store_flow`: NAME.npy a video.
         batch_size: Clips in one call of the extractor.
     """
 
@@ -72,12 +73,14 @@ class ClipFeatures:
         settings: dict,
         *,
         flow_options: dict | None = None,
+        flow_dir: str | Path | None = None,
         batch_size: int = 8,
     ):
         self.extractor = extractor
         self.stream = extractor.input.name
         self.num_frames = extractor.input_shape[1]
         self.flow_options = flow_options or {}
+        self.flow_dir = None if flow_dir is None else Path(flow_dir)
         self.batch_size = batch_size
         self.folder = Path(root) / weights_digest(extractor, settings)[:24]
 
@@ -102,7 +105,7 @@ class ClipFeatures:
 
     def clips(self, source: Source, targets: np.ndarray, target: str) -> Iterator[np.ndarray]:
         """Gives batches of clips as the extractor takes them."""
-        images = stream_frames(source.inputs, self.stream, **self.flow_options)
+        images = self._images(source)
         frames = clip_frames(targets, self.num_frames, target)
         for start in range(0, len(frames), self.batch_size):
             part = frames[start : start + self.batch_size]
@@ -110,6 +113,16 @@ class ClipFeatures:
             if self.stream == "flow":
                 clips[(part < 0) | (part >= len(images))] = 0
             yield clips
+
+    def _images(self, source: Source) -> np.ndarray:
+        if self.stream == "flow" and self.flow_dir is not None:
+            return read_flow(
+                self.flow_dir / f"{source.name}.npy",
+                num_frames=len(source.inputs),
+                output_size=source.inputs.shape[1:3],
+                scale_vectors=self.flow_options.get("scale_vectors", True),
+            )
+        return stream_frames(source.inputs, self.stream, **self.flow_options)
 
     def _write(self, path: Path, source: Source, targets: np.ndarray, target: str) -> None:
         shape = (len(targets), *self.extractor.output_shape[1:])
@@ -180,26 +193,6 @@ class ClipBatches:
         )
         truth = np.stack([self.truth_map(counts), counts], axis=-1)
         return features, {"saliency": truth}
-
-
-def spread(targets: np.ndarray, maps: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gives a map for every frame from those of some: between two interpolated, else the nearest.
-
-    The frames before the first target repeat its map, as the paper's evaluation does.
-
-    Returns:
-        (total, height, width) maps, and for every frame whether its map was predicted itself.
-    """
-    if len(targets) != len(maps) or not len(maps):
-        raise ValueError(
-            "`targets` and `maps` must be of one length, at least 1. "
-            f"Received: {len(targets)} and {len(maps)}"
-        )
-    where = np.interp(np.arange(total), targets, np.arange(len(targets)))
-    low = np.floor(where).astype(int)
-    high = np.minimum(low + 1, len(targets) - 1)
-    share = (where - low)[:, None, None].astype(maps.dtype)
-    return maps[low] * (1 - share) + maps[high] * share, np.isin(np.arange(total), targets)
 
 
 def halved(base: float, iteration: int, every: int | None) -> float:

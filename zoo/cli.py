@@ -115,16 +115,20 @@ def predict_video(
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
     mirror: bool = False,
     chunk: int | None = None,
+    stride: int = 1,
+    flow: Literal["dis", "tvl1"] | None = None,
+    classes: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Predict where people look in a video: maps, gaze candidates and a film.
+    """Predict where people look in a video - maps, gaze candidates, a film - or its action.
 
     Args:
         model: a .keras file.
         video: a video file, or a folder of numbered frames.
         output: new folder for the files; default VIDEO_prediction in the current folder.
-        initial: what stands for the first 15 frames of a model of clips: the first prediction
-            repeated, a prediction from the video padded with its first frame, or nothing.
+        initial: what stands for the first frames of a model of clips (15 of 16, 78 of 79): the
+            first prediction repeated, a prediction from the video padded with its first frame,
+            or nothing.
         maps: npz (an array a frame), png (a grey picture a frame), or none.
         candidates: how many likely places of each frame are listed.
         film: write the video with its saliency as a heat map.
@@ -132,6 +136,10 @@ def predict_video(
         precision: bfloat16 is about twice as fast on processors that have it.
         mirror: average with the prediction for the mirror image; takes twice the time.
         chunk: frames the model is given at a time.
+        stride: of lsts: a map is predicted for every so many frames, those between interpolated;
+            of soft_attention: a block begins at every so many frames.
+        flow: of lsts: the method; default the one it was trained with.
+        classes: of models of actions: a data set, or a text file with a name a line.
         overwrite: replace an earlier prediction in the folder.
     """
     from zoo.inference.predict import predict
@@ -148,8 +156,14 @@ def predict_video(
         precision=precision,
         mirror=mirror,
         chunk=chunk,
+        stride=stride,
+        flow=flow,
+        classes=None if classes is None else _class_names(classes),
         overwrite=overwrite,
     )
+    if hasattr(prediction, "top"):
+        for label, share in prediction.top():
+            print(f"{share:.3f} {label}")
     for kind, path in prediction.files.items():
         print(f"{kind}: {path}")
 
@@ -164,6 +178,8 @@ def evaluate_model(
     sigma: float = 0.028,
     initial: Literal["repeat", "pad", "omit"] = "omit",
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
+    stride: int = 1,
+    flow: Literal["dis", "tvl1"] | None = None,
     mirror: bool = False,
     seed: int = 0,
     pictures: int = 6,
@@ -182,8 +198,8 @@ def evaluate_model(
         baselines: which of them; default all.
         map_side: maps have at most so many pixels on the longer side.
         sigma: Gaussian of the truth maps, as a share of the width.
-        initial: the first 15 frames of a model of clips.
-        precision, mirror: as in zoo predict.
+        initial: the first frames of a model of clips.
+        precision, mirror, stride, flow: as in zoo predict.
         seed: of the halves of the viewers and of the fitted mixture.
         pictures: so many videos get pictures on the page.
         overwrite: replace results of other settings in the folder.
@@ -205,6 +221,8 @@ def evaluate_model(
         sigma=sigma,
         initial=initial,
         precision=precision,
+        stride=stride,
+        flow=flow,
         mirror=mirror,
         seed=seed,
         pictures=pictures,
@@ -247,6 +265,17 @@ def export_model(
     for name, difference in exported.differences.items():
         print(f"output {name}: within {difference:.1e} of the model, of its largest value")
     print(f"{exported.format}: {exported.path}")
+
+
+def _class_names(source: str) -> list[str]:
+    """Classes of a data set of this zoo, or the lines of a file."""
+    if source in _data_sets():
+        module = importlib.import_module(f"zoo.datasets.{source}")
+        if not hasattr(module, "CLASSES"):
+            raise ValueError(f"`classes` must be a data set of actions. Received: {source!r}")
+        return list(module.CLASSES)
+    lines = Path(source).read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _named(models: Sequence[str]) -> dict[str, str]:

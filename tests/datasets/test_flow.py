@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from zoo.datasets.flow import dis_flow, video_flow
+from zoo.datasets.flow import dis_flow, read_flow, store_flow, video_flow
 
 
 def _moving(frames=7, size=64, step=1.5):
@@ -55,3 +55,21 @@ def test_wrong_input_is_named():
         list(video_flow(_moving(2), method=lambda a, b: a))
     with pytest.raises(ValueError, match="`output_size`"):
         list(video_flow(_moving(2), output_size=(0, 4)))
+
+
+def test_stored_flow_is_the_videos_flow(tmp_path):
+    frames = list(_moving(frames=5, size=40, step=2))
+    path = tmp_path / "flow.npy"
+    store_flow(path, iter(frames), num_frames=5, size=(40, 40), batch=2)
+    found = read_flow(path, num_frames=5)
+    assert not found[0].any() and abs(np.median(found[1:, 10:30, 10:30, 0]) - 2.0) < 0.3
+    expected = np.stack(list(video_flow(frames, size=(40, 40), output_size=(80, 60))))
+    got = read_flow(path, num_frames=5, output_size=(80, 60))
+    np.testing.assert_allclose(got[1:], expected, atol=0.02)
+    kept = path.read_bytes()
+    for wrong in (4, 6):
+        with pytest.raises(ValueError, match=rf"num_frames={wrong}, 5 frames"):
+            store_flow(path, iter(frames), num_frames=wrong, size=(40, 40))
+    assert path.read_bytes() == kept and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(ValueError, match=r"must be that of the video.*\(5, 40, 40, 2\)"):
+        read_flow(path, num_frames=6)

@@ -8,7 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+import zoo
 from zoo.datasets import moving_targets
+from zoo.datasets.flow import store_flow
 from zoo.models.lsts import lsts_features
 from zoo.recipes import lsts
 from zoo.recipes.lsts_clips import (
@@ -17,7 +19,6 @@ from zoo.recipes.lsts_clips import (
     clip_frames,
     halved,
     predicted_frames,
-    spread,
     stream_frames,
 )
 from zoo.recipes.windows import Source
@@ -97,13 +98,6 @@ def test_batches_depend_on_seed_epoch_and_step_alone():
     assert sum(len(x) for x, _ in batches.in_order()) == 8
 
 
-def test_maps_between_predicted_ones_are_interpolated():
-    maps = np.array([1.0, 3.0, 7.0])[:, None, None] * np.ones((3, 2, 2))
-    out, predicted = spread(np.array([3, 5, 9]), maps, 11)
-    np.testing.assert_allclose(out[:, 0, 0], [1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 7])
-    assert np.flatnonzero(predicted).tolist() == [3, 5, 9]
-
-
 def test_the_rate_is_halved_by_iterations():
     assert [halved(1.0, i, 50) for i in (0, 49, 50, 149)] == [1, 1, 0.5, 0.25]
     assert halved(1.0, 10_000, None) == 1
@@ -137,14 +131,50 @@ def test_a_run_with_both_streams_and_its_model(made, tmp_path):
         data_dir=str(made), output=str(tmp_path / "run"), streams="both", initial="pad", **SMALL
     )
     results = lsts.main(config)
-    assert set(results["test"]) == {"lsts", "trained_central_bias"}
-    for row in results["test"].values():
+    assert {"lsts", "trained_central_bias", "motion"} <= set(results["test"])
+    for row in (results["test"]["lsts"], results["test"]["trained_central_bias"]):
         assert np.isfinite([row[m] for m in ("auc_judd", "nss", "cc", "kl_divergence")]).all()
     model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    flow = model.get_layer("head").get_layer("saliency").flow
+    assert (flow["method"], tuple(flow["size"])) == ("dis", (32, 32))
+    # The recipe's figures are those of the saved model on the whole videos.
+    test = moving_targets.load(made, "test")
+    again = zoo.evaluate(
+        model,
+        test,
+        train_records=moving_targets.load(made, "train"),
+        initial="pad",
+        stride=4,
+        sigma=1.5 / 43.2,
+        progress=False,
+    )
+    assert again.table["lsts"]["nss"] == pytest.approx(results["test"]["lsts"]["nss"], abs=1e-3)
     clip = {"rgb": np.zeros((1, 8, 32, 32, 3)), "flow": np.zeros((1, 8, 32, 32, 2))}
     assert model(clip)["saliency"].shape == (1, 12, 16)
     with pytest.raises(ValueError, match="another configuration"):
         lsts.main(dataclasses.replace(config, rate=1.0))
+
+
+def test_short_test_videos_are_named_and_left_out(made):
+    records = moving_targets.load(made)
+    with pytest.warns(UserWarning, match=r"5 of 5 test videos have fewer than 17 frames.*\(16\)"):
+        assert lsts._long_enough(records, 17) == []
+    assert lsts._long_enough(records, 16) == records
+
+
+def test_stored_flow_is_read_and_must_fit_the_video(tmp_path):
+    source = _source()
+    extractor = lsts_features(stream="flow", num_frames=8, image_size=32, width=1 / 32)
+    options = {"flow_options": {"size": (16, 16)}, "batch_size": 2}
+    computed = ClipFeatures(tmp_path, extractor, {}, **options)
+    stored = ClipFeatures(tmp_path, extractor, {"stored": 1}, flow_dir=tmp_path, **options)
+    store_flow(tmp_path / "a.npy", source.inputs, num_frames=12, size=(16, 16))
+    one, other = (next(c.clips(source, np.array([8, 9]), "last")) for c in (computed, stored))
+    assert np.abs(one).max() > 1
+    np.testing.assert_allclose(other, one, atol=0.02)
+    store_flow(tmp_path / "a.npy", source.inputs[:10], num_frames=10, size=(16, 16))
+    with pytest.raises(ValueError, match=r"must be that of the video, \(12, .*a\.npy.*\(10, 16"):
+        next(stored.clips(source, np.array([8]), "last"))
 
 
 @pytest.mark.filterwarnings("ignore")

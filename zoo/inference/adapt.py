@@ -17,13 +17,16 @@ PRECISIONS = {
 }
 
 
-def adapt(model: keras.Model, *, precision: str | None = None) -> keras.Model:
+def adapt(
+    model: keras.Model, *, precision: str | None = None, any_length: bool = True
+) -> keras.Model:
     """The model with a free time axis and, if asked for, computing in another type.
 
     Args:
         model: a functional model. It is not changed; it is returned where it fits as it is.
         precision: None, "float32", "bfloat16" or "float16". The weights and the layers that
             make the outputs stay in float32.
+        any_length: whether the time axis is freed.
 
     Returns:
         The model, or a copy of it.
@@ -35,7 +38,7 @@ def adapt(model: keras.Model, *, precision: str | None = None) -> keras.Model:
             f"`precision` must be one of {tuple(PRECISIONS)}. Received: precision={precision!r}"
         )
     policy = PRECISIONS.get(precision)
-    free = all(tensor.shape[1] is None for tensor in model.inputs)
+    free = not any_length or all(tensor.shape[1] is None for tensor in model.inputs)
     if free and (policy is None or _policies(model) <= {policy}):
         return model
     config = model.get_config()

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -17,11 +17,10 @@ from zoo.datasets.gaze import Fixations, read_fixations
 from zoo.datasets.record import Record
 from zoo.inference.baselines import fit_central_bias
 from zoo.inference.evaluation import METRICS, Evaluation, safe_name
-from zoo.inference.mirror import MirroredStream
 from zoo.inference.output import OutputError, claim_folder, write_json, write_text
 from zoo.inference.pipeline import INITIAL
+from zoo.inference.saliency_outputs import open_stream, saliency_output
 from zoo.inference.scoring import BASELINES, Scorer, digest
-from zoo.inference.stream import Stream
 from zoo.models.loading import load
 from zoo.visualize.report import time_plot, write_page
 
@@ -40,6 +39,8 @@ def evaluate(
     initial: str = "omit",
     chunk: int | None = None,
     precision: str | None = None,
+    stride: int = 1,
+    flow: str | Callable | None = None,
     mirror: bool = False,
     seed: int = 0,
     pictures: int = 6,
@@ -54,8 +55,8 @@ def evaluate(
     the values of every frame, and `index.html` with pictures.
 
     Args:
-        model: a model with the output "mixture", a `.keras` file, several models by name, or
-            None for the baselines alone.
+        model: a model with the output "mixture" or "saliency", a `.keras` file, several models
+            by name, or None for the baselines alone.
         records: videos with gaze.
         train_records: the videos the model was trained on: the trained central bias is fitted to
             their fixations. Without them there is none.
@@ -64,9 +65,9 @@ def evaluate(
         output: folder for the files; None writes none.
         map_side: maps have the video's shape, and the longer side at most so many pixels.
         sigma: Gaussian of the truth maps and of the viewers' maps, as a share of the width.
-        initial: the first 15 frames of a model of clips: "omit" them for all methods, or
+        initial: the first 15 frames of a model of clips of 16: "omit" them for all methods, or
             "repeat" or "pad" as in `zoo.predict`.
-        chunk, precision, mirror: see `zoo.predict`.
+        chunk, precision, stride, flow, mirror: see `zoo.predict`.
         seed: of the halves of the viewers and of the fitted mixture.
         pictures: so many videos get pictures on the page.
         overwrite: forget the results of other settings in `output`.
@@ -84,16 +85,15 @@ def evaluate(
     """
     records, train_records = list(records), list(train_records)
     _check(records, baselines, initial, map_side, sigma)
-    kind = MirroredStream if mirror else Stream
-    streams = {n: kind(m, precision=precision) for n, m in _models(model).items()}
-    for name, stream in streams.items():
-        if "mixture" not in stream.output_names:
-            raise ValueError(
-                "A model that is evaluated must have an output named 'mixture'. Received: model "
-                f"{name!r} with the outputs {sorted(stream.output_names)}"
-            )
+    models = _models(model)
+    for name, one in models.items():
+        saliency_output(one.output if isinstance(one.output, dict) else ())
         if name in BASELINES:
             raise ValueError(f"A model must not have the name of a baseline. Received: {name!r}")
+    streams = {
+        name: open_stream(one, precision=precision, mirror=mirror, **_of_clips(one, stride, flow))
+        for name, one in models.items()
+    }
     gaze = {record.name: read_fixations(record, warn=False) for record in records}
     points = {name: _points(fixations, seed) for name, fixations in gaze.items()}
     trained = {
@@ -120,6 +120,7 @@ def evaluate(
         "sigma": sigma,
         "initial": initial,
         "precision": precision or "as built",
+        "stride": stride,
         "mirror": mirror,
         "seed": seed,
         "train_videos": len(trained),
@@ -201,6 +202,11 @@ def _models(model) -> dict[str, keras.Model]:
         return {n: m if isinstance(m, keras.Model) else load(m) for n, m in model.items()}
     model = model if isinstance(model, keras.Model) else load(model)
     return {model.name: model}
+
+
+def _of_clips(model, stride, flow) -> dict:
+    """The options of models of clips; beside such a model others have none."""
+    return {} if "mixture" in model.output else {"stride": stride, "flow": flow}
 
 
 def _points(fixations: Fixations, seed: int) -> np.ndarray:

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 
 from zoo.datasets.video import Video
+from zoo.inference.clip_maps import ClipMaps
+from zoo.inference.saliency_outputs import open_stream
 from zoo.inference.stream import Stream
 
 INITIAL = ("repeat", "pad", "omit")
@@ -25,17 +27,19 @@ class Piece:
 
     Attributes:
         start: number of the first frame.
+        count: how many frames it holds.
         outputs: name to array (n, ...), or None: these frames have no prediction.
         frames: array (n, height, width, 3) uint8, or None where frames were not asked for.
     """
 
     start: int
+    count: int
     outputs: dict[str, np.ndarray] | None
     frames: np.ndarray | None
 
 
 def run_model(
-    model: keras.Model | Stream,
+    model: keras.Model | Stream | ClipMaps,
     video: Video,
     *,
     initial: str = "repeat",
@@ -46,10 +50,11 @@ def run_model(
     """A video through a model, piece by piece, decoding the next piece meanwhile.
 
     Args:
-        model: the model, or a `Stream` of it.
+        model: the model, or a `Stream` or `ClipMaps` of it.
         video: an open video.
         initial: what stands for the frames before the first whole clip: "repeat" the first
-            prediction, "pad" the video with its first frame, or "omit" them.
+            prediction, "pad" the video with its first frame, or "omit" them. Where a model looks
+            ahead, the same is done at the end with the last prediction and frame.
         chunk: frames the model is given at a time; default 16 by clips, 96 for a dense model.
         precision: see `Stream`.
         frame_size: (height, width) of the frames that come with the outputs; None: no frames.
@@ -63,7 +68,7 @@ def run_model(
         raise ValueError(f"`initial` must be one of {INITIAL}. Received: initial={initial!r}")
     if chunk is not None and chunk < 1:
         raise ValueError(f"`chunk` must be at least 1. Received: chunk={chunk}")
-    stream = model if isinstance(model, Stream) else Stream(model, precision=precision)
+    stream = open_stream(model, precision=precision)
     stream.reset()
     if len(stream.frame_shape) != 3 or stream.frame_shape[-1] != 3:
         raise ValueError(
@@ -76,7 +81,7 @@ def run_model(
 
 
 class _Run:
-    def __init__(self, stream: Stream, initial: str, chunk: int, with_frames: bool):
+    def __init__(self, stream: Stream | ClipMaps, initial: str, chunk: int, with_frames: bool):
         self.stream = stream
         self.initial = initial
         self.chunk = chunk
@@ -84,6 +89,7 @@ class _Run:
         self.waiting: deque = deque()  # frames that have no output yet
         self.padded = 0  # frames put before the video
         self.given = 0  # frames handed out
+        self.last: dict[str, np.ndarray] = {}  # the latest outputs
 
     def pieces(self, decoded):
         small: list[np.ndarray] = []
@@ -95,17 +101,27 @@ class _Run:
             if self.with_frames:
                 self.waiting.extend(shown)
             small.append(seen)
+            last = seen[-1:]
             held += len(seen)
             if held >= self.chunk:
                 yield from self._hand_out(self.stream.push(np.concatenate(small)))
                 small, held = [], 0
+        after = self.stream.trailing
+        if self.initial == "pad" and after:
+            small.append(np.repeat(last, after, axis=0))
+            after = 0
         if small:
             yield from self._hand_out(self.stream.push(np.concatenate(small)))
         yield from self._hand_out(self.stream.finish())
+        if after:
+            repeated = self.initial == "repeat"
+            final = {k: np.repeat(v, after, axis=0) for k, v in self.last.items()}
+            yield self._piece(after, final if repeated else None)
 
     def _hand_out(self, outputs):
         if not outputs:
             return
+        self.last = {k: v[-1:] for k, v in outputs.items()}
         missing = self.stream.missing - self.padded
         if self.given == 0 and missing:
             first = None
@@ -119,7 +135,7 @@ class _Run:
         frames = None
         if self.with_frames:
             frames = np.stack([self.waiting.popleft() for _ in range(count)])
-        piece = Piece(self.given, outputs, frames)
+        piece = Piece(self.given, count, outputs, frames)
         self.given += count
         return piece
 

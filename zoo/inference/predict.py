@@ -7,19 +7,27 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo.datasets.video import Video, open_video
-from zoo.inference.candidates import mixture_candidates
+from zoo.inference.actions import ActionPrediction, predict_action
+from zoo.inference.clip_maps import ClipMaps
+from zoo.inference.kept import KeptOutputs
 from zoo.inference.maps import MapWriter
-from zoo.inference.mirror import MirroredStream
 from zoo.inference.output import claim_folder, write_json, write_text
 from zoo.inference.pipeline import INITIAL, run_model
 from zoo.inference.prediction import Prediction
-from zoo.inference.rendering import render_mixture
+from zoo.inference.saliency_outputs import (
+    SALIENCY_OUTPUTS,
+    open_stream,
+    output_candidates,
+    output_map,
+    saliency_output,
+)
 from zoo.inference.stream import Stream
 from zoo.models.loading import load
 from zoo.visualize.film import SaliencyFilm
@@ -30,12 +38,13 @@ FILES = {
     "maps": "maps.npz",
     "candidates": "candidates.csv",
     "arrays": "prediction.npz",
+    "saliency": "saliency.npy",
     "summary": "prediction.json",
 }
 
 
 def predict(
-    model: keras.Model | Stream | str | os.PathLike,
+    model: keras.Model | Stream | ClipMaps | str | os.PathLike,
     video: Video | str | os.PathLike,
     *,
     output: str | os.PathLike | None = None,
@@ -46,24 +55,33 @@ def predict(
     film: bool = True,
     size: tuple[int, int] | None = None,
     precision: str | None = None,
+    stride: int = 1,
+    flow: str | Callable | None = None,
+    classes: Sequence[str] | None = None,
     mirror: bool = False,
     overwrite: bool = False,
     progress: bool = True,
-) -> Prediction:
-    """Where people look in each frame of a video of any length and size.
+) -> Prediction | ActionPrediction:
+    """Where people look in each frame of a video, or what action it shows and why.
 
     The video is decoded, fed to the model and drawn piece by piece, all three at once; the
     recurrent state is carried on, so the result is that of the whole video in one call. Memory
     does not grow with the video but for the outputs themselves, about 1 KB a frame.
 
+    A model of actions, such as `zoo.soft_attention()`, names the action instead and shows its
+    attention to places and moments; `initial`, `chunk`, `maps`, `candidates` and `flow` are not
+    for it.
+
     Args:
-        model: a model with the output "mixture", such as `zoo.rmdn()`, or a `.keras` file, or
-            a `Stream` of one: then many videos share its compiled graphs.
+        model: a model with the output "mixture" or "saliency", such as `zoo.rmdn()` and
+            `zoo.lsts()`, or with the output "action"; or a `.keras` file; or a `Stream` or
+            `ClipMaps` of a model: then many videos share its compiled graphs.
         video: a video file or a folder of numbered frames.
         output: folder for the files; None writes none. It must be new or empty.
-        initial: what stands for the first 15 frames of a model that looks at clips of 16:
-            "repeat" the first prediction, "pad" the video with its first frame, which also
-            makes videos of fewer than 16 frames possible, or "omit" them.
+        initial: what stands for the first 15 frames of a model that looks at clips of 16 (the
+            first 78 for clips of 79): "repeat" the first prediction, "pad" the video with its
+            first frame, which also makes videos of fewer frames possible, or "omit" them. The
+            same is done at the end where the maps are for the clips' middle frames.
         chunk: frames the model is given at a time. It changes memory and speed, not the result.
         maps: "npz" (one float32 array a frame), "png" (one grey picture a frame) or None.
         candidates: how many of the likeliest places of each frame are listed.
@@ -71,12 +89,19 @@ def predict(
         size: (height, width) of maps and film; default the video's, at most 1280 a side.
         precision: "bfloat16" is about twice as fast where the processor has it; None computes
             as the model was built.
+        stride: of models of clips: a map is predicted for every so many frames, and for the
+            last one; those between are interpolated. Of models of actions that take blocks of
+            frames: a block begins at every so many frames.
+        flow: of models of optical flow: "dis", "tvl1" or a function, see
+            `zoo.datasets.flow.video_flow`; None: as the model was trained.
+        classes: the names of the actions, such as `zoo.datasets.moving_targets.CLASSES`.
         mirror: predict the video's mirror image too, and give the mean; takes twice the time.
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a bar with the time left.
 
     Returns:
-        A `Prediction`: the arrays, and the paths of the files.
+        A `Prediction`, or of actions an `ActionPrediction`: the arrays, and the paths of the
+        files.
 
     Example:
 
@@ -94,22 +119,45 @@ def predict(
     if size is not None and min(size) < 1:
         raise ValueError(f"`size` must be positive. Received: size={size}")
     video = video if isinstance(video, Video) else open_video(video)
-    stream = _stream(model, precision, mirror)
+    size = size or _default_size(video.height, video.width)
+    model = load(model) if isinstance(model, (str, os.PathLike)) else model
+    if isinstance(model, keras.Model) and _names_actions(model):
+        if mirror:
+            raise ValueError(
+                "`mirror` needs a model whose only output is 'mixture'. Received: the outputs "
+                f"{sorted(model.output)}"
+            )
+        return predict_action(
+            model,
+            video,
+            output=output,
+            classes=classes,
+            stride=stride,
+            film=film,
+            size=size,
+            precision=precision,
+            overwrite=overwrite,
+        )
+    if classes is not None:
+        raise ValueError("`classes` is for models with the output 'action'. Received: another one")
+    options = {"precision": precision, "stride": stride, "flow": flow, "mirror": mirror}
+    stream = _stream(model, options)
     total = video.num_frames  # decodes once: a video that ends early is known before any work
-    if total <= stream.missing and initial != "pad":
+    least = stream.missing + stream.trailing + 1
+    if total < least and initial != "pad":
         raise ValueError(
-            f"The video must have at least {stream.missing + 1} frames for this model; "
+            f"The video must have at least {least} frames for this model; "
             'initial="pad" repeats its first frame as often as is missing. '
             f"Received: {video.path}, {total} frames"
         )
-    size = size or _default_size(video.height, video.width)
     folder = None
     if output is not None:
         names = [*FILES.values(), "maps"]
         folder = claim_folder(output, overwrite=overwrite, known=names)
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        sink = _Sink(candidates, size)
+        kept = stack.enter_context(KeptOutputs(folder))
+        sink = _Sink(candidates, size, kept)
         if folder is not None:
             if maps is not None:
                 path = folder / (FILES["maps"] if maps == "npz" else "maps")
@@ -133,47 +181,44 @@ def predict(
         )
         for piece in stack.enter_context(contextlib.closing(pieces)):
             writer.put(piece)
-            bar.advance(task, _length(piece, stream.missing))
+            bar.advance(task, piece.count)
         writer.finish()
+        outputs = kept.finish()
     seconds = time.perf_counter() - start
     prediction = Prediction(
         video=str(video.path),
         frames=np.asarray(sink.frames, np.int64),
-        outputs={name: np.concatenate(parts) for name, parts in sink.outputs.items()},
+        outputs=outputs,
         candidates=sink.candidates,
         num_frames=total,
         fps=float(video.fps),
         height=video.height,
         width=video.width,
-        files=sink.files,
+        files={**sink.files, **kept.files},
     )
     if folder is not None:
         _write_arrays(prediction, folder)
-        _write_summary(prediction, folder, size, initial, precision, seconds)
+        facts = {"initial": initial, "stride": stride, "precision": precision or "as built"}
+        _write_summary(prediction, folder, size, facts, seconds)
     return prediction
 
 
-def _stream(model, precision, mirror) -> Stream:
-    if isinstance(model, Stream):
-        stream = model
-    else:
-        model = model if isinstance(model, keras.Model) else load(model)
-        stream = (MirroredStream if mirror else Stream)(model, precision=precision)
-    if "mixture" not in stream.output_names:
-        raise ValueError(
-            "A model must have an output named 'mixture' for a saliency film. Received: a model "
-            f"with the outputs {sorted(stream.output_names)}"
-        )
+def _stream(model, options) -> Stream | ClipMaps:
+    if isinstance(model, keras.Model):
+        saliency_output(model.output if isinstance(model.output, dict) else ())
+    stream = open_stream(model, **options)
+    saliency_output(stream.output_names)
     return stream
+
+
+def _names_actions(model) -> bool:
+    names = set(model.output) if isinstance(model.output, dict) else set()
+    return "action" in names and not names & set(SALIENCY_OUTPUTS)
 
 
 def _default_size(height: int, width: int) -> tuple[int, int]:
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _length(piece, missing):
-    return len(piece.outputs["mixture"]) if piece.outputs is not None else missing
 
 
 def _progress(shown: bool) -> Progress:
@@ -186,14 +231,14 @@ def _progress(shown: bool) -> Progress:
 class _Sink:
     """Takes pieces: keeps the small arrays, writes maps and film."""
 
-    def __init__(self, num_candidates: int, size: tuple[int, int]):
+    def __init__(self, num_candidates: int, size: tuple[int, int], kept: KeptOutputs):
         self.num_candidates = num_candidates
         self.size = size
         self.maps: MapWriter | None = None
         self.film: SaliencyFilm | None = None
         self.files: dict[str, str] = {}
         self.frames: list[int] = []
-        self.outputs: dict[str, list[np.ndarray]] = {}
+        self.kept = kept
         self.candidates: list[np.ndarray] = []
 
     def write(self, piece) -> None:
@@ -202,18 +247,14 @@ class _Sink:
                 for frame in piece.frames:
                     self.film.write(frame, None)
             return
-        mixtures = piece.outputs["mixture"]
-        self.frames.extend(range(piece.start, piece.start + len(mixtures)))
-        for name, values in piece.outputs.items():
-            self.outputs.setdefault(name, []).append(values)
-        for index, mixture in enumerate(mixtures):
-            places = np.zeros((0, 3), np.float32)
-            if self.num_candidates:
-                places = mixture_candidates(mixture, max_candidates=self.num_candidates)
+        self.frames.extend(range(piece.start, piece.start + piece.count))
+        self.kept.add(piece.outputs)
+        for index in range(piece.count):
+            places = output_candidates(piece.outputs, index, self.num_candidates)
             self.candidates.append(places)
             if self.maps is None and self.film is None:
                 continue
-            saliency = render_mixture(mixture, *self.size)
+            saliency = output_map(piece.outputs, index, *self.size)
             if self.maps is not None:
                 self.maps.write(piece.start + index, saliency)
             if self.film is not None:
@@ -269,7 +310,8 @@ def _write_arrays(prediction: Prediction, folder) -> None:
     part = folder / f".{FILES['arrays']}.{os.getpid()}.part"
     try:
         with open(part, "wb") as file:
-            np.savez(file, frames=prediction.frames, **prediction.outputs)
+            small = {n: v for n, v in prediction.outputs.items() if n not in prediction.files}
+            np.savez(file, frames=prediction.frames, **small)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -277,7 +319,7 @@ def _write_arrays(prediction: Prediction, folder) -> None:
     prediction.files["arrays"] = str(path)
 
 
-def _write_summary(prediction, folder, size, initial, precision, seconds) -> None:
+def _write_summary(prediction, folder, size, facts, seconds) -> None:
     prediction.files["summary"] = str(folder / FILES["summary"])
     summary = {
         "video": prediction.video,
@@ -288,8 +330,7 @@ def _write_summary(prediction, folder, size, initial, precision, seconds) -> Non
         "width": prediction.width,
         "map_height": size[0],
         "map_width": size[1],
-        "initial": initial,
-        "precision": precision or "as built",
+        **facts,
         "seconds": round(seconds, 3),
         "seconds_a_frame": round(seconds / prediction.num_frames, 5),
         "outputs": {name: list(value.shape) for name, value in prediction.outputs.items()},

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zoo.inference.rendering import render_mixture
+from zoo.inference.saliency_outputs import output_map
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,12 @@ class Prediction:
     Attributes:
         video: path of the video.
         frames: (n,) numbers of the frames with a prediction, from 0.
-        outputs: name to array (n, ...): for `zoo.rmdn()`, "mixture" (n, C, 6).
+        outputs: name to array (n, ...): for `zoo.rmdn()`, "mixture" (n, C, 6); for `zoo.lsts()`,
+            "saliency" (n, height, width), float16, mapped from a file.
         candidates: n arrays (k, 3): x, y in [0, 1] and the share of the likeliest places.
         num_frames, fps, height, width: of the video.
-        files: what was written, kind to path: "film", "maps", "candidates", "arrays", "summary".
+        files: what was written, kind to path: "film", "maps", "candidates", "arrays",
+            "saliency", "summary".
 
     Example:
 
@@ -48,10 +50,4 @@ class Prediction:
                 f"`frame` must be one of the {len(self.frames)} frames with a prediction. "
                 f"Received: frame={frame}"
             )
-        if "mixture" not in self.outputs:
-            raise ValueError(
-                "A map is made from an output named 'mixture'. Received: outputs "
-                f"{sorted(self.outputs)}"
-            )
-        mixture = self.outputs["mixture"][place]
-        return render_mixture(mixture, height or self.height, width or self.width)
+        return output_map(self.outputs, place, height or self.height, width or self.width)

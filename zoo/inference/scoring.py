@@ -13,9 +13,11 @@ from zoo.datasets.record import Record
 from zoo.datasets.truth import truth_maps
 from zoo.datasets.video import Video, open_video
 from zoo.inference import baselines
+from zoo.inference.clip_maps import ClipMaps
 from zoo.inference.evaluation import METRICS
 from zoo.inference.pipeline import run_model
-from zoo.inference.rendering import render_mixture, render_mixtures
+from zoo.inference.rendering import render_mixture
+from zoo.inference.saliency_outputs import output_maps
 from zoo.inference.stream import Stream
 from zoo.metrics import saliency_metrics
 from zoo.visualize.report import filmstrip
@@ -44,7 +46,7 @@ def digest(*parts) -> str:
 class Scorer:
     """Measures all methods on a video; see `zoo.evaluate` for the arguments."""
 
-    streams: dict[str, Stream]
+    streams: dict[str, Stream | ClipMaps]
     baselines: tuple[str, ...]
     bias: np.ndarray | None
     points: dict[str, np.ndarray]
@@ -74,22 +76,24 @@ class Scorer:
                 f"{record.name!r}, {video.num_frames} frames, gaze of {fixations.num_frames}"
             )
         height, width = _map_size(video.height, video.width, self.map_side)
-        first = 0
-        if self.initial == "omit":
-            first = max((stream.missing for stream in self.streams.values()), default=0)
-        if video.num_frames <= first:
+        before = max((stream.missing for stream in self.streams.values()), default=0)
+        after = max((stream.trailing for stream in self.streams.values()), default=0)
+        if video.num_frames <= before + after and self.initial != "pad":
             raise ValueError(
-                f"A video must have at least {first + 1} frames for this model, or "
+                f"A video must have at least {before + after + 1} frames for this model, or "
                 f'initial="pad". Received: {record.name!r}, {video.num_frames} frames'
             )
-        used = np.flatnonzero(fixations.per_frame[first:]) + first
+        first, stop = 0, video.num_frames
+        if self.initial == "omit":
+            first, stop = before, video.num_frames - after
+        used = np.flatnonzero(fixations.per_frame[first:stop]) + first
         shown = used[np.linspace(0, len(used) - 1, SHOWN).astype(int)] if len(used) else used
         measure = _Measure(self, record, used, shown, height, width)
         for name, stream in self.streams.items():
             measure.add(name, self._model_maps(stream, video, height, width), fixations)
         for name in self.baselines:
             self._add_baseline(measure, name, record, video, fixations)
-        empty = np.flatnonzero(fixations.per_frame[first:] == 0) + first
+        empty = np.flatnonzero(fixations.per_frame[first:stop] == 0) + first
         frames = {"frame": np.arange(video.num_frames), "fixations": fixations.per_frame}
         frames.update(measure.values)
         result = {
@@ -114,11 +118,10 @@ class Scorer:
     def _model_maps(self, stream, video, height, width) -> baselines.Maps:
         for piece in run_model(stream, video, initial=self.initial, chunk=self.chunk):
             if piece.outputs is not None:
-                mixtures = piece.outputs["mixture"]
-                numbers = np.arange(piece.start, piece.start + len(mixtures))
-                for start in range(0, len(mixtures), baselines.PIECE):
+                numbers = np.arange(piece.start, piece.start + piece.count)
+                for start in range(0, piece.count, baselines.PIECE):
                     part = slice(start, start + baselines.PIECE)
-                    yield numbers[part], render_mixtures(mixtures[part], height, width)
+                    yield numbers[part], output_maps(piece.outputs, part, height, width)
 
     def reference(self, height: int, width: int) -> np.ndarray:
         """The density that information gain is counted from."""

@@ -25,6 +25,7 @@ class Stream:
     Attributes:
         delay: outputs lag so many frames behind the frames fed.
         missing: the first so many frames have no output.
+        trailing: nor have the last so many, here none.
 
     Example:
 
@@ -35,6 +36,8 @@ class Stream:
     mixture = stream.finish()["mixture"]
     ```
     """
+
+    trailing = 0
 
     def __init__(self, model: keras.Model, *, precision: str | None = None):
         model = adapt(model, precision=precision)

@@ -101,6 +101,7 @@ def lsts(
     image_size: int | tuple[int, int] = 224,
     output_size: tuple[int, int] = (360, 640),
     target: str = "last",
+    flow: dict | None = None,
     backbone: str | keras.Model | dict[str, keras.Model] | None = "i3d",
     feature_shape: tuple[int, int, int, int] | None = None,
     width: float = 1.0,
@@ -126,6 +127,7 @@ def lsts(
         output_size: (height, width) of the map. The transposed convolutions stop where both
             sides are reached, and the map is resized where it is larger.
         target: The frame the map is for, `"last"` or `"centre"`, see `zoo.layers.SaliencyMap`.
+        flow: How the flow is computed, kept in the model for `zoo.predict`, see there too.
         backbone: `"i3d"`; a model of the one stream, or a dict of stream to model, that maps a
             clip to (batch, time, height, width, channels); or None for cached features, the
             output of `lsts_features` (for both streams, concatenated on the channels).
@@ -196,7 +198,9 @@ def lsts(
             features.append(extractor(inputs[stream], **call))
         x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
         inputs = inputs if len(names) > 1 else inputs[names[0]]
-    head = _head(x.shape[1:], variant, output_size, target, width, weight_decay)
+    head = _head(
+        x.shape[1:], variant, output_size, {"target": target, "flow": flow}, width, weight_decay
+    )
     model = keras.Model(inputs, {"saliency": head(x)}, name=name)
     if weights is not None:
         from zoo.weights import load_weights
@@ -229,7 +233,7 @@ def _default_feature_shape(names, options) -> tuple[int, ...]:
     return (*pooled, channels * len(names))
 
 
-def _head(feature_shape, variant, output_size, target, width, weight_decay) -> keras.Model:
+def _head(feature_shape, variant, output_size, facts, width, weight_decay) -> keras.Model:
     released = variant == "released"
     regularizer = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
 
@@ -271,5 +275,5 @@ def _head(feature_shape, variant, output_size, target, width, weight_decay) -> k
             break
     if released:
         x = layers.Conv2D(1, 1, kernel_regularizer=regularizer, name="map_convolution")(x)
-    x = SaliencyMap(*output_size, target, name="saliency")(x)
+    x = SaliencyMap(*output_size, **facts, name="saliency")(x)
     return keras.Model(inputs, x, name="head")

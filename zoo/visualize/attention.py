@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -123,21 +124,31 @@ def temporal_curve(
 
 def attention_film(
     path: str | os.PathLike,
-    frames: np.ndarray,
+    frames: Iterable[np.ndarray],
     spatial: np.ndarray | None = None,
     temporal: np.ndarray | None = None,
     *,
     fps: float = 25.0,
 ) -> None:
-    """The video with its heat maps; below each frame the temporal strip, the moment marked."""
-    count, height, width = frames.shape[:3]
-    _check_length("spatial", spatial, count, 0)
+    """The video with its heat maps; below each frame the temporal strip, the moment marked.
+
+    `frames` is read one by one: `video.frames()` of a long video needs no memory.
+    """
+    given = spatial if spatial is not None else temporal
+    if given is None:
+        raise ValueError("`spatial` or `temporal` must be given. Received: neither")
+    count = len(given) if spatial is not None or np.ndim(given) == 1 else np.shape(given)[-1]
     weights = _mean_weights(temporal, count)
     below = 0 if weights is None else STRIP
     top = 1.0 if spatial is None else float(np.max(spatial)) or 1.0
+    frames = iter(frames)
+    first = next(frames)
+    height, width = first.shape[:2]
     with VideoWriter(path, fps=fps, height=height + below, width=width) as writer:
-        for at in range(count):
-            picture = frames[at]
+        at = -1
+        for at, picture in enumerate(itertools.chain([first], frames)):
+            if at == count:
+                break
             if spatial is not None:
                 strength = 0.75 * float(np.max(spatial[at])) / top
                 picture = overlay(picture, spatial[at], strength=strength)
@@ -147,6 +158,11 @@ def attention_film(
                 strip[:, place] = PREDICTED
                 picture = np.concatenate([picture, strip], axis=0)
             writer.write(np.ascontiguousarray(picture))
+        if at + 1 != count:
+            raise ValueError(
+                "Attention must have one entry a frame. "
+                f"Received: {count} entries for {'more' if at == count else at + 1} frames"
+            )
 
 
 def write_attention(
@@ -182,14 +198,15 @@ def write_attention(
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "attention.mp4", folder / "attention.png"]
     attention_film(paths[0], frames, spatial, temporal, fps=fps)
-    _write_png(paths[1], attention_picture(frames, spatial, temporal, boxes=boxes))
+    write_png(paths[1], attention_picture(frames, spatial, temporal, boxes=boxes))
     if temporal is not None:
         paths.append(folder / "when.png")
-        _write_png(paths[2], temporal_curve(temporal, segments=segments))
+        write_png(paths[2], temporal_curve(temporal, segments=segments))
     return paths
 
 
-def _write_png(path: Path, picture: np.ndarray) -> None:
+def write_png(path: Path, picture: np.ndarray) -> None:
+    """Writes an RGB picture."""
     if not cv2.imwrite(str(path), picture[..., ::-1]):
         raise ValueError(f"A picture must be writable. Received: path={path}")
 
