@@ -9,7 +9,7 @@ import csv
 from pathlib import Path
 
 from zoo.datasets.checks import require_files, require_split
-from zoo.datasets.listing import Listing, lines_of, settle
+from zoo.datasets.listing import Listing, files_below, lines_of, no_garbage, settle
 from zoo.datasets.moments_classes import CLASSES
 from zoo.datasets.record import Description, Record
 
@@ -43,12 +43,14 @@ def load(
         partial: Accept fewer videos than published.
     """
     require_split(split, FOLDERS)
-    found = listing(root, split=split, least_votes=least_votes)
+    found = listing(root, split=split, least_votes=least_votes, surplus=False)
     return settle(found, split, partial=partial or least_votes > 0)
 
 
-def listing(root: str | Path, *, split: str | None = None, least_votes: int = 0) -> Listing:
-    """All clips by the csv files."""
+def listing(
+    root: str | Path, *, split: str | None = None, least_votes: int = 0, surplus: bool = True
+) -> Listing:
+    """All clips by the csv files, and with `surplus` those that are in no csv file."""
     root = Path(root)
     splits = list(FOLDERS) if split is None else [split]
     tables = {name: root / f"{FOLDERS[name]}Set.csv" for name in splits}
@@ -56,10 +58,17 @@ def listing(root: str | Path, *, split: str | None = None, least_votes: int = 0)
     _check_numbers(root / "moments_categories.txt")
     number = {name: at for at, name in enumerate(CLASSES)}
     records: list[Record] = []
-    for name, table in tables.items():
-        records += _records(table, f"{root}/{FOLDERS[name]}", name, number, least_votes)
+    with no_garbage():
+        for name, table in tables.items():
+            records += _records(table, f"{root}/{FOLDERS[name]}", name, number, least_votes)
     published = {} if least_votes else {name: DESCRIPTION.counts[name] for name in splits}
-    return Listing("Moments in Time", records, published)
+    more: list[str] = []
+    if surplus and not least_votes:
+        named = {record.video for record in records}
+        for name in splits:
+            there = files_below(root / FOLDERS[name], (".mp4",), 1)
+            more += [path for path in there if path not in named]
+    return Listing("Moments in Time", records, published, more)
 
 
 def _records(

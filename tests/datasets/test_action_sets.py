@@ -211,6 +211,8 @@ def test_moments(tmp_path):
         records = moments.load(tmp_path, partial=True)
     assert [moments.CLASSES[r.label] for r in records] == ["playing+music"] * 4 + ["clapping"]
     assert records[0].video == str(tmp_path / "training" / "playing+music" / "x [0]#.mp4")
+    trees.touch(tmp_path / "training" / "clapping" / "new.mp4")
+    assert moments.listing(tmp_path).surplus == [str(tmp_path / "training/clapping/new.mp4")]
     names = data_dir("annotations", "moments_categories_names.txt").read_text().split()
     assert tuple(names) == moments.CLASSES
     (tmp_path / "trainingSet.csv").write_text("a/b.mp4,nonsense,3,1\n")
