@@ -18,7 +18,7 @@ import tyro
 
 from zoo.datasets.check_report import Counts, Report
 from zoo.datasets.check_videos import Looked, look
-from zoo.datasets.listing import ALL, Listing, missing_paths, needed_files
+from zoo.datasets.listing import ALL, Listing, missing_paths, needed_files, shown
 from zoo.datasets.record import Record
 
 __all__ = ["check", "check_dataset"]
@@ -117,6 +117,11 @@ def check_dataset(
         missing=absent,
         surplus=sorted({path for listing in listings for path in listing.surplus}),
         lost=sorted({path for listing in listings for path in listing.lost}),
+        errors=[
+            f"{listing.name} names {len(twice)} videos more than once: {shown(twice)}"
+            for listing in listings
+            if (twice := listing.repeated())
+        ],
         findings=findings,
         notes=list(dict.fromkeys(note for listing in listings for note in listing.notes)),
         looked=len(chosen),

@@ -81,6 +81,13 @@ class Listing:
                 )
         return wrong
 
+    def repeated(self) -> list[str]:
+        """The names that several records have: videos that the lists name more than once."""
+        names = [record.name for record in self.records]
+        if len(set(names)) == len(names):
+            return []
+        return sorted(name for name, count in Counter(names).items() if count > 1)
+
     def counts_line(self, splits: Iterable[str] | None = None) -> str:
         """The counts of all splits beside the published ones, in one line."""
         parts = []
@@ -100,6 +107,12 @@ def settle(listing: Listing, split: str | None = None, *, partial: bool = False)
     known = dict.fromkeys(r.split for r in listing.records if r.split is not None)
     known.update(dict.fromkeys(name for name in listing.published if name != ALL))
     require_split(split, known)
+    twice = listing.repeated()
+    if twice:
+        raise ValueError(
+            f"The lists of {listing.name} must name a video once. Received: {len(twice)} "
+            f"named more often: {shown(twice)}"
+        )
     records = listing.of_split(split)
     splits = None if split is None else (split,)
     LOG.info("%s", listing.counts_line(splits))
