@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 SHOWN = 10
@@ -10,21 +10,16 @@ SHOWN = 10
 
 def require_files(paths: Iterable[str | Path], what: str) -> None:
     """Raise an error that counts and names the files and folders that are missing."""
-    missing = [str(path) for path in paths if not Path(path).exists()]
+    require_there([str(path) for path in paths if not Path(path).exists()], what)
+
+
+def require_there(missing: Sequence[str], what: str) -> None:
+    """Raise an error that counts and names what is missing, if anything is."""
     if missing:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise FileNotFoundError(
             f"All files of {what} must be there. Received: {len(missing)} missing: "
             f"{', '.join(missing[:SHOWN])}{more}"
-        )
-
-
-def require_count(found: int, published: int, what: str, *, partial: bool) -> None:
-    """Raise an error where a split has not the published number of videos."""
-    if found != published and not (partial and 0 < found < published):
-        raise FileNotFoundError(
-            f"{what} must have {published} videos; `partial=True` takes a part of them. "
-            f"Received: {found} videos"
         )
 
 

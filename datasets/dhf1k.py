@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.datasets.checks import require_count, require_files, require_split
+from zoo.datasets.checks import require_files
+from zoo.datasets.eye_tracks import dhf1k_gaze
 from zoo.datasets.gaze import GazeSource
+from zoo.datasets.listing import Listing, settle
 from zoo.datasets.record import Description, Record
 from zoo.datasets.ucf_sports import fixation_folder
 
-__all__ = ["CLASSES", "DESCRIPTION", "MAP_SIGMA", "load"]
+__all__ = ["CLASSES", "DESCRIPTION", "MAP_SIGMA", "listing", "load"]
 
 CLASSES: tuple[str, ...] = ()
 RANGES = {"train": range(1, 601), "validation": range(601, 701), "test": range(701, 1001)}
 MAP_SIGMA = 12.74  # pixels at 640x360: a full width at half maximum of 30
+SIZE = (360, 640)
 
 DESCRIPTION = Description(
     name="dhf1k",
@@ -28,7 +31,13 @@ DESCRIPTION = Description(
 )
 
 
-def load(root: str | Path, split: str | None = None, *, partial: bool = False) -> list[Record]:
+def load(
+    root: str | Path,
+    split: str | None = None,
+    *,
+    raw_gaze: str | Path | None = None,
+    partial: bool = False,
+) -> list[Record]:
     """Records of "train", "validation", "test", or all with None.
 
     The annotation of the test split is held out by its authors: those records have no gaze.
@@ -36,45 +45,48 @@ def load(root: str | Path, split: str | None = None, *, partial: bool = False) -
     Args:
         root: Folder with `video` and `annotation`.
         split: "train", "validation", "test" or None.
+        raw_gaze: Folder of the viewers' recordings (`P001/P001_Trail0001.txt`), which are then
+            taken instead of the fixation maps: they tell the viewers apart.
         partial: Accept fewer videos than published.
     """
-    require_split(split, RANGES)
+    return settle(listing(root, raw_gaze=raw_gaze), split, partial=partial)
+
+
+def listing(root: str | Path, *, raw_gaze: str | Path | None = None) -> Listing:
+    """All thousand videos, by their numbers."""
     root = Path(root)
     require_files([root], "DHF1K")
+    raw = None if raw_gaze is None else dhf1k_gaze(raw_gaze)
     records = []
-    for name in [split] if split else list(RANGES):
-        found = {number: video for number in RANGES[name] if (video := _video(root, number))}
-        if found or not (partial and split is None):
-            require_count(len(found), len(RANGES[name]), f"DHF1K {name}", partial=partial)
-        if name != "test":
-            require_files(
-                [root / "annotation" / f"{number:04d}" / "fixation" for number in found],
-                f"DHF1K {name}",
+    for split, numbers in RANGES.items():
+        for number in numbers:
+            folder = root / "annotation" / f"{number:04d}"
+            if split == "test" and not (folder / "fixation").is_dir():
+                gaze = None
+            elif raw is not None:
+                where = str(Path(raw_gaze) / f"P001/P001_Trail{number:04d}.txt")
+                gaze = raw.get(number, GazeSource((where,)))  # named as missing
+            else:
+                gaze = GazeSource((str(fixation_folder(folder)),), format="maps")
+            maps = folder / "maps"
+            records.append(
+                Record(
+                    name=f"{number:04d}",
+                    video=_video(root, number),
+                    split=split,
+                    gaze=gaze,
+                    truth_maps=str(maps) if maps.is_dir() else None,
+                    dataset="dhf1k",
+                )
             )
-        records += [_record(root, number, video, name) for number, video in found.items()]
-    return records
+    return Listing("DHF1K", records, DESCRIPTION.counts, size=SIZE)
 
 
-def _video(root: Path, number: int) -> Path | None:
+def _video(root: Path, number: int) -> str:
     places = (
-        root / "video" / f"{number:03d}.AVI",
-        root / "video" / f"{number:03d}.avi",
-        root / "video" / f"{number:04d}",
-        root / "annotation" / f"{number:04d}" / "images",
+        f"{root}/video/{number:03d}.AVI",
+        f"{root}/video/{number:03d}.avi",
+        f"{root}/video/{number:04d}",
+        f"{root}/annotation/{number:04d}/images",
     )
-    return next((place for place in places if place.exists()), None)
-
-
-def _record(root: Path, number: int, video: Path, split: str) -> Record:
-    folder = root / "annotation" / f"{number:04d}"
-    gaze = None
-    if (folder / "fixation").is_dir():
-        gaze = GazeSource((str(fixation_folder(folder)),), format="maps")
-    return Record(
-        name=f"{number:04d}",
-        video=str(video),
-        split=split,
-        gaze=gaze,
-        truth_maps=str(folder / "maps") if (folder / "maps").is_dir() else None,
-        dataset="dhf1k",
-    )
+    return next((place for place in places if Path(place).exists()), places[0])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zoo.datasets.gaze_csv import CsvFormat, read_csv
+from zoo.datasets.gaze_forms import FORMS, read_form
 from zoo.datasets.gaze_maps import read_maps
 from zoo.datasets.record import Record
 from zoo.datasets.video import open_video
@@ -27,9 +28,10 @@ class GazeSource:
 
     Args:
         paths: Files (csv: one for all viewers or one a viewer), or one folder of binary maps.
-        format: "csv" or "maps" (a folder of png pictures or mat files, one a frame).
+        format: "csv" (tables of text), "maps" (a folder of png pictures or mat files, one a
+            frame), or a form of one publisher: "vig", "diem", "ledov", "coutrot".
         csv: What the columns of a csv mean.
-        key: Name of the map in a mat file.
+        key: Name of the map in a mat file of "maps", of the clip in the file of "coutrot".
     """
 
     paths: tuple[str, ...]
@@ -38,10 +40,20 @@ class GazeSource:
     key: str = "I"
 
     def __post_init__(self) -> None:
-        if self.format not in ("csv", "maps"):
-            raise ValueError(f'`format` must be "csv" or "maps". Received: format={self.format!r}')
+        if self.format not in ("csv", "maps", *FORMS):
+            raise ValueError(
+                f"`format` must be one of {('csv', 'maps', *FORMS)}. "
+                f"Received: format={self.format!r}"
+            )
         if isinstance(self.paths, str):
             object.__setattr__(self, "paths", (self.paths,))
+
+    @property
+    def timed(self) -> bool:
+        """Whether the times of the video's frames are needed to read it."""
+        if self.format == "csv":
+            return self.csv.frame is None
+        return self.format in ("vig", "diem", "ledov")
 
 
 @dataclass(frozen=True)
@@ -205,8 +217,8 @@ def read_fixations(
     if record.gaze is None:
         raise ValueError(f"The record must have gaze. Received: record {record.name!r} without")
     part = fps is not None or record.start is not None or record.end is not None
-    by_time = record.gaze.format == "csv" and record.gaze.csv.frame is None
-    known = None not in (num_frames, width, height) and (frame_times is not None or not by_time)
+    given = frame_times is not None or not record.gaze.timed
+    known = None not in (num_frames, width, height) and given
     taken = None
     if part or not known:
         video = open_video(record.video, fps=fps, start=record.start, end=record.end)
@@ -214,17 +226,15 @@ def read_fixations(
         num_frames, height, width = len(times), video.height, video.width
         frame_times = times if frame_times is None else frame_times
         taken = video.source_indices if part else None
-    if record.gaze.format == "csv":
-        columns, issues = read_csv(
-            record.gaze.paths,
-            record.gaze.csv,
-            num_frames=num_frames,
-            width=width,
-            height=height,
-            frame_times=frame_times,
-        )
+    gaze, size = record.gaze, {"num_frames": num_frames, "width": width, "height": height}
+    if gaze.format == "csv":
+        columns, issues = read_csv(gaze.paths, gaze.csv, **size, frame_times=frame_times)
+    elif gaze.format == "maps":
+        columns, issues = read_maps(gaze.paths[0], gaze.key, num_frames=num_frames)
     else:
-        columns, issues = read_maps(record.gaze.paths[0], record.gaze.key, num_frames=num_frames)
+        columns, issues = read_form(
+            gaze.format, gaze.paths, gaze.key, **size, frame_times=frame_times
+        )
     fixations = Fixations(**columns, num_frames=num_frames, issues=issues)
     if taken is not None:
         fixations = fixations.take(taken)

@@ -1,10 +1,11 @@
-"""Gaze in csv files: what the columns mean, and from screen to video coordinates."""
+"""Gaze in tables of text: what the columns mean, and from screen to video coordinates."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ class CsvFormat:
         frame: Column of the frame number; None where `time` says it.
         time: Column of the time since the video's beginning; used when `frame` is None.
         viewer: Column of the viewer (any text); None: every file is one viewer.
+        file_viewer: With `viewer` None, a regular expression whose first group, found in the
+            file's name, is the viewer; None takes the whole name.
         first_frame: Number of the first frame: 0 or 1.
         time_unit: "s", "ms" or "us".
         units: "pixels", or "fraction" (0 to 1 of the width and height).
@@ -32,7 +35,11 @@ class CsvFormat:
         screen: (width, height) of that screen in pixels.
         keep: Pairs of a column and the values of it that count as gaze, e.g.
             (("valid", ("1",)),).
-        delimiter: What stands between the columns.
+        delimiter: What stands between the columns; a blank means any run of blanks and tabs.
+        columns: Names of the columns where the file has no row of names.
+        skip_rows: So many rows at the beginning are passed over.
+        comment: Rows that begin with this are passed over.
+        above: Samples with a coordinate that is not above this number are lost ones.
 
     Example:
         CsvFormat(frame=None, time="t_ms", time_unit="ms", placement="centred", screen=(1024, 768))
@@ -50,6 +57,11 @@ class CsvFormat:
     screen: tuple[float, float] | None = None
     keep: tuple[tuple[str, tuple[str, ...]], ...] = ()
     delimiter: str = ","
+    file_viewer: str | None = None
+    columns: tuple[str, ...] | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    above: float | None = None
 
     def __post_init__(self) -> None:
         if (self.frame is None) == (self.time is None):
@@ -114,6 +126,21 @@ def read_csv(
 ) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """Fixations as columns frame, x, y, viewer, and the counted samples that were left out."""
     parts = [_read_file(path, form) for path in paths]
+    return place(
+        parts, form, num_frames=num_frames, width=width, height=height, frame_times=frame_times
+    )
+
+
+def place(
+    parts: Sequence[dict],
+    form: CsvFormat,
+    *,
+    num_frames: int,
+    width: int,
+    height: int,
+    frame_times: np.ndarray | None = None,
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Samples as read, x, y, moment and viewer each, in frames and fractions of the video."""
     names = [name for part in parts for name in dict.fromkeys(part["viewer"])]
     numbers = viewer_numbers(dict.fromkeys(names))
     viewer = np.array([numbers[name] for part in parts for name in part["viewer"]], np.int64)
@@ -128,6 +155,7 @@ def read_csv(
         units=form.units,
     )
     finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(moment)
+    lost = sum(part.get("lost", 0) for part in parts)
     frame = np.full(len(x), -1, np.int64)
     if form.frame is not None:
         frame[finite] = np.floor(moment[finite]).astype(np.int64) - form.first_frame
@@ -148,6 +176,7 @@ def read_csv(
         "before the first frame": int(np.sum(early)),
         "beyond the video's end": int(np.sum(late)),
         "outside the frame": int(np.sum(timely & ~inside)),
+        "lost by the tracker": lost,
     }
     columns = {"frame": frame[inside], "x": x[inside], "y": y[inside], "viewer": viewer[inside]}
     return columns, {why: count for why, count in issues.items() if count}
@@ -172,8 +201,10 @@ def _read_file(path: str, form: CsvFormat) -> dict:
     if not os.path.isfile(path):
         raise FileNotFoundError(f"A gaze file must exist. Received: {path}")
     with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file, delimiter=form.delimiter, skipinitialspace=True)
-        header = [name.strip() for name in next(rows, [])]
+        rows = _rows(file, form)
+        for _ in range(form.skip_rows):
+            next(rows, None)
+        header = list(form.columns or [name.strip() for name in next(rows, [])])
         wanted = [form.x, form.y, form.frame if form.frame is not None else form.time]
         wanted += [form.viewer] if form.viewer is not None else []
         wanted += [column for column, _ in form.keep]
@@ -184,21 +215,50 @@ def _read_file(path: str, form: CsvFormat) -> dict:
                 f"missing: {missing}. Other names are given by `CsvFormat`."
             )
         table = [row for row in rows if row]
-    place = {name: header.index(name) for name in wanted}
-    short = [number for number, row in enumerate(table, 2) if len(row) < len(header)]
+    first = form.skip_rows + (1 if form.columns else 2)
+    at = {name: header.index(name) for name in wanted}
+    short = [number for number, row in enumerate(table, first) if len(row) < len(header)]
     if short:
         raise ValueError(
             f"Every row of a gaze csv must have {len(header)} columns. Received: {path}, "
             f"{len(short)} shorter rows, first line {short[0]}"
         )
     for column, values in form.keep:
-        at = place[column]
-        table = [row for row in table if row[at].strip() in values]
+        table = [row for row in table if row[at[column]].strip() in values]
     x, y, moment = (
-        np.array([_number(row[place[name]]) for row in table], np.float64) for name in wanted[:3]
+        np.array([_number(row[at[name]]) for row in table], np.float64) for name in wanted[:3]
     )
     if form.viewer is None:
-        viewer = [os.path.splitext(os.path.basename(path))[0]] * len(table)
+        viewer = [file_viewer(path, form.file_viewer)] * len(table)
     else:
-        viewer = [row[place[form.viewer]].strip() for row in table]
-    return {"x": x, "y": y, "moment": moment, "viewer": viewer}
+        viewer = [row[at[form.viewer]].strip() for row in table]
+    part = {"x": x, "y": y, "moment": moment, "viewer": viewer}
+    if form.above is not None:
+        part = kept(part, ~((x <= form.above) | (y <= form.above)))
+    return part
+
+
+def _rows(file: Iterable[str], form: CsvFormat):
+    if form.comment is not None:
+        file = (line for line in file if not line.startswith(form.comment))
+    if form.delimiter == " ":
+        return (line.split() for line in file)
+    return csv.reader(file, delimiter=form.delimiter, skipinitialspace=True)
+
+
+def kept(part: dict, mask: np.ndarray) -> dict:
+    """The samples of the mask; the others are counted as lost."""
+    chosen = {name: part[name][mask] for name in ("x", "y", "moment")}
+    viewer = [name for name, keep in zip(part["viewer"], mask) if keep]
+    return {**chosen, "viewer": viewer, "lost": part.get("lost", 0) + int(np.sum(~mask))}
+
+
+def file_viewer(path: str, pattern: str | None) -> str:
+    """The viewer that a file's name tells."""
+    name = os.path.basename(path)
+    if pattern is None:
+        return os.path.splitext(name)[0]
+    found = re.search(pattern, name)
+    if found is None:
+        raise ValueError(f"The file's name must tell the viewer, by {pattern!r}. Received: {path}")
+    return found[1]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import scipy.io
 
+from zoo.datasets.mat_file import load_mat
 from zoo.datasets.video_source import numbered_files
 
 NO_VIEWER = -1
@@ -18,14 +18,10 @@ def read_map(path: str | Path, key: str = "I") -> np.ndarray:
     """A fixation map as a (height, width) array, above 0 where someone looked."""
     path = Path(path)
     if path.suffix.lower() == ".mat":
-        try:
-            held = scipy.io.loadmat(path)
-        except (ValueError, OSError, NotImplementedError) as error:
-            raise ValueError(f"A mat file must be readable. Received: {path}: {error}") from error
+        held = load_mat(path)
         if key not in held:
-            names = [name for name in held if not name.startswith("__")]
             raise ValueError(
-                f"A fixation mat file must hold `{key}`. Received: {path} with {names}; another "
+                f"A fixation mat file must hold `{key}`. Received: {path} with {[*held]}; another "
                 "name is given by `GazeSource(key=...)`."
             )
         picture = np.asarray(held[key])

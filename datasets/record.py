@@ -34,7 +34,7 @@ class Tube:
     visible: np.ndarray | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One video of a data set: where its frames are and all that is known about it.
 
@@ -50,6 +50,8 @@ class Record:
         start: First second of the video that belongs to the record (None: its beginning).
         end: Second before which the record ends (None: the video's end).
         dataset: Name of the data set.
+        ambiguous: Parts of the video of which the annotators were not sure that they show the
+            action; neither right nor wrong to find.
 
     Example:
         Record(name="clip_1", video="clip_1.mov", split="train", label=3)
@@ -66,6 +68,7 @@ class Record:
     start: float | None = None
     end: float | None = None
     dataset: str = ""
+    ambiguous: tuple[Segment, ...] | None = None
 
 
 @dataclass(frozen=True)

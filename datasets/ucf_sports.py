@@ -5,13 +5,15 @@ ROOT/{training,testing}/Diving-Side-001/{images,maps,fixation}/Diving-Side_001_0
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from zoo.datasets.checks import require_count, require_files, require_split
+from zoo.datasets.checks import require_files
 from zoo.datasets.gaze import GazeSource
+from zoo.datasets.listing import Listing, settle
 from zoo.datasets.record import Description, Record
 
-__all__ = ["CLASSES", "DESCRIPTION", "MAP_SIGMA", "load"]
+__all__ = ["CLASSES", "DESCRIPTION", "MAP_SIGMA", "listing", "load"]
 
 CLASSES = (
     "Diving",
@@ -33,7 +35,7 @@ DESCRIPTION = Description(
     classes=CLASSES,
     counts={"train": 103, "test": 47},
     licence="research use",
-    home_page="https://www.crcv.ucf.edu/data/UCF_Sports_Action.php",
+    home_page="https://github.com/wenguanwang/DHF1K",
     citation="S. Mathe, C. Sminchisescu: Actions in the Eye. IEEE TPAMI 37(7), 2015.",
 )
 
@@ -46,35 +48,50 @@ def load(root: str | Path, split: str | None = None, *, partial: bool = False) -
         split: "train", "test" or None.
         partial: Accept fewer videos than published.
     """
-    require_split(split, FOLDERS)
-    records = []
-    for name in [split] if split else list(FOLDERS):
-        folder = Path(root) / FOLDERS[name]
-        if split is None and partial and not folder.is_dir():
-            continue
-        require_files([folder], f"UCF-Sports {name}")
-        videos = sorted(path for path in folder.iterdir() if path.is_dir())
-        require_count(len(videos), DESCRIPTION.counts[name], f"UCF-Sports {name}", partial=partial)
-        require_files(
-            [video / part for video in videos for part in ("images", "fixation")],
-            f"UCF-Sports {name}",
-        )
-        records += [_record(video, name) for video in videos]
-    return records
+    return settle(listing(root), split, partial=partial)
 
 
-def _record(folder: Path, split: str) -> Record:
-    label = [n for n, name in enumerate(CLASSES) if folder.name.startswith(name)]
-    maps = folder / "maps"
-    return Record(
-        name=folder.name,
-        video=str(folder / "images"),
-        split=split,
-        label=label[0] if label else None,
-        gaze=GazeSource((str(fixation_folder(folder)),), format="maps"),
-        truth_maps=str(maps) if maps.is_dir() else None,
-        dataset="ucf_sports",
-    )
+def listing(root: str | Path) -> Listing:
+    """All videos that are there; the folders are their only list."""
+    return image_listing(root, "UCF-Sports", DESCRIPTION, class_of)
+
+
+def class_of(name: str) -> int | None:
+    """The class that a video's name tells."""
+    plain = name.replace("_", "-")
+    return next((at for at, label in enumerate(CLASSES) if plain.startswith(label)), None)
+
+
+def image_listing(
+    root: str | Path,
+    title: str,
+    description: Description,
+    label_of: Callable[[str], int | tuple[int, ...] | None],
+) -> Listing:
+    """The folders of frames, maps and fixations that are redistributed with DHF1K."""
+    root = Path(root)
+    require_files([root], title)
+    records, odd = [], []
+    for split, name in FOLDERS.items():
+        folder = root / name
+        for video in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if not video.is_dir():
+                odd.append(str(video))
+                continue
+            maps = video / "maps"
+            records.append(
+                Record(
+                    name=video.name,
+                    video=f"{video}/images",
+                    split=split,
+                    label=label_of(video.name),
+                    gaze=GazeSource((str(fixation_folder(video)),), format="maps"),
+                    truth_maps=str(maps) if maps.is_dir() else None,
+                    dataset=description.name,
+                )
+            )
+    gone = [f"no folder {root / name}" for name in FOLDERS.values() if not (root / name).is_dir()]
+    return Listing(title, records, description.counts, odd, gone)
 
 
 def fixation_folder(folder: Path) -> Path:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
-from zoo.datasets.checks import require_files
+from zoo.datasets.checks import require_files, require_there
 from zoo.datasets.gaze import CsvFormat, GazeSource
+from zoo.datasets.listing import (
+    LOG,
+    Listing,
+    files_below,
+    missing_paths,
+    needed_files,
+    no_garbage,
+)
 from zoo.datasets.record import Description, Record
 
-__all__ = ["CLASSES", "DESCRIPTION", "class_names", "load"]
+__all__ = ["CLASSES", "DESCRIPTION", "class_names", "listing", "load"]
 
 CLASSES: tuple[str, ...] = ()  # `class_names(path)` tells those of a table or folder
 COLUMNS = ("video", "name", "label", "split", "gaze", "start", "end")
@@ -43,41 +52,101 @@ def load(
         classes: Names of the classes in the order of their numbers; None: sorted names.
         check_files: Raise an error that counts and names missing files.
     """
-    path = Path(path)
-    require_files([path], "the data set")
-    rows = _folder_rows(path) if path.is_dir() else _table_rows(path)
-    names = tuple(classes) if classes is not None else _names(rows)
-    number = {name: at for at, name in enumerate(names)}
-    unknown = sorted({n for row in rows for n in _parts(row.get("label"))} - set(number))
-    if unknown:
-        raise ValueError(f"Every label must be one of {names}. Received: {unknown[:10]} in {path}")
-    base = path if path.is_dir() else path.parent
-    form = gaze_format or _format_beside(base)
-    splits = {row.get("split") or None for row in rows}
-    if split is not None and split not in splits:
-        raise ValueError(f"`split` must be one of {sorted(map(str, splits))}. Received: {split!r}")
-    chosen = [row for row in rows if split is None or row.get("split") == split]
-    records = [_record(row, base, number, form) for row in chosen]
+    records = _read(path, split, gaze_format=gaze_format, classes=classes)
     if check_files:
-        _check(records, path)
+        require_there(missing_paths(p for r in records for p in needed_files(r)), f"{path}")
+    LOG.info("%s", Listing(f"your own {path}", records).counts_line())
     return records
+
+
+def listing(
+    path: str | Path,
+    *,
+    gaze_format: CsvFormat | None = None,
+    classes: tuple[str, ...] | None = None,
+) -> Listing:
+    """All videos of a table or folder, and the videos below its folder that no row names."""
+    records = _read(path, None, gaze_format=gaze_format, classes=classes)
+    base = Path(path) if Path(path).is_dir() else Path(path).parent
+    named = {os.path.normpath(record.video) for record in records}
+    found = files_below(base, VIDEOS, 4)
+    surplus = [file for file in found if os.path.normpath(file) not in named]
+    without = sum(record.label is None for record in records)
+    notes = [f"{without} rows without a label"] if 0 < without < len(records) else []
+    return Listing("your own", records, surplus=surplus, notes=notes)
 
 
 def class_names(path: str | Path) -> tuple[str, ...]:
     """The classes of a table or folder, sorted: class i has label i."""
+    return _names(set(_columns(Path(path)).get("label", ())))
+
+
+def _read(
+    path: str | Path,
+    split: str | None,
+    *,
+    gaze_format: CsvFormat | None,
+    classes: tuple[str, ...] | None,
+) -> list[Record]:
     path = Path(path)
-    return _names(_folder_rows(path) if path.is_dir() else _table_rows(path))
+    require_files([path], "the data set")
+    held = _columns(path)
+    base = path if path.is_dir() else path.parent
+    form = gaze_format or _format_beside(base)
+    empty = [""] * len(held["video"])
+    columns = [held.get(name, empty) for name in COLUMNS]
+    labels, splits = set(held.get("label", empty)), set(held.get("split", empty))
+    names = _names(labels) if classes is None else tuple(classes)
+    label = _labels(labels, names, path)
+    if split is not None and split not in splits - {""}:
+        known = sorted(name or "None" for name in splits)
+        raise ValueError(f"`split` must be one of {known}. Received: {split!r}")
+    prefix = os.path.join(base, "")
+    with no_garbage():
+        records = [
+            Record(
+                name or os.path.splitext(video)[0],
+                video if os.path.isabs(video) else prefix + video,
+                part or None,
+                label[shown],
+                _gaze(gaze, base, form) if gaze else None,
+                start=_seconds(start, "start", video) if start else None,
+                end=_seconds(end, "end", video) if end else None,
+                dataset="your_own",
+            )
+            for video, name, shown, part, gaze, start, end in zip(*columns)
+            if split is None or part == split
+        ]
+    _check_names(records, path)
+    return records
 
 
-def _names(rows: list[dict[str, str]]) -> tuple[str, ...]:
-    return tuple(sorted({name for row in rows for name in _parts(row.get("label"))}))
+def _names(labels: set[str]) -> tuple[str, ...]:
+    return tuple(sorted({name for text in labels for name in _parts(text)}))
+
+
+def _labels(texts: set[str], names: tuple[str, ...], path: Path) -> dict[str, int | tuple | None]:
+    """Text of a label -> the label, for every text of the table."""
+    number = {name: at for at, name in enumerate(names)}
+    unknown = sorted({name for text in texts for name in _parts(text)} - set(number))
+    if unknown:
+        raise ValueError(f"Every label must be one of {names}. Received: {unknown[:10]} in {path}")
+    found = {text: tuple(number[name] for name in _parts(text)) for text in texts}
+    return {
+        t: None if not held else held[0] if len(held) == 1 else held for t, held in found.items()
+    }
 
 
 def _parts(text: str | None) -> list[str]:
     return [part.strip() for part in text.split("|") if part.strip()] if text else []
 
 
-def _table_rows(path: Path) -> list[dict[str, str]]:
+def _columns(path: Path) -> dict[str, list[str]]:
+    """Column -> its texts, one a row."""
+    return _folder_columns(path) if path.is_dir() else _table_columns(path)
+
+
+def _table_columns(path: Path) -> dict[str, list[str]]:
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, skipinitialspace=True)
         header = [name.strip() for name in next(reader, [])]
@@ -87,35 +156,39 @@ def _table_rows(path: Path) -> list[dict[str, str]]:
                 f"A table of videos must have the column `video` and may have {COLUMNS[1:]}. "
                 f"Received: {path} with {header}"
             )
-        rows = []
+        video, width = header.index("video"), len(header)
+        columns: list[list[str]] = [[] for _ in header]
+        common: dict[str, str] = {}  # one text for all equal ones
+        shared = [name in ("label", "split") for name in header]
         for row in reader:
             if not any(row):
                 continue
-            if len(row) != len(header) or not row[header.index("video")].strip():
+            if len(row) != width or not row[video].strip():
                 raise ValueError(
-                    f"Every row must have {len(header)} columns and a video. Received: {path}, "
+                    f"Every row must have {width} columns and a video. Received: {path}, "
                     f"line {reader.line_num}: {row}"
                 )
-            rows.append({name: text.strip() for name, text in zip(header, row)})
-    if not rows:
+            for text, column, often in zip(row, columns, shared):
+                text = text.strip()
+                column.append(common.setdefault(text, text) if often else text)
+    if not columns[video]:
         raise ValueError(f"A table of videos must have a row. Received: {path} with none")
-    return rows
+    return dict(zip(header, columns))
 
 
-def _folder_rows(root: Path) -> list[dict[str, str]]:
-    rows = []
+def _folder_columns(root: Path) -> dict[str, list[str]]:
+    table = []
     for folder in sorted(child for child in root.iterdir() if child.is_dir()):
         for file in sorted(folder.iterdir()):
             if file.suffix.lower() in VIDEOS or file.is_dir():
                 name = f"{folder.name}/{file.stem}"
-                rows.append({"video": f"{folder.name}/{file.name}", "name": name})
-                rows[-1]["label"] = folder.name
-    if not rows:
+                table.append([name, f"{folder.name}/{file.name}", folder.name])
+    if not table:
         raise ValueError(
             f"A folder of videos must have a subfolder a class with videos {VIDEOS}. "
             f"Received: {root}"
         )
-    return rows
+    return dict(zip(("name", "video", "label"), map(list, zip(*table))))
 
 
 def _format_beside(folder: Path) -> CsvFormat:
@@ -135,53 +208,31 @@ def _format_beside(folder: Path) -> CsvFormat:
         ) from error
 
 
-def _seconds(row: dict[str, str], name: str) -> float | None:
-    text = row.get(name)
-    if not text:
-        return None
+def _seconds(text: str, name: str, video: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(
-            f"`{name}` must be seconds. Received: {text!r} for {row['video']}"
-        ) from None
+        raise ValueError(f"`{name}` must be seconds. Received: {text!r} for {video}") from None
 
 
-def _record(row: dict[str, str], base: Path, number: dict[str, int], form: CsvFormat) -> Record:
-    labels = tuple(number[name] for name in _parts(row.get("label")))
-    return Record(
-        name=row.get("name") or os.path.splitext(row["video"])[0],
-        video=os.path.join(base, row["video"]),
-        split=row.get("split") or None,
-        label=None if not labels else labels[0] if len(labels) == 1 else labels,
-        gaze=_gaze([os.path.join(base, part) for part in _parts(row.get("gaze"))], form),
-        start=_seconds(row, "start"),
-        end=_seconds(row, "end"),
-        dataset="your_own",
-    )
-
-
-def _gaze(paths: list[str], form: CsvFormat) -> GazeSource | None:
+def _gaze(text: str, base: Path, form: CsvFormat) -> GazeSource | None:
+    paths = [os.path.join(base, part) for part in _parts(text)]
     if not paths:
         return None
     if len(paths) == 1 and os.path.isdir(paths[0]):
-        tables = sorted(str(file) for file in Path(paths[0]).glob("*.csv"))
+        tables = files_below(paths[0], (".csv",), 0)
         if not tables:
             return GazeSource((paths[0],), format="maps")
         paths = tables
     return GazeSource(tuple(paths), csv=form)
 
 
-def _check(records: list[Record], path: Path) -> None:
-    names: dict[str, int] = {}
-    for record in records:
-        names[record.name] = names.get(record.name, 0) + 1
-    twice = [name for name, count in names.items() if count > 1]
-    if twice:
-        raise ValueError(
-            f"Names must be there once; the column `name` tells parts of one video apart. "
-            f"Received: {len(twice)} repeated in {path}: {twice[:10]}"
-        )
-    wanted = {record.video for record in records}
-    wanted |= {file for record in records if record.gaze for file in record.gaze.paths}
-    require_files(sorted(wanted), f"the table {path}")
+def _check_names(records: list[Record], path: Path) -> None:
+    if len({record.name for record in records}) == len(records):
+        return
+    counts = Counter(record.name for record in records)
+    twice = [name for name, count in counts.items() if count > 1]
+    raise ValueError(
+        "Names must be there once; the column `name` tells parts of one video apart. "
+        f"Received: {len(twice)} repeated in {path}: {twice[:10]}"
+    )

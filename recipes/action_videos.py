@@ -14,6 +14,10 @@ import numpy as np
 from zoo.datasets.clips import FrameCache
 from zoo.datasets.record import Record
 from zoo.recipes.checkpoint import write_atomically
+from zoo.recipes.named_data import class_names as class_names_of
+from zoo.recipes.named_data import labelled
+
+OWN = ("csv", "moving_targets", "shards")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,8 @@ class ActionVideo:
 
 def load_labelled(dataset: str, data_dir: str | Path, split: str, **options) -> list[Record]:
     """Records with a label of a split; `csv` takes the table's path as folder."""
+    if dataset not in OWN:
+        return labelled(dataset, data_dir, split, **options)
     name = "your_own" if dataset == "csv" else dataset
     module = importlib.import_module(f"zoo.datasets.{name}")
     if dataset == "csv":
@@ -38,6 +44,8 @@ def load_labelled(dataset: str, data_dir: str | Path, split: str, **options) -> 
 
 def class_count(dataset: str, data_dir: str | Path) -> int:
     """Number of classes of a data set."""
+    if dataset not in OWN:
+        return len(class_names_of(dataset, data_dir))
     if dataset == "csv":
         from zoo.datasets.your_own import class_names
 

@@ -11,8 +11,10 @@ import numpy as np
 
 from zoo.datasets.clips import FrameCache
 from zoo.datasets.gaze import read_fixations
+from zoo.datasets.listing import show_counts
 from zoo.datasets.record import Record
 from zoo.recipes.features import video_key
+from zoo.recipes.named_data import WITHOUT_SPLITS, of_split
 from zoo.recipes.windows import Source
 
 # Data set -> the splits to learn from, and the one to test on.
@@ -21,6 +23,8 @@ SPLITS = {
     "ucf_sports": (("train",), "test"),
     "dhf1k": (("train",), "validation"),  # the annotation of its test split is not published
     "csv": (("train", "validation"), "test"),
+    **dict.fromkeys(("hollywood2", "hollywood2_images", "ucf_sports_videos"), (("train",), "test")),
+    **dict.fromkeys(WITHOUT_SPLITS, (("train",), "test")),  # our split
 }
 
 
@@ -41,7 +45,10 @@ def load_records(dataset: str, data_dir: str | Path, split: str) -> list[Record]
         from zoo.datasets import your_own
 
         found = [r for r in your_own.load(data_dir) if (r.split or "train") in wanted]
+    elif dataset in WITHOUT_SPLITS:
+        found = of_split(dataset, data_dir, split)
     else:
+        show_counts()
         module = importlib.import_module(f"zoo.datasets.{dataset}")
         found = [record for name in wanted for record in module.load(data_dir, split=name)]
     return [record for record in found if record.gaze is not None]

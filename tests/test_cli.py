@@ -118,3 +118,13 @@ def test_commands_of_other_parts(run):
     status, out, _ = run("train", "--help")
     assert status == 0
     assert "rmdn" in out
+
+
+def test_check(run, data, tmp_path):
+    status, out, _ = run("check", "moving_targets", data, "-o", tmp_path / "check.json")
+    assert status == 0 and "As it should be." in out and "72 frames" in out
+    (tmp_path / "videos.csv").write_text("video\nnowhere.mp4\n")
+    status, out, _ = run("check", "csv", tmp_path / "videos.csv", "-o", tmp_path / "check.json")
+    assert status == 1 and "nowhere.mp4" in out
+    status, _, err = run("check", "ucf1001", tmp_path)
+    assert status == 2 and "zoo list" in err

@@ -171,7 +171,7 @@ def predict_video(
 def evaluate_model(
     model: tyro.conf.Positional[tuple[str, ...]],
     data_dir: str,
-    dataset: Literal["moving_targets", "ucf_sports", "dhf1k", "csv"] = "csv",
+    dataset: str = "csv",
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
     baselines: tuple[str, ...] | None = None,
     map_side: int = 256,

@@ -1,0 +1,68 @@
+"""Hollywood-2 with gaze as frames and maps, a folder a shot, as redistributed with DHF1K.
+
+ROOT/{training,testing}/actioncliptrain00001_1/{images,maps,fixation}/actioncliptrain00001_00003.png
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from zoo.datasets.hollywood2 import CLASSES, clip_labels, clip_set_files
+from zoo.datasets.listing import Listing, settle
+from zoo.datasets.record import Description, Record
+from zoo.datasets.ucf_sports import MAP_SIGMA, image_listing
+
+__all__ = ["CLASSES", "DESCRIPTION", "MAP_SIGMA", "listing", "load"]
+
+DESCRIPTION = Description(
+    name="hollywood2_images",
+    classes=CLASSES,
+    counts={"train": 2699, "test": 3558},  # shots, of 747 and 884 clips
+    licence="research use",
+    home_page="https://github.com/wenguanwang/DHF1K",
+    citation="S. Mathe, C. Sminchisescu: Actions in the Eye. IEEE TPAMI 37(7), 2015.",
+)
+
+
+def load(
+    root: str | Path,
+    split: str | None = None,
+    *,
+    clip_sets: str | Path | None = None,
+    partial: bool = False,
+) -> list[Record]:
+    """Records of "train", "test", or both with None; a record is one shot.
+
+    Args:
+        root: Folder with `training` and `testing`.
+        split: "train", "test" or None.
+        clip_sets: Folder `ClipSets` of Hollywood2, which tells the actions of the clips; the
+            redistribution itself has no labels.
+        partial: Accept fewer shots than published.
+    """
+    return settle(listing(root, clip_sets=clip_sets), split, partial=partial)
+
+
+def listing(root: str | Path, *, clip_sets: str | Path | None = None) -> Listing:
+    """All shots that are there; the folders are their only list."""
+    labels: dict[str, tuple[int, ...]] = {}
+    if clip_sets is not None:
+        held = clip_labels(clip_set_files(Path(clip_sets), ("train", "test")))
+        labels = {clip: classes for (_, clip), classes in held.items()}
+
+    def label_of(shot: str) -> tuple[int, ...] | None:
+        return labels.get(clip_of(shot))
+
+    found = image_listing(root, "Hollywood-2 (frames)", DESCRIPTION, label_of)
+    clips = {split: {clip_of(r.name) for r in found.of_split(split)} for split in ("train", "test")}
+    told = (
+        f"shots of {len(clips['train'])} training clips (published 747) and "
+        f"{len(clips['test'])} test clips (published 884)"
+    )
+    return replace(found, notes=[*found.notes, told])
+
+
+def clip_of(shot: str) -> str:
+    """The clip that a shot is a part of."""
+    return shot.rpartition("_")[0] or shot

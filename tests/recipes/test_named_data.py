@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import os
+import warnings
+
+import pytest
+
+from tests.datasets import trees
+from tests.datasets.conftest import numbered_video
+from zoo.datasets import ucf11, ucf101
+from zoo.recipes import soft_attention
+from zoo.recipes.data import load_records
+from zoo.recipes.named_data import class_names, labelled
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A few videos of UCF101 and of UCF11, in their layouts."""
+    root = tmp_path_factory.mktemp("sets")
+    clip = numbered_video(root / "clip.mp4", 8).read_bytes()
+    lists = root / "ucf101" / "ucfTrainTestlist"
+    trees.write(lists / "classInd.txt", [f"{i} {n}" for i, n in enumerate(ucf101.CLASSES, 1)])
+    names = {
+        "train": [f"{c}/v_{c}_g08_c0{n}.avi" for c in ("Basketball", "Biking") for n in (1, 2, 3)],
+        "test": [f"{c}/v_{c}_g01_c01.avi" for c in ("Basketball", "Biking")],
+    }
+    number = {name: at for at, name in enumerate(ucf101.CLASSES, 1)}
+    rows = [f"{name} {number[name.split('/')[0]]}" for name in names["train"]]
+    for fold in (1, 2):
+        trees.write(lists / f"trainlist0{fold}.txt", rows[: 5 if fold == 2 else 6])
+        trees.write(lists / f"testlist0{fold}.txt", names["test"])
+    paths = [root / "ucf101" / "UCF-101" / name for part in names.values() for name in part]
+    paths += [
+        root / "ucf11" / label / f"v_{label}_{g:02d}" / f"v_{label}_{g:02d}_01.avi"
+        for label in ("basketball", "walking")
+        for g in (1, 2, 4)
+    ]
+    trees.touch(*paths)
+    for path in paths:
+        path.write_bytes(clip)
+    return str(root / "ucf101"), str(root / "ucf11")
+
+
+@pytest.fixture(autouse=True)
+def parts_are_no_news():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def test_one_data_set_and_its_options(folders):
+    records = labelled("ucf101:partial=1", folders[0], "train")
+    assert len(records) == 6 and class_names("ucf101", folders[0]) == ucf101.CLASSES
+    assert len(labelled("ucf101:partial=1,fold=2", folders[0], "train")) == 5
+    with pytest.raises(FileNotFoundError, match="published are 9537"):
+        labelled("ucf101", folders[0], "train")
+    with pytest.raises(ValueError, match="colour"):
+        labelled("ucf101:colour=red", folders[0], "train")
+    with pytest.raises(ValueError, match="NAME=VALUE"):
+        labelled("ucf101:fold", folders[0], "train")
+    with pytest.raises(ValueError, match="zoo list"):
+        labelled("ucf1001", folders[0], "train")
+
+
+def test_two_data_sets_jointly(folders):
+    both = os.pathsep.join(folders)
+    name = "ucf101:partial=1+ucf11:partial=1"
+    with pytest.raises(ValueError, match="ucf11/basketball and Basketball"):
+        labelled(name, both, "train")
+    name += ",similar=same"
+    records = labelled(name, both, "train")
+    classes = class_names(name, both)
+    assert classes[:101] == ucf101.CLASSES and len(classes) < 101 + len(ucf11.CLASSES)
+    held = {record.name: classes[record.label] for record in records}
+    assert held["ucf11/basketball/v_basketball_01_01"] == "Basketball"
+    assert held["ucf11/walking/v_walking_02_01"] == "walking"
+    assert held["ucf101/Biking/v_Biking_g08_c01"] == "Biking"
+    assert len(labelled(name, both, "test")) == 2 + 2
+    with pytest.raises(ValueError, match="Each data set must have a folder"):
+        labelled(name, folders[0], "train")
+
+
+def test_soft_attention_trains_on_both(folders, tmp_path):
+    config = soft_attention.Config(
+        dataset="ucf101:partial=1+ucf11:partial=1,similar=same",
+        data_dir=os.pathsep.join(folders),
+        output=str(tmp_path / "run"),
+        backbone="small",
+        trainable_backbone=True,
+        image_size=(16, 16),
+        units=4,
+        num_layers=1,
+        num_frames=4,
+        batch_size=4,
+        epochs=1,
+        test_stride=4,
+        deterministic=False,
+        tensorboard=False,
+    )
+    results = soft_attention.main(config)
+    assert 0 <= results["test"]["accuracy"] <= 1
+
+
+def test_gaze_without_published_splits(tmp_path):
+    rows = ["1 320 240 1 1 320 240 1 1"]
+    for at in range(10):
+        trees.touch(tmp_path / f"clip{at}" / "video" / f"clip{at}.mp4")
+        trees.write(tmp_path / f"clip{at}" / "event_data" / "diem1s01.asc", rows)
+    with pytest.raises(FileNotFoundError, match="84 or 85"):
+        load_records("diem", tmp_path, "train")
+    for at in range(10, 85):
+        trees.touch(tmp_path / f"clip{at}" / "video" / f"clip{at}.mp4")
+        trees.write(tmp_path / f"clip{at}" / "event_data" / "diem1s01.asc", rows)
+    train, test = (load_records("diem", tmp_path, split) for split in ("train", "test"))
+    assert (len(train), len(test)) == (68, 17)
+    assert not {r.name for r in train} & {r.name for r in test}
