@@ -15,6 +15,7 @@ from zoo.datasets.video import open_video
 __all__ = ["CsvFormat", "Fixations", "GazeSource", "GazeWarning", "read_fixations"]
 
 NO_VIEWER = -1
+FORMATS = ("csv", "maps", "shards")
 
 
 class GazeWarning(UserWarning):
@@ -27,7 +28,7 @@ class GazeSource:
 
     Args:
         paths: Files (csv: one for all viewers or one a viewer), or one folder of binary maps.
-        format: "csv" or "maps" (a folder of png pictures or mat files, one a frame).
+        format: "csv", "maps" (a folder of png pictures or mat files, one a frame), or "shards".
         csv: What the columns of a csv mean.
         key: Name of the map in a mat file.
     """
@@ -38,8 +39,8 @@ class GazeSource:
     key: str = "I"
 
     def __post_init__(self) -> None:
-        if self.format not in ("csv", "maps"):
-            raise ValueError(f'`format` must be "csv" or "maps". Received: format={self.format!r}')
+        if self.format not in FORMATS:
+            raise ValueError(f"`format` must be one of {FORMATS}. Received: format={self.format!r}")
         if isinstance(self.paths, str):
             object.__setattr__(self, "paths", (self.paths,))
 
@@ -223,9 +224,14 @@ def read_fixations(
             height=height,
             frame_times=frame_times,
         )
-    else:
+    elif record.gaze.format == "maps":
         columns, issues = read_maps(record.gaze.paths[0], record.gaze.key, num_frames=num_frames)
-    fixations = Fixations(**columns, num_frames=num_frames, issues=issues)
+    if record.gaze.format == "shards":
+        from zoo.datasets.shards import shard_video
+
+        fixations = shard_video(record.gaze.paths[0]).fixations()
+    else:
+        fixations = Fixations(**columns, num_frames=num_frames, issues=issues)
     if taken is not None:
         fixations = fixations.take(taken)
     empty = len(fixations.empty_frames)
