@@ -153,7 +153,7 @@ def local_runner(workers: int | None = None) -> Runner:
     workers = workers or os.cpu_count() or 1
 
     def run(tasks: Sequence[ShardTask]) -> Iterator[ShardResult]:
-        if min(workers, len(tasks)) == 1:
+        if min(workers, len(tasks)) <= 1:
             yield from map(write_shard, tasks)
             return
         context = multiprocessing.get_context("spawn")
