@@ -29,7 +29,7 @@ class GazeSource:
     Args:
         paths: Files (csv: one for all viewers or one a viewer), or one folder of binary maps.
         format: "csv" (tables of text), "maps" (a folder of png pictures or mat files, one a
-            frame), or a form of one publisher: "vig", "diem", "ledov", "coutrot".
+            frame), "shards", or a form of one publisher: "vig", "diem", "ledov", "coutrot".
         csv: What the columns of a csv mean.
         key: Name of the map in a mat file of "maps", of the clip in the file of "coutrot".
     """
@@ -40,9 +40,9 @@ class GazeSource:
     key: str = "I"
 
     def __post_init__(self) -> None:
-        if self.format not in ("csv", "maps", *FORMS):
+        if self.format not in ("csv", "maps", "shards", *FORMS):
             raise ValueError(
-                f"`format` must be one of {('csv', 'maps', *FORMS)}. "
+                f"`format` must be one of {('csv', 'maps', 'shards', *FORMS)}. "
                 f"Received: format={self.format!r}"
             )
         if isinstance(self.paths, str):
@@ -227,15 +227,20 @@ def read_fixations(
         frame_times = times if frame_times is None else frame_times
         taken = video.source_indices if part else None
     gaze, size = record.gaze, {"num_frames": num_frames, "width": width, "height": height}
-    if gaze.format == "csv":
-        columns, issues = read_csv(gaze.paths, gaze.csv, **size, frame_times=frame_times)
-    elif gaze.format == "maps":
-        columns, issues = read_maps(gaze.paths[0], gaze.key, num_frames=num_frames)
+    if gaze.format == "shards":
+        from zoo.datasets.shards import shard_video
+
+        fixations = shard_video(gaze.paths[0]).fixations()
     else:
-        columns, issues = read_form(
-            gaze.format, gaze.paths, gaze.key, **size, frame_times=frame_times
-        )
-    fixations = Fixations(**columns, num_frames=num_frames, issues=issues)
+        if gaze.format == "csv":
+            columns, issues = read_csv(gaze.paths, gaze.csv, **size, frame_times=frame_times)
+        elif gaze.format == "maps":
+            columns, issues = read_maps(gaze.paths[0], gaze.key, num_frames=num_frames)
+        else:
+            columns, issues = read_form(
+                gaze.format, gaze.paths, gaze.key, **size, frame_times=frame_times
+            )
+        fixations = Fixations(**columns, num_frames=num_frames, issues=issues)
     if taken is not None:
         fixations = fixations.take(taken)
     empty = len(fixations.empty_frames)

@@ -1,7 +1,8 @@
 """Changes of a sample, a dict of arrays, drawn from a generator: small frozen dataclasses.
 
 A sample may hold `rgb` (time, height, width, 3), `fixations` (time, points, 2) of x and y in
-[0, 1], NaN-padded, `flow` (time, height, width, 2) in pixels, and `boxes` (time, 4) in pixels.
+[0, 1], NaN-padded, `flow` (time, height, width, 2) in pixels, and `boxes` (time, ..., 4) in
+pixels. What else it holds passes through.
 """
 
 from __future__ import annotations
@@ -95,22 +96,63 @@ class Crop:
         height, width = sample["rgb"].shape[1:3]
         rows, columns = max(1, round(scale * height)), max(1, round(scale * width))
         top, left = (int(rng.integers(free + 1)) for free in (height - rows, width - columns))
-        if (rows, columns) == (height, width):
-            return sample
-        grow = np.array([width / columns, height / rows])
-        out = dict(sample)
-        for name in ("rgb", "flow"):
-            if name in out:
-                part = out[name][:, top : top + rows, left : left + columns]
-                frames = [cv2.resize(np.ascontiguousarray(f), (width, height)) for f in part]
-                out[name] = np.stack(frames).astype(sample[name].dtype)
-        if "flow" in out:
-            out["flow"] = out["flow"] * grow.astype(out["flow"].dtype)
-        if "fixations" in out:
-            points = (out["fixations"] - np.array([left / width, top / height])) * grow
-            lost = ~np.all((points >= 0) & (points < 1), axis=-1, keepdims=True)
-            out["fixations"] = np.where(lost, np.nan, points).astype(sample["fixations"].dtype)
-        if "boxes" in out:
-            corner = (out["boxes"][..., :2] - np.array([left, top])) * grow
-            out["boxes"] = np.concatenate([corner, out["boxes"][..., 2:] * grow], axis=-1)
-        return out
+        return _cut(sample, top, left, rows, columns)
+
+
+@dataclass(frozen=True)
+class MultiScaleCrop:
+    """Cuts a window out of all frames - a corner or the middle - and resizes it to the old size.
+
+    Height and width are drawn apart from the scales, at most `distortion` places apart in their
+    list, so that the shape changes a little too. Fixations, boxes and flow follow as in `Crop`.
+
+    Args:
+        scales: Sides of the window as parts of the frame's shorter side, largest first.
+        distortion: How many places apart the two scales may be.
+
+    Reference: Wang et al., "Temporal segment networks", ECCV 2016.
+    """
+
+    scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)
+    distortion: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
+            raise ValueError(f"`scales` must be in (0, 1]. Received: scales={self.scales}")
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        height, width = sample["rgb"].shape[1:3]
+        count = range(len(self.scales))
+        pairs = [(i, j) for i in count for j in count if abs(i - j) <= self.distortion]
+        pair = pairs[rng.integers(len(pairs))]
+        rows, columns = (max(1, round(self.scales[at] * min(height, width))) for at in pair)
+        free = height - rows, width - columns
+        places = [(0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)]
+        down, across = places[rng.integers(len(places))]
+        return _cut(sample, int(down * free[0]), int(across * free[1]), rows, columns)
+
+
+def _cut(sample: Sample, top: int, left: int, rows: int, columns: int) -> Sample:
+    """The window of all frames, as large as the frames were."""
+    height, width = sample["rgb"].shape[1:3]
+    if (rows, columns) == (height, width):
+        return sample
+    grow = np.array([width / columns, height / rows])
+    out = dict(sample)
+    for name in ("rgb", "flow"):
+        if name in out:
+            part = out[name][:, top : top + rows, left : left + columns]
+            part = part.astype(np.float32) if name == "flow" else part  # cv2 knows no float16
+            frames = [cv2.resize(np.ascontiguousarray(f), (width, height)) for f in part]
+            out[name] = np.stack(frames).astype(sample[name].dtype)
+    if "flow" in out:
+        out["flow"] = out["flow"] * grow.astype(out["flow"].dtype)
+    if "fixations" in out:
+        points = (out["fixations"] - np.array([left / width, top / height])) * grow
+        lost = ~np.all((points >= 0) & (points < 1), axis=-1, keepdims=True)
+        out["fixations"] = np.where(lost, np.nan, points).astype(sample["fixations"].dtype)
+    if "boxes" in out:
+        corner = (out["boxes"][..., :2] - np.array([left, top])) * grow
+        boxes = np.concatenate([corner, out["boxes"][..., 2:] * grow], axis=-1)
+        out["boxes"] = boxes.astype(sample["boxes"].dtype)
+    return out

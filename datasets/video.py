@@ -16,7 +16,7 @@ MISSING_SHARE = 0.1  # headers err by a frame or two; a file that lacks a tenth 
 
 
 class Video:
-    """A video file or a folder of frames, as frames numbered from 0 in decoding order.
+    """A video file, a folder of frames or a video in shards, as frames numbered from 0.
 
     Frame i is the same picture whether it is streamed or read alone. The number of frames is
     what decodes, not what the header says; it costs one pass over the file, made when first
@@ -24,7 +24,7 @@ class Video:
     frame k is the last frame whose time stamp is not after `start + k / fps`.
 
     Args:
-        path: A video file, or a folder of numbered pictures.
+        path: A video file, a folder of numbered pictures, or `SHARDS::NAME`.
         fps: Wanted frame rate; None keeps every frame.
         start: First second of the part that is read.
         end: Second at which that part ends.
@@ -53,9 +53,7 @@ class Video:
             raise ValueError(f"`end` must be after `start`. Received: start={start}, end={end}")
         self.path = os.fspath(path)
         self.allow_truncated = allow_truncated
-        self._source = (
-            FolderSource(self.path, folder_fps) if os.path.isdir(path) else FileSource(self.path)
-        )
+        self._source = _source(self.path, folder_fps)
         self._wanted = (fps, start, end)
         self._chosen = fps is not None or start is not None or end is not None
         self._stamps: np.ndarray | None = None
@@ -174,6 +172,16 @@ class Video:
             f"Frame indices must be in [0, {self.num_frames}). Received: "
             f"{wanted.min()} to {wanted.max()} of {self.path}"
         )
+
+
+def _source(path: str, folder_fps: float | None):
+    if os.path.isdir(path):
+        return FolderSource(path, folder_fps)
+    if "::" in path and not os.path.exists(path):
+        from zoo.datasets.shards import ShardFrames
+
+        return ShardFrames(path)
+    return FileSource(path)
 
 
 def open_video(

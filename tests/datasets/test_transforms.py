@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.datasets.transforms import Colour, Crop, HorizontalFlip
+from zoo.datasets.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
 
 
 def sample(height=40, width=60):
@@ -55,6 +55,21 @@ def test_a_crop_takes_everything_along():
     assert 0 < kept < 20
 
 
+def test_a_multi_scale_crop_takes_everything_along():
+    shapes, kept = set(), 0
+    for seed in range(60):
+        after = MultiScaleCrop((1.0, 0.75, 0.5))(sample(), np.random.default_rng(seed))
+        assert after["rgb"].shape == (2, 40, 60, 3) and after["rgb"].dtype == np.uint8
+        width, height = after["boxes"][0, 2:] / 4
+        shapes.add((round(60 / width), round(40 / height)))
+        if np.isfinite(after["fixations"][0, 0]).all():
+            agree(after)
+            kept += 1
+    sides = (40, 30, 20)
+    near = {(a, b) for a in sides for b in sides if abs(sides.index(a) - sides.index(b)) < 2}
+    assert shapes == near and 0 < kept < 60
+
+
 def test_colour_changes_all_frames_alike():
     before = sample()
     before["rgb"][:] = np.random.default_rng(1).integers(0, 255, before["rgb"].shape[1:])
@@ -68,7 +83,14 @@ def test_colour_changes_all_frames_alike():
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda: HorizontalFlip(2), lambda: Colour(-1), lambda: Crop(()), lambda: Crop((2,))]
+    "wrong",
+    [
+        lambda: HorizontalFlip(2),
+        lambda: Colour(-1),
+        lambda: Crop(()),
+        lambda: Crop((2,)),
+        lambda: MultiScaleCrop((0,)),
+    ],
 )
 def test_wrong_arguments(wrong):
     with pytest.raises(ValueError, match="Received"):

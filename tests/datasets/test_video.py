@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import struct
+from fractions import Fraction
+
+import av
 import cv2
 import numpy as np
 import pytest
@@ -45,6 +49,58 @@ def test_a_part_of_a_video(tmp_path):
     assert [number_of(frame) for frame in video.frames()] == list(range(10, 20))
     with pytest.raises(VideoError, match="inside the video"):
         _ = open_video(tmp_path / "a.mp4", start=9.0).num_frames
+
+
+def varying(path, stamps, rotate=False):
+    """A video with frame i at `stamps[i]` milliseconds; `rotate`: to be shown turned by 90."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "0", "g": "4", "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, stamp in enumerate(stamps):
+            bits = np.repeat([255 * (number >> bit & 1) for bit in range(8)], 8)
+            rgb = np.broadcast_to(bits[None, :, None], (32, 64, 3)).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    if rotate:
+        data = bytearray(path.read_bytes())
+        at = data.index(b"tkhd") + 44
+        matrix = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 32 << 16, 0, 1 << 30)
+        data[at : at + 36] = matrix
+        path.write_bytes(bytes(data))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv"])
+def test_a_varying_frame_rate_goes_by_time_stamps(tmp_path, kind, monkeypatch):
+    steps = np.random.default_rng(3).choice([20, 40, 40, 120, 300], 59)
+    stamps = np.append(0, np.cumsum(steps))
+    path = varying(tmp_path / f"a.{kind}", stamps.tolist())
+    video = open_video(path)
+    assert video.num_frames == 60
+    np.testing.assert_allclose(video.source_times, stamps / 1000, atol=1.1e-3)
+    assert [number_of(frame) for frame in video.frames()] == list(range(60))
+    even = open_video(path, fps=20)
+    moments = np.arange(even.num_frames) * 50
+    wanted = np.searchsorted(np.round(video.source_times * 1000), moments, side="right") - 1
+    assert [number_of(frame) for frame in even.frames()] == wanted.tolist()
+    assert 0 <= even.num_frames - stamps[-1] / 50 <= 3  # how long the last frame lasts is not said
+    part = open_video(path, start=stamps[10] / 1000, end=stamps[20] / 1000)
+    assert [number_of(frame) for frame in part.frames()] == list(range(10, 20))
+    monkeypatch.setattr(video_source, "SEEK_GAP", 0)
+    for draw in (55, 3, 31, 59, 0, 12):
+        assert number_of(video.read([draw])[0]) == draw
+
+
+def test_a_turned_video_is_shown_upright(tmp_path):
+    video = open_video(varying(tmp_path / "a.mp4", range(0, 800, 40), rotate=True))
+    assert (video.num_frames, video.height, video.width) == (20, 64, 32)
+    turned = [np.rot90(frame) for frame in video.frames()]
+    assert [number_of(frame) for frame in turned] == list(range(20))
+    assert number_of(np.rot90(video.read([13])[0])) == 13
+    assert video.read([13], (32, 16)).shape == (1, 32, 16, 3)
 
 
 def test_folder_of_frames(tmp_path):

@@ -1,0 +1,100 @@
+"""What `zoo prepare` computes from a video's frames: pictures, optical flow, or your own stream.
+
+A stream is any object with these members (`zoo.recipes.prepare.FeatureStream` is another):
+
+    name                 its name in the shards
+    size                 (height, width) of the frames it takes, None for the video's own
+    describe()           all that its rows depend on, as JSON; `shape` and `dtype` tell what a
+                         row is, `hop` how many frames lie between the beginnings of two rows
+    rows(frames, total)  the rows as bytes, one after the other, from an iterator of the frames
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from zoo.datasets.flow import dis_flow, video_flow
+from zoo.datasets.shard_format import FLOW, RGB
+
+JPEG = "jpeg"
+
+
+def _check_size(size: tuple[int, int] | None) -> None:
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise ValueError(f"`size` must be a height and a width. Received: size={size}")
+
+
+@dataclass(frozen=True)
+class FrameStream:
+    """The frames as JPEG pictures.
+
+    Args:
+        size: (height, width); None keeps the video's.
+        quality: Of JPEG, 1 to 100.
+    """
+
+    size: tuple[int, int] | None = (112, 112)
+    quality: int = 95
+    name: str = RGB
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"`quality` must be in [1, 100]. Received: quality={self.quality}")
+
+    def describe(self) -> dict[str, Any]:
+        shape = None if self.size is None else [*self.size, 3]
+        return {"dtype": JPEG, "shape": shape, "quality": self.quality, "hop": 1}
+
+    def rows(self, frames: Iterable[np.ndarray], total: int) -> Iterator[bytes]:
+        for frame in frames:
+            bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+            ok, data = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, self.quality))
+            if not ok:
+                raise ValueError(f"A frame must fit JPEG. Received: shape={frame.shape}")
+            yield data.tobytes()
+
+
+@dataclass(frozen=True)
+class FlowStream:
+    """Optical flow, float16 pixels of `size`: the motion from the frame before; none for frame 0.
+
+    Args:
+        size: (height, width) at which it is computed and kept.
+        method: "dis:ultrafast", "dis:fast", "dis:medium" (OpenCV's DIS), or "tvl1" (the layer
+            `zoo.layers.TVL1`, slow without a GPU).
+    """
+
+    size: tuple[int, int] = (112, 112)
+    method: str = "dis:fast"
+    name: str = FLOW
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+        if self.method != "tvl1":
+            kind, _, preset = self.method.partition(":")
+            if kind != "dis":
+                raise ValueError(
+                    f'`method` must be "tvl1" or "dis:PRESET". Received: method={self.method!r}'
+                )
+            dis_flow(preset)
+
+    def describe(self) -> dict[str, Any]:
+        shape = [*self.size, 2]
+        return {"dtype": "float16", "shape": shape, "method": self.method, "hop": 1}
+
+    def rows(self, frames: Iterable[np.ndarray], total: int) -> Iterator[bytes]:
+        if self.method == "tvl1":
+            from zoo.layers import tvl1_function
+
+            method = tvl1_function()
+        else:
+            method = dis_flow(self.method.partition(":")[2])
+        yield np.zeros((*self.size, 2), np.float16).tobytes()
+        for field in video_flow(frames, method=method, size=self.size, output_size=None):
+            yield field.astype(np.float16).tobytes()

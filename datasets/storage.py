@@ -1,0 +1,157 @@
+"""Files of a folder that may lie on this machine, on S3 or on a web server, read in parts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def open_storage(root: str | os.PathLike) -> LocalStorage | WebStorage | CloudStorage:
+    """The reader for a folder's address: a path, http(s)://, or s3:// and what else there is.
+
+    `http://` and `https://` need nothing besides. Other addresses are read by tensorflow-io
+    (`pip install "video-attention-zoo[tfio]"`) or, where it is not installed, by fsspec.
+    """
+    root = os.fspath(root)
+    if root.startswith(("http://", "https://")):
+        return WebStorage(root)
+    if "://" in root and not root.startswith("file://"):
+        return CloudStorage(root)
+    return LocalStorage(root.removeprefix("file://"))
+
+
+class LocalStorage:
+    """Files of a folder on this machine."""
+
+    def __init__(self, root: str):
+        self.root = root
+        self._files: dict[tuple[int, str], int] = {}
+
+    def read(self, name: str) -> bytes:
+        """A whole file."""
+        return Path(self.root, name).read_bytes()
+
+    def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """Bytes of a file; fewer where it ends."""
+        key = (os.getpid(), name)
+        if key not in self._files:
+            self._files[key] = os.open(os.path.join(self.root, name), os.O_RDONLY)
+        return os.pread(self._files[key], length, offset)
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file."""
+        return os.path.getsize(os.path.join(self.root, name))
+
+    def close(self) -> None:
+        """Close the files that are open."""
+        while self._files:
+            (process, _), file = self._files.popitem()
+            if process == os.getpid():
+                os.close(file)
+
+    def __del__(self):
+        self.close()
+
+    def __getstate__(self):
+        return {"root": self.root, "_files": {}}
+
+
+class WebStorage:
+    """Files of a folder on a web server; parts by HTTP ranges."""
+
+    def __init__(self, root: str):
+        self.root = root.rstrip("/")
+
+    def _get(self, name: str, method: str = "GET", **headers: str):
+        request = urllib.request.Request(f"{self.root}/{name}", headers=headers, method=method)
+        try:
+            return urllib.request.urlopen(request, timeout=60)
+        except urllib.error.URLError as error:
+            raise OSError(f"{self.root}/{name} must be readable. Received: {error}") from error
+
+    def read(self, name: str) -> bytes:
+        """A whole file."""
+        with self._get(name) as answer:
+            return answer.read()
+
+    def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """Bytes of a file; fewer where it ends."""
+        with self._get(name, Range=f"bytes={offset}-{offset + length - 1}") as answer:
+            data = answer.read()
+            # A server that knows no ranges sends the whole file.
+            return data if answer.status == 206 else data[offset : offset + length]
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, where the server says."""
+        with self._get(name, "HEAD") as answer:
+            length = answer.headers.get("Content-Length")
+            return None if length is None else int(length)
+
+
+class CloudStorage:
+    """Files of a folder at an address that tensorflow-io or fsspec knows."""
+
+    def __init__(self, root: str):
+        self.root = root.rstrip("/")
+        self._open, self._size = _filesystem(root)
+        self._local = threading.local()
+
+    def read(self, name: str) -> bytes:
+        """A whole file."""
+        with _named(f"{self.root}/{name}"), self._open(f"{self.root}/{name}") as file:
+            return file.read()
+
+    def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """Bytes of a file; fewer where it ends."""
+        files = self._local.__dict__.setdefault("files", {})
+        with _named(f"{self.root}/{name}"):
+            if name not in files:
+                files[name] = self._open(f"{self.root}/{name}")
+            files[name].seek(offset)
+            return files[name].read(length)
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file."""
+        with _named(f"{self.root}/{name}"):
+            return self._size(f"{self.root}/{name}")
+
+    def __getstate__(self):
+        return {"root": self.root}
+
+    def __setstate__(self, state):
+        self.__init__(state["root"])
+
+
+@contextlib.contextmanager
+def _named(url: str) -> Iterator[None]:
+    """TensorFlow and the cloud's libraries have errors of their own."""
+    try:
+        yield
+    except Exception as error:
+        raise OSError(f"{url} must be readable. Received: {error}") from error
+
+
+def _filesystem(root: str):
+    """Functions that open a file for reading and tell its size."""
+    try:
+        import tensorflow as tf
+        import tensorflow_io  # noqa: F401  (registers s3:// and others with TensorFlow)
+
+        return (lambda url: tf.io.gfile.GFile(url, "rb")), (
+            lambda url: tf.io.gfile.stat(url).length
+        )
+    except ImportError as missing:
+        try:
+            import fsspec
+        except ImportError:
+            raise OSError(
+                "Reading from the cloud needs tensorflow-io or fsspec: pip install "
+                f'"video-attention-zoo[tfio]". Received: {root} ({missing})'
+            ) from missing
+        system, _ = fsspec.core.url_to_fs(root)
+        return (lambda url: system.open(url, "rb")), system.size
