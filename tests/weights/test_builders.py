@@ -228,6 +228,7 @@ def test_the_action_models(tmp_path, build):
     )
 
 
+@pytest.mark.slow
 def test_lsts(tmp_path):
     static = i3d(**I3D, padding="static", bn_epsilon=1e-5, bn_scale=True)
     path = publish(tmp_path / "i.npz", "i3d_pytorch_static", static)
