@@ -111,7 +111,13 @@ def test_load_says_what_is_wrong(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"cell": "gru"}, {"num_layers": 0}, {"num_frames": 15}, {"backbone": "vgg"}],
+    [
+        {"cell": "gru"},
+        {"num_layers": 0},
+        {"num_frames": 15},
+        {"backbone": "vgg"},
+        {"backbone": None, "backbone_weights": "c3d.pickle"},
+    ],
 )
 def test_bad_arguments(arguments):
     with pytest.raises(ValueError, match="Received"):

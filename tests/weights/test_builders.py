@@ -10,27 +10,32 @@ import zoo
 from tests.weights.files import npz_bytes, write_keras_2
 from zoo.backbones import c3d, googlenet, i3d, resnet50
 from zoo.models import frame_baseline
-from zoo.models.lsts import lsts_features
 from zoo.weights import ORIGINS, RECORDS, Record, WeightsError, convert, load_weights
 from zoo.weights.layouts import convolution, dense
 
 C3D = {"width": 0.0625, "image_size": 64, "endpoint": "conv5b"}
 POOL5 = {**C3D, "endpoint": "pool5", "image_size": 80}
 I3D = {"width": 0.05, "image_size": 32}
-GOOGLENET = {"width": 0.05, "image_size": 64}
-RESNET = {"width": 0.05, "image_size": 64}
+SHORT_I3D = {**I3D, "endpoint": "Mixed_3b"}
+GOOGLENET = {"width": 0.05, "image_size": 64, "endpoint": "inception3a"}
+RESNET = {"width": 0.05, "image_size": 64, "endpoint": "layer1"}
 
 
 def origin(name):
     return next(origin for origin in ORIGINS if origin.name == name)
 
 
-def publish(path, name, model, prefix=""):
-    """A file with random numbers for `model` in the naming and layout of an origin."""
+def publish(path, name, model, prefix="", rest=False):
+    """A file with random numbers for `model` in the naming and layout of an origin.
+
+    With `rest` the layers that a shortened model does not have get a tensor too, of no use.
+    """
     random, tensors = np.random.default_rng(0), {}
     variables = {variable.path: variable for variable in model.weights}
     for rule in origin(name).rules(model):
         if rule.target not in variables:
+            if rest:
+                tensors[prefix + rule.source] = np.zeros((1, 1, 1, 1, 1), "float32")
             continue
         shape = tuple(variables[rule.target].shape)
         if rule.layout is convolution:
@@ -79,10 +84,22 @@ def graph(model):
             "sports1m",
             {"pool5": 0},
         ),
-        ("i3d_tensorflow", i3d, I3D, None, {"epsilon": 1e-3, "gamma": False, "static": False}),
-        ("i3d_pytorch", i3d, I3D, None, {"epsilon": 1e-3, "gamma": True, "static": False}),
-        ("i3d_pytorch_static", i3d, I3D, None, {"epsilon": 1e-5, "gamma": True, "static": True}),
-        ("i3d_keras", i3d, I3D, None, {"epsilon": 1e-3, "gamma": False, "static": False}),
+        (
+            "i3d_tensorflow",
+            i3d,
+            SHORT_I3D,
+            None,
+            {"epsilon": 1e-3, "gamma": False, "static": False},
+        ),
+        ("i3d_pytorch", i3d, SHORT_I3D, None, {"epsilon": 1e-3, "gamma": True, "static": False}),
+        (
+            "i3d_pytorch_static",
+            i3d,
+            SHORT_I3D,
+            None,
+            {"epsilon": 1e-5, "gamma": True, "static": True},
+        ),
+        ("i3d_keras", i3d, SHORT_I3D, None, {"epsilon": 1e-3, "gamma": False, "static": False}),
         ("googlenet_torchvision", googlenet, GOOGLENET, None, {"epsilon": 1e-3, "five": False}),
         ("googlenet_bvlc", googlenet, GOOGLENET, None, {"epsilon": None, "five": True}),
         ("resnet50_torchvision", resnet50, RESNET, None, {"epsilon": 1e-5}),
@@ -94,7 +111,7 @@ def test_a_backbone_takes_the_graph_of_its_file(tmp_path, name, builder, build, 
         assert origin(name).options["preprocessing"] == chosen
         options["preprocessing"] = chosen
     reference = builder(**build, **options)
-    path = publish(tmp_path / "weights.npz", name, reference)
+    path = publish(tmp_path / "weights.npz", name, reference, rest=builder is not c3d)
     model = builder(**build, weights=path)
     found = graph(model)
     assert {key: found[key] for key in expected} == expected
@@ -111,7 +128,7 @@ def test_the_flow_stream_and_the_classes_are_the_files(tmp_path):
         tmp_path / "flow.npz", "i3d_tensorflow", i3d(**I3D, **flow), "Flow/inception_i3d/"
     )
     model = i3d(**I3D, weights=path)
-    assert model.input_shape[-1] == 2 and model.output_shape[-1] == 51
+    assert model.input_shape[-1] == 2 and model.output_shape[-1] == 50
     assert i3d(**I3D, endpoint="Logits", weights=path).output_shape == (None, 7)
 
 
@@ -190,24 +207,40 @@ def test_a_converted_classifier_gives_features(tmp_path):
     assert "fc8/kernel: the model has no layer fc8" in told["left_out"]
 
 
-def test_the_action_models_and_lsts(tmp_path):
+@pytest.mark.parametrize(
+    "build",
+    [
+        zoo.soft_attention,
+        pytest.param(zoo.spatiotemporal_attention, marks=pytest.mark.slow),
+        pytest.param(frame_baseline, marks=pytest.mark.slow),
+    ],
+)
+def test_the_action_models(tmp_path, build):
     path = publish(tmp_path / "g.npz", "googlenet_bvlc", googlenet(batch_norm=False))
     options = {"num_classes": 3, "num_frames": 2, "image_size": 64, "backbone_weights": path}
-    for build in (zoo.soft_attention, zoo.spatiotemporal_attention, frame_baseline):
-        model = build(backbone="googlenet", **options)
-        layer = model.get_layer("backbone").layer
-        assert "inception_3a_5x5" in [inner.name for inner in layer.layers]
-        assert not layer.trainable
+    model = build(backbone="googlenet", **options)
+    layer = model.get_layer("backbone").layer
+    assert graph(layer)["five"]
+    assert not layer.trainable
+    kernel = np.load(path)["inception_5b/1x1/0"]
+    np.testing.assert_array_equal(
+        layer.get_layer("inception_5b_1x1").kernel, kernel.transpose(2, 3, 1, 0)
+    )
+
+
+@pytest.mark.slow
+def test_lsts(tmp_path):
     static = i3d(**I3D, padding="static", bn_epsilon=1e-5, bn_scale=True)
     path = publish(tmp_path / "i.npz", "i3d_pytorch_static", static)
-    features = lsts_features(**I3D, num_frames=9, backbone_weights=path)
-    assert graph(features.get_layer("i3d_rgb"))["static"]
     model = zoo.lsts(**I3D, num_frames=9, output_size=(8, 16), backbone_weights=path)
     inner = model.get_layer("rgb_features").get_layer("i3d_rgb")
+    assert graph(inner) == graph(static)
+    kernel = np.load(path)["conv3d_1a_7x7.conv3d.weight"]
     np.testing.assert_array_equal(
-        inner.get_layer("Conv3d_1a_7x7__conv_3d").kernel,
-        features.get_layer("i3d_rgb").get_layer("Conv3d_1a_7x7__conv_3d").kernel,
+        inner.get_layer("Conv3d_1a_7x7__conv_3d").kernel, kernel.transpose(2, 3, 4, 1, 0)
     )
+    with pytest.raises(WeightsError, match=r"bn_epsilon=1e-05"):
+        zoo.lsts(**I3D, num_frames=9, output_size=(8, 16), padding="same", backbone_weights=path)
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def export(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         written = Path(folder) / path.name
-        said = _write(model, written, format, shapes)
+        said = _write(_of_sizes(model, shapes), written, format, shapes)
         found = [_run(written, format, given, shapes, said) for given in inputs]
         differences = _compare(expected, found, format, tolerance)
         if overwrite and path.is_dir():
@@ -151,6 +151,19 @@ def _shapes(model, frames, batch, format) -> dict[str, tuple[int | None, ...]]:
             f"Received: inputs {free}"
         )
     return shapes
+
+
+def _of_sizes(model: keras.Model, shapes) -> keras.Model:
+    """The model, or a copy whose inputs have these sizes: exporters trace them as well."""
+    if all(tuple(tensor.shape) == shapes[tensor.name] for tensor in model.inputs):
+        return model
+    config = model.get_config()
+    for layer in config["layers"]:
+        if layer["class_name"] == "InputLayer":
+            layer["config"]["batch_shape"] = shapes[layer["config"]["name"]]
+    copy = type(model).from_config(config)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _random_inputs(model, shapes, sample) -> Arrays:

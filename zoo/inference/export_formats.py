@@ -127,7 +127,12 @@ def _run_openvino(path, inputs):
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(path, "CPU", exact)
     results = compiled(inputs)
-    return {min(output.names): np.array(results[output]) for output in compiled.outputs}
+    return {_plain(output.names): np.array(results[output]) for output in compiled.outputs}
+
+
+def _plain(names: set[str]) -> str:
+    """Of an output's names the model's own; the others are paths in the converted graph."""
+    return min(names, key=lambda name: ("/" in name or ":" in name, name))
 
 
 def _write_litert(model, path, signature):
