@@ -185,13 +185,13 @@ def test_a_failure_leaves_no_half_written_file(model, video, tmp_path, monkeypat
 
     calls = []
 
-    def failing(mixture, height, width):
+    def failing(outputs, index, height, width):
         calls.append(1)
         if len(calls) == 20:
             raise RuntimeError("the disk is full")
         return np.full((height, width), 1 / (height * width), np.float32)
 
-    monkeypatch.setattr(module, "render_mixture", failing)
+    monkeypatch.setattr(module, "output_map", failing)
     with pytest.raises(RuntimeError, match="the disk is full"):
         predict(model, video, output=tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
@@ -216,6 +216,6 @@ def test_bad_arguments(model, video):
         with pytest.raises(ValueError, match=match):
             predict(model, video, progress=False, **arguments)
     inputs = keras.Input((None, 32, 32, 3), name="rgb")
-    other = keras.Model(inputs, {"action": keras.layers.GlobalMaxPooling3D()(inputs)})
+    other = keras.Model(inputs, {"pooled": keras.layers.GlobalMaxPooling3D()(inputs)})
     with pytest.raises(ValueError, match="output named 'mixture'"):
         predict(other, video, progress=False)

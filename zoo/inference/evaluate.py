@@ -19,7 +19,7 @@ from zoo.inference.baselines import fit_central_bias
 from zoo.inference.evaluation import METRICS, Evaluation, safe_name
 from zoo.inference.output import OutputError, claim_folder, write_json, write_text
 from zoo.inference.pipeline import INITIAL
-from zoo.inference.saliency_outputs import open_stream, saliency_output
+from zoo.inference.saliency_outputs import open_stream, output_names, saliency_output
 from zoo.inference.scoring import BASELINES, Scorer, digest
 from zoo.models.loading import load
 from zoo.visualize.report import time_plot, write_page
@@ -87,7 +87,7 @@ def evaluate(
     _check(records, baselines, initial, map_side, sigma)
     models = _models(model)
     for name, one in models.items():
-        saliency_output(one.output if isinstance(one.output, dict) else ())
+        saliency_output(output_names(one))
         if name in BASELINES:
             raise ValueError(f"A model must not have the name of a baseline. Received: {name!r}")
     streams = {

@@ -26,6 +26,7 @@ from zoo.inference.saliency_outputs import (
     open_stream,
     output_candidates,
     output_map,
+    output_names,
     saliency_output,
 )
 from zoo.inference.stream import Stream
@@ -205,14 +206,14 @@ def predict(
 
 def _stream(model, options) -> Stream | ClipMaps:
     if isinstance(model, keras.Model):
-        saliency_output(model.output if isinstance(model.output, dict) else ())
+        saliency_output(output_names(model))
     stream = open_stream(model, **options)
     saliency_output(stream.output_names)
     return stream
 
 
 def _names_actions(model) -> bool:
-    names = set(model.output) if isinstance(model.output, dict) else set()
+    names = set(output_names(model))
     return "action" in names and not names & set(SALIENCY_OUTPUTS)
 
 

@@ -37,7 +37,7 @@ def open_stream(
     """
     if isinstance(model, (Stream, ClipMaps)):
         return model
-    names = tuple(model.output) if isinstance(model.output, dict) else ("output",)
+    names = output_names(model)
     if "mixture" not in names and "saliency" in names and len(model.output["saliency"].shape) == 3:
         if mirror:
             raise ValueError(
@@ -51,6 +51,12 @@ def open_stream(
             f"Received: stride={stride}, flow={flow!r} for the model {model.name!r}"
         )
     return (MirroredStream if mirror else Stream)(model, precision=precision)
+
+
+def output_names(model: keras.Model) -> tuple[str, ...]:
+    """The names of a model's outputs; none where they have no names."""
+    outputs = getattr(model, "output", None)  # a Sequential model may have none
+    return tuple(outputs) if isinstance(outputs, dict) else ()
 
 
 def saliency_output(names) -> str:
