@@ -114,9 +114,10 @@ def write(rows: list[dict], load: float, rounds: int) -> None:
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
     machine = f"{model}, {os.cpu_count()} cores, load {load:.1f} at the start"
     version = platform.python_version()
+    how = f"Best of {rounds} loads" if rounds > 1 else "One load"
     text = f"""# Readers on a million records
 
-Best of {rounds} loads by the wall's clock, each in a new process. {machine}, Python {version}.
+{how} by the wall's clock, in a new process. {machine}, Python {version}.
 Memory is the highest of the process above what it had before it loaded.
 
 | reader | records | wall s | processor s | memory MB |
