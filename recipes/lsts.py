@@ -115,7 +115,7 @@ class Config:
         restart: forget an earlier run in `output`.
     """
 
-    dataset: Literal["moving_targets", "ucf_sports", "dhf1k", "csv"] = "moving_targets"
+    dataset: Literal["moving_targets", "ucf_sports", "dhf1k", "csv", "shards"] = "moving_targets"
     data_dir: str = "data"
     output: str = "runs/lsts"
     cache: str | None = None

@@ -26,7 +26,7 @@ COMMANDS = {
     "predict": ("a video to saliency maps, gaze candidates and a film", "zoo.cli", "predict_video"),
     "convert": ("a published weight file to a Keras file", "zoo.weights.cli", "convert"),
     "weights": ("published weight files that are known", "zoo.weights.cli", "list_records"),
-    "prepare": ("decode and cache a data set", "zoo.datasets.prepare", "prepare"),
+    "prepare": ("a data set to shards", "zoo.recipes.prepare", "prepare_command"),
     "check": ("is a data set complete and readable?", "zoo.datasets.check", "check"),
 }
 USER_ERRORS = (ValueError, OSError)
@@ -153,7 +153,7 @@ def predict_video(
 def evaluate_model(
     model: tyro.conf.Positional[tuple[str, ...]],
     data_dir: str,
-    dataset: Literal["moving_targets", "ucf_sports", "dhf1k", "csv"] = "csv",
+    dataset: Literal["moving_targets", "ucf_sports", "dhf1k", "csv", "shards"] = "csv",
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
     baselines: tuple[str, ...] | None = None,
     map_side: int = 256,
