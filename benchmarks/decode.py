@@ -363,13 +363,13 @@ def main() -> None:
         except Exception as error:
             print(f"{name} is not measured: {error}")
     results = {"machine": machine(), "rounds": options.rounds, "readers": list(readers)}
+    results["windows"] = measure_shards(paths, options.windows, options.rounds)
     results["clips"] = []
     for path in paths:
         results["clips"].append(measure_clip(path, readers, options.rounds, 0))
         print(json.dumps(results["clips"][-1]), flush=True)
-    results["summary"] = summary(results["clips"])
-    results["windows"] = measure_shards(paths, options.windows, options.rounds)
-    write(results, options.output)
+        results["summary"] = summary(results["clips"])
+        write(results, options.output)  # what is there if it is stopped
     print((options.output / "decode.md").read_text())
 
 

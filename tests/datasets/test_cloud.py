@@ -43,9 +43,7 @@ def s3(local):
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "S3_ENDPOINT": f"{host}:{port}",
-        "S3_USE_HTTPS": "0",
-        "S3_VERIFY_SSL": "0",
+        "S3_ENDPOINT": f"http://{host}:{port}",
     }
     for name, value in names.items():
         patch.setenv(name, value)
