@@ -1,4 +1,4 @@
 """Data sets, each a module: `zoo.datasets.<name>.load(root, split=...)` returns records.
 
-Nothing heavy is imported here; only `zoo.datasets.pipeline` imports TensorFlow.
+Nothing heavy is imported here; only `zoo.datasets.pipeline` and `samples` import TensorFlow.
 """

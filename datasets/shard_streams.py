@@ -24,6 +24,12 @@ from zoo.datasets.shard_format import FLOW, RGB
 JPEG = "jpeg"
 
 
+def jpeg_options(quality: int) -> tuple[int, ...]:
+    """OpenCV's options for the pictures."""
+    full = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+    return (cv2.IMWRITE_JPEG_QUALITY, quality, *full)
+
+
 def _check_size(size: tuple[int, int] | None) -> None:
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise ValueError(f"`size` must be a height and a width. Received: size={size}")
@@ -31,7 +37,7 @@ def _check_size(size: tuple[int, int] | None) -> None:
 
 @dataclass(frozen=True)
 class FrameStream:
-    """The frames as JPEG pictures.
+    """The frames as JPEG pictures, with colour at full resolution: small frames need it.
 
     Args:
         size: (height, width); None keeps the video's.
@@ -49,12 +55,13 @@ class FrameStream:
 
     def describe(self) -> dict[str, Any]:
         shape = None if self.size is None else [*self.size, 3]
-        return {"dtype": JPEG, "shape": shape, "quality": self.quality, "hop": 1}
+        about = {"dtype": JPEG, "shape": shape, "quality": self.quality, "chroma": "4:4:4"}
+        return {**about, "hop": 1}
 
     def rows(self, frames: Iterable[np.ndarray], total: int) -> Iterator[bytes]:
         for frame in frames:
             bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-            ok, data = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, self.quality))
+            ok, data = cv2.imencode(".jpg", bgr, jpeg_options(self.quality))
             if not ok:
                 raise ValueError(f"A frame must fit JPEG. Received: shape={frame.shape}")
             yield data.tobytes()

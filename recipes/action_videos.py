@@ -50,6 +50,10 @@ def class_count(dataset: str, data_dir: str | Path) -> int:
         from zoo.datasets.your_own import class_names
 
         return len(class_names(data_dir))
+    if dataset == "shards":
+        from zoo.datasets.shards import open_shards
+
+        return len(open_shards(str(data_dir)).manifest["classes"])
     return len(importlib.import_module(f"zoo.datasets.{dataset}").CLASSES)
 
 

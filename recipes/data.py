@@ -25,6 +25,7 @@ SPLITS = {
     "csv": (("train", "validation"), "test"),
     **dict.fromkeys(("hollywood2", "hollywood2_images", "ucf_sports_videos"), (("train",), "test")),
     **dict.fromkeys(WITHOUT_SPLITS, (("train",), "test")),  # our split
+    "shards": (("train", "validation"), "test"),  # or, without test videos, validation
 }
 
 
@@ -47,11 +48,24 @@ def load_records(dataset: str, data_dir: str | Path, split: str) -> list[Record]
         found = [r for r in your_own.load(data_dir) if (r.split or "train") in wanted]
     elif dataset in WITHOUT_SPLITS:
         found = of_split(dataset, data_dir, split)
+    elif dataset == "shards":
+        found = _of_shards(str(data_dir), split)
     else:
         show_counts()
         module = importlib.import_module(f"zoo.datasets.{dataset}")
         found = [record for name in wanted for record in module.load(data_dir, split=name)]
     return [record for record in found if record.gaze is not None]
+
+
+def _of_shards(root: str, split: str) -> list[Record]:
+    """Split as the data set that was made into shards is, where it is one of `SPLITS`."""
+    from zoo.datasets import shards
+
+    held = shards.load(root)
+    made_of = shards.open_shards(root).manifest["dataset"]
+    learn, test = SPLITS.get(made_of, SPLITS["shards"])
+    wanted = learn if split == "train" else (test,)
+    return [record for record in held if (record.split or "train") in wanted]
 
 
 def hold_out(
@@ -84,13 +98,17 @@ def frame_sources(
 ) -> list[Source]:
     """Decode every video once into a memory map, and read its fixations.
 
+    Videos in shards are not copied: their frames are read where they lie, window by window.
+
     Videos of fewer than `least` frames are left out, counted and named in a warning.
     `max_points` bounds the memory of the fixations: a sample of that many is kept a frame.
     """
     frames_of = FrameCache(cache)
     sources, short = [], []
     for record in records:
-        frames = frames_of.get(record, size)
+        frames = _shard_frames(record, size)
+        if frames is None:
+            frames = frames_of.get(record, size)
         if len(frames) < least:
             short.append(f"{record.name} ({len(frames)})")
             continue
@@ -114,6 +132,20 @@ def frame_sources(
             f"Received: {len(records)} records, {len(short)} too short"
         )
     return sources
+
+
+def _shard_frames(record: Record, size: tuple[int, int]):
+    """The frames of a video in shards, where they are of this size."""
+    from zoo.datasets.shard_format import RGB
+    from zoo.datasets.shards import is_shard_video, shard_video
+
+    if not is_shard_video(record.video):
+        return None
+    video = shard_video(record.video)
+    if RGB not in video.shards.streams:
+        return np.broadcast_to(np.uint8(127), (video.num_frames, *size, 3))  # never looked at
+    rows = video.stream(RGB)
+    return rows if rows.shape[1:3] == tuple(size) else None
 
 
 def _most(fixations) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import keras
 import numpy as np
 
 from zoo.backbones.c3d import CLIP_LENGTH
+from zoo.datasets.shard_format import FEATURES, RGB, ShardError
+from zoo.datasets.shards import is_shard_video, shard_video
 from zoo.recipes.checkpoint import write_atomically
 
 # A dense feature sees 38 frames back and 45 ahead at most; chunks overlap by more than that.
 DENSE_CHUNK, DENSE_CONTEXT = 64, 48
+UNTOLD = ("name", "dtype", "trainable")
 
 
 class FeatureCache:
@@ -101,8 +105,51 @@ def weights_digest(model: keras.Model, settings: dict) -> str:
     return digest.hexdigest()
 
 
+def fingerprint(model: keras.Model) -> str:
+    """SHA-256 of all that a backbone's features depend on, whatever its layers are called."""
+    plain = [
+        [type(layer).__name__, {k: v for k, v in layer.get_config().items() if k not in UNTOLD}]
+        for layer in model.layers
+        if not layer.weights and not isinstance(layer, keras.layers.InputLayer)
+    ]
+    return weights_digest(model, {"input": list(model.input_shape[1:]), "layers": plain})
+
+
+def stored_features(record, backbone_print: str, *, dense: bool):
+    """The features that a video's shards hold, or None where it is in none.
+
+    They must be of the same backbone: else they are left alone, and computed from the frames, or
+    an error where there are none.
+    """
+    if not is_shard_video(record.video):
+        return None
+    video = shard_video(record.video)
+    if FEATURES not in video.shards.streams:
+        return None
+    about = video.shards.streams[FEATURES]
+    differ = [
+        f"{name}: {about.get(name)}, wanted {wanted}"
+        for name, wanted in (("digest", backbone_print), ("dense", dense), ("hop", 1))
+        if about.get(name) != wanted
+    ]
+    if not differ:
+        return video.stream(FEATURES)
+    told = (
+        "The features in the shards must be those of the recipe's backbone: the same weights, "
+        f"picture size and end point. Received: {'; '.join(differ)} of {video.shards.root}"
+    )
+    if RGB not in video.shards.streams:
+        raise ShardError(told)
+    warnings.warn(f"{told}. They are computed again from the frames.", stacklevel=3)
+    return None
+
+
 def video_key(record, *details) -> str:
     """Tells a record's video, its part, and the state of its file from all others."""
+    if is_shard_video(record.video):
+        video = shard_video(record.video)
+        state = [entry["index_crc"] for entry in video.shards.manifest["shards"]]
+        return json.dumps([record.video, state, *details])
     path = Path(record.video)
     times = [
         (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns)

@@ -33,6 +33,7 @@ import numpy as np
 import tyro
 
 from zoo.backbones.c3d import CLIP_LENGTH
+from zoo.datasets.shards import is_shard_video
 from zoo.inference.evaluate import evaluate
 from zoo.losses import MixtureNLL
 from zoo.models.loading import load
@@ -40,7 +41,7 @@ from zoo.models.rmdn import rmdn
 from zoo.recipes import scores
 from zoo.recipes.checkpoint import write_atomically
 from zoo.recipes.data import frame_sources, hold_out, load_records
-from zoo.recipes.features import FeatureCache
+from zoo.recipes.features import FeatureCache, fingerprint, stored_features
 from zoo.recipes.training import (
     BEST,
     claim_output,
@@ -59,7 +60,7 @@ class Config:
 
     Args:
         dataset: data set to train on.
-        data_dir: its folder; for `csv` the table.
+        data_dir: its folder; for `csv` the table; for `shards` what `zoo prepare` wrote.
         output: folder of the run.
         cache: folder of decoded frames and features; default `OUTPUT/cache`.
         image_size: height and width of the frames that the model sees.
@@ -197,7 +198,9 @@ def main(config: Config) -> dict:
     ]
     print(f"{len(frames[0])} videos for training, {len(frames[1])} for validation", flush=True)
     whole = build(config)
-    sources = frames if config.trainable_backbone else cached_features(config, whole, frames, cache)
+    sources = frames
+    if not config.trainable_backbone:
+        sources = cached_features(config, whole, frames, cache, records)
 
     windows = [windows_of(config, part) for part in sources]
     bias = scores.central_bias(frames[0], 36, 64)
@@ -316,19 +319,26 @@ def joined_weights(whole: keras.Model, trained: keras.Model) -> list[np.ndarray]
     return own[: len(own) - len(trained.weights)] + trained.get_weights()
 
 
-def cached_features(config, whole, frames, cache: Path) -> list[list[Source]]:
-    """The videos as the frozen backbone sees them."""
+def cached_features(config, whole, frames, cache: Path, records=()) -> list[list[Source]]:
+    """The videos as the frozen backbone sees them: from their shards, or computed once."""
     settings = {"image_size": config.image_size, "preprocessing": config.preprocessing}
-    features = FeatureCache(cache / "features", backbone_of(whole), settings, dense=config.dense)
-    return [
-        [
-            Source(
-                source.name, features.get(source.key, source.inputs), source.points[config.lag :]
-            )
-            for source in part
-        ]
-        for part in frames
-    ]
+    backbone = backbone_of(whole)
+    features = FeatureCache(cache / "features", backbone, settings, dense=config.dense)
+    stored, known = {}, {record.name: record for record in records}
+    if any(is_shard_video(record.video) for record in records):
+        digest = fingerprint(backbone)
+        for source in (source for part in frames for source in part):
+            rows = stored_features(known[source.name], digest, dense=config.dense)
+            if rows is not None:
+                stored[source.name] = rows
+
+    def of(source: Source) -> Source:
+        inputs = stored.get(source.name)
+        if inputs is None:
+            inputs = features.get(source.key, source.inputs)
+        return Source(source.name, inputs, source.points[config.lag :])
+
+    return [[of(source) for source in part] for part in frames]
 
 
 def windows_of(config: Config, sources: list[Source]) -> Windows:

@@ -27,7 +27,7 @@ COMMANDS = {
     "export": ("a model to another program's format", "zoo.cli", "export_model"),
     "convert": ("a published weight file to a Keras file", "zoo.weights.cli", "convert"),
     "weights": ("published weight files that are known", "zoo.weights.cli", "list_records"),
-    "prepare": ("decode and cache a data set", "zoo.datasets.prepare", "prepare"),
+    "prepare": ("a data set to shards", "zoo.recipes.prepare", "prepare_command"),
     "check": ("is a data set complete and readable?", "zoo.datasets.check", "check"),
 }
 USER_ERRORS = (ValueError, OSError)

@@ -20,7 +20,7 @@ from zoo.datasets.gaze import GazeSource, read_fixations
 from zoo.datasets.prepare import local_runner, plan, prepare
 from zoo.datasets.record import Record, Segment, Tube
 from zoo.datasets.shard_format import record_from_json, record_to_json
-from zoo.datasets.shard_streams import FlowStream, FrameStream
+from zoo.datasets.shard_streams import FlowStream, FrameStream, jpeg_options
 from zoo.datasets.shards import ShardError, ShardSet, load
 from zoo.datasets.video import VideoError, open_video
 
@@ -87,7 +87,7 @@ def test_everything_comes_back(source, prepared):
 
 def test_a_frame_is_the_jpeg_of_the_videos_frame(source, prepared):
     frame = open_video(source[0].video).read([11], SIZE)[0]
-    ok, data = cv2.imencode(".jpg", frame[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 100))
+    ok, data = cv2.imencode(".jpg", frame[..., ::-1], jpeg_options(100))
     assert ok
     wanted = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
     np.testing.assert_array_equal(ShardSet(prepared[0])[source[0].name].stream("rgb")[11], wanted)

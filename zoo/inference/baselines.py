@@ -11,6 +11,7 @@ import numpy as np
 from zoo.datasets import moving_targets
 from zoo.datasets.gaze import Fixations
 from zoo.datasets.record import Record
+from zoo.datasets.shards import is_shard_video
 from zoo.datasets.truth import truth_maps
 from zoo.datasets.video import Video
 
@@ -153,7 +154,7 @@ def viewer_maps(
 
 def true_maps(record: Record, height: int, width: int) -> Maps | None:
     """The density that the gaze was drawn from, where it is known; else None."""
-    if record.dataset != "moving_targets":
+    if record.dataset != "moving_targets" or is_shard_video(record.video):
         return None
     maps = moving_targets.true_density(record, height, width)
     return iter([(np.arange(len(maps)), maps)])

@@ -1,0 +1,377 @@
+"""How fast videos are decoded, by whom frame-exactly, and what shards of JPEG pictures save.
+
+    python benchmarks/decode.py [--clips ../shared/data/clips] [--output benchmarks/results]
+
+Decodes every clip to 112x112 with `zoo.datasets.video`, plain OpenCV, PyAV, decord2 and torchcodec
+(those that are installed): all frames in order, and 16 random ones. The readers take turns, and
+the best of several rounds counts, so that other programs disturb the ratios little. A reader is
+frame-exact where the frame that it gives at random for a number is the one that it gives for that
+number in order. Then 16-frame windows at random places, out of the video file and out of shards.
+Writes decode.json and decode.md. An environment for it:
+
+    pip install av opencv-python decord2 torch torchcodec
+    pip install keras scikit-learn rich tyro h5py matplotlib
+    KERAS_BACKEND=torch python benchmarks/decode.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from zoo.datasets.prepare import prepare
+from zoo.datasets.record import Record
+from zoo.datasets.shard_streams import FrameStream
+from zoo.datasets.shards import ShardSet
+from zoo.datasets.video import open_video
+
+SIDE = 112
+DRAWS = 16
+WINDOW = 16
+VIDEOS = (".avi", ".mp4", ".mkv", ".webm", ".mov")
+
+
+class Ours:
+    """`zoo.datasets.video`"""
+
+    def sequential(self, path):
+        return list(open_video(path).frames((SIDE, SIDE)))
+
+    def random(self, path, indices):
+        return open_video(path).read(indices, (SIDE, SIDE))
+
+
+class OpenCV:
+    """`cv2.VideoCapture`, a seek for every frame."""
+
+    @staticmethod
+    def _rgb(bgr):
+        small = cv2.resize(bgr, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        return cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+
+    def sequential(self, path):
+        capture, out = cv2.VideoCapture(path), []
+        while True:
+            ok, bgr = capture.read()
+            if not ok:
+                return out
+            out.append(self._rgb(bgr))
+
+    def random(self, path, indices):
+        capture, out = cv2.VideoCapture(path), []
+        for index in indices:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, int(index))
+            ok, bgr = capture.read()
+            out.append(self._rgb(bgr) if ok else None)
+        return out
+
+
+class PyAV:
+    """PyAV, scaled by FFmpeg; a seek by time for every frame."""
+
+    def __init__(self):
+        import av
+
+        self.av = av
+
+    def _rgb(self, frame):
+        return frame.to_ndarray(format="rgb24", width=SIDE, height=SIDE)
+
+    def sequential(self, path):
+        with self.av.open(path) as container:
+            container.streams.video[0].thread_type = "AUTO"
+            return [self._rgb(frame) for frame in container.decode(video=0)]
+
+    def random(self, path, indices):
+        out = []
+        with self.av.open(path) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            start = stream.start_time or 0
+            tick = 1 / (stream.average_rate * stream.time_base)
+            for index in indices:
+                wanted = start + round(int(index) * tick)
+                container.seek(wanted, stream=stream)
+                found = None
+                for frame in container.decode(stream):
+                    if frame.pts is None or frame.pts >= wanted - tick / 2:
+                        found = self._rgb(frame)
+                        break
+                out.append(found)
+        return out
+
+
+class Decord:
+    """decord2"""
+
+    def __init__(self):
+        import decord
+
+        self.decord = decord
+
+    def _open(self, path):
+        return self.decord.VideoReader(path, width=SIDE, height=SIDE)
+
+    def sequential(self, path):
+        reader = self._open(path)
+        return [reader.next().asnumpy() for _ in range(len(reader))]
+
+    def random(self, path, indices):
+        return list(self._open(path).get_batch([int(i) for i in indices]).asnumpy())
+
+
+class TorchCodec:
+    """torchcodec, exact seeking, resized by OpenCV."""
+
+    def __init__(self):
+        from torchcodec.decoders import VideoDecoder
+
+        self.make = VideoDecoder
+
+    def _open(self, path):
+        return self.make(path, dimension_order="NHWC", num_ffmpeg_threads=0, seek_mode="exact")
+
+    @staticmethod
+    def _small(batch):
+        return [
+            cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for rgb in batch.numpy()
+        ]
+
+    def sequential(self, path):
+        decoder = self._open(path)
+        out = []
+        for first in range(0, len(decoder), 64):
+            frames = decoder.get_frames_in_range(first, min(first + 64, len(decoder)))
+            out += self._small(frames.data)
+        return out
+
+    def random(self, path, indices):
+        return self._small(self._open(path).get_frames_at([int(i) for i in indices]).data)
+
+
+READERS = {"zoo": Ours, "opencv": OpenCV, "pyav": PyAV, "decord2": Decord, "torchcodec": TorchCodec}
+
+
+def timed(action: Callable) -> tuple[float, float, object]:
+    """Seconds by the clock and of all cores, and what came of it."""
+    clock, busy = time.perf_counter(), time.process_time()
+    found = action()
+    return time.perf_counter() - clock, time.process_time() - busy, found
+
+
+def wrong_frames(sequence: list, drawn, indices) -> int:
+    """How many of the drawn frames are not those of their numbers in order."""
+    whole = np.stack(sequence).astype(np.int16)
+    wrong = 0
+    for index, frame in zip(indices, drawn):
+        if frame is None or index >= len(whole):
+            wrong += 1
+            continue
+        away = np.abs(whole - np.asarray(frame, np.int16)).mean((1, 2, 3))
+        wrong += int(away[index] > away.min() + 1e-9)
+    return wrong
+
+
+def measure_clip(path: Path, readers: dict, rounds: int, seed: int) -> dict:
+    """Times and faults of every reader on one clip."""
+    total = open_video(path).num_frames
+    draws = [
+        np.sort(np.random.default_rng([seed, n]).choice(total, DRAWS, False)) for n in range(rounds)
+    ]
+    found = {name: {"sequential": [], "random": [], "wrong": 0, "of": 0} for name in readers}
+    sequences = {}
+    for turn in range(rounds):
+        for name, reader in readers.items():
+            held = found[name]
+            if "error" in held:
+                continue
+            try:
+                clock, busy, frames = timed(lambda reader=reader: reader.sequential(str(path)))
+                held["sequential"].append((clock, busy))
+                held["frames"] = len(frames)
+                sequences.setdefault(name, frames)
+                if not frames:
+                    raise ValueError("no frames")
+                clock, busy, drawn = timed(
+                    lambda reader=reader, turn=turn: reader.random(str(path), draws[turn])
+                )
+                held["random"].append((clock, busy))
+                held["wrong"] += wrong_frames(sequences[name], drawn, draws[turn])
+                held["of"] += DRAWS
+            except Exception as error:
+                held["error"] = f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+    for held in found.values():
+        for kind in ("sequential", "random"):
+            times = held.pop(kind)
+            if times:
+                held[f"{kind}_seconds"] = min(clock for clock, _ in times)
+                held[f"{kind}_processor_seconds"] = min(busy for _, busy in times)
+    return {"clip": f"{path.parent.name}/{path.name}", "frames": total, "readers": found}
+
+
+def measure_shards(paths: list[Path], windows: int, rounds: int) -> list[dict]:
+    """Random windows out of the files and out of shards."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        records = [Record(f"{path.parent.name}/{path.name}", str(path)) for path in paths]
+        prepare(records, folder, [FrameStream((SIDE, SIDE))], workers=1)
+        shards = ShardSet(folder)
+        for record in records:
+            video, rgb = open_video(record.video), shards[record.name].stream("rgb")
+            starts = np.random.default_rng(0).integers(0, video.num_frames - WINDOW + 1, windows)
+
+            def direct(video=video, starts=starts):
+                return [video.read(range(s, s + WINDOW), (SIDE, SIDE)) for s in starts]
+
+            def stored(rgb=rgb, starts=starts):
+                return [rgb[s : s + WINDOW] for s in starts]
+
+            taken = {"direct": [], "shards": []}
+            for _ in range(rounds):
+                for name, action in (("direct", direct), ("shards", stored)):
+                    taken[name].append(timed(action)[:2])
+            row = {"clip": record.name, "frames": video.num_frames}
+            for name, times in taken.items():
+                row[f"{name}_ms"] = 1000 * min(clock for clock, _ in times) / windows
+                row[f"{name}_processor_ms"] = 1000 * min(busy for _, busy in times) / windows
+            row["faster"] = row["direct_ms"] / row["shards_ms"]
+            row["faster_processor"] = row["direct_processor_ms"] / row["shards_processor_ms"]
+            rows.append(row)
+    return rows
+
+
+def machine() -> dict:
+    """Versions and processor."""
+    found = {"processors": os.cpu_count(), "machine": platform.machine()}
+    found["python"] = platform.python_version()
+    for name in ("opencv-python", "opencv-python-headless", "av", "decord2", "torchcodec", "numpy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    found["load_average"] = round(os.getloadavg()[0], 1)
+    return found
+
+
+def summary(clips: list[dict]) -> dict:
+    """Ratios to plain OpenCV and to the fastest other reader, geometric means over the clips."""
+    found = {}
+    for kind in ("sequential", "random"):
+        for unit in ("seconds", "processor_seconds"):
+            key = f"{kind}_{unit}"
+            opencv, fastest = [], []
+            for clip in clips:
+                times = {
+                    name: held[key]
+                    for name, held in clip["readers"].items()
+                    if key in held and "error" not in held
+                }
+                mine = times.pop("zoo")
+                if "opencv" in times:
+                    opencv.append(mine / times["opencv"])
+                others = [times[n] for n in times if n != "opencv"]
+                if others:
+                    fastest.append(mine / min(others))
+            for name, ratios in (("opencv", opencv), ("fastest_other", fastest)):
+                if ratios:
+                    found[f"{key}_by_{name}"] = {
+                        "mean": float(np.exp(np.mean(np.log(ratios)))),
+                        "worst": max(ratios),
+                    }
+    return found
+
+
+def write(results: dict, output: Path) -> None:
+    """decode.json and decode.md."""
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "decode.json").write_text(json.dumps(results, indent=1) + "\n")
+    names = results["readers"]
+    lines = [
+        "# Decoding to 112x112",
+        "",
+        ", ".join(f"{key} {value}" for key, value in results["machine"].items()),
+        "",
+        f"Best of {results['rounds']} rounds in which the readers took turns. Frames a second by"
+        " the clock, in order / milliseconds for 16 random frames; in brackets how many random"
+        " frames were not the frame of that number in order.",
+        "",
+        "| clip | frames | " + " | ".join(names) + " |",
+        "|---|---|" + "---|" * len(names),
+    ]
+    for clip in results["clips"]:
+        cells = []
+        for name in names:
+            held = clip["readers"][name]
+            if "error" in held:
+                cells.append(held["error"].split(":")[0])
+                continue
+            rate = held["frames"] / held["sequential_seconds"]
+            odd = "" if held["frames"] == clip["frames"] else f", {held['frames']} frames"
+            cells.append(
+                f"{rate:.0f} / {1000 * held['random_seconds']:.1f} "
+                f"({held['wrong']} of {held['of']}{odd})"
+            )
+        lines.append(f"| {clip['clip']} | {clip['frames']} | " + " | ".join(cells) + " |")
+    lines += ["", "Time of zoo as a share of another's (below 1: zoo is faster):", ""]
+    lines += ["| | geometric mean | worst clip |", "|---|---|---|"]
+    lines += [
+        f"| {key.replace('_', ' ')} | {held['mean']:.2f} | {held['worst']:.2f} |"
+        for key, held in results["summary"].items()
+    ]
+    lines += [
+        "",
+        "# Windows of 16 frames at random places, 112x112",
+        "",
+        "| clip | frames | from the video, ms | from JPEG shards, ms | times faster "
+        "| (processor time) |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['clip']} | {row['frames']} | {row['direct_ms']:.2f} | {row['shards_ms']:.2f} "
+        f"| {row['faster']:.1f} | {row['faster_processor']:.1f} |"
+        for row in results["windows"]
+    ]
+    (output / "decode.md").write_text("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    """Measure and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    here = Path(__file__).resolve().parent
+    parser.add_argument("--clips", type=Path, default=here.parents[1] / "shared" / "data" / "clips")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--windows", type=int, default=20)
+    parser.add_argument("--output", type=Path, default=here / "results")
+    options = parser.parse_args()
+    paths = sorted(path for path in options.clips.rglob("*") if path.suffix in VIDEOS)
+    if not paths:
+        raise SystemExit(f"`--clips` must hold videos. Received: {options.clips}")
+    readers = {}
+    for name, make in READERS.items():
+        try:
+            readers[name] = make()
+        except Exception as error:
+            print(f"{name} is not measured: {error}")
+    results = {"machine": machine(), "rounds": options.rounds, "readers": list(readers)}
+    results["windows"] = measure_shards(paths, options.windows, options.rounds)
+    results["clips"] = []
+    for path in paths:
+        results["clips"].append(measure_clip(path, readers, options.rounds, 0))
+        print(json.dumps(results["clips"][-1]), flush=True)
+        results["summary"] = summary(results["clips"])
+        write(results, options.output)  # what is there if it is stopped
+    print((options.output / "decode.md").read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.cli import main
+from zoo.datasets import moving_targets
+from zoo.datasets.shards import ShardError, ShardSet, load
+from zoo.datasets.video import open_video
+from zoo.recipes import rmdn
+from zoo.recipes.features import FeatureCache, fingerprint
+from zoo.recipes.prepare import FeatureStream
+
+TINY = {"width": 0.03}
+ROWS = {"rtol": 2e-3, "atol": 2e-3}  # float16
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made") / "moving_targets"
+    moving_targets.make(root, num_videos=6, frames=20, size=(48, 64), viewers=3)
+    return root
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    """C3D as the recipe below builds it, in a file."""
+    keras.utils.set_random_seed(3)
+    path = tmp_path_factory.mktemp("backbone") / "c3d.keras"
+    zoo.backbones.c3d(image_size=(32, 32), **TINY).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def prepared(data, backbone, tmp_path_factory):
+    root = tmp_path_factory.mktemp("shards") / "out"
+    given = ["prepare", "moving_targets", data, root, "--frames", "--features", backbone, "--flow"]
+    given += ["--size", 32, 32, "--features-size", 32, 32, "--flow-size", 32, 32]
+    given += ["--per-shard", 3, "--workers", 1, "--verify"]
+    assert main([str(word) for word in given]) == 0
+    return root
+
+
+def frames_of(record, size=(32, 32)):
+    return np.stack(list(open_video(record.video).frames(size)))
+
+
+def test_the_command_writes_all_three(data, backbone, prepared):
+    shards = ShardSet(prepared)
+    assert shards.manifest["classes"] == list(moving_targets.CLASSES)
+    model = keras.saving.load_model(backbone)
+    for record in moving_targets.load(data):
+        video = shards[record.name]
+        frames = frames_of(record)
+        assert np.abs(np.asarray(video.stream("rgb")) - frames.astype(float)).mean() < 4
+        assert video.stream("flow").shape == (20, 32, 32, 2)
+        rows = video.stream("features")
+        assert rows.shape == (5, *model.output_shape[1:]) and rows.dtype == np.float16
+        clips = np.stack([frames[at : at + 16] for at in range(5)])
+        np.testing.assert_allclose(rows[:], model.predict_on_batch(clips), **ROWS)
+
+
+def test_the_command_says_what_is_wrong(data, prepared, tmp_path, capsys):
+    def run(*arguments):
+        status = main(["prepare", *map(str, arguments)])
+        return status, capsys.readouterr().err
+
+    assert run("moving_targets", data, tmp_path)[0] == 2
+    status, told = run("moving_targets", data, prepared, "--frames")
+    assert status == 2 and "other settings" in told
+    status, told = run("moving_targets", data, tmp_path / "a", "--features", "vgg")
+    assert status == 2 and "'googlenet'" in told
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "stream, shape",
+    [
+        (FeatureStream("c3d", size=(32, 32), dense=True, options=(("width", 0.03),)), (20,)),
+        (FeatureStream("c3d", size=(32, 32), hop=3, options=(("width", 0.03),)), (2,)),
+        pytest.param(
+            FeatureStream("googlenet", size=(32, 32), options=(("width", 0.05),)),
+            (20,),
+            marks=pytest.mark.slow,
+        ),
+        (
+            FeatureStream(
+                "i3d",
+                size=(64, 64),
+                clip_length=16,
+                hop=2,
+                pool=(2, 2, 2),
+                options=(("width", 0.05),),
+            ),
+            (3,),
+        ),
+    ],
+    ids=["dense c3d", "every third clip", "single frames", "pooled i3d"],
+)
+def test_features_are_the_backbones(data, stream, shape, tmp_path):
+    record = moving_targets.load(data)[0]
+    frames = frames_of(record, stream.size)
+    rows = list(stream.rows(iter(frames), len(frames)))
+    about = stream.describe()
+    found = np.stack([np.frombuffer(row, np.float16).reshape(about["shape"]) for row in rows])
+    assert found.shape[:1] == shape
+    model = stream.model
+    if stream.dense:
+        wanted = FeatureCache(tmp_path, model, {}, dense=True).get("a", frames)
+    elif stream.length == 1:
+        wanted = model.predict_on_batch(frames)
+    else:
+        starts = range(0, 20 - stream.length + 1, stream.hop)
+        wanted = model.predict_on_batch(np.stack([frames[s : s + stream.length] for s in starts]))
+    np.testing.assert_allclose(found, wanted, **ROWS)
+    assert json.loads(json.dumps(about)) == about
+
+
+@pytest.mark.slow
+def test_pooling_is_that_of_lsts():
+    """Of 79 frames of 224x224 I3D gives (10, 7, 7), which LSTS pools to (5, 5, 5)."""
+    from zoo.models.lsts import pool_size
+
+    assert pool_size((10, 7, 7, 1024)) == (6, 3, 3)
+    options = (("width", 0.03),)
+    pool = (2, 2, 2)
+    stream = FeatureStream("i3d", size=(64, 64), clip_length=16, pool=pool, options=options)
+    plain = FeatureStream("i3d", size=(64, 64), clip_length=16, options=options)
+    clip = np.random.default_rng(0).integers(0, 256, (1, 16, 64, 64, 3), dtype=np.uint8)
+    whole = np.asarray(plain.model.predict_on_batch(clip))
+    pooled = np.asarray(stream.model.predict_on_batch(clip))
+    mean = whole[:, : pool[0], : pool[1], : pool[2]].mean((1, 2, 3))
+    np.testing.assert_allclose(pooled[:, 0, 0, 0], mean, rtol=1e-4, atol=1e-5)
+
+
+RECIPE = {
+    "dataset": "shards",
+    "image_size": (32, 32),
+    "width": 0.03,
+    "units": 8,
+    "num_components": 3,
+    "window": 18,
+    "batch_size": 2,
+    "epochs": 1,
+    "score_every": 9,
+    "retrain_on_all": False,
+}
+
+
+@pytest.mark.filterwarnings("ignore:C3D is frozen with random weights")
+def test_rmdn_trains_on_the_stored_features(data, prepared, backbone, tmp_path, monkeypatch):
+    trained = keras.saving.load_model(backbone)
+    real = rmdn.build
+
+    def build(config):
+        whole = real(config)
+        rmdn.backbone_of(whole).set_weights(trained.get_weights())
+        return whole
+
+    monkeypatch.setattr(rmdn, "build", build)
+    monkeypatch.setattr(FeatureCache, "get", None)  # nothing is computed again
+    config = rmdn.Config(data_dir=str(prepared), output=str(tmp_path / "run"), **RECIPE)
+    assert fingerprint(rmdn.backbone_of(build(config))) == fingerprint(trained)
+    results = rmdn.main(config)
+    assert np.isfinite(results["validation"]["nss"])
+    assert {"rmdn", "uniform"} <= set(results["test"])
+    assert not list((tmp_path / "run").rglob("*.npy"))  # and nothing decoded into files
+
+
+@pytest.mark.filterwarnings("ignore:C3D is frozen with random weights")
+def test_features_of_another_backbone_are_not_taken(prepared):
+    from zoo.recipes.features import stored_features
+
+    record = load(prepared, "train")[0]
+    with pytest.warns(UserWarning, match="computed again from the frames"):
+        assert stored_features(record, "other", dense=False) is None
+    assert (
+        len(stored_features(record, ShardSet(prepared).streams["features"]["digest"], dense=False))
+        == 5
+    )
+
+
+def test_features_alone_of_another_backbone_are_an_error(data, tmp_path):
+    from zoo.datasets.prepare import prepare
+    from zoo.recipes.features import stored_features
+
+    stream = FeatureStream("c3d", size=(32, 32), options=(("width", 0.03),))
+    prepare(moving_targets.load(data)[:1], tmp_path, [stream], workers=1)
+    with pytest.raises(ShardError, match="same weights"):
+        stored_features(load(tmp_path)[0], "other", dense=False)
