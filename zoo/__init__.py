@@ -23,6 +23,7 @@ from zoo._version import __version__  # noqa: E402
 from zoo.inference.evaluate import evaluate  # noqa: E402
 from zoo.inference.predict import predict  # noqa: E402
 from zoo.models import (  # noqa: E402
+    joint,
     list_models,
     load,
     lsts,
@@ -36,6 +37,7 @@ __all__ = [
     "backbones",
     "datasets",
     "evaluate",
+    "joint",
     "layers",
     "list_models",
     "load",
