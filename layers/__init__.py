@@ -3,6 +3,7 @@
 from zoo.layers.attention_conv_lstm import AttentionConvLSTM
 from zoo.layers.attention_lstm import AttentionLSTM
 from zoo.layers.attention_penalties import doubly_stochastic, log_concavity
+from zoo.layers.central_bias_diffusion import CentralBiasDiffusion
 from zoo.layers.clip_scaling import ClipScaling
 from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.local_response_normalization import LocalResponseNormalization
@@ -12,9 +13,13 @@ from zoo.layers.mixture import mixture_log_prob, mixture_map
 from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
 from zoo.layers.regularizers import Contrast, TotalVariation
+from zoo.layers.saliency_feedback import SaliencyFeedback
 from zoo.layers.saliency_map import SaliencyMap
+from zoo.layers.saliency_weighting import SaliencyWeighting
 from zoo.layers.sliding_clips import SlidingClips
 from zoo.layers.spatial_mask import SpatialMask
+from zoo.layers.task_uncertainty import TaskUncertainty
+from zoo.layers.teacher_saliency import TeacherSaliency
 from zoo.layers.temporal_phases import (
     CropTime,
     MaskPaddedTime,
@@ -30,6 +35,7 @@ from zoo.layers.tvl1_layer import TVL1Flow, tvl1_function
 __all__ = [
     "AttentionConvLSTM",
     "AttentionLSTM",
+    "CentralBiasDiffusion",
     "ClipScaling",
     "Contrast",
     "CropTime",
@@ -42,11 +48,15 @@ __all__ = [
     "NeighbourMax",
     "PadTime",
     "PerStep",
+    "SaliencyFeedback",
     "SaliencyMap",
+    "SaliencyWeighting",
     "SlidingClips",
     "SpatialMask",
     "SplitPhases",
     "TVL1Flow",
+    "TaskUncertainty",
+    "TeacherSaliency",
     "TemporalSoftAttention",
     "TotalVariation",
     "doubly_stochastic",

@@ -33,7 +33,6 @@ import numpy as np
 import tyro
 
 from zoo.backbones.c3d import CLIP_LENGTH
-from zoo.datasets.shards import is_shard_video
 from zoo.inference.evaluate import evaluate
 from zoo.losses import MixtureNLL
 from zoo.models.loading import load
@@ -41,7 +40,7 @@ from zoo.models.rmdn import rmdn
 from zoo.recipes import scores
 from zoo.recipes.checkpoint import write_atomically
 from zoo.recipes.data import frame_sources, hold_out, load_records
-from zoo.recipes.features import FeatureCache, fingerprint, stored_features
+from zoo.recipes.frozen_backbone import backbone_of, cached_features, joined_weights
 from zoo.recipes.training import (
     BEST,
     claim_output,
@@ -301,44 +300,6 @@ def trainable(config: Config, whole: keras.Model) -> keras.Model:
         jit_compile=keras.config.backend() == "jax",
     )
     return model
-
-
-def backbone_of(whole: keras.Model) -> keras.Model:
-    """The model inside the model."""
-    names = [layer.name for layer in whole.layers]
-    layer = whole.get_layer("backbone" if "backbone" in names else "c3d")
-    return getattr(layer, "layer", layer)
-
-
-def joined_weights(whole: keras.Model, trained: keras.Model) -> list[np.ndarray]:
-    """Weights for the whole model: its own, replaced by those of the trained part."""
-    if len(trained.weights) == len(whole.weights):
-        return trained.get_weights()
-    own = whole.get_weights()
-    # The head's layers come last in both, in the same order.
-    return own[: len(own) - len(trained.weights)] + trained.get_weights()
-
-
-def cached_features(config, whole, frames, cache: Path, records=()) -> list[list[Source]]:
-    """The videos as the frozen backbone sees them: from their shards, or computed once."""
-    settings = {"image_size": config.image_size, "preprocessing": config.preprocessing}
-    backbone = backbone_of(whole)
-    features = FeatureCache(cache / "features", backbone, settings, dense=config.dense)
-    stored, known = {}, {record.name: record for record in records}
-    if any(is_shard_video(record.video) for record in records):
-        digest = fingerprint(backbone)
-        for source in (source for part in frames for source in part):
-            rows = stored_features(known[source.name], digest, dense=config.dense)
-            if rows is not None:
-                stored[source.name] = rows
-
-    def of(source: Source) -> Source:
-        inputs = stored.get(source.name)
-        if inputs is None:
-            inputs = features.get(source.key, source.inputs)
-        return Source(source.name, inputs, source.points[config.lag :])
-
-    return [[of(source) for source in part] for part in frames]
 
 
 def windows_of(config: Config, sources: list[Source]) -> Windows:

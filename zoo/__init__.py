@@ -24,6 +24,7 @@ from zoo.inference.evaluate import evaluate  # noqa: E402
 from zoo.inference.export import export  # noqa: E402
 from zoo.inference.predict import predict  # noqa: E402
 from zoo.models import (  # noqa: E402
+    joint,
     list_models,
     load,
     lsts,
@@ -38,6 +39,7 @@ __all__ = [
     "datasets",
     "evaluate",
     "export",
+    "joint",
     "layers",
     "list_models",
     "load",

@@ -32,6 +32,10 @@ LAYERS = {
         lambda **k: layers.AttentionLSTM(4, num_layers=2, dropout=0.0, penalty=1.0, **k),
         [VIDEO],
     ),
+    "CentralBiasDiffusion": (
+        lambda **k: layers.CentralBiasDiffusion(2, **k),
+        [(2, 4, 3, 6)],
+    ),
     "ClipScaling": (lambda **k: layers.ClipScaling(-20.0, 20.0, **k), [(2, 4, 5, 5, 2)]),
     "CropTime": (lambda **k: layers.CropTime(**k), [(2, 8, 3), (2, 5, 3)]),
     "InputNormalization": (
@@ -55,13 +59,23 @@ LAYERS = {
         lambda **k: layers.PerStep(zoo.layers.MixtureDensity(2), **k),
         [(2, 4, 8)],
     ),
+    "SaliencyFeedback": (
+        lambda **k: layers.SaliencyFeedback(4, num_components=2, **k),
+        [VIDEO],
+    ),
     "SaliencyMap": (lambda **k: layers.SaliencyMap(12, 20, **k), [(2, 6, 10, 1)]),
+    "SaliencyWeighting": (
+        lambda **k: layers.SaliencyWeighting("mean", oversampling=2, **k),
+        [VIDEO, (2, 4, 3, 6)],
+    ),
     "SlidingClips": (lambda **k: layers.SlidingClips(4, stride=2, **k), [(2, 9, 3)]),
     "SpatialMask": (
         lambda **k: layers.SpatialMask(filters=(4, 3), tv=1e-5, contrast=1e-4, **k),
         [VIDEO],
     ),
     "SplitPhases": (lambda **k: layers.SplitPhases(2, **k), [(2, 8, 3)]),
+    "TaskUncertainty": (lambda **k: layers.TaskUncertainty(**k), [(2, 3)]),
+    "TeacherSaliency": (lambda **k: layers.TeacherSaliency(**k), [VIDEO, (2, 4, 3, 2)]),
     "TemporalSoftAttention": (
         lambda **k: layers.TemporalSoftAttention(units=4, **k),
         [VIDEO, (2, 5, 5, 3)],
@@ -114,6 +128,26 @@ METRICS = {
 }
 
 MODELS = {
+    "joint": (
+        lambda: zoo.joint(
+            num_classes=3,
+            backbone=None,
+            feature_shape=(5, 5, 6),
+            dense=True,
+            units=4,
+            num_components=2,
+            feedback=True,
+            pooling="attention",
+            uncertainty=True,
+        ),
+        {"features": (2, 4, 5, 5, 6)},
+    ),
+    "joint clips": (
+        lambda: zoo.joint(
+            num_classes=3, width=1 / 32, units=4, num_components=2, image_size=32, attend="clip"
+        ),
+        {"rgb": (1, 18, 32, 32, 3)},
+    ),
     "rmdn": (
         lambda: zoo.rmdn(width=1 / 32, units=4, num_components=2, image_size=32),
         {"rgb": (1, 18, 32, 32, 3)},

@@ -13,6 +13,7 @@ from zoo.datasets.shards import ShardError, ShardSet, load
 from zoo.datasets.video import open_video
 from zoo.recipes import rmdn
 from zoo.recipes.features import FeatureCache, fingerprint
+from zoo.recipes.frozen_backbone import backbone_of
 from zoo.recipes.prepare import FeatureStream
 
 TINY = {"width": 0.03}
@@ -158,13 +159,13 @@ def test_rmdn_trains_on_the_stored_features(data, prepared, backbone, tmp_path, 
 
     def build(config):
         whole = real(config)
-        rmdn.backbone_of(whole).set_weights(trained.get_weights())
+        backbone_of(whole).set_weights(trained.get_weights())
         return whole
 
     monkeypatch.setattr(rmdn, "build", build)
     monkeypatch.setattr(FeatureCache, "get", None)  # nothing is computed again
     config = rmdn.Config(data_dir=str(prepared), output=str(tmp_path / "run"), **RECIPE)
-    assert fingerprint(rmdn.backbone_of(build(config))) == fingerprint(trained)
+    assert fingerprint(backbone_of(build(config))) == fingerprint(trained)
     results = rmdn.main(config)
     assert np.isfinite(results["validation"]["nss"])
     assert {"rmdn", "uniform"} <= set(results["test"])

@@ -15,6 +15,7 @@ import pytest
 import zoo
 from zoo.datasets import moving_targets
 from zoo.recipes import demo, rmdn
+from zoo.recipes.frozen_backbone import backbone_of
 
 TINY = {
     "dataset": "moving_targets",
@@ -70,7 +71,7 @@ def test_cached_features(data, tmp_path, dense):
         assert {"rmdn", "trained_central_bias", "uniform"} <= set(results["test"])
     # What was trained on features predicts the same from frames.
     frames = np.load(next((tmp_path / "cache/frames").rglob("*.npy")), mmap_mode="r")[:18]
-    features = rmdn.backbone_of(model)
+    features = backbone_of(model)
     lag = 0 if dense else 15
     clips = frames[None] if dense else np.stack([frames[s : s + 16] for s in range(3)])
     found = trained.predict_on_batch(

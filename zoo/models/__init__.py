@@ -1,6 +1,7 @@
 """The zoo's models: lowercase builders that return a `keras.Model`."""
 
 from zoo.models.frame_baseline import frame_baseline
+from zoo.models.joint import joint
 from zoo.models.listing import list_models
 from zoo.models.loading import load
 from zoo.models.lsts import lsts, lsts_features
@@ -10,6 +11,7 @@ from zoo.models.spatiotemporal_attention import spatiotemporal_attention
 
 __all__ = [
     "frame_baseline",
+    "joint",
     "list_models",
     "load",
     "lsts",

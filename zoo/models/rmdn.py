@@ -6,10 +6,8 @@ import math
 
 import keras
 
-from zoo.backbones.c3d import CLIP_LENGTH, c3d
 from zoo.layers.mixture_density import MixtureDensity
-from zoo.layers.per_step import PerStep
-from zoo.layers.sliding_clips import SlidingClips
+from zoo.models.trunk import load_into, video_trunk
 
 CELLS = {"lstm": keras.layers.LSTM, "rnn": keras.layers.SimpleRNN}
 
@@ -87,46 +85,20 @@ def rmdn(
         raise ValueError(f'`cell` must be "lstm", "rnn" or None. Received: cell={cell!r}')
     if num_layers < 1:
         raise ValueError(f"`num_layers` must be at least 1. Received: num_layers={num_layers}")
-    if num_frames is not None and num_frames < CLIP_LENGTH and not dense:
-        raise ValueError(
-            f"`num_frames` must be None or at least {CLIP_LENGTH}, the length of a clip. "
-            f"Received: num_frames={num_frames}"
-        )
-    trunk = {
-        "image_size": image_size,
-        "width": width,
-        "endpoint": endpoint,
-        "dense": dense,
-        "causal": causal,
-        "normalization": normalization,
-        "preprocessing": preprocessing,
-    }
-    if backbone is None:
-        if backbone_weights is not None:
-            raise ValueError(
-                "`backbone_weights` needs a backbone; `backbone=None` takes features. "
-                f"Received: backbone_weights={backbone_weights!r}"
-            )
-        if feature_shape is None:
-            feature_shape = _c3d_feature_shape(**trunk)
-        inputs = x = keras.Input((None, *feature_shape), name="features")
-    else:
-        if isinstance(backbone, str):
-            if backbone != "c3d":
-                raise ValueError(
-                    f'`backbone` must be "c3d", a keras.Model or None. Received: {backbone!r}'
-                )
-            backbone = c3d(**trunk, weights=backbone_weights)
-        elif backbone_weights is not None:
-            _load(backbone, backbone_weights)
-        backbone.trainable = trainable_backbone
-        frame_shape = backbone.input_shape[2:]
-        inputs = keras.Input((num_frames, *frame_shape), name="rgb")
-        if dense:
-            x = backbone(inputs)
-        else:
-            x = SlidingClips(CLIP_LENGTH, name="clips")(inputs)
-            x = PerStep(backbone, name="backbone")(x)
+    inputs, x, _ = video_trunk(
+        backbone,
+        num_frames=num_frames,
+        feature_shape=feature_shape,
+        trainable=trainable_backbone,
+        weights=backbone_weights,
+        image_size=image_size,
+        width=width,
+        endpoint=endpoint,
+        dense=dense,
+        causal=causal,
+        normalization=normalization,
+        preprocessing=preprocessing,
+    )
     if len(x.shape) > 3:
         x = keras.layers.Reshape((-1, math.prod(x.shape[2:])), name="flatten")(x)
     if cell is not None:
@@ -136,18 +108,5 @@ def rmdn(
     mixture = MixtureDensity(num_components, min_sigma=min_sigma, name="mixture")(x)
     model = keras.Model(inputs, {"mixture": mixture}, name=name)
     if weights is not None:
-        _load(model, weights)
+        load_into(model, weights)
     return model
-
-
-def _c3d_feature_shape(**trunk) -> tuple[int, ...]:
-    """Shape of C3D's feature, found without creating its weights."""
-    with keras.StatelessScope():
-        shape = c3d(**trunk).output_shape
-    return tuple(shape[2:] if trunk["dense"] else shape[1:])
-
-
-def _load(model: keras.Model, source: str):
-    from zoo.weights import load_weights
-
-    load_weights(model, source)

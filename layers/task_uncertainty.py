@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class TaskUncertainty(keras.layers.Layer):
+    """Holds a learned log variance a task; what passes through it is not changed.
+
+    `weigh` adds losses up as `sum_i exp(-s_i) * loss_i + s_i`, so that the weight of a task is
+    learned with the rest of the network.
+
+    Args:
+        tasks: names of the tasks.
+
+    Input shape: any. Output shape: the same.
+
+    Example: `TaskUncertainty(("mixture", "action")).weigh({"mixture": 2.0, "action": 1.9})`
+
+    Reference: Kendall, Gal and Cipolla, Multi-task learning using uncertainty to weigh losses,
+    CVPR 2018.
+    """
+
+    def __init__(self, tasks=("mixture", "action"), **kwargs):
+        kwargs.pop("dtype", None)
+        super().__init__(dtype="float32", **kwargs)
+        if not tasks:
+            raise ValueError(f"`tasks` must name at least one task. Received: tasks={tasks}")
+        self.tasks = tuple(tasks)
+
+    def build(self, *shapes):
+        self.log_variance = self.add_weight(
+            name="log_variance", shape=(len(self.tasks),), initializer="zeros"
+        )
+        self.built = True
+
+    def call(self, inputs):
+        return inputs
+
+    def weigh(self, losses: dict):
+        """The weighted sum of the losses of some of the tasks."""
+        total = 0.0
+        for index, name in enumerate(self.tasks):
+            if name in losses:
+                s = self.log_variance[index]
+                total = total + ops.exp(-s) * losses[name] + s
+        return total
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("dtype", None)
+        return {**config, "tasks": list(self.tasks)}

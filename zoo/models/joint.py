@@ -1,0 +1,252 @@
+"""Saliency and action in one network."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from zoo.layers.central_bias_diffusion import CentralBiasDiffusion
+from zoo.layers.mixture_density import MixtureDensity
+from zoo.layers.per_step import PerStep
+from zoo.layers.saliency_feedback import SaliencyFeedback
+from zoo.layers.saliency_weighting import SaliencyWeighting
+from zoo.layers.task_uncertainty import TaskUncertainty
+from zoo.layers.teacher_saliency import TeacherSaliency
+from zoo.layers.temporal_soft_attention import TemporalSoftAttention
+from zoo.models.frame_features import check_classes
+from zoo.models.joint_model import JointModel
+from zoo.models.rmdn import CELLS
+from zoo.models.trunk import load_into, video_trunk
+
+ATTEND = ("clip", "feature", None)
+POOLING = ("max", "mean", "attention")
+OVERSAMPLING = 4  # of the saliency over feature maps, whose places are wider than components
+
+
+def joint(
+    *,
+    num_classes: int = 12,
+    num_frames: int | None = None,
+    image_size: int | tuple[int, int] = 112,
+    backbone: str | keras.Model | None = "c3d",
+    width: float = 1.0,
+    endpoint: str = "pool5",
+    feature_shape: tuple[int, ...] | None = None,
+    cell: str | None = "lstm",
+    units: int = 256,
+    num_layers: int = 1,
+    num_components: int = 20,
+    min_sigma: float = 0.01,
+    dropout: float = 0.5,
+    dense: bool = False,
+    causal: bool = False,
+    normalization: bool = False,
+    preprocessing: str | None = None,
+    attend: str | None = "feature",
+    attention_gradient: bool = True,
+    central_bias: int = 0,
+    feedback: bool = False,
+    feedback_floor: float = 0.25,
+    teacher_forcing: bool = False,
+    pooling: str = "max",
+    unimodality: float = 1.0,
+    score_units: int = 128,
+    action_units: int | None = None,
+    action_dropout: float = 0.5,
+    multi_label: bool = False,
+    uncertainty: bool = False,
+    trainable_backbone: bool = True,
+    backbone_weights: str | None = None,
+    weights: str | None = None,
+    name: str = "joint",
+) -> keras.Model:
+    """Where people look in each frame and what the video shows, from one trunk.
+
+    The options up to `preprocessing` but `num_classes` are those of `zoo.rmdn`; the rest makes
+    the action.
+
+    Args:
+        num_classes: number of actions.
+        num_frames, image_size, backbone, width, endpoint, feature_shape, cell, units,
+            num_layers, num_components, min_sigma, dropout, dense, causal, normalization,
+            preprocessing: see `zoo.rmdn`.
+        attend: what the estimated saliency weights for the attended branch: "feature": the
+            trunk's feature map; "clip": the frames, which pass through the shared trunk again;
+            None: there is no such branch, the action comes of the context alone.
+        attention_gradient: False: the action's loss does not train the saliency.
+        central_bias: Gaussians of a trained central bias that is mixed into the saliency of the
+            attended branch by the layer "central_bias", 0 for none. See `CentralBiasDiffusion`.
+        feedback: the saliency of time t-1 weights the input of time t, see `SaliencyFeedback`.
+        feedback_floor: what `feedback` leaves of places without saliency.
+        teacher_forcing: with `feedback`, a second input `fixations` (batch, steps, A, 2): where
+            it is not NaN, the true saliency stands for the estimated one. The weights fit the
+            model without it.
+        pooling: over the steps: "max", "mean", or "attention" (`TemporalSoftAttention`).
+        unimodality: weight of the log-concavity of the temporal attention.
+        score_units: width of the temporal attention's score.
+        action_units: hidden units of a step before the pooling; None for none, as in the paper.
+        action_dropout: before the classes.
+        multi_label: sigmoids in the place of the softmax.
+        uncertainty: the losses are weighted by learned uncertainty, see `TaskUncertainty`.
+        trainable_backbone: False freezes the trunk.
+        backbone_weights: weights file for the trunk, see `zoo.weights`.
+        weights: weights file for the whole model.
+        name: name of the model.
+
+    Input: `rgb` (batch, time, height, width, 3), raw RGB, 0 to 255; or `features`
+    (batch, steps, *feature_shape); with `teacher_forcing` a dict of it and `fixations`.
+
+    Output: {"mixture": (batch, steps, C, 6), "action": (batch, num_classes) probabilities}, and
+    with pooling "attention" also "temporal_attention": (batch, steps). Steps as in `zoo.rmdn`.
+
+    Example:
+
+    ```python
+    model = zoo.joint(num_classes=12)
+    model.compile("rmsprop", loss={"mixture": zoo.losses.MixtureNLL(),
+                                   "action": "sparse_categorical_crossentropy"})
+    model.fit(video, {"mixture": fixations, "action": labels},
+              sample_weight={"mixture": has_gaze, "action": has_label})
+    ```
+
+    Reference: Bazzani, Larochelle and Torresani, Recurrent Mixture Density Network for
+    Spatiotemporal Visual Attention, ICLR 2017, sections 3.4 and 5, appendix A.
+    """
+    check_classes(num_classes)
+    _check(cell, num_layers, attend, pooling, feedback, teacher_forcing, central_bias, backbone)
+    inputs, features, trunk = video_trunk(
+        backbone,
+        num_frames=num_frames,
+        feature_shape=feature_shape,
+        trainable=trainable_backbone,
+        weights=backbone_weights,
+        image_size=image_size,
+        width=width,
+        endpoint=endpoint,
+        dense=dense,
+        causal=causal,
+        normalization=normalization,
+        preprocessing=preprocessing,
+    )
+    has_maps = len(features.shape) >= 5
+    if not has_maps and (attend == "feature" or feedback):
+        raise ValueError(
+            'attend="feature" and `feedback` need feature maps: use the end point "conv5b" or '
+            f'"pool5". Received: features of shape {tuple(features.shape)}'
+        )
+    maps = _as_maps(features) if has_maps else features
+    fixations = None
+    if feedback:
+        x = maps
+        if teacher_forcing:
+            fixations = keras.Input((None, None, 2), name="fixations")
+            x = TeacherSaliency(name="teacher")(maps, fixations)
+        mixture = SaliencyFeedback(
+            units,
+            num_layers=num_layers,
+            cell=cell,
+            num_components=num_components,
+            min_sigma=min_sigma,
+            dropout=dropout,
+            floor=feedback_floor,
+            teacher=teacher_forcing,
+            name="feedback",
+        )(x)
+        mixture = keras.layers.Identity(dtype="float32", name="mixture")(mixture)
+    else:
+        x = features
+        if has_maps:
+            x = keras.layers.Reshape((-1, math.prod(x.shape[2:])), name="flatten")(x)
+        if cell is not None:
+            for i in range(num_layers):
+                x = CELLS[cell](units, return_sequences=True, name=f"recurrent_{i}")(x)
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
+        mixture = MixtureDensity(num_components, min_sigma=min_sigma, name="mixture")(x)
+
+    saliency = mixture
+    if central_bias:
+        saliency = CentralBiasDiffusion(central_bias, name="central_bias")(mixture)
+    branches = [_summary(maps, "context")]
+    if attend == "feature":
+        weighting = SaliencyWeighting(
+            "mean", oversampling=OVERSAMPLING, gradient=attention_gradient, name="weighting"
+        )
+        branches.append(_summary(weighting(maps, saliency), "attended"))
+    elif attend == "clip":
+        weighting = SaliencyWeighting("max", gradient=attention_gradient, name="weighting")
+        again = trunk(weighting(inputs, saliency))
+        branches.append(_summary(_as_maps(again) if has_maps else again, "attended"))
+    x = branches[0]
+    if len(branches) > 1:
+        x = keras.layers.Concatenate(name="branches")(branches)
+    # What comes of a step alone ends here; `zoo.predict` cuts the model at this layer.
+    x = keras.layers.Identity(name="steps")(x)
+    if action_units is not None:
+        x = keras.layers.Dense(action_units, "relu", name="action_hidden")(x)
+    outputs = {"mixture": mixture}
+    if pooling == "attention":
+        pool = TemporalSoftAttention(score_units, unimodality=unimodality, name="temporal")
+        x, outputs["temporal_attention"] = pool(x)
+    elif pooling == "max":
+        x = keras.layers.GlobalMaxPooling1D(name="temporal")(x)
+    else:
+        x = keras.layers.GlobalAveragePooling1D(name="temporal")(x)
+    x = keras.layers.Dropout(action_dropout, name="action_dropout")(x)
+    action = keras.layers.Dense(
+        num_classes, "sigmoid" if multi_label else "softmax", dtype="float32", name="action"
+    )(x)
+    if uncertainty:
+        action = TaskUncertainty(("mixture", "action"), name="uncertainty")(action)
+    outputs["action"] = action
+    if fixations is not None:
+        inputs = {inputs.name: inputs, "fixations": fixations}
+    model = JointModel(inputs, outputs, name=name)
+    if weights is not None:
+        load_into(model, weights)
+    return model
+
+
+def _as_maps(features):
+    """(batch, steps, [time,] height, width, channels) with a clip's times among the channels."""
+    if len(features.shape) == 5:
+        return features
+    steps, (_, _, time, height, width, channels) = -1, features.shape
+    if time > 1:
+        features = keras.layers.Permute((1, 3, 4, 2, 5))(features)
+    return keras.layers.Reshape((steps, height, width, time * channels))(features)
+
+
+def _summary(x, name: str):
+    """One vector a step: a map's mean over the places."""
+    if len(x.shape) == 3:
+        return keras.layers.Identity(name=name)(x)
+    return PerStep(keras.layers.GlobalAveragePooling2D(), name=name)(x)
+
+
+def _check(cell, num_layers, attend, pooling, feedback, teacher_forcing, central_bias, backbone):
+    for key, value, known in (
+        ("cell", cell, (*CELLS, None)),
+        ("attend", attend, ATTEND),
+        ("pooling", pooling, POOLING),
+    ):
+        if value not in known:
+            raise ValueError(f"`{key}` must be one of {known}. Received: {key}={value!r}")
+    if num_layers < 1:
+        raise ValueError(f"`num_layers` must be at least 1. Received: num_layers={num_layers}")
+    if feedback and cell is None:
+        raise ValueError("`feedback` needs a recurrence. Received: feedback=True, cell=None")
+    if teacher_forcing and not feedback:
+        raise ValueError(
+            "`teacher_forcing` needs `feedback`. Received: teacher_forcing=True, feedback=False"
+        )
+    if central_bias < 0 or (central_bias and attend is None):
+        raise ValueError(
+            "`central_bias` must be 0 or more, and needs an attended branch. "
+            f"Received: central_bias={central_bias}, attend={attend!r}"
+        )
+    if attend == "clip" and backbone is None:
+        raise ValueError(
+            'attend="clip" weights frames: it needs a backbone. '
+            'Received: attend="clip", backbone=None'
+        )

@@ -1,0 +1,76 @@
+"""The part of a video model before its heads: frames to one feature a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+
+from zoo.backbones.c3d import CLIP_LENGTH, c3d
+from zoo.layers.per_step import PerStep
+from zoo.layers.sliding_clips import SlidingClips
+
+
+def video_trunk(
+    backbone: str | keras.Model | None,
+    *,
+    num_frames: int | None,
+    feature_shape: tuple[int, ...] | None,
+    trainable: bool,
+    weights: str | None,
+    dense: bool,
+    **options,
+) -> tuple[keras.KerasTensor, keras.KerasTensor, Callable | None]:
+    """A model's input, the features of it, and the trunk itself, to be called on other videos.
+
+    `options` are those of `zoo.backbones.c3d`. With `backbone=None` the input is features, and
+    there is no trunk.
+    """
+    if num_frames is not None and num_frames < CLIP_LENGTH and not dense:
+        raise ValueError(
+            f"`num_frames` must be None or at least {CLIP_LENGTH}, the length of a clip. "
+            f"Received: num_frames={num_frames}"
+        )
+    if backbone is None:
+        if weights is not None:
+            raise ValueError(
+                "`backbone_weights` needs a backbone; `backbone=None` takes features. "
+                f"Received: backbone_weights={weights!r}"
+            )
+        if feature_shape is None:
+            feature_shape = _c3d_feature_shape(dense=dense, **options)
+        inputs = keras.Input((None, *feature_shape), name="features")
+        return inputs, inputs, None
+    if isinstance(backbone, str):
+        if backbone != "c3d":
+            raise ValueError(
+                f'`backbone` must be "c3d", a keras.Model or None. Received: {backbone!r}'
+            )
+        # A record of published weights chooses the graph too.
+        backbone = c3d(dense=dense, weights=weights, **options)
+    elif weights is not None:
+        load_into(backbone, weights)
+    backbone.trainable = trainable
+    inputs = keras.Input((num_frames, *backbone.input_shape[2:]), name="rgb")
+    if dense:
+        return inputs, backbone(inputs), backbone
+    clips, per_clip = SlidingClips(CLIP_LENGTH, name="clips"), PerStep(backbone, name="backbone")
+
+    def apply(video):
+        return per_clip(clips(video))
+
+    return inputs, apply(inputs), apply
+
+
+def _c3d_feature_shape(**options) -> tuple[int, ...]:
+    """Shape of C3D's feature, found without creating its weights."""
+    with keras.StatelessScope():
+        shape = c3d(**options).output_shape
+    return tuple(shape[2:] if options["dense"] else shape[1:])
+
+
+def load_into(model: keras.Model, source: str):
+    """Read a weights file into a model."""
+    from zoo.weights import load_weights
+
+    load_weights(model, source)

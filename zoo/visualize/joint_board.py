@@ -1,0 +1,94 @@
+"""TensorBoard of a joint model: overlays of the saliency, and the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+
+from zoo.visualize.tensorboard import Sample, TensorBoard, _image
+
+CELL = 36  # pixels of a matrix cell
+
+
+class JointBoard(TensorBoard):
+    """`TensorBoard` for two tasks: it adds the confusion matrix of the validation videos.
+
+    Args:
+        log_dir, samples, configuration: see `TensorBoard`.
+        counts: model to the matrix (true class, predicted class).
+        classes: names of the classes.
+        teacher: the model has the input `fixations`; it gets none.
+
+    Example: `JointBoard("logs", counts=lambda model: matrix, classes=("run", "walk"))`
+    """
+
+    def __init__(
+        self,
+        log_dir: str | Path,
+        *,
+        counts: Callable[[keras.Model], np.ndarray],
+        classes: Sequence[str],
+        teacher: bool = False,
+        samples: Sequence[Sample] = (),
+        **options,
+    ):
+        super().__init__(log_dir, samples=samples, **options)
+        self.counts = counts
+        self.classes = tuple(classes)
+        self.teacher = teacher
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        matrix = confusion_picture(self.counts(self.model), self.classes)
+        self._write("validation", epoch + 1, [_image("confusion", matrix)])
+        for writer in self._writers.values():
+            writer.flush()
+
+    def draw(self, sample: Sample) -> np.ndarray:
+        if not self.teacher:
+            return super().draw(sample)
+        model = self.model
+        inputs = {
+            name: sample.inputs
+            if name != "fixations"
+            else np.full((1, sample.inputs.shape[1], 1, 2), np.nan, np.float32)
+            for name in (tensor.name for tensor in model.inputs)
+        }
+        # `TensorBoard.draw` hands the sample's inputs to the model as they are.
+        return super().draw(
+            Sample(sample.name, inputs, sample.frames, sample.steps, sample.fixations)
+        )
+
+
+def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """A confusion matrix as a picture: rows are the true classes, shares of a row are dark."""
+    counts = np.asarray(counts)
+    if counts.shape != (len(classes), len(classes)):
+        raise ValueError(
+            "`counts` must be square with one row a class. "
+            f"Received: counts of shape {counts.shape}, {len(classes)} classes"
+        )
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    grey = (255 * (1 - 0.85 * shares)).astype(np.uint8)
+    cells = np.repeat(np.repeat(grey, CELL, axis=0), CELL, axis=1)
+    margin = 8 + 8 * max(len(name) for name in classes)
+    picture = np.full((len(cells) + 24, cells.shape[1] + margin, 3), 255, np.uint8)
+    picture[: len(cells), margin:] = cells[..., None]
+    for row, name in enumerate(classes):
+        base = row * CELL + CELL // 2 + 4
+        _write(picture, name, (4, base), 0)
+        _write(picture, str(row), (margin + row * CELL + 12, len(cells) + 16), 0)
+        for column, count in enumerate(counts[row]):
+            dark = 255 if shares[row, column] > 0.5 else 0
+            if count:
+                _write(picture, str(count), (margin + column * CELL + 8, base), dark)
+    return picture
+
+
+def _write(picture, text, place, grey):
+    font, colour = cv2.FONT_HERSHEY_SIMPLEX, (grey, grey, grey)
+    cv2.putText(picture, text, place, font, 0.4, colour, 1, cv2.LINE_AA)
