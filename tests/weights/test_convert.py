@@ -55,6 +55,15 @@ def test_conversion_keeps_numbers_and_provenance(tmp_path, published, ending):
 
 def test_an_own_file_of_another_model(tmp_path, published):
     path, _ = convert(published, output=tmp_path / "o.weights.h5", **SMALL)
+    with pytest.raises(WeightsError, match=r"other shape +conv1a/kernel"):
+        load_weights(c3d(**{**SMALL, "width": 0.125}), path)
+    with pytest.raises(WeightsError, match=r"not in such files +fc6/kernel"):
+        load_weights(c3d(**{**SMALL, "endpoint": "fc6"}), path)
+
+
+def test_a_file_that_keras_saved_from_another_model(tmp_path):
+    path = tmp_path / "plain.weights.h5"
+    c3d(**SMALL).save_weights(path)
     with (
         pytest.raises(WeightsError, match="same model"),
         pytest.warns(UserWarning, match="Skipping nested container"),
