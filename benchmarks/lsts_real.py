@@ -127,10 +127,8 @@ def markdown(found: dict[str, dict], about: dict) -> str:
     for name, result in found.items():
         for video, methods in result["videos"].items():
             lines += [f"## {name}: {video}", ""]
-            lines += [
-                f"Trained in {result['seconds']:.0f} s, best epoch {result['best_epoch']}.",
-                "",
-            ]
+            epochs = f"best epoch {result['best_epoch']} of {SETTINGS['epochs']}"
+            lines += [f"The {epochs} by the loss on the training video.", ""]
             lines += ["| method | " + " | ".join(label for label, _ in METRICS.values()) + " |"]
             lines += ["|---" * (len(METRICS) + 1) + "|"]
             for method, values in methods.items():
