@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from zoo.datasets.video import Video, open_video
 from zoo.inference.candidates import mixture_candidates
+from zoo.inference.joint import is_joint
 from zoo.inference.maps import MapWriter
 from zoo.inference.output import claim_folder, write_json, write_text
 from zoo.inference.pipeline import INITIAL, run_model
@@ -30,6 +32,7 @@ FILES = {
     "candidates": "candidates.csv",
     "arrays": "prediction.npz",
     "summary": "prediction.json",
+    "action": "action.json",
 }
 
 
@@ -45,6 +48,7 @@ def predict(
     film: bool = True,
     size: tuple[int, int] | None = None,
     precision: str | None = None,
+    classes: Sequence[str] | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Prediction:
@@ -69,11 +73,13 @@ def predict(
         size: (height, width) of maps and film; default the video's, at most 1280 a side.
         precision: "bfloat16" is about twice as fast where the processor has it; None computes
             as the model was built.
+        classes: names of the actions, for a model that gives saliency and action.
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a bar with the time left.
 
     Returns:
-        A `Prediction`: the arrays, and the paths of the files.
+        A `Prediction`: the arrays, and the paths of the files; of `zoo.joint()` a
+        `JointPrediction` with the action, whose film has a line for it and a strip of time.
 
     Example:
 
@@ -91,6 +97,15 @@ def predict(
     if size is not None and min(size) < 1:
         raise ValueError(f"`size` must be positive. Received: size={size}")
     video = video if isinstance(video, Video) else open_video(video)
+    if isinstance(model, (str, os.PathLike)):
+        model = load(model)
+    if is_joint(model):
+        from zoo.inference.predict_joint import predict_joint
+
+        options = {"chunk": chunk, "maps": maps, "candidates": candidates, "precision": precision}
+        options |= {"overwrite": overwrite, "progress": progress, "size": size, "film": film}
+        options |= {"output": output, "initial": initial, "classes": classes}
+        return predict_joint(model, video, predict=predict, **options)
     stream = _stream(model, precision)
     total = video.num_frames  # decodes once: a video that ends early is known before any work
     if total <= stream.missing and initial != "pad":
