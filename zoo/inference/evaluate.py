@@ -17,6 +17,7 @@ from zoo.datasets.gaze import Fixations, read_fixations
 from zoo.datasets.record import Record
 from zoo.inference.baselines import fit_central_bias
 from zoo.inference.evaluation import METRICS, Evaluation, safe_name
+from zoo.inference.joint import is_joint
 from zoo.inference.output import OutputError, claim_folder, write_json, write_text
 from zoo.inference.pipeline import INITIAL
 from zoo.inference.saliency_outputs import open_stream, output_names, saliency_output
@@ -74,7 +75,7 @@ def evaluate(
         progress: show a bar, and print the table at the end.
 
     Returns:
-        An `Evaluation`.
+        An `Evaluation`; of `zoo.joint()` a `JointEvaluation`, which also measures the action.
 
     Example:
 
@@ -83,6 +84,16 @@ def evaluate(
     zoo.evaluate(model, test, train_records=train, output="evaluation").table
     ```
     """
+    if isinstance(model, (str, os.PathLike)):
+        model = load(model)
+    if is_joint(model):
+        from zoo.inference.predict_joint import evaluate_joint
+
+        options = {"train_records": train_records, "baselines": baselines, "output": output}
+        options |= {"map_side": map_side, "sigma": sigma, "initial": initial, "chunk": chunk}
+        options |= {"precision": precision, "seed": seed, "pictures": pictures}
+        options |= {"overwrite": overwrite, "progress": progress}
+        return evaluate_joint(model, records, evaluate=evaluate, **options)
     records, train_records = list(records), list(train_records)
     _check(records, baselines, initial, map_side, sigma)
     models = _models(model)

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zoo.datasets.video import Video, open_video
 from zoo.inference.actions import ActionPrediction, predict_action
 from zoo.inference.clip_maps import ClipMaps
+from zoo.inference.joint import is_joint
 from zoo.inference.kept import KeptOutputs
 from zoo.inference.maps import MapWriter
 from zoo.inference.output import claim_folder, write_json, write_text
@@ -41,6 +42,7 @@ FILES = {
     "arrays": "prediction.npz",
     "saliency": "saliency.npy",
     "summary": "prediction.json",
+    "action": "action.json",
 }
 
 
@@ -101,8 +103,9 @@ def predict(
         progress: show a bar with the time left.
 
     Returns:
-        A `Prediction`, or of actions an `ActionPrediction`: the arrays, and the paths of the
-        files.
+        A `Prediction`: the arrays, and the paths of the files; of actions an `ActionPrediction`;
+        of `zoo.joint()` a `JointPrediction`, whose film has a line for the action and a strip of
+        time.
 
     Example:
 
@@ -122,6 +125,13 @@ def predict(
     video = video if isinstance(video, Video) else open_video(video)
     size = size or _default_size(video.height, video.width)
     model = load(model) if isinstance(model, (str, os.PathLike)) else model
+    if is_joint(model):
+        from zoo.inference.predict_joint import predict_joint
+
+        options = {"chunk": chunk, "maps": maps, "candidates": candidates, "precision": precision}
+        options |= {"overwrite": overwrite, "progress": progress, "size": size, "film": film}
+        options |= {"output": output, "initial": initial, "classes": classes, "mirror": mirror}
+        return predict_joint(model, video, predict=predict, **options)
     if isinstance(model, keras.Model) and _names_actions(model):
         if mirror:
             raise ValueError(

@@ -1,0 +1,450 @@
+"""One network for saliency and action against networks for one of them, on moving_targets.
+
+    python benchmarks/joint.py --output runs/joint_benchmark
+
+trains, for three seeds and with equal parameters and steps, the joint network with attention, the
+action alone without attention and the saliency alone; the same with half of the videos without
+gaze and the other half without a label; and, on videos in which bars hide the target, the saliency
+with and without feedback. It writes benchmarks/results/joint.json and .md. A run that was stopped
+goes on where it was when the command is given again. About half an hour on one CPU core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gc
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+
+import zoo
+from zoo.datasets.moving_targets_picture import render
+from zoo.datasets.moving_targets_scene import CLASSES as ACTIONS
+from zoo.datasets.moving_targets_scene import boxes, draw_scene, visible_share
+from zoo.datasets.moving_targets_viewers import draw_gaze, gaze_density
+from zoo.losses import MixtureNLL
+from zoo.recipes import scores
+from zoo.recipes.joint_scores import action_scores, predict_joint
+from zoo.recipes.joint_windows import JointSource, JointWindows
+from zoo.recipes.training import fit, learning_rate, make_optimizer, prepare_run
+
+RESULTS = Path(__file__).parent / "results"
+SIZE = 24
+BATCH = 16
+COMPONENTS = 6
+RENDERED = 48
+SPLITS = ("train", "validation", "test")
+DATA = {"frames": 24, "fps": 12.5, "viewers": 12, "objects": 4, "occlusions": False}
+SETS = {
+    "plain": {**DATA, "videos": (320, 0, 210), "seed": 7},
+    "occluded": {**DATA, "videos": (160, 0, 84), "seed": 8, "occlusions": True},
+}
+TARGETS: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # video: boxes, visible shares
+CLASSES = len(ACTIONS)
+HIDDEN_BELOW = 0.3  # a frame in which less than this share of the target shows is hidden
+
+
+def trunk() -> keras.Model:
+    """A small causal video network: 24x24 frames to 6x6 features, one map a frame."""
+    video = x = keras.Input((None, SIZE, SIZE, 3), name="rgb")
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(x)
+    for index, (filters, depth, side) in enumerate(((16, 3, 3), (24, 3, 3))):
+        edge = (side - 1) // 2
+        x = keras.layers.ZeroPadding3D(((depth - 1, 0), (edge, edge), (edge, edge)))(x)
+        x = keras.layers.Conv3D(filters, (depth, side, side), (1, 2, 2), name=f"conv_{index}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
+        x = keras.layers.Activation("relu")(x)
+    return keras.Model(video, x, name="trunk")
+
+
+def joint_network(*, units=48, action_units=64, attend="feature", **options) -> keras.Model:
+    return zoo.joint(
+        num_classes=CLASSES,
+        backbone=trunk(),
+        dense=True,
+        units=units,
+        num_components=COMPONENTS,
+        min_sigma=0.02,
+        dropout=0.2,
+        attend=attend,
+        pooling="max",
+        action_units=action_units,
+        action_dropout=0.2,
+        **options,
+    )
+
+
+def action_network(action_units: int) -> keras.Model:
+    """The joint network's context branch alone."""
+    model = joint_network(action_units=action_units, attend=None)
+    return keras.Model(model.inputs, {"action": model.output["action"]})
+
+
+def saliency_network(units: int) -> keras.Model:
+    return zoo.rmdn(
+        backbone=trunk(),
+        dense=True,
+        units=units,
+        num_components=COMPONENTS,
+        min_sigma=0.02,
+        dropout=0.2,
+    )
+
+
+def as_large(build, wanted: int) -> keras.Model:
+    """`build(n)` with the n whose number of parameters comes nearest to `wanted`."""
+    low, high = 1, 2
+    while build(high).count_params() < wanted:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if build(middle).count_params() < wanted else (low, middle)
+    models = [build(low), build(high)]
+    return min(models, key=lambda model: abs(model.count_params() - wanted))
+
+
+def network(kind: str, options: dict) -> keras.Model:
+    if kind == "joint":
+        return joint_network(**options)
+    wanted = joint_network().count_params()
+    return as_large(action_network if kind == "action" else saliency_network, wanted)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training: which network, on which videos, with which weights of the losses."""
+
+    name: str
+    kind: str = "joint"  # joint, action, saliency
+    data: str = "plain"
+    half: bool = False
+    weights: tuple[float, float] = (1.0, 1.0)  # of mixture and action
+    options: tuple = ()
+    teacher: bool = False
+
+
+RUNS = (
+    Run("joint"),
+    Run("action alone", "action"),
+    Run("saliency alone", "saliency"),
+    Run("joint, halves", half=True),
+    Run("action alone, its half", "action", half=True),
+    Run("saliency alone, its half", "saliency", half=True),
+    Run("without feedback", data="occluded", options=(("attend", None),), weights=(1.0, 0.0)),
+    Run(
+        "with feedback",
+        data="occluded",
+        options=(("attend", None), ("feedback", True)),
+        weights=(1.0, 0.0),
+        teacher=True,
+    ),
+)
+
+
+def videos(data: str) -> dict[str, list[JointSource]]:
+    """Sources of each split, drawn anew from the seed: the data set's pictures, never encoded."""
+    settings = SETS[data]
+    frames, count = settings["frames"], sum(settings["videos"])
+    splits = np.repeat(list(SPLITS), settings["videos"])
+    found: dict[str, list[JointSource]] = {name: [] for name in SPLITS}
+    for number in range(count):
+        rng = np.random.default_rng([settings["seed"], number])
+        scene = draw_scene(
+            rng,
+            frames=frames,
+            fps=settings["fps"],
+            label=number % CLASSES,
+            objects=settings["objects"],
+            occlusions=settings["occlusions"],
+        )
+        pictures = [
+            cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+            for picture in render(scene, frames=frames, height=RENDERED, width=RENDERED)
+        ]
+        gaze = draw_gaze(rng, gaze_density(scene), viewers=settings["viewers"])
+        points = np.full((frames, settings["viewers"], 2), np.nan, np.float32)
+        points[gaze["frame"], gaze["viewer"]] = np.stack([gaze["x"], gaze["y"]], axis=-1)
+        name = f"{data}_{number}"
+        corners = boxes(scene, RENDERED, RENDERED)[0]
+        TARGETS[name] = corners, visible_share(scene, corners, RENDERED)
+        source = JointSource(name, np.stack(pictures), points, name, number % CLASSES)
+        found[splits[number]].append(source)
+    return found
+
+
+def halved(sources: list[JointSource], kind: str) -> list[JointSource]:
+    """Every other video without gaze, the others without a label; for one task its half."""
+    found = []
+    for number, source in enumerate(sources):
+        if number % 2:
+            unwatched = np.full_like(source.points, np.nan)
+            found.append(dataclasses.replace(source, points=unwatched))
+        else:
+            found.append(dataclasses.replace(source, label=None))
+    if kind == "action":
+        return found[1::2]
+    return found[::2] if kind == "saliency" else found
+
+
+def train(run: Run, seed: int, folder: Path, data: dict, epochs: int, rate: float) -> dict:
+    """Train and test one network, or read the result of an earlier time."""
+    output = folder / "runs" / f"{run.name.replace(', ', ' ').replace(' ', '_')}_{seed}"
+    done = output / "result.json"
+    if done.is_file():
+        return json.loads(done.read_text())
+    prepare_run(seed, deterministic=True)
+    keras.backend.clear_session()
+    options = dict(run.options)
+    if run.teacher:
+        options["teacher_forcing"] = True
+    model = network(run.kind, options)
+    losses = {"mixture": MixtureNLL("mean"), "action": "sparse_categorical_crossentropy"}
+    names = [name for name in losses if name in model.output]
+    weights = dict(zip(losses, run.weights))
+    model.compile(
+        make_optimizer("adam", rate, clip=5.0),
+        loss={name: losses[name] for name in names},
+        loss_weights={name: weights[name] for name in names},
+        jit_compile=False,
+    )
+    learn = halved(data["train"], run.kind) if run.half else data["train"]
+    windows = JointWindows(
+        learn,
+        num_classes=CLASSES,
+        length=DATA["frames"],
+        batch_size=BATCH,
+        per_video=2 if run.half and run.kind != "joint" else 1,  # as many steps for all
+        flips=False,
+        seed=seed,
+        teacher=(lambda epoch: max(0.0, 0.8 * (1 - 1.5 * epoch / epochs))) if run.teacher else None,
+    )
+
+    def batches(epoch, step):
+        for inputs, found, given in windows.batches(epoch, step):
+            yield inputs, {n: found[n] for n in names}, {n: given[n] for n in names}
+
+    began = time.process_time()
+    progression = fit(
+        model,
+        batches,
+        output=output,
+        epochs=epochs,
+        steps=windows.steps,
+        rate=lambda epoch, step: learning_rate(
+            rate, epoch, step, steps=windows.steps, epochs=epochs, schedule="cosine"
+        ),
+        show_progress=False,
+        save_seconds=120,
+    )
+    result = {
+        "run": run.name,
+        "seed": seed,
+        "parameters": int(model.count_params()),
+        "steps": windows.steps * epochs,
+        "cpu_seconds": round(time.process_time() - began, 1),
+        "loss": progression.history[-1]["loss"],
+    }
+    bias = scores.central_bias(data["train"], 36, 64)
+    result["test"] = measure(model, run, data["test"], bias)
+    done.write_text(json.dumps(result, indent=1))
+    return result
+
+
+def measure(model, run: Run, sources, bias) -> dict[str, float]:
+    windows = JointWindows(
+        sources,
+        num_classes=CLASSES,
+        length=DATA["frames"],
+        batch_size=BATCH,
+        teacher=(lambda epoch: 0.0) if run.teacher else None,
+    )
+    if run.kind == "action":
+        inputs = [model.predict_on_batch(batch[0])["action"] for batch in windows.in_order()]
+        return action_scores(np.concatenate(inputs), windows)
+    truth = scores.TruthMap()
+    if run.kind == "saliency":
+        found = scores.score(scores.predict_windows(model, windows, 2), truth, baseline=bias)
+        return found
+    predictions, actions = predict_joint(model, windows, 2 if run.data == "plain" else 1)
+    found = scores.score(predictions, truth, baseline=bias)
+    found.update(action_scores(actions, windows))
+    if run.data == "occluded":
+        found.update(while_hidden(predictions, sources))
+    return found
+
+
+def while_hidden(predictions, sources) -> dict[str, float]:
+    """Saliency while the target is hidden: on the gaze, and the share of it on the target."""
+    hidden = np.concatenate([TARGETS[source.name][1] < HIDDEN_BELOW for source in sources])
+    corners = np.concatenate([TARGETS[source.name][0] for source in sources])
+    side = float(RENDERED)
+    maps = keras.ops.convert_to_numpy(zoo.layers.mixture_map(predictions.mixtures, 48, 48))
+    grid = (np.arange(48) + 0.5) / 48 * side
+    margin = 2.0  # gaze is not exact
+    across = (grid >= corners[:, :1] - margin) & (
+        grid < corners[:, :1] + corners[:, 2:3] + margin
+    )  # (frames, 48)
+    down = (grid >= corners[:, 1:2] - margin) & (grid < corners[:, 1:2] + corners[:, 3:] + margin)
+    share = np.einsum("fhw,fh,fw->f", maps, down.astype("f4"), across.astype("f4"))
+    points = predictions.points
+    valid = np.isfinite(points).all(-1)
+    log_prob = keras.ops.convert_to_numpy(
+        zoo.layers.mixture_log_prob(
+            predictions.mixtures, np.where(valid[..., None], points, 0.5).astype(np.float32)
+        )
+    )
+    return {
+        "hidden_frames": int(hidden.sum()),
+        "on_target_hidden": float(share[hidden].mean()),
+        "on_target_seen": float(share[~hidden].mean()),
+        "gaze_bits_hidden": float(log_prob[hidden][valid[hidden]].mean() / np.log(2)),
+        "gaze_bits_seen": float(log_prob[~hidden][valid[~hidden]].mean() / np.log(2)),
+    }
+
+
+def cost(kind: str, steps: int = 12) -> dict[str, float]:
+    """CPU seconds a training step and a prediction take, and the process's peak memory."""
+    prepare_run(0)
+    model = network(kind, {})
+    losses = {"mixture": MixtureNLL("mean"), "action": "sparse_categorical_crossentropy"}
+    losses = {name: loss for name, loss in losses.items() if name in model.output}
+    model.compile(make_optimizer("adam", 1e-3), loss=losses, jit_compile=False)
+    rng = np.random.default_rng(0)
+    frames = DATA["frames"]
+    video = rng.integers(0, 256, (BATCH, frames, SIZE, SIZE, 3)).astype("uint8")
+    truth = {
+        "mixture": rng.uniform(size=(BATCH, frames, 12, 2)).astype("float32"),
+        "action": rng.integers(0, CLASSES, BATCH),
+    }
+    truth = {name: truth[name] for name in losses}
+    times = {}
+    for name, call in (
+        ("training_step_seconds", lambda: model.train_on_batch(video, truth)),
+        ("prediction_seconds", lambda: model.predict_on_batch(video)),
+    ):
+        call()
+        found = []
+        for _ in range(steps):
+            began = time.process_time()
+            call()
+            found.append(time.process_time() - began)
+        times[name] = float(np.median(found))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {**times, "peak_memory_mib": round(peak), "parameters": int(model.count_params())}
+
+
+def costs() -> dict[str, dict]:
+    """`cost` of each network, in a process of its own."""
+    found = {}
+    for kind in ("joint", "action", "saliency"):
+        done = subprocess.run(
+            [sys.executable, __file__, "--cost", kind], capture_output=True, text=True, check=True
+        )
+        found[kind] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def table(results: list[dict], measured: dict | None) -> str:
+    """The results as Markdown: means over the seeds and their spread."""
+
+    def cell(name, key, digits, factor=1.0):
+        values = [factor * r["test"][key] for r in results if r["run"] == name and key in r["test"]]
+        if not values:
+            return "-"
+        return (
+            f"{np.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+        )
+
+    lines = ["| run | parameters | steps | accuracy, % | information gain, bits | NSS |"]
+    lines.append("|---|---|---|---|---|---|")
+    for run in RUNS:
+        own = [r for r in results if r["run"] == run.name]
+        if not own or run.data != "plain":
+            continue
+        lines.append(
+            f"| {run.name} | {own[0]['parameters']:,} | {own[0]['steps']} "
+            f"| {cell(run.name, 'accuracy', 1, 100)} "
+            f"| {cell(run.name, 'information_gain', 3)} | {cell(run.name, 'nss', 2)} |"
+        )
+    lines += ["", "| run | share on the hidden target | on the seen | gaze, bits, hidden | seen |"]
+    lines.append("|---|---|---|---|---|")
+    keys = ("on_target_hidden", "on_target_seen", "gaze_bits_hidden", "gaze_bits_seen")
+    for run in RUNS:
+        if run.data == "occluded" and any(r["run"] == run.name for r in results):
+            lines.append(f"| {run.name} | " + " | ".join(cell(run.name, k, 3) for k in keys) + " |")
+    if measured:
+        lines += ["", "| network | training step, s | prediction, s | peak memory, MiB |"]
+        lines.append("|---|---|---|---|")
+        for kind, row in measured.items():
+            lines.append(
+                f"| {kind} | {row['training_step_seconds']:.3f} | {row['prediction_seconds']:.3f} "
+                f"| {row['peak_memory_mib']} |"
+            )
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=Path("runs/joint_benchmark"))
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--runs", nargs="*", help="only these")
+    parser.add_argument("--cost", choices=["joint", "action", "saliency"])
+    parser.add_argument("--no-cost", action="store_true", help="leave the timings out")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    if options.cost:
+        print(json.dumps(cost(options.cost)))
+        return
+    results, loaded = [], {}
+    for seed in options.seeds:
+        for run in RUNS:
+            if options.runs and run.name not in options.runs:
+                continue
+            if run.data not in loaded:
+                loaded[run.data] = videos(run.data)
+            result = train(
+                run, seed, options.output, loaded[run.data], options.epochs, options.rate
+            )
+            results.append(result)
+            test = {k: round(v, 4) for k, v in result["test"].items()}
+            print(
+                time.strftime("%H:%M:%S"), run.name, seed, result["cpu_seconds"], test, flush=True
+            )
+            gc.collect()
+    measured = None if options.no_cost else costs()
+    text = table(results, measured)
+    print(text)
+    facts = {
+        "command": "python benchmarks/joint.py",
+        "zoo": zoo.__version__,
+        "keras": keras.__version__,
+        "backend": keras.config.backend(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, 1 thread",
+        "data": {name: {k: str(v) for k, v in SETS[name].items()} for name in SETS},
+        "epochs": options.epochs,
+        "rate": options.rate,
+    }
+    options.results.mkdir(parents=True, exist_ok=True)
+    held = {"facts": facts, "results": results, "costs": measured}
+    (options.results / "joint.json").write_text(json.dumps(held, indent=1))
+    (options.results / "joint.md").write_text(
+        "# One network or two, on moving_targets\n\nMean over the seeds (least to largest).\n\n"
+        + text
+        + f"\n\nKeras {keras.__version__}, {facts['machine']}.\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+"""Saliency for action recognition with a linear SVM: appendix A of the RMDN paper.
+
+    python -m zoo.recipes.saliency_svm --dataset hollywood2 --data-dir DATA --multi-label \\
+        --backbone-weights C3D --saliency rmdn.keras
+    python -m zoo.recipes.saliency_svm --dataset ucf101 --data-dir DATA --folds 1 2 3 \\
+        --backbone-weights C3D --saliency rmdn.keras
+    python -m zoo.recipes.saliency_svm --dataset moving_targets --data-dir DATA \\
+        --extractor trunk.keras --saliency rmdn.keras
+
+A video is described by C3D (CONV5 or FC6) of its clips, by C3D of its clips weighted by saliency,
+and by both one after the other; each is the maximum over the clips. A linear SVM, its C chosen on
+a fifth of the training videos, tells the actions. Tables 3, 4 and 5 of the paper are printed with
+our numbers beside the published ones, and written to OUTPUT/tables.md and results.json.
+
+Hardware, measured result: see docs/joint.md. Published: Hollywood2 mAP 47.00 (context), 54.85
+(concatenated); UCF101 80.4 / 81.5 / 82.8; not measured here, for want of the data sets.
+
+Reference: Bazzani, Larochelle and Torresani, Recurrent Mixture Density Network for
+Spatiotemporal Visual Attention, ICLR 2017, sections 3.4 and 4.2, appendices A and B.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+import tyro
+from rich.progress import track
+
+from zoo.backbones.c3d import CLIP_LENGTH, c3d
+from zoo.inference.baselines import fit_central_bias
+from zoo.metrics import average_precision
+from zoo.models.loading import load
+from zoo.recipes.action_videos import class_count, load_labelled
+from zoo.recipes.checkpoint import write_atomically
+from zoo.recipes.joint_windows import JointSource, joint_sources
+from zoo.recipes.svm import LinearSVM
+from zoo.recipes.svm_features import Descriptors
+from zoo.recipes.svm_tables import table_3, table_4, table_5
+from zoo.recipes.training import prepare_run
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the recipe.
+
+    Args:
+        dataset: data set with labels, and with gaze for the rows of true saliency.
+        data_dir: its folder; for `csv` the table.
+        output: folder of the results.
+        cache: folder of frames and descriptors; default `OUTPUT/cache`.
+        multi_label: videos may show several actions: mean average precision, else accuracy.
+        folds: folds of the data set, where it has some.
+        saliency: `.keras` file of a model with the output "mixture"; None leaves out the rows
+            of predicted saliency.
+        bias: `.npy` file with the trained central bias, a mixture (K, 6), for data without gaze;
+            by default it is fitted to the gaze of the training videos, if there is any.
+        bias_components: Gaussians of the fitted central bias.
+        extractor: `.keras` file of the feature network in the place of C3D: clips of 16 frames,
+            or videos, to features or to {"conv5": map, "fc6": vector}.
+        backbone_weights: weights of C3D.
+        conv5: which of C3D's activations is CONV5.
+        width: multiplies C3D's filters.
+        image_size: height and width of the frames.
+        preprocessing: C3D's input normalisation.
+        stride: frames from a clip to the next.
+        sigma: Gaussian around a true fixation, as a share of the frame.
+        seed: of the hold-out and of the PCA.
+    """
+
+    dataset: str = "moving_targets"
+    data_dir: str = "data"
+    output: str = "runs/saliency_svm"
+    cache: str | None = None
+    multi_label: bool = False
+    folds: tuple[int, ...] = ()
+    saliency: str | None = None
+    bias: str | None = None
+    bias_components: int = 20
+    extractor: str | None = None
+    backbone_weights: str | None = None
+    conv5: Literal["conv5b", "pool5"] = "pool5"
+    width: float = 1.0
+    image_size: tuple[int, int] = (112, 112)
+    preprocessing: str = "sports1m"
+    stride: int = 1
+    sigma: float = 0.06
+    seed: int = 0
+
+
+def main(config: Config) -> dict:
+    """Describe, train, test, print the tables; return the results."""
+    output = Path(config.output)
+    output.mkdir(parents=True, exist_ok=True)
+    prepare_run(config.seed)
+    extractor = _extractor(config)
+    saliency = None if config.saliency is None else load(config.saliency)
+    folds = [_fold(config, fold, extractor, saliency) for fold in config.folds or (None,)]
+    names = {name for one in folds for name in one["accuracy"]}
+    mean = {n: float(np.mean([one["accuracy"][n] for one in folds])) for n in sorted(names)}
+    per_class = folds[0]["classes"]
+    measure = "mAP" if config.multi_label else "accuracy"
+    cells = {}
+    for name, value in mean.items():
+        features, mode, experiment = name.split("/")
+        cells[features, mode, experiment if experiment == "pca" else int(experiment)] = value
+    classes = _class_names(config)
+    parts = [table_3(cells, measure, config.dataset)]
+    parts.append(table_4(per_class, classes, config.dataset))
+    fifth = {
+        "original": mean.get("fc6/clip/1"),
+        "predicted": mean.get("fc6/clip/5"),
+        "diffused": float(np.mean([f["diffused"] for f in folds]))
+        if all("diffused" in f for f in folds)
+        else None,
+    }
+    if not config.multi_label:
+        parts.append(table_5(fifth, config.dataset, len(folds)))
+    text = "\n\n".join(parts) + "\n"
+    print(text, flush=True)
+    results = {"measure": measure, "mean": mean, "table_5": fifth, "folds": folds}
+    write_atomically(output / "tables.md", lambda path: path.write_text(text))
+    held = json.dumps(results, indent=1)
+    write_atomically(output / "results.json", lambda path: path.write_text(held))
+    return results
+
+
+def _fold(config: Config, fold: int | None, extractor, saliency) -> dict:
+    """All experiments on one fold."""
+    count = class_count(config.dataset, config.data_dir)
+    cache = Path(config.cache or Path(config.output) / "cache")
+    dense = extractor.input_shape[1] is None
+    parts = {}
+    for split in ("train", "test"):
+        options = {} if fold is None else {"fold": fold}
+        records = load_labelled(config.dataset, config.data_dir, split, **options)
+        parts[split] = joint_sources(
+            records,
+            cache / "frames",
+            extractor.input_shape[2:4],
+            num_classes=count,
+            multi_label=config.multi_label,
+            least=1 if dense else CLIP_LENGTH,
+        )
+    gaze = all(np.isfinite(source.points).any() for part in parts.values() for source in part)
+    bias = _bias(config, parts["train"])
+    descriptors = Descriptors(
+        cache / "descriptors",
+        extractor,
+        saliency,
+        central_bias=bias,
+        stride=config.stride,
+        sigma=config.sigma,
+    )
+    labels = {s: np.stack([np.asarray(x.label) for x in part]) for s, part in parts.items()}
+    outputs = extractor.output if isinstance(extractor.output, dict) else {"fc6": None}
+    kinds = {"truth": gaze, "predicted": saliency is not None, "central_bias": bias is not None}
+    kinds["diffused"] = saliency is not None and bias is not None
+    kinds = [kind for kind, there in kinds.items() if there]
+    held: dict[tuple, dict[str, np.ndarray]] = {}
+
+    def described(kind: str, mode: str, features: str) -> dict[str, np.ndarray]:
+        if (kind, mode, features) not in held:
+            held[kind, mode, features] = {
+                split: np.stack([descriptors.get(source, kind, mode)[features] for source in part])
+                for split, part in parts.items()
+            }
+        return held[kind, mode, features]
+
+    todo = [(s, k) for part in parts.values() for s in part for k in ("original", *kinds)]
+    for source, kind in track(todo, description="Describing videos"):
+        descriptors.get(source, kind)
+
+    found, chosen, per_class = {}, {}, {}
+
+    def experiment(name: str, *blocks, components=None) -> LinearSVM:
+        x = {s: np.concatenate([block[s] for block in blocks], axis=1) for s in parts}
+        svm = LinearSVM(
+            multi_label=config.multi_label, components=components, seed=config.seed
+        ).fit(x["train"], labels["train"])
+        found[name] = 100.0 * svm.measure(x["test"], labels["test"])
+        chosen[name] = {"C": svm.chosen, "validation": 100.0 * svm.validation}
+        column = {"fc6/clip/3": "truth", "fc6/clip/5": "predicted", "bias": "central_bias"}
+        if name in column:
+            hot = labels["test"]
+            if not config.multi_label:
+                hot = (hot[:, None] == np.arange(count)).astype(int)
+            scores = svm.scores(x["test"])
+            scores = np.pad(scores, ((0, 0), (0, count - scores.shape[1])), constant_values=-np.inf)
+            per_class[column[name]] = _by_class(hot, scores, _class_names(config))
+        return svm
+
+    pairs = [("conv5", "feature"), ("conv5", "clip"), ("fc6", "clip")]
+    for features, mode in pairs:
+        if features not in outputs:
+            continue
+        original = described("original", "clip", features)
+        experiment(f"{features}/{mode}/1", original)
+        for kind, alone, both in (("truth", 2, 3), ("predicted", 4, 5)):
+            if kind not in kinds:
+                continue
+            weighted = described(kind, mode, features)
+            experiment(f"{features}/{mode}/{alone}", weighted)
+            experiment(f"{features}/{mode}/{both}", original, weighted)
+    result = {"fold": fold, "accuracy": found, "chosen": chosen, "classes": per_class}
+    if "fc6" in outputs:
+        original = described("original", "clip", "fc6")
+        if "predicted" in kinds:
+            width = original["train"].shape[1]
+            both = (original, described("predicted", "clip", "fc6"))
+            experiment("fc6/clip/pca", *both, components=width)
+        if "central_bias" in kinds:
+            experiment("bias", original, described("central_bias", "clip", "fc6"))
+            result["central_bias"] = found.pop("bias")
+        if "diffused" in kinds:
+            experiment("diffused", original, described("diffused", "clip", "fc6"))
+            result["diffused"] = found.pop("diffused")
+    return result
+
+
+def _extractor(config: Config) -> keras.Model:
+    """Clip or video to {"conv5", "fc6"}."""
+    if config.extractor is not None:
+        return load(config.extractor)
+    network = c3d(
+        image_size=config.image_size,
+        width=config.width,
+        endpoint="fc6",
+        preprocessing=config.preprocessing,
+    )
+    if config.backbone_weights is None:
+        warnings.warn(
+            "C3D has random weights: give `backbone_weights` or `extractor`.", stacklevel=2
+        )
+    else:
+        from zoo.weights import load_weights
+
+        load_weights(network, config.backbone_weights)
+    outputs = {"conv5": network.get_layer(config.conv5).output, "fc6": network.output}
+    return keras.Model(network.input, outputs)
+
+
+def _bias(config: Config, sources: list[JointSource]) -> np.ndarray | None:
+    if config.bias is not None:
+        return np.load(config.bias)
+    points = [np.asarray(source.points).reshape(-1, 2) for source in sources]
+    points = [part[np.isfinite(part).all(-1)] for part in points]
+    points = [part for part in points if len(part)]
+    if not points:
+        return None
+    return np.asarray(fit_central_bias(points, components=config.bias_components, seed=config.seed))
+
+
+def _by_class(hot, scores, names) -> dict[str, float]:
+    values = 100.0 * average_precision(hot, scores)
+    found = {n: float(v) for n, v in zip(names, values) if np.isfinite(v)}
+    return {**found, "Mean": float(np.nanmean(values))}
+
+
+def _class_names(config: Config) -> tuple[str, ...]:
+    if config.dataset == "csv":
+        from zoo.datasets.your_own import class_names
+
+        return tuple(class_names(config.data_dir))
+    return tuple(importlib.import_module(f"zoo.datasets.{config.dataset}").CLASSES)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))

@@ -1,0 +1,118 @@
+"""A joint model over a whole file: the same as in one call, with a film and a measured action."""
+
+import json
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.datasets import moving_targets
+from zoo.datasets.video import open_video
+from zoo.datasets.video_writer import VideoWriter
+from zoo.inference.joint import ActionPass, saliency_part
+from zoo.visualize.joint_film import LINE, STRIP, JointFilm
+
+SIZE = (46, 62)
+TINY = {"num_classes": 3, "image_size": 32, "width": 0.05, "units": 6, "num_components": 3}
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("video") / "clip.mp4"
+    base = np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    base = cv2.resize(base, SIZE[::-1])
+    with VideoWriter(path, fps=25, height=SIZE[0], width=SIZE[1]) as writer:
+        for index in range(75):
+            writer.write(np.ascontiguousarray(np.roll(base, index, axis=1)))
+    return path
+
+
+def in_one_call(model, video):
+    frames = np.stack(list(open_video(video).frames(size=(32, 32))))
+    outputs = model(frames[None].astype("float32"), training=False)
+    return {name: keras.ops.convert_to_numpy(value)[0] for name, value in outputs.items()}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"attend": "feature", "pooling": "attention"},
+        {"attend": "clip"},
+        {"attend": "clip", "dense": True},
+        {"attend": "feature", "dense": True, "feedback": True, "action_units": 5},
+        {"attend": None, "dense": True, "causal": True},
+    ],
+)
+def test_equals_the_whole_video_in_one_call(options, video):
+    keras.utils.set_random_seed(0)
+    model = zoo.joint(**TINY, **options)
+    whole = in_one_call(model, video)
+    found = zoo.predict(model, video, initial="omit", progress=False)
+    np.testing.assert_allclose(found.outputs["mixture"], whole["mixture"], atol=1e-4)
+    np.testing.assert_allclose(found.action, whole["action"], atol=1e-4)
+    assert found.temporal.shape == (len(found.frames),)
+    if "temporal_attention" in whole:
+        np.testing.assert_allclose(found.temporal, whole["temporal_attention"], atol=1e-4)
+
+
+def test_files(video, tmp_path):
+    model = zoo.joint(**TINY)
+    names = ("run", "walk", "eat")
+    found = zoo.predict(model, video, output=tmp_path / "out", classes=names, progress=False)
+    assert len(found.frames) == len(found.temporal) == 75
+    assert found.label in names
+    summary = json.loads((tmp_path / "out/action.json").read_text())
+    assert summary["label"] == found.label
+    assert sum(summary["probabilities"].values()) == pytest.approx(1.0, abs=1e-4)
+    film = open_video(found.files["film"])
+    assert (film.num_frames, film.height) == (75, SIZE[0] + STRIP + LINE)
+    model.save(tmp_path / "still_whole.keras")
+    again = zoo.predict(zoo.load(tmp_path / "still_whole.keras"), video, progress=False)
+    np.testing.assert_allclose(again.action, found.action, atol=1e-5)
+    with pytest.raises(ValueError, match="one name for each of the model's 3 actions"):
+        zoo.predict(model, video, classes=("a", "b"), progress=False)
+
+
+def test_film_marks_the_moment(tmp_path):
+    weights = np.array([0.0, 1.0])
+    film = JointFilm(tmp_path / "f.mp4", fps=5, height=20, width=40, text="run", weights=weights)
+    frame = np.zeros((20, 40, 3), np.uint8)
+    with film:
+        picture = film.picture(frame, None)
+        film.write(frame, None)
+        film.write(frame, None)
+    strip = picture[-1 - film.pad[0]]
+    assert (strip[0] == 0).all() and (strip[35] == 255).all()
+    assert strip[10, 0] > 200 and strip[10, 1] < 100
+
+
+def test_mixtures_of_another_length_are_an_error(video):
+    action = ActionPass(zoo.joint(**TINY))
+    frames = np.zeros((30, 32, 32, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"of one length\. Received: 40 mixtures, 0 of them"):
+        action(iter([frames]), np.zeros((40, 3, 6), "float32"))
+
+
+def test_a_teacher_has_no_place_in_prediction(video):
+    model = zoo.joint(**TINY, feedback=True, teacher_forcing=True)
+    with pytest.raises(ValueError, match="teacher forcing is for training"):
+        saliency_part(model)
+
+
+def test_evaluate(tmp_path):
+    root = tmp_path / "made"
+    records = moving_targets.make(root, num_videos=3, frames=18, size=(48, 48), viewers=3)
+    model = zoo.joint(**{**TINY, "num_classes": 7})
+    found = zoo.evaluate(
+        model, records, baselines=("uniform",), output=tmp_path / "out", progress=False
+    )
+    assert np.isfinite(found.table["joint"]["nss"])
+    assert found.action["videos"] == 3
+    whole = in_one_call(model, records[0].video)["action"]
+    np.testing.assert_allclose(found.actions[records[0].name]["probabilities"], whole, atol=1e-4)
+    right = [np.argmax(one["probabilities"]) == one["label"] for one in found.actions.values()]
+    assert found.action["accuracy"] == pytest.approx(np.mean(right))
+    held = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert held["action"]["videos"] == 3

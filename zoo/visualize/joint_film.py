@@ -1,0 +1,88 @@
+"""A film of a video with its saliency, its action, and the moments that speak for it."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+
+from zoo.datasets.video_writer import VideoWriter
+from zoo.visualize.attention import PREDICTED, temporal_strip
+from zoo.visualize.overlay import overlay
+
+STRIP = 14
+LINE = 22
+
+
+class JointFilm:
+    """Writes frames with a heat map; below them a line of text and a strip of time.
+
+    The strip is bright where `weights` are high; a red line marks the frame that is shown.
+
+    Args:
+        path: the film; it appears under its name only when complete.
+        fps: frames a second.
+        height, width: size of the frames, without text and strip.
+        text: the line, as "run 87%".
+        weights: (frames,), not negative.
+
+    Example:
+
+    ```python
+    with JointFilm("f.mp4", fps=25, height=90, width=160, text="run", weights=w) as film:
+        film.write(frame, saliency)
+    ```
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        fps: float,
+        height: int,
+        width: int,
+        text: str,
+        weights: np.ndarray,
+    ):
+        below = STRIP + LINE
+        self.count = len(weights)
+        self.text = text
+        self.strip = temporal_strip(weights, width, STRIP)
+        self._at = 0
+        # h264 takes even sides only.
+        self.pad = ((height + below) % 2, width % 2)
+        self._writer = VideoWriter(
+            path,
+            fps=fps,
+            height=height + below + self.pad[0],
+            width=width + self.pad[1],
+            quality=23,
+        )
+
+    def __enter__(self) -> JointFilm:
+        self._writer.__enter__()
+        return self
+
+    def write(self, frame: np.ndarray, saliency: np.ndarray | None) -> None:
+        """Append a frame; without a saliency map it is shown as it is."""
+        self._writer.write(self.picture(frame, saliency))
+        self._at += 1
+
+    def picture(self, frame: np.ndarray, saliency: np.ndarray | None) -> np.ndarray:
+        """The next frame of the film."""
+        if saliency is not None:
+            frame = overlay(frame, saliency, strength=0.75)
+        width = frame.shape[1]
+        line = np.full((LINE, width, 3), 24, np.uint8)
+        cv2.putText(
+            line, self.text, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (240,) * 3, 1, cv2.LINE_AA
+        )
+        strip = self.strip.copy()
+        place = min(width - 1, int((self._at + 0.5) / self.count * width))
+        strip[:, max(0, place - 1) : place + 1] = PREDICTED
+        picture = np.concatenate([frame, line, strip])
+        return np.pad(picture, ((0, self.pad[0]), (0, self.pad[1]), (0, 0)))
+
+    def __exit__(self, kind, error, trace) -> None:
+        self._writer.__exit__(kind, error, trace)
