@@ -7,7 +7,7 @@ Each layer runs in a process of its own, so that the peak memory is its own; our
 temporal attention over all frames at every step, the stock layer has none. The stock layer needs
 12 GB at the default size. Prints the seconds of a training step (forward, backward, best of the
 repeats after the first; also of the processor, which other programs disturb less), the peak memory
-of the process, and the ratios.
+of the process, and the ratios; writes them as `conv_lstm.json` and `conv_lstm.md` into RESULTS.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+MEASURED = ("forward_s", "forward_cpu_s", "step_s", "step_cpu_s", "peak_gb")
 
 
 def measure(arguments) -> dict:
@@ -63,7 +66,8 @@ def measure(arguments) -> dict:
 
     result = dict(zip(("forward_s", "forward_cpu_s"), best(forward)))
     result.update(zip(("step_s", "step_cpu_s"), best(step)))
-    return {**result, "peak_gb": peak(), "before_gb": started}
+    versions = {"keras": keras.__version__, "tensorflow": tf.__version__}
+    return {**result, "peak_gb": peak(), "before_gb": started, "versions": versions}
 
 
 def peak() -> float:
@@ -80,22 +84,46 @@ def main():
     parser.add_argument("--filters", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--results", default="benchmarks/results")
     arguments = parser.parse_args()
     if arguments.layer:
         print(json.dumps(measure(arguments)))
         return
     results = {}
     root = str(Path(__file__).resolve().parent.parent)
-    environment = {**os.environ, "PYTHONPATH": root, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
     for layer in ("ours", "stock"):
         command = [sys.executable, *sys.argv, "--layer", layer]
         done = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, check=True, text=True
         )
         results[layer] = json.loads(done.stdout.strip().splitlines()[-1])
-        print(f"{layer:6}", "  ".join(f"{k} {v:.2f}" for k, v in results[layer].items()))
-    for name in ("forward_s", "step_s", "step_cpu_s", "peak_gb"):
-        print(f"ours / stock, {name}: {results['ours'][name] / results['stock'][name]:.3f}")
+        print(layer, results[layer], flush=True)
+    ratios = {name: results["ours"][name] / results["stock"][name] for name in MEASURED}
+    setting = {k: v for k, v in vars(arguments).items() if k not in ("layer", "results")}
+    about = {
+        **results["ours"]["versions"],
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+    lines = [
+        "# ConvLSTM with temporal attention beside keras.layers.ConvLSTM2D\n",
+        f"`python {' '.join(['benchmarks/conv_lstm.py', *sys.argv[1:]])}`\n",
+        ", ".join(f"{k} {v}" for k, v in setting.items()) + "\n",
+        "| | ours | stock | ours / stock |",
+        "|---|---|---|---|",
+    ]
+    for name in MEASURED:
+        ours, stock = (results[layer][name] for layer in ("ours", "stock"))
+        lines.append(f"| {name} | {ours:.2f} | {stock:.2f} | {ratios[name]:.3f} |")
+    lines.append("\n" + ", ".join(f"{k} {v}" for k, v in about.items()))
+    print("\n".join(lines))
+    folder = Path(arguments.results)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "conv_lstm.md").write_text("\n".join(lines) + "\n")
+    content = {"about": about, "setting": setting, "results": results, "ours/stock": ratios}
+    (folder / "conv_lstm.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

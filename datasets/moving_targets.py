@@ -17,7 +17,13 @@ import numpy as np
 from zoo.datasets.atomic import atomic_path
 from zoo.datasets.gaze import GazeSource
 from zoo.datasets.moving_targets_picture import render
-from zoo.datasets.moving_targets_scene import CLASSES, boxes, draw_scene, visible_share
+from zoo.datasets.moving_targets_scene import (
+    ACTION_SHARE,
+    CLASSES,
+    boxes,
+    draw_scene,
+    visible_share,
+)
 from zoo.datasets.moving_targets_viewers import GazeDensity, draw_gaze, gaze_density
 from zoo.datasets.record import Description, Record, Segment, Tube
 from zoo.datasets.video_writer import VideoWriter
@@ -48,6 +54,7 @@ def make(
     viewers: int = 12,
     objects: int = 4,
     occlusions: bool = False,
+    action_share: tuple[float, float] = ACTION_SHARE,
     progress: bool = False,
 ) -> list[Record]:
     """Write the data set into the folder `root` and return its records.
@@ -65,8 +72,14 @@ def make(
         viewers: People who watch every video.
         objects: Moving objects, the target included.
         occlusions: Put two bars before the scene, behind which the target passes.
+        action_share: Least and largest part of a video that shows the action.
         progress: Print a progress bar.
     """
+    if not 0 < action_share[0] <= action_share[1] <= 0.6:
+        raise ValueError(
+            "`action_share` must be two rising parts in (0, 0.6]. "
+            f"Received: action_share={action_share}"
+        )
     for name, value, least in (
         ("num_videos", num_videos, 3),
         ("frames", frames, 16),
@@ -88,6 +101,8 @@ def make(
         "objects": objects,
         "occlusions": occlusions,
     }
+    if tuple(action_share) != ACTION_SHARE:  # Folders made before it could be chosen go on.
+        settings["action_share"] = [float(share) for share in action_share]
     _claim(root, settings)
     numbers: Sequence[int] = [n for n in range(num_videos) if not _truth_path(root, n).is_file()]
     if progress and numbers:
@@ -182,7 +197,9 @@ def _claim(root: Path, settings: dict) -> None:
     file = root / "settings.json"
     if file.is_file():
         held = json.loads(file.read_text())
-        differing = sorted(name for name in settings if held.get(name) != settings[name])
+        differing = sorted(
+            name for name in {*settings, *held} if held.get(name) != settings.get(name)
+        )
         if differing:
             raise ValueError(
                 "A folder holds the data of one set of arguments. Received: "
@@ -222,6 +239,7 @@ def _write_video(root: Path, number: int, settings: dict) -> None:
         label=int(_splits(settings)[1][number]),
         objects=settings["objects"],
         occlusions=settings["occlusions"],
+        action_share=tuple(settings.get("action_share", ACTION_SHARE)),
     )
     # One encoder thread: what x264 writes depends on their number.
     with VideoWriter(

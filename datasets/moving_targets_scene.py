@@ -10,6 +10,7 @@ CLASSES = ("circle", "shake", "bounce", "diagonal", "figure_eight", "jump", "fre
 LEAD = 8  # frames before the first one: delayed gaze needs to know where the objects were
 AMPLITUDE = 0.11  # of the action's motion, as a part of the frame
 PERIOD = 0.6  # seconds of one round of the action
+ACTION_SHARE = (0.4, 0.6)  # of the frames show the action
 MARGIN = 0.08
 HIDDEN = 0.25  # share of the time for which bars, where there are any, hide the target
 
@@ -34,11 +35,17 @@ def draw_scene(
     label: int,
     objects: int,
     occlusions: bool,
+    action_share: tuple[float, float] = ACTION_SHARE,
 ) -> Scene:
     """Draw the paths of a video whose target performs the action `label` in a part of it."""
     length = frames + LEAD
-    start = int(rng.integers(frames // 6, max(frames // 6 + 1, frames // 3)))
-    stop = int(min(frames - 2, start + rng.integers(frames * 2 // 5, frames * 3 // 5 + 1)))
+    least, most = (round(share * frames) for share in action_share)
+    if tuple(action_share) == ACTION_SHARE:
+        latest, least, most = frames // 3, frames * 2 // 5, frames * 3 // 5
+    else:  # A short action may come later, and still leaves room behind it.
+        latest = frames - most - frames // 6
+    start = int(rng.integers(frames // 6, max(frames // 6 + 1, latest)))
+    stop = int(min(frames - 2, start + rng.integers(least, most + 1)))
     stop = max(stop, start + 1)
     paths = np.stack([_wander(rng, length, fps) for _ in range(objects)])
     paths[0] = _act(rng, paths[0], CLASSES[label], start + LEAD, stop + LEAD, fps)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from zoo.layers.attended_recurrence import convolve, run
 from zoo.layers.attention_lstm import unit_forget_bias
 from zoo.layers.attention_penalties import log_concavity
 from zoo.layers.temporal_soft_attention import TemporalSoftAttention, frame_count
@@ -14,7 +15,8 @@ class AttentionConvLSTM(keras.layers.Layer):
 
     The state at t-1 weighs the n frames (`TemporalSoftAttention`), their weighted sum Y_t is the
     input of step t. A convolution commutes with that sum, `W * sum w_i X_i = sum w_i (W * X_i)`,
-    so the frames are convolved once, not once a step. The first states are two-layer
+    so the frames are convolved once, not once a step; and the gradients of what all steps share
+    are computed once (`zoo.layers.attended_recurrence`). The first states are two-layer
     convolutions, each with batch normalisation, of the mean frame.
 
     Args:
@@ -150,45 +152,34 @@ class AttentionConvLSTM(keras.layers.Layer):
         hidden, cell = (self._initial_state(stack, mean, training) for stack in self.initial)
         cell = ops.cast(cell, "float32")
 
-        convolved = ops.conv(
-            ops.reshape(inputs, (-1, height, width, channels)), self.kernel, padding="same"
+        convolved = convolve(
+            ops.reshape(inputs, (-1, height, width, channels)),
+            ops.cast(self.kernel, inputs.dtype),
         )
-        convolved = ops.reshape(convolved, (batch, frames, height * width * gates))
-
-        def advance(hidden, cell, x):
-            x = ops.reshape(x, (-1, height, width, gates)) + self.bias
-            x = x + ops.conv(hidden, self.recurrent_kernel, padding="same")
-            i, f, g, o = ops.split(ops.cast(x, "float32"), 4, axis=-1)
-            cell = ops.sigmoid(f) * cell + ops.sigmoid(i) * ops.tanh(g)
-            return ops.cast(ops.sigmoid(o) * ops.tanh(cell), self.compute_dtype), cell
-
+        convolved = ops.reshape(convolved, (batch, frames, height, width, gates))
+        shared = [ops.cast(w, inputs.dtype) for w in (self.recurrent_kernel, self.bias)]
         if self.attention is None:
-
-            def read(carry, x):
-                carry = advance(*carry, x)
-                return carry, carry
-
-            _, (states, _) = ops.scan(read, (hidden, cell), ops.transpose(convolved, (1, 0, 2)))
-            return _batch_first(states)
-
-        keys = self.attention.keys(inputs)
-        weights = ops.cast(ops.zeros_like(keys[..., 0]), "float32")
-
-        def attend(carry, _):
-            hidden, cell, _ = carry
-            weights = self.attention.weigh(keys, hidden, mask)
-            x = ops.einsum("bn,bnp->bp", ops.cast(weights, convolved.dtype), convolved)
-            if self.average:
-                x = x / count
-            carry = (*advance(hidden, cell, x), weights)
-            return carry, carry
-
-        steps = self._step_count(inputs.shape[1])
-        _, (states, _, weights) = ops.scan(attend, (hidden, cell, weights), length=steps)
-        weights = _batch_first(weights)
+            return run(convolved, hidden, cell, *shared)[0]
+        present = ops.ones((batch, frames)) if mask is None else ops.cast(mask, "float32")
+        share = 1.0 / ops.cast(count, "float32") if self.average else 1.0
+        attention = (
+            ops.cast(self.attention.keys(inputs), "float32"),
+            *(ops.cast(w, "float32") for w in self.attention.query_weights()),
+            present,
+            share * ops.ones((batch, 1)),
+        )
+        states, weights = run(
+            convolved,
+            hidden,
+            cell,
+            *shared,
+            attention,
+            score=self.score,
+            steps=self._step_count(inputs.shape[1]),
+        )
         if self.unimodality:
             self.add_loss(self.unimodality * ops.sum(log_concavity(weights)))
-        return _batch_first(states), weights
+        return states, weights
 
     def compute_mask(self, inputs, previous_mask=None):
         return None if self.attention is None else [None, None]
@@ -214,7 +205,3 @@ class AttentionConvLSTM(keras.layers.Layer):
             "average": self.average,
             "unimodality": self.unimodality,
         }
-
-
-def _batch_first(x):
-    return ops.transpose(x, (1, 0, *range(2, len(x.shape))))

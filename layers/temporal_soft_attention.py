@@ -97,6 +97,19 @@ class TemporalSoftAttention(keras.layers.Layer):
         keys = self.key_projection(_spatial_mean(values, 2))
         return self.key_energy(keys) if self.score == "sum" else keys
 
+    def query_weights(self):
+        """What a recurrence needs to form queries: (kernel, bias, vector of the energy)."""
+        kernel = ops.convert_to_tensor(self.query_projection.kernel)
+        if self.score == "dot":
+            bias = ops.zeros((self.units,), kernel.dtype)
+            return kernel, bias, bias
+        bias = ops.convert_to_tensor(self.query_projection.bias)
+        if self.score == "additive":
+            return kernel, bias, ops.reshape(self.energy.kernel, (-1,))
+        # "sum": the softmax cancels all of these; they get a gradient of zero.
+        energy = self.query_energy
+        return kernel, bias, ops.reshape(energy.kernel, (-1,)) + energy.bias
+
     def weigh(self, keys, query=None, mask=None):
         """The weights (batch, time) that a query gives the frames behind `keys`."""
         if self.has_query:

@@ -8,18 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
 
-from zoo.backbones import googlenet, resnet50, small_cnn
-from zoo.datasets.video import open_video
-from zoo.layers import log_concavity
+from zoo.backbones import googlenet, resnet50, small_cnn, small_video
 from zoo.models.loading import load
+from zoo.recipes.action_scores import measure
 from zoo.recipes.action_videos import (
-    ActionVideo,
     Batches,
     class_count,
     load_labelled,
-    predict_video,
     read_videos,
     spread,
     with_features,
@@ -37,18 +33,25 @@ from zoo.recipes.training import (
 from zoo.visualize.attention_board import AttentionBoard
 from zoo.visualize.tensorboard import Sample
 
-BACKBONES = {"googlenet": googlenet, "resnet50": resnet50, "small": small_cnn}
+BACKBONES = {
+    "googlenet": googlenet,
+    "resnet50": resnet50,
+    "small": small_cnn,
+    "small_video": small_video,
+}
 
 
 def run(config, build: Callable[..., keras.Model], loss: keras.losses.Loss, sampling: str) -> dict:
-    """Train `build(num_classes, backbone, feature_shape)`, test it, write and return results.
+    """Train a model, test it, write and return results.
 
     Args:
-        config: The recipe's options.
-        build: Makes the model; with `backbone=None` of features.
+        config: The recipe's options, see `zoo.recipes.action_config`.
+        build: Makes the model from `num_classes`, `num_frames`, `backbone` and `feature_shape`;
+            with `backbone=None` of features.
         loss: Of "action".
         sampling: "spread" or "block", see `Batches`.
     """
+    config.check()
     options = {k: v for k, v in dataclasses.asdict(config).items() if k != "restart"}
     output = claim_output(config.output, options, restart=config.restart)
     prepare_run(config.seed, precision=config.precision, deterministic=config.deterministic)
@@ -68,15 +71,24 @@ def run(config, build: Callable[..., keras.Model], loss: keras.losses.Loss, samp
 
     pictured = videos[1]
     backbone = BACKBONES[config.backbone](image_size=size)
-    whole = model = build(num_classes, backbone=backbone, feature_shape=None)
+    count = config.num_frames
+    whole = model = build(
+        num_classes=num_classes, num_frames=count, backbone=backbone, feature_shape=None
+    )
     if not config.trainable_backbone:
+        shape = backbone.output_shape
+        if len(backbone.input_shape) == 5:  # Fewer maps than frames.
+            shape = backbone.compute_output_shape((1, count, *backbone.input_shape[2:]))[1:]
+            count = shape[0]
         videos = [with_features(part, backbone, cache / "features") for part in videos]
-        model = build(num_classes, backbone=None, feature_shape=backbone.output_shape[1:])
+        model = build(
+            num_classes=num_classes, num_frames=count, backbone=None, feature_shape=shape[1:]
+        )
     optimizer = make_optimizer("adam", config.rate, clip=config.clip)
     model.compile(optimizer, loss={"action": loss}, jit_compile=keras.config.backend() == "jax")
     batches = Batches(
         videos[0],
-        config.num_frames,
+        count,
         min(config.batch_size, len(videos[0])),
         sampling=sampling,
         rounds=config.rounds,
@@ -84,8 +96,19 @@ def run(config, build: Callable[..., keras.Model], loss: keras.losses.Loss, samp
         seed=config.seed,
     )
 
-    def judge(model, part):
-        return measure(model, part, config, sampling)
+    # Blocks begin at every `test_stride` frames, also where several frames make a feature map.
+    stride = max(1, getattr(config, "test_stride", 1) * count // config.num_frames)
+
+    def judge(model, part, localise=False):
+        return measure(
+            model,
+            part,
+            count,
+            sampling=sampling,
+            stride=stride,
+            localise=localise,
+            fps=config.fps,
+        )
 
     def rate(epoch, step):
         plan = {"steps": batches.steps, "epochs": config.epochs, "schedule": config.schedule}
@@ -93,7 +116,7 @@ def run(config, build: Callable[..., keras.Model], loss: keras.losses.Loss, samp
 
     callbacks = []
     if config.tensorboard:
-        samples = board_samples(pictured, videos[1], config.num_frames)
+        samples = board_samples(pictured, videos[1], count)
         callbacks = [AttentionBoard(output / "logs", samples=samples, configuration=options)]
     progression = fit(
         model,
@@ -123,7 +146,7 @@ def run(config, build: Callable[..., keras.Model], loss: keras.losses.Loss, samp
         "validation": judge(best, videos[1]),
     }
     if config.evaluate:
-        results["test"] = judge(best, videos[2])
+        results["test"] = judge(best, videos[2], localise=True)
     text = json.dumps(results, indent=1, default=float)
     write_atomically(output / "results.json", lambda temporary: temporary.write_text(text))
     return results
@@ -134,72 +157,13 @@ def board_samples(frames, inputs, num_frames: int, count: int = 3) -> list[Sampl
     samples = []
     for shown, given in zip(frames[:count], inputs[:count]):
         chosen = spread(len(given.inputs), num_frames)
+        seen = spread(len(shown.inputs), num_frames)
         samples.append(
             Sample(
                 shown.record.name,
                 given.inputs[chosen][None].astype("float32"),
-                shown.inputs[chosen],
+                shown.inputs[seen],
                 range(num_frames),
             )
         )
     return samples
-
-
-def measure(
-    model: keras.Model, videos: list[ActionVideo], config, sampling: str
-) -> dict[str, float]:
-    """Accuracy (mean average precision where videos have several labels) and attention's form."""
-    actions, measured = [], []
-    for video in videos:
-        outputs = predict_video(
-            model,
-            video.inputs,
-            config.num_frames,
-            sampling=sampling,
-            stride=getattr(config, "test_stride", 1),
-        )
-        actions.append(outputs["action"])
-        if "temporal_attention" in outputs:
-            weights = outputs["temporal_attention"].mean(axis=0)
-            violation = float(log_concavity((weights / weights.sum())[None])[0])
-            inside = weight_in_segments(video, weights, config.fps)
-            measured.append((violation, np.nan if inside is None else inside))
-    actions, truth = np.stack(actions), np.stack([np.asarray(v.target) for v in videos])
-    if config.multi_label:
-        from sklearn.metrics import average_precision_score
-
-        present = truth.any(axis=0)
-        score = average_precision_score(truth[:, present], actions[:, present])
-        values = {"mean_average_precision": float(score)}
-    else:
-        ranks = np.argsort(-actions, axis=1)
-        values = {
-            "accuracy": float(np.mean(ranks[:, 0] == truth)),
-            "top5": float(np.mean(np.any(ranks[:, :5] == truth[:, None], axis=1))),
-        }
-    if measured:
-        values["log_concavity"] = float(np.mean([m[0] for m in measured]))
-        if not np.isnan([m[1] for m in measured]).all():
-            values["weight_in_segments"] = float(np.nanmean([m[1] for m in measured]))
-    return values
-
-
-def weight_in_segments(video: ActionVideo, weights: np.ndarray, fps: float | None) -> float | None:
-    """Temporal attention on the frames that show the action, as a multiple of chance.
-
-    `fps` is the rate at which the video was read, None for its own. Returns None where the record
-    has no segments, or no weighed frame lies in one.
-    """
-    record = video.record
-    if not record.segments:
-        return None
-    # The weights' frames are spread evenly over the video.
-    share = (np.arange(len(weights)) + 0.5) / len(weights)
-    seconds = len(video.inputs) / (fps or open_video(record.video).fps)
-    times = (record.start or 0.0) + share * seconds
-    inside = np.zeros(len(weights), bool)
-    for segment in record.segments:
-        inside |= (times >= segment.start) & (times < segment.end)
-    if not inside.any():
-        return None
-    return float(weights[inside].sum() / weights.sum() / inside.mean())

@@ -112,7 +112,11 @@ def read_videos(
 def with_features(
     videos: Sequence[ActionVideo], backbone: keras.Model, folder: str | Path, chunk: int = 16
 ) -> list[ActionVideo]:
-    """The videos as a frozen backbone sees them, computed once and kept as float16."""
+    """The videos as a frozen backbone sees them, computed once and kept as float16.
+
+    A backbone of frames is applied to each, one of videos to the whole.
+    """
+    of_videos = len(backbone.input_shape) == 5
     digest = hashlib.sha256()
     for weight in backbone.get_weights():
         digest.update(weight.tobytes())
@@ -123,12 +127,14 @@ def with_features(
         stamp = f"{video.record.video} {video.record.start} {video.record.end} {len(video.inputs)}"
         path = folder / f"{hashlib.sha256(stamp.encode()).hexdigest()[:24]}.npy"
         if not path.is_file():
-            parts = [
-                keras.ops.convert_to_numpy(
+            if of_videos:
+                parts = [backbone.predict_on_batch(video.inputs[None].astype("float32"))[0]]
+            else:
+                parts = [
                     backbone(video.inputs[at : at + chunk].astype("float32"), training=False)
-                ).astype("float16")
-                for at in range(0, len(video.inputs), chunk)
-            ]
+                    for at in range(0, len(video.inputs), chunk)
+                ]
+            parts = [keras.ops.convert_to_numpy(part).astype("float16") for part in parts]
 
             def save(temporary, parts=parts):
                 with open(temporary, "wb") as file:
@@ -199,19 +205,48 @@ class Batches:
         return sample
 
 
-def predict_video(
-    model: keras.Model, inputs: np.ndarray, num_frames: int, *, sampling: str, stride: int = 1
-) -> dict[str, np.ndarray]:
-    """A whole video's outputs: one spread sample's, or "action" averaged over its blocks.
+def predict_videos(
+    model: keras.Model,
+    videos: Sequence[ActionVideo],
+    num_frames: int,
+    *,
+    sampling: str,
+    stride: int = 1,
+    batch_size: int = 16,
+) -> list[dict[str, np.ndarray]]:
+    """Whole videos' outputs, "action" as (classes,).
 
-    With blocks, "action" is (classes,) and the other outputs are the first block's.
+    Of one spread sample, or of the video's blocks: their mean for "action", for "spatial_attention"
+    the maps of all frames, each from the first block that holds it.
     """
+    plan = [
+        (index, frames)
+        for index, video in enumerate(videos)
+        for frames in sampled_frames(len(video.inputs), num_frames, sampling, stride)
+    ]
+    found: list[dict[str, np.ndarray]] = [{} for _ in videos]
+    counts = np.bincount([index for index, _ in plan], minlength=len(videos))
+    for at in range(0, len(plan), batch_size):
+        chosen = plan[at : at + batch_size]
+        given = np.stack([videos[index].inputs[frames] for index, frames in chosen])
+        outputs = model.predict(given.astype("float32"), batch_size=batch_size, verbose=0)
+        for row, (index, _) in enumerate(chosen):
+            action = outputs["action"][row]
+            action = action.reshape(-1, action.shape[-1]).mean(axis=0) / counts[index]
+            if found[index]:
+                found[index]["action"] = found[index]["action"] + action
+                if "spatial_attention" in outputs:
+                    held, maps = found[index]["spatial_attention"], outputs["spatial_attention"]
+                    new = maps[row][len(held) - chosen[row][1].start :]
+                    found[index]["spatial_attention"] = np.concatenate([held, new])
+            else:
+                found[index] = {name: value[row] for name, value in outputs.items()}
+                found[index]["action"] = action
+    return found
+
+
+def sampled_frames(length: int, num_frames: int, sampling: str, stride: int = 1) -> list:
+    """The frames of each sample that a whole video is tested on."""
     if sampling == "spread":
-        samples = inputs[spread(len(inputs), num_frames)][None]
-    else:
-        starts = block_starts(len(inputs), num_frames, stride)
-        samples = np.stack([inputs[at : at + num_frames] for at in starts])
-    outputs = model.predict(samples.astype("float32"), batch_size=8, verbose=0)
-    action = outputs["action"]
-    action = action.reshape(-1, action.shape[-1]).mean(axis=0)
-    return {**{name: value[0] for name, value in outputs.items()}, "action": action}
+        return [spread(length, num_frames)]
+    return [slice(at, at + num_frames) for at in block_starts(length, num_frames, stride)]

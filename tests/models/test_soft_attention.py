@@ -89,6 +89,20 @@ def test_step_cross_entropy_of_worked_cases():
     assert np.isfinite(float(step_cross_entropy(np.array([1]), sure)[0]))
 
 
+def test_labels_outside_the_classes():
+    for label in (-1, 3):
+        with pytest.raises(ValueError, match=r"Labels must be from 0 to 2.*Received: \["):
+            step_cross_entropy(np.array([0, label]), np.ones((2, 2, 3), "float32") / 3)
+        model = soft_attention(**HEAD, units=5, num_layers=1)
+        model.compile("sgd", loss={"action": StepCrossEntropy()})
+        loss = model.test_on_batch(FEATURES, {"action": np.array([0, 1, 2, label])})
+        assert np.isinf(np.asarray(loss)).any()
+    # More classes in the targets than the model has, and fewer.
+    for classes in (2, 4):
+        with pytest.raises(ValueError, match=r"multi-hot, \(batch, 3\)"):
+            step_cross_entropy(np.eye(classes), np.ones((classes, 2, 3)) / 3, multi_label=True)
+
+
 def test_errors():
     with pytest.raises(ValueError, match="one index a video"):
         step_cross_entropy(np.eye(3), np.ones((3, 2, 3)) / 3)

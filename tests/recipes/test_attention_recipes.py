@@ -51,6 +51,8 @@ def test_spatiotemporal_attention_trains_from_cached_features(data, tmp_path):
     results = spatiotemporal_attention.main(config)
     assert results["test"]["log_concavity"] >= 0
     assert results["test"]["weight_in_segments"] > 0
+    assert 0 <= results["test"]["temporal_map"] <= 1
+    assert 0 <= results["test"]["spatial_map"] <= 1
     import zoo
 
     model = zoo.load(tmp_path / "run" / "model.keras")

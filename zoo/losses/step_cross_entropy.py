@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -14,7 +15,8 @@ def step_cross_entropy(y_true, y_pred, multi_label: bool = False):
         multi_label: Binary cross-entropy a class, for videos with several labels.
 
     Returns:
-        (batch,) in float32.
+        (batch,) in float32. A label outside the classes is an error, and inside a compiled
+        function, where labels cannot be looked at, an infinite loss.
     """
     probabilities = ops.cast(y_pred, "float32")
     classes = probabilities.shape[-1]
@@ -31,12 +33,31 @@ def step_cross_entropy(y_true, y_pred, multi_label: bool = False):
                 "Targets must be one index a video, (batch,); set `multi_label=True` for "
                 f"multi-hot targets. Received: shape={shape}"
             )
-        truth = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), classes)[:, None]
+        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+        _check_range(labels, classes)
+        truth = ops.one_hot(labels, classes)[:, None]
     tiny = 1e-7
     entropy = truth * ops.log(ops.maximum(probabilities, tiny))
     if multi_label:
         entropy = entropy + (1 - truth) * ops.log(ops.maximum(1 - probabilities, tiny))
-    return -ops.sum(entropy, axis=(1, 2))
+    loss = -ops.sum(entropy, axis=(1, 2))
+    if multi_label:
+        return loss
+    # Inside a compiled function no label can be looked at: an infinite loss says what is wrong.
+    return ops.where((labels >= 0) & (labels < classes), loss, float("inf"))
+
+
+def _check_range(labels, classes: int) -> None:
+    try:
+        values = np.asarray(ops.convert_to_numpy(labels))
+    except Exception:  # Each backend has an error of its own for a tensor without values yet.
+        return
+    outside = values[(values < 0) | (values >= classes)]
+    if outside.size:
+        raise ValueError(
+            f"Labels must be from 0 to {classes - 1}, below the number of classes. "
+            f"Received: {outside.tolist()[:10]}"
+        )
 
 
 @keras.saving.register_keras_serializable(package="zoo")

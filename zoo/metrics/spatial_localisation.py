@@ -43,7 +43,14 @@ class VideoTube:
         object.__setattr__(self, "boxes", boxes)
 
 
-def attention_boxes(spatial_attention, height: int, width: int, *, threshold: float = 0.5):
+def attention_boxes(
+    spatial_attention,
+    height: int,
+    width: int,
+    *,
+    threshold: float = 0.5,
+    normalisation: str | None = None,
+):
     """The tightest box around the attended pixels of each frame.
 
     Masks are resized (bilinear) to the frame and compared with the threshold.
@@ -53,6 +60,8 @@ def attention_boxes(spatial_attention, height: int, width: int, *, threshold: fl
         height: Height of the frames in pixels.
         width: Width of the frames in pixels.
         threshold: Pixels above it are attended.
+        normalisation: None compares the masks as they are; `"max"` divides each by its highest
+            value, which a softmax over the places needs.
 
     Returns:
         (frames, 4) float64: x, y, width, height in pixels; NaN for a frame without an attended
@@ -64,6 +73,10 @@ def attention_boxes(spatial_attention, height: int, width: int, *, threshold: fl
             "`spatial_attention` must have the shape (frames, rows, columns). "
             f"Received: spatial_attention.shape={masks.shape}"
         )
+    if normalisation not in (None, "max"):
+        raise ValueError(f'`normalisation` must be None or "max". Received: {normalisation!r}')
+    if normalisation == "max":
+        masks = masks / np.maximum(masks.max(axis=(1, 2), keepdims=True), 1e-12)
     boxes = np.full((len(masks), 4), np.nan)
     for box, mask in zip(boxes, masks):
         attended = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) > threshold

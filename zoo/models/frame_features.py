@@ -42,17 +42,23 @@ def frame_features(
                 f"`backbone` must be one of {tuple(BACKBONES)}, a keras.Model or None. "
                 f"Received: backbone={backbone!r}"
             )
+        # A record of published weights chooses the graph too.
         backbone = BACKBONES[backbone](image_size=image_size, weights=weights)
         weights = None
-    if len(backbone.input_shape) != 4 or len(backbone.output_shape) != 4:
+    ranks = len(backbone.input_shape), len(backbone.output_shape)
+    if ranks not in ((4, 4), (5, 5)):
         raise ValueError(
             "`backbone` must map a frame (height, width, 3) to a feature map (height, width, "
+            "channels), or a video (time, height, width, 3) to such maps (steps, height, width, "
             f"channels). Received: {backbone.input_shape[1:]} to {backbone.output_shape[1:]}"
         )
     if weights is not None:
         load_into(backbone, weights)
     backbone.trainable = trainable
-    video = keras.Input((num_frames, *backbone.input_shape[1:]), name="rgb")
+    frame_shape = backbone.input_shape[-3:]
+    video = keras.Input((num_frames, *frame_shape), name="rgb")
+    if ranks == (5, 5):
+        return video, backbone(video)
     return video, PerStep(backbone, name="backbone")(video)
 
 

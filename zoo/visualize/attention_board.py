@@ -34,6 +34,10 @@ class AttentionBoard(TensorBoard):
             if name in outputs
         }
         spatial, temporal = maps.get("spatial_attention"), maps.get("temporal_attention")
+        seen = next((len(m) if m is spatial else m.shape[1] for m in maps.values()), len(steps))
+        if seen < max(steps, default=-1) + 1:  # A backbone of videos makes fewer maps than frames.
+            length = max(steps) + 1
+            steps = [step * seen // length for step in steps]
         return attention_picture(
             sample.frames,
             None if spatial is None else spatial[steps],
