@@ -13,7 +13,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo.datasets.video import Video, open_video
-from zoo.inference.candidates import mixture_candidates
+from zoo.inference.candidates import mixtures_candidates
 from zoo.inference.maps import MapWriter
 from zoo.inference.output import claim_folder, write_json, write_text
 from zoo.inference.pipeline import INITIAL, run_model
@@ -203,10 +203,10 @@ class _Sink:
         self.frames.extend(range(piece.start, piece.start + len(mixtures)))
         for name, values in piece.outputs.items():
             self.outputs.setdefault(name, []).append(values)
-        for index, mixture in enumerate(mixtures):
-            places = np.zeros((0, 3), np.float32)
-            if self.num_candidates:
-                places = mixture_candidates(mixture, max_candidates=self.num_candidates)
+        found = [np.zeros((0, 3), np.float32)] * len(mixtures)
+        if self.num_candidates:
+            found = mixtures_candidates(mixtures, max_candidates=self.num_candidates)
+        for index, (mixture, places) in enumerate(zip(mixtures, found)):
             self.candidates.append(places)
             if self.maps is None and self.film is None:
                 continue

@@ -9,9 +9,10 @@ import keras
 from zoo.backbones.c3d import CLIP_LENGTH, c3d
 from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
+from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.layers.sliding_clips import SlidingClips
 
-CELLS = {"lstm": keras.layers.LSTM, "rnn": keras.layers.SimpleRNN}
+CELLS = {"lstm": ProjectedLSTM, "rnn": keras.layers.SimpleRNN}
 
 
 def rmdn(
