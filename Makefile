@@ -26,7 +26,7 @@ demo: .venv/.done
 	$(BIN)/python -m zoo.recipes.demo --output $(OUTPUT)
 
 test: .venv/.done
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 slow: .venv/.done
 	$(BIN)/python -m pytest -q -m slow

@@ -54,6 +54,7 @@ SMALL = {
     "window": 48,
     "batch_size": 4,
     "flips": True,
+    "mirror": True,
     "optimizer": "adam",
     "rate": 1e-3,
     "schedule": "cosine",

@@ -81,6 +81,10 @@ class Config:
         window: frames in a training window.
         fixations: at most so many a frame; the paper has 80 and 150.
         flips: mirror half of the windows; needs `trainable_backbone`.
+        zoom: cut windows to random parts of the frame with sides of at least this share; 1 does
+            not; needs `trainable_backbone`.
+        jitter: change contrast and brightness of windows by at most this share; needs
+            `trainable_backbone`.
         batch_size: windows in a batch.
         windows_per_video: windows drawn from a video in an epoch.
         validation_share: share of the training videos that are held out.
@@ -103,6 +107,7 @@ class Config:
         score_every: validation metrics are computed at every so many frames.
         retrain_on_all: train once more on all videos, for as many epochs as the best run took.
         evaluate: compare the model with the baselines on the test videos.
+        mirror: there, average the model's predictions for a video and for its mirror image.
         tensorboard: write OUTPUT/logs.
         restart: forget an earlier run in `output`.
     """
@@ -130,6 +135,8 @@ class Config:
     window: int = 65
     fixations: int = 150
     flips: bool = False
+    zoom: float = 1.0
+    jitter: float = 0.0
     batch_size: int = 8
     windows_per_video: int = 1
     validation_share: float = 0.2
@@ -152,6 +159,7 @@ class Config:
     score_every: int = 5
     retrain_on_all: bool = False
     evaluate: bool = True
+    mirror: bool = False
     tensorboard: bool = True
     restart: bool = False
 
@@ -163,10 +171,12 @@ class Config:
 
 def main(config: Config) -> dict:
     """Train, choose the truth map, write `OUTPUT/model.keras`, evaluate; return the results."""
-    if config.flips and not config.trainable_backbone:
+    changed = config.flips or config.zoom != 1 or config.jitter
+    if changed and not config.trainable_backbone:
         raise ValueError(
-            "`flips` needs `trainable_backbone`: cached features cannot be mirrored. "
-            "Received: flips=True, trainable_backbone=False"
+            "`flips`, `zoom` and `jitter` need `trainable_backbone`: cached features cannot be "
+            f"changed. Received: flips={config.flips}, zoom={config.zoom}, "
+            f"jitter={config.jitter}, trainable_backbone=False"
         )
     if config.window <= config.lag:
         raise ValueError(
@@ -229,7 +239,12 @@ def main(config: Config) -> dict:
         test = load_records(config.dataset, config.data_dir, "test")
         if test:
             found = evaluate(
-                whole, test, train_records=records, output=output / "evaluation", overwrite=True
+                whole,
+                test,
+                train_records=records,
+                output=output / "evaluation",
+                mirror=config.mirror,
+                overwrite=True,
             )
             results["test"] = found.table
             results["explained_information"] = found.explained_information
@@ -327,6 +342,8 @@ def windows_of(config: Config, sources: list[Source]) -> Windows:
         per_video=config.windows_per_video,
         max_points=config.fixations,
         flips=config.flips,
+        zoom=config.zoom,
+        jitter=config.jitter,
         seed=config.seed,
         key="rgb" if frames else "features",
     )

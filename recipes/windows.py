@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 
 
@@ -47,6 +48,10 @@ class Windows:
         per_video: windows drawn from a video in an epoch.
         max_points: fixations a frame; where there are more, a new sample is drawn every time.
         flips: mirror half of the windows, left to right. For frames only.
+        zoom: cut every window to a random part of the frame, whose sides are at least this share
+            of the frame's, and enlarge it; 1 leaves the frame. For frames only.
+        jitter: change contrast and brightness of every window by at most this share. For frames
+            only.
         seed: of all choices.
         key: name of the model's input.
     """
@@ -61,6 +66,8 @@ class Windows:
         per_video: int = 1,
         max_points: int | None = None,
         flips: bool = False,
+        zoom: float = 1.0,
+        jitter: float = 0.0,
         seed: int = 0,
         key: str = "rgb",
     ):
@@ -73,8 +80,15 @@ class Windows:
                 "`batch_size` and `per_video` must be at least 1. "
                 f"Received: batch_size={batch_size}, per_video={per_video}"
             )
-        if flips and key != "rgb":
-            raise ValueError("`flips` needs frames as input. Received: cached features")
+        if (flips or zoom != 1 or jitter) and key != "rgb":
+            raise ValueError(
+                "`flips`, `zoom` and `jitter` need frames as input. Received: cached features"
+            )
+        if not (0 < zoom <= 1 and 0 <= jitter < 1):
+            raise ValueError(
+                "`zoom` must be in (0, 1] and `jitter` in [0, 1). "
+                f"Received: zoom={zoom}, jitter={jitter}"
+            )
         self.sources = tuple(sources)
         self.length = length
         self.lag = lag
@@ -83,6 +97,8 @@ class Windows:
         most = max(source.points.shape[1] for source in self.sources)
         self.num_points = max(1, most if max_points is None else min(most, max_points))
         self.flips = flips
+        self.zoom = zoom
+        self.jitter = jitter
         self.seed = seed
         self.key = key
 
@@ -106,7 +122,12 @@ class Windows:
             rng = np.random.default_rng([self.seed, epoch, index])
             room = len(source.inputs) - self.length
             start = int(rng.integers(0, room + 1)) if room > 0 else 0
-            samples.append(self._cut(source, start, rng, self.flips and rng.random() < 0.5))
+            sample = self._cut(source, start, rng, self.flips and rng.random() < 0.5)
+            if self.zoom < 1:
+                sample = _zoomed(*sample, rng, self.zoom)
+            if self.jitter:
+                sample = _jittered(sample[0], rng, self.jitter), sample[1]
+            samples.append(sample)
         return self._stack(samples)
 
     def in_order(self) -> Iterator[tuple[np.ndarray, dict, list[tuple[int, int, int]]]]:
@@ -156,6 +177,27 @@ def _draw(points: np.ndarray, count: int, rng) -> np.ndarray:
     rank = rng.random(points.shape[:2]) + np.isnan(points).any(-1)
     chosen = np.argsort(rank, axis=1, kind="stable")[:, :count]
     return np.take_along_axis(points, chosen[..., None], axis=1)
+
+
+def _zoomed(frames: np.ndarray, points: np.ndarray, rng, least: float):
+    """One random part of all frames, at the frames' size; fixations outside it are no more."""
+    height, width = frames.shape[1:3]
+    share = rng.uniform(least, 1.0)
+    rows, columns = max(1, round(share * height)), max(1, round(share * width))
+    top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
+    part = frames[:, top : top + rows, left : left + columns]
+    resized = [cv2.resize(np.ascontiguousarray(frame), (width, height)) for frame in part]
+    corner, size = np.float32([left, top]), np.float32([columns, rows])
+    points = (points * np.float32([width, height]) - corner) / size
+    outside = ((points < 0) | (points >= 1)).any(-1, keepdims=True)
+    return np.stack(resized), np.where(outside, np.float32(np.nan), points)
+
+
+def _jittered(frames: np.ndarray, rng, most: float) -> np.ndarray:
+    """The frames with one random contrast and brightness."""
+    contrast, brightness = rng.uniform(1 - most, 1 + most), rng.uniform(-most, most) * 127.5
+    levels = (np.arange(256) - 127.5) * contrast + 127.5 + brightness
+    return np.clip(levels, 0, 255).round().astype(np.uint8)[frames]
 
 
 def _ahead(items: Iterator, depth: int = 2) -> Iterator:

@@ -52,6 +52,7 @@ def test_list_names_what_there_is(run):
     assert status == 0
     for name in ("rmdn", "moving_targets", "ucf_sports"):
         assert name in out
+    assert "list_models" not in out  # a function beside the builders, no model
 
 
 def test_predict(run, model, data, tmp_path, monkeypatch):

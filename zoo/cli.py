@@ -112,6 +112,7 @@ def predict_video(
     film: bool = True,
     size: tuple[int, int] | None = None,
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
+    mirror: bool = False,
     chunk: int | None = None,
     overwrite: bool = False,
     raw_size: tuple[int, int] | None = None,
@@ -134,6 +135,7 @@ def predict_video(
         film: write the video with its saliency as a heat map.
         size: height and width of maps and film; default the video's, at most 1280 a side.
         precision: bfloat16 is about twice as fast on processors that have it.
+        mirror: average with the prediction for the mirror image; takes twice the time.
         chunk: frames the model is given at a time.
         overwrite: replace an earlier prediction in the folder.
         raw_size: height and width of raw frames on standard input.
@@ -178,6 +180,7 @@ def predict_video(
         film=film,
         size=size,
         precision=precision,
+        mirror=mirror,
         chunk=chunk,
         overwrite=overwrite,
     )
@@ -195,6 +198,7 @@ def evaluate_model(
     sigma: float = 0.028,
     initial: Literal["repeat", "pad", "omit"] = "omit",
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
+    mirror: bool = False,
     seed: int = 0,
     pictures: int = 6,
     overwrite: bool = False,
@@ -213,7 +217,7 @@ def evaluate_model(
         map_side: maps have at most so many pixels on the longer side.
         sigma: Gaussian of the truth maps, as a share of the width.
         initial: the first 15 frames of a model of clips.
-        precision: as in zoo predict.
+        precision, mirror: as in zoo predict.
         seed: of the halves of the viewers and of the fitted mixture.
         pictures: so many videos get pictures on the page.
         overwrite: replace results of other settings in the folder.
@@ -235,6 +239,7 @@ def evaluate_model(
         sigma=sigma,
         initial=initial,
         precision=precision,
+        mirror=mirror,
         seed=seed,
         pictures=pictures,
         overwrite=overwrite,
@@ -283,7 +288,7 @@ def _models() -> dict[str, str]:
         value: Callable = getattr(zoo, name)
         if inspect.isfunction(value) and value.__module__.startswith("zoo.models."):
             text = inspect.getdoc(value) or ""
-            if value.__module__ != "zoo.models.loading":
+            if value.__module__ not in ("zoo.models.loading", "zoo.models.listing"):
                 found[name] = text.splitlines()[0] if text else ""
     return found
 

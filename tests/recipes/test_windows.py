@@ -114,3 +114,44 @@ def test_bad_arguments():
         Windows(SOURCES, length=20, flips=True, key="features")
     with pytest.raises(ValueError, match="30 and 29"):
         Source("x", np.zeros((30, 2)), np.zeros((29, 1, 2)))
+
+
+def test_a_zoom_moves_the_fixations_with_the_picture():
+    rng = np.random.default_rng(0)
+    size, frames = 64, 20
+    places = rng.uniform(0.1, 0.9, (frames, 1, 2)).astype("float32")
+    pictures = np.zeros((frames, size, size, 3), "uint8")
+    grid = (np.arange(size) + 0.5) / size
+    for picture, (x, y) in zip(pictures, places[:, 0]):
+        blob = np.exp(-((grid - x) ** 2 + (grid[:, None] - y) ** 2) / (2 * 0.03**2))
+        picture[:] = (255 * blob)[..., None]
+    blobs = Source("blobs", pictures, places)
+    windows = Windows([blobs], length=frames, batch_size=6, per_video=6, zoom=0.5, seed=1)
+    x, y = windows.batch(0, 0)
+    assert x.shape == (6, frames, size, size, 3)
+    seen = np.isfinite(y["mixture"]).all(-1)[..., 0]
+    assert 0 < (~seen).sum() < seen.size  # some are cut off, and are no fixations any more
+    inside = seen & (np.abs(y["mixture"][..., 0, :] - 0.5).max(-1) < 0.38)  # whole blobs
+    mass = x[..., 0].astype("float64")
+    centre = np.stack(
+        [(mass.sum(-2) * grid).sum(-1), (mass.sum(-1) * grid).sum(-1)], axis=-1
+    ) / mass.sum((-1, -2))[..., None].clip(1e-9)
+    np.testing.assert_allclose(centre[inside], y["mixture"][..., 0, :][inside], atol=0.02)
+
+
+def test_jitter_changes_a_window_as_a_whole():
+    windows = Windows(SOURCES[:1], length=30, batch_size=2, jitter=0.3, seed=1)
+    plain = Windows(SOURCES[:1], length=30, batch_size=2, seed=1)
+    (x, y), (before, gaze) = windows.batch(0, 0), plain.batch(0, 0)
+    np.testing.assert_array_equal(y["mixture"], gaze["mixture"])
+    for changed, frames in zip(x, before):
+        levels = {int(v): set(changed[frames == v].tolist()) for v in np.unique(frames)}
+        assert all(len(values) == 1 for values in levels.values())
+        assert not np.array_equal(changed, frames)
+
+
+def test_zoom_and_jitter_out_of_range():
+    with pytest.raises(ValueError, match="zoom=0"):
+        Windows(SOURCES, length=20, zoom=0)
+    with pytest.raises(ValueError, match="jitter=1"):
+        Windows(SOURCES, length=20, jitter=1)

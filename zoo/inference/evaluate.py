@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -16,6 +17,7 @@ from zoo.datasets.gaze import Fixations, read_fixations
 from zoo.datasets.record import Record
 from zoo.inference.baselines import fit_central_bias
 from zoo.inference.evaluation import METRICS, Evaluation, safe_name
+from zoo.inference.mirror import MirroredStream
 from zoo.inference.output import OutputError, claim_folder, write_json, write_text
 from zoo.inference.pipeline import INITIAL
 from zoo.inference.scoring import BASELINES, Scorer, digest
@@ -38,6 +40,7 @@ def evaluate(
     initial: str = "omit",
     chunk: int | None = None,
     precision: str | None = None,
+    mirror: bool = False,
     seed: int = 0,
     pictures: int = 6,
     overwrite: bool = False,
@@ -63,7 +66,7 @@ def evaluate(
         sigma: Gaussian of the truth maps and of the viewers' maps, as a share of the width.
         initial: the first 15 frames of a model of clips: "omit" them for all methods, or
             "repeat" or "pad" as in `zoo.predict`.
-        chunk, precision: see `zoo.predict`.
+        chunk, precision, mirror: see `zoo.predict`.
         seed: of the halves of the viewers and of the fitted mixture.
         pictures: so many videos get pictures on the page.
         overwrite: forget the results of other settings in `output`.
@@ -81,7 +84,8 @@ def evaluate(
     """
     records, train_records = list(records), list(train_records)
     _check(records, baselines, initial, map_side, sigma)
-    streams = {n: Stream(m, precision=precision) for n, m in _models(model).items()}
+    kind = MirroredStream if mirror else Stream
+    streams = {n: kind(m, precision=precision) for n, m in _models(model).items()}
     for name, stream in streams.items():
         if "mixture" not in stream.output_names:
             raise ValueError(
@@ -116,6 +120,7 @@ def evaluate(
         "sigma": sigma,
         "initial": initial,
         "precision": precision or "as built",
+        "mirror": mirror,
         "seed": seed,
         "train_videos": len(trained),
         "information_gain_over": "central_bias" if bias is None else "trained_central_bias",
@@ -138,7 +143,8 @@ def evaluate(
     folder = None
     if output is not None:
         folder = _enter(output, key, settings, overwrite)
-    console = Console()
+    # A file or a pipe has no width: the table is not to be cut to 80 columns there.
+    console = Console() if sys.stdout.isatty() else Console(width=120)
     results = []
     for number, record in enumerate(_tracked(records, progress, console)):
         results.append(_one(scorer, record, gaze[record.name], folder, key, number < pictures))

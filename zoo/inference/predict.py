@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zoo.datasets.video import Video, open_video
 from zoo.inference.candidates import mixtures_candidates
 from zoo.inference.maps import MapWriter
+from zoo.inference.mirror import MirroredStream
 from zoo.inference.output import claim_folder, write_json, write_text
 from zoo.inference.pipeline import INITIAL, run_model
 from zoo.inference.prediction import Prediction
@@ -45,6 +46,7 @@ def predict(
     film: bool = True,
     size: tuple[int, int] | None = None,
     precision: str | None = None,
+    mirror: bool = False,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Prediction:
@@ -69,6 +71,7 @@ def predict(
         size: (height, width) of maps and film; default the video's, at most 1280 a side.
         precision: "bfloat16" is about twice as fast where the processor has it; None computes
             as the model was built.
+        mirror: predict the video's mirror image too, and give the mean; takes twice the time.
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a bar with the time left.
 
@@ -91,7 +94,7 @@ def predict(
     if size is not None and min(size) < 1:
         raise ValueError(f"`size` must be positive. Received: size={size}")
     video = video if isinstance(video, Video) else open_video(video)
-    stream = _stream(model, precision)
+    stream = _stream(model, precision, mirror)
     total = video.num_frames  # decodes once: a video that ends early is known before any work
     if total <= stream.missing and initial != "pad":
         raise ValueError(
@@ -150,12 +153,12 @@ def predict(
     return prediction
 
 
-def _stream(model, precision) -> Stream:
+def _stream(model, precision, mirror) -> Stream:
     if isinstance(model, Stream):
         stream = model
     else:
         model = model if isinstance(model, keras.Model) else load(model)
-        stream = Stream(model, precision=precision)
+        stream = (MirroredStream if mirror else Stream)(model, precision=precision)
     if "mixture" not in stream.output_names:
         raise ValueError(
             "A model must have an output named 'mixture' for a saliency film. Received: a model "
