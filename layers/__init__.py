@@ -12,6 +12,7 @@ from zoo.layers.median_filter import median_filter_5x5
 from zoo.layers.mixture import mixture_log_prob, mixture_map
 from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
+from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.layers.regularizers import Contrast, TotalVariation
 from zoo.layers.saliency_feedback import SaliencyFeedback
 from zoo.layers.saliency_map import SaliencyMap
@@ -27,6 +28,7 @@ from zoo.layers.temporal_phases import (
     NeighbourMax,
     PadTime,
     SplitPhases,
+    TrailingMean,
 )
 from zoo.layers.temporal_soft_attention import TemporalSoftAttention
 from zoo.layers.tvl1 import tvl1_flow
@@ -48,6 +50,7 @@ __all__ = [
     "NeighbourMax",
     "PadTime",
     "PerStep",
+    "ProjectedLSTM",
     "SaliencyFeedback",
     "SaliencyMap",
     "SaliencyWeighting",
@@ -59,6 +62,7 @@ __all__ = [
     "TeacherSaliency",
     "TemporalSoftAttention",
     "TotalVariation",
+    "TrailingMean",
     "doubly_stochastic",
     "log_concavity",
     "median_filter_5x5",

@@ -185,11 +185,13 @@ class MaskPaddedTime(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class NeighbourMax(keras.layers.Layer):
-    """Maximum of each frame and its neighbour: max pooling over two frames at stride 1.
+    """Maximum of each frame and its neighbours: max pooling in time at stride 1.
 
     Args:
-        causal: False pairs a frame with the next one (zero after the last), True with the one
-            before it (zero before the first). The input must not be negative.
+        causal: False looks at the neighbours on both sides (of an even number, at one more behind
+            the frame), True at those before it. Beyond the ends there is zero: the input must
+            not be negative.
+        size: number of frames looked at.
 
     Input shape: (batch, time, ...).
 
@@ -198,20 +200,70 @@ class NeighbourMax(keras.layers.Layer):
     Example: `NeighbourMax()` on 1 3 2 gives 3 3 2.
     """
 
-    def __init__(self, causal: bool = False, **kwargs):
+    def __init__(self, causal: bool = False, size: int = 2, **kwargs):
         super().__init__(**kwargs)
+        if size < 1:
+            raise ValueError(f"`size` must be at least 1. Received: size={size}")
         self.causal = causal
+        self.size = size
+
+    @property
+    def after(self) -> int:
+        """How many of the frames looked at follow the present one."""
+        return 0 if self.causal else self.size // 2
 
     def call(self, inputs):
-        zero = ops.zeros_like(inputs[:, :1])
-        if self.causal:
-            neighbour = ops.concatenate([zero, inputs[:, :-1]], axis=1)
-        else:
-            neighbour = ops.concatenate([inputs[:, 1:], zero], axis=1)
-        return ops.maximum(inputs, neighbour)
+        after = self.after
+        result = inputs
+        for shift in range(1, self.size):
+            zeros = ops.zeros_like(inputs[:, :1])
+            gap = shift if shift <= after else shift - after
+            zeros = ops.repeat(zeros, gap, axis=1)
+            # A video shorter than the gap: cut to its own length.
+            if shift <= after:
+                neighbour = ops.concatenate([inputs, zeros], axis=1)[:, gap:]
+            else:
+                neighbour = ops.concatenate([zeros, inputs], axis=1)[:, : ops.shape(inputs)[1]]
+            result = ops.maximum(result, neighbour)
+        return result
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "causal": self.causal}
+        return {**super().get_config(), "causal": self.causal, "size": self.size}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class TrailingMean(keras.layers.Layer):
+    """Mean of each frame and those before it: average pooling in time at stride 1.
+
+    Args:
+        size: number of frames; before the first one there is zero.
+
+    Input shape: (batch, time, ...).
+
+    Output shape: as the input.
+
+    Example: `TrailingMean(2)` on 2 4 6 gives 1 3 5.
+    """
+
+    def __init__(self, size: int, **kwargs):
+        super().__init__(**kwargs)
+        if size < 1:
+            raise ValueError(f"`size` must be at least 1. Received: size={size}")
+        self.size = size
+
+    def call(self, inputs):
+        total = inputs
+        for shift in range(1, self.size):
+            zeros = ops.repeat(ops.zeros_like(inputs[:, :1]), shift, axis=1)
+            earlier = ops.concatenate([zeros, inputs], axis=1)[:, : ops.shape(inputs)[1]]
+            total = total + earlier
+        return total / self.size
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}

@@ -119,12 +119,18 @@ def predict_video(
     flow: Literal["dis", "tvl1"] | None = None,
     classes: str | None = None,
     overwrite: bool = False,
+    raw_size: tuple[int, int] | None = None,
+    pixel_format: Literal["rgb24", "bgr24", "gray", "yuv420p"] = "rgb24",
+    fps: float = 25.0,
+    window: bool = False,
+    stall: float = 10.0,
 ) -> None:
     """Predict where people look in a video - maps, gaze candidates, a film - or its action.
 
     Args:
         model: a .keras file.
-        video: a video file, or a folder of numbered frames.
+        video: a video file, a folder of numbered frames, - for frames on standard input (an
+            encoded stream, or raw with --raw-size), or the number of a camera.
         output: new folder for the files; default VIDEO_prediction in the current folder.
         initial: what stands for the first frames of a model of clips (15 of 16, 78 of 79): the
             first prediction repeated, a prediction from the video padded with its first frame,
@@ -141,7 +147,36 @@ def predict_video(
         flow: of lsts: the method; default the one it was trained with.
         classes: of models of actions: a data set, or a text file with a name a line.
         overwrite: replace an earlier prediction in the folder.
+        raw_size: height and width of raw frames on standard input.
+        pixel_format: of raw frames.
+        fps: frames a second of a live film.
+        window: show a live overlay; q ends it.
+        stall: seconds without a frame after which a live stream counts as stalled.
     """
+    from zoo.inference.live_source import is_live
+
+    if is_live(video):
+        from zoo.inference.live import predict_live
+
+        live = predict_live(
+            model,
+            video,
+            output=output or "live_prediction",
+            raw_size=raw_size,
+            pixel_format=pixel_format,
+            fps=fps,
+            maps=maps == "npz" and not film,
+            film=film,
+            window=window,
+            candidates=candidates,
+            stall=stall,
+            precision=precision,
+            overwrite=overwrite,
+        )
+        print(live.summary())
+        for kind, path in live.files.items():
+            print(f"{kind}: {path}")
+        return
     from zoo.inference.predict import predict
 
     prediction = predict(

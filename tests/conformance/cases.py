@@ -59,6 +59,10 @@ LAYERS = {
         lambda **k: layers.PerStep(zoo.layers.MixtureDensity(2), **k),
         [(2, 4, 8)],
     ),
+    "ProjectedLSTM": (
+        lambda **k: layers.ProjectedLSTM(4, return_sequences=True, **k),
+        [(2, 5, 6)],
+    ),
     "SaliencyFeedback": (
         lambda **k: layers.SaliencyFeedback(4, num_components=2, **k),
         [VIDEO],
@@ -80,6 +84,7 @@ LAYERS = {
         lambda **k: layers.TemporalSoftAttention(units=4, **k),
         [VIDEO, (2, 5, 5, 3)],
     ),
+    "TrailingMean": (lambda **k: layers.TrailingMean(3, **k), [(2, 5, 4)]),
     "TVL1Flow": (lambda **k: layers.TVL1Flow(scales=2, warps=1, inner=3, **k), [moving_pattern()]),
 }
 

@@ -74,7 +74,7 @@ def test_what_is_held_does_not_grow():
     held = []
     for index in range(8):
         stream.push(_frames(40, index))
-        held.append(len(stream._frames))
+        held.append(stream.held)
     assert stream.num_frames == 320
     assert held[-1] == held[3] <= 40 + sum(receptive_field(stream._trunk))
 

@@ -9,6 +9,14 @@ from keras import layers
 
 from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers import ClipScaling
+from zoo.layers.temporal_phases import (
+    CropTime,
+    MaskPaddedTime,
+    MergePhases,
+    NeighbourMax,
+    PadTime,
+    SplitPhases,
+)
 
 # Channels of branch 0, of branch 1 (reduction, 3x3), of branch 2 (reduction, 3x3), of branch 3.
 MIXED = {
@@ -104,6 +112,12 @@ class _Blocks:
             x, mode = self.pad(x, size, strides, name, ceil=True), "valid"
         return layers.MaxPooling3D(size, strides, padding=mode, name=name)(x)
 
+    def start(self, x):
+        return x
+
+    def finish(self, x):
+        return x
+
     def mixed(self, x, name):
         b0, b1a, b1b, b2a, b2b, b3 = MIXED[name]
         # The name of this one convolution is misspelt in the published checkpoints.
@@ -122,6 +136,71 @@ class _Blocks:
         return layers.Concatenate(name=name)([zero, one, two, three])
 
 
+class _DenseBlocks(_Blocks):
+    """The same weights with one output a frame; see `zoo.layers.SplitPhases`."""
+
+    def __init__(self, inputs, causal, *arguments):
+        super().__init__(*arguments)
+        self.inputs = inputs
+        self.causal = causal
+        self.phases = 1
+
+    def start(self, x):
+        return PadTime(8, name="pad_time")(x)
+
+    def finish(self, x):
+        x = MergePhases(self.phases, name="merge_phases")(x) if self.phases > 1 else x
+        return CropTime(name="crop_time")([x, self.inputs])
+
+    def masked(self, x, name):
+        # What follows looks at other frames: those beyond the end must be zero there.
+        return MaskPaddedTime(self.phases, name=f"{name}{SEPARATOR}mask")([x, self.inputs])
+
+    def split(self, x, name):
+        self.phases *= 2
+        return SplitPhases(2, name=f"{name}{SEPARATOR}split")(x)
+
+    def space(self, x, kernel, stride, ceil=False):
+        """Zeros before and after the rows and the columns, as the clip's layer has them."""
+        pads = []
+        for length in x.shape[2:4]:
+            if self.padding == "static":
+                total, more = max(kernel - stride, 0), stride - 1 if ceil else 0
+            else:
+                total, more = max((-(-length // stride) - 1) * stride + kernel - length, 0), 0
+            pads.append((total // 2, total - total // 2 + more))
+        return pads
+
+    def unit(self, x, filters, size, strides, name):
+        if size > 1:
+            x = self.masked(x, name)
+            time = (size - 1, 0) if self.causal else ((size - 1) // 2, size - 1 - (size - 1) // 2)
+            pads = (time, *self.space(x, size, strides))
+            x = layers.ZeroPadding3D(pads, name=f"{name}{SEPARATOR}pad")(x)
+        x = layers.Conv3D(
+            self.channels(filters),
+            size,
+            strides=(1, strides, strides),
+            use_bias=False,
+            name=f"{name}{SEPARATOR}conv_3d",
+        )(x)
+        x = layers.BatchNormalization(
+            epsilon=self.bn_epsilon, scale=self.bn_scale, name=f"{name}{SEPARATOR}batch_norm"
+        )(x)
+        x = layers.ReLU(name=name)(x)
+        return self.split(x, name) if strides == 2 else x
+
+    def pool(self, x, size, strides, name):
+        pads = [self.space(x, size[i], strides[i], ceil=True)[i - 1] for i in (1, 2)]
+        if any(sum(pair) for pair in pads):  # the values are not negative, so zeros are safe
+            x = layers.ZeroPadding3D(((0, 0), *pads), name=f"{name}{SEPARATOR}pad")(x)
+        x = layers.MaxPooling3D((1, *size[1:]), (1, *strides[1:]), name=name)(x)
+        if size[0] > 1:
+            x = self.masked(x, name)
+            x = NeighbourMax(self.causal, size[0], name=f"{name}{SEPARATOR}time")(x)
+        return self.split(x, name) if strides[0] == 2 else x
+
+
 def i3d(
     *,
     stream: str | None = None,
@@ -137,6 +216,8 @@ def i3d(
     scaling: str = "fixed",
     reverse_channels: bool = False,
     weights: str | os.PathLike | None = None,
+    dense: bool = False,
+    causal: bool = False,
     name: str = "i3d",
 ) -> keras.Model:
     """Builds I3D up to an end point, for raw RGB frames or for optical flow in pixels.
@@ -160,11 +241,15 @@ def i3d(
         scaling: `"fixed"`, or `"min_max"` for every clip's own range (see `ClipScaling`).
         reverse_channels: Whether the channels are reversed inside the model, RGB to BGR.
         weights: A weight file, or the name of a record, see `zoo.weights`.
+        dense: Give one feature a frame, of a video of any length, with the same weights: what has
+            a stride in time runs at every frame, and what follows skips frames accordingly.
+            Beyond the video's ends there is zero.
+        causal: With `dense`, no frame looks ahead.
         name: The model's name.
 
     Input shape: `(batch, time, height, width, 3)`, or 2 channels for flow.
     Output shape: `(batch, time / 8, height / 32, width / 32, 1024 * width)`, each rounded up,
-    for `"Mixed_5c"`; `(batch, num_classes)` for `"Logits"`.
+    for `"Mixed_5c"`; `(batch, num_classes)` for `"Logits"`. With `dense` the time stays whole.
 
     Layers carry the published names with `__` for `/`: `Mixed_3b__Branch_1__Conv3d_0b_3x3__
     conv_3d`; `published_names` gives each variable its name in the published checkpoints.
@@ -190,11 +275,14 @@ def i3d(
         raise ValueError(f"`padding` must be 'same' or 'static'. Received: padding={padding!r}")
     if not width > 0:
         raise ValueError(f"`width` must be positive. Received: width={width}")
+    _check_dense(dense, causal, endpoint, scaling)
     height, frame_width = (image_size,) * 2 if isinstance(image_size, int) else image_size
     inputs = keras.Input((num_frames, height, frame_width, CHANNELS[stream]), name=stream)
     low, high = VALUE_RANGE[stream]
     x = ClipScaling(low, high, scaling, reverse_channels, name="scaling")(inputs)
-    blocks = _Blocks(width, padding, bn_epsilon, bn_scale)
+    options = (width, padding, bn_epsilon, bn_scale)
+    blocks = _DenseBlocks(inputs, causal, *options) if dense else _Blocks(*options)
+    x = blocks.start(x)
     for step, (kind, *arguments) in STEPS.items():
         if kind == "conv":
             x = blocks.unit(x, *arguments, name=step)
@@ -203,13 +291,31 @@ def i3d(
         else:
             x = blocks.mixed(x, step)
         if step == endpoint:
-            return keras.Model(inputs, x, name=name)
+            return keras.Model(inputs, blocks.finish(x), name=name)
     frames = min(2, x.shape[1]) if x.shape[1] else 2
     x = layers.AveragePooling3D((frames, *x.shape[2:4]), 1, name="Logits__AvgPool3d_0a_7x7")(x)
     x = layers.Dropout(dropout, name="Logits__Dropout_0b")(x)
     x = layers.Conv3D(num_classes, 1, name="Logits__Conv3d_0c_1x1__conv_3d")(x)
     x = layers.GlobalAveragePooling3D(name="Logits")(x)
     return keras.Model(inputs, x, name=name)
+
+
+def _check_dense(dense, causal, endpoint, scaling):
+    if causal and not dense:
+        raise ValueError(
+            "`causal` needs `dense=True`: a clip is seen as a whole. "
+            "Received: causal=True, dense=False"
+        )
+    if dense and endpoint == "Logits":
+        raise ValueError(
+            "`dense` gives features of every frame; the classifier averages over a clip. "
+            'Received: dense=True, endpoint="Logits"'
+        )
+    if dense and scaling != "fixed":
+        raise ValueError(
+            "A dense model needs scaling='fixed': a video of any length has no range of a clip. "
+            f"Received: dense=True, scaling={scaling!r}"
+        )
 
 
 def published_names(model: keras.Model) -> dict[str, keras.Variable]:

@@ -27,41 +27,62 @@ def mixture_candidates(
 
     Reference: Carreira-Perpinan, Mode-finding for mixtures of Gaussian distributions, 2000.
     """
-    mixture = np.asarray(mixture, np.float64)
-    logit, mean, log_sigma, rho = (
-        mixture[:, 0],
-        mixture[:, 1:3],
-        mixture[:, 3:5],
-        np.tanh(mixture[:, 5]),
-    )
-    weight = np.exp(logit - logit.max())
-    weight /= weight.sum()
-    sigma = np.exp(log_sigma)
+    return mixtures_candidates(
+        np.asarray(mixture)[None], max_candidates=max_candidates, tolerance=tolerance
+    )[0]
+
+
+def mixtures_candidates(
+    mixtures: np.ndarray, *, max_candidates: int = 5, tolerance: float = 1e-4
+) -> list[np.ndarray]:
+    """The modes of many mixtures (T, C, 6), all climbs at once; see `mixture_candidates`.
+
+    Example: `mixtures_candidates(prediction.outputs["mixture"])`
+    """
+    mixtures = np.asarray(mixtures, np.float64)
+    logit, mean_x, mean_y, log_sx, log_sy, a = np.moveaxis(mixtures, -1, 0)  # each (T, C)
+    rho = np.tanh(a)
+    weight = np.exp(logit - logit.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
     rest = np.maximum(1.0 - rho * rho, 1e-6)
-    off = -rho / (rest * sigma[:, 0] * sigma[:, 1])
-    precision = np.empty((len(mixture), 2, 2))
-    precision[:, 0, 0] = 1.0 / (rest * sigma[:, 0] ** 2)
-    precision[:, 1, 1] = 1.0 / (rest * sigma[:, 1] ** 2)
-    precision[:, 0, 1] = precision[:, 1, 0] = off
-    scale = np.log(weight + 1e-300) - log_sigma.sum(-1) - 0.5 * np.log(rest)
+    xx = np.exp(-2.0 * log_sx) / rest  # the precision matrices
+    yy = np.exp(-2.0 * log_sy) / rest
+    xy = -rho * np.exp(-log_sx - log_sy) / rest
+    # Of climb n of frame t towards component c: (T, n, C).
+    terms = (mean_x, mean_y, xx, yy, xy, np.log(weight + 1e-300) - log_sx - log_sy)
+    terms += (-0.5 * np.log(rest), xx * mean_x + xy * mean_y, xy * mean_x + yy * mean_y)
+    mean_x, mean_y, xx, yy, xy, scale, half, pull_x, pull_y = (v[:, None] for v in terms)
+    scale = scale + half
 
-    def log_terms(points):
-        d = points[:, None] - mean  # (n, C, 2)
-        return scale - 0.5 * np.einsum("nci,cij,ncj->nc", d, precision, d)
+    def log_terms(x, y):
+        dx, dy = x[..., None] - mean_x, y[..., None] - mean_y
+        return scale - 0.5 * (xx * dx * dx + 2.0 * xy * dx * dy + yy * dy * dy)
 
-    points = mean.copy()
+    x, y = mean_x[:, 0].copy(), mean_y[:, 0].copy()
+    climbing = np.arange(len(mixtures))
+    everything = (mean_x, mean_y, xx, yy, xy, scale, pull_x, pull_y)
     for _ in range(60):
-        log = log_terms(points)
-        share = np.exp(log - log.max(axis=1, keepdims=True))
-        share /= share.sum(axis=1, keepdims=True)
-        matrix = np.einsum("nc,cij->nij", share, precision)
-        vector = np.einsum("nc,cij,cj->ni", share, precision, mean)
-        moved = np.linalg.solve(matrix, vector[..., None])[..., 0]
-        step = np.abs(moved - points).max()
-        points = moved
-        if step < tolerance:
+        mean_x, mean_y, xx, yy, xy, scale, pull_x, pull_y = (v[climbing] for v in everything)
+        log = log_terms(x[climbing], y[climbing])
+        share = np.exp(log - log.max(axis=2, keepdims=True))
+        a, b, c, d, e = ((share * v).sum(axis=2) for v in (xx, yy, xy, pull_x, pull_y))
+        determinant = a * b - c * c
+        moved_x, moved_y = (b * d - c * e) / determinant, (a * e - c * d) / determinant
+        step = np.maximum(np.abs(moved_x - x[climbing]), np.abs(moved_y - y[climbing]))
+        x[climbing], y[climbing] = moved_x, moved_y
+        climbing = climbing[step.max(axis=1) >= tolerance]
+        if not len(climbing):
             break
-    height = np.logaddexp.reduce(log_terms(points), axis=1)
+    mean_x, mean_y, xx, yy, xy, scale, pull_x, pull_y = everything
+    log = log_terms(x, y)
+    highest = log.max(axis=2)
+    height = highest + np.log(np.exp(log - highest[..., None]).sum(axis=2))
+    places = np.stack([x, y], axis=-1)
+    return [_modes(*values)[:max_candidates] for values in zip(places, height, weight)]
+
+
+def _modes(points, height, weight) -> np.ndarray:
+    """Climbs that end at one place as one mode, (n, 3)."""
     modes, shares = [], []
     for index in np.argsort(-height, kind="stable"):
         near = [i for i, m in enumerate(modes) if np.hypot(*(m - points[index])) < 0.01]
@@ -70,8 +91,7 @@ def mixture_candidates(
         else:
             modes.append(points[index])
             shares.append(weight[index])
-    found = np.column_stack([np.clip(modes, 0.0, 1.0), shares]).astype(np.float32)
-    return found[:max_candidates]
+    return np.column_stack([np.clip(modes, 0.0, 1.0), shares]).astype(np.float32)
 
 
 def map_candidates(

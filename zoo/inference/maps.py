@@ -45,9 +45,14 @@ class MapWriter:
         """Append the map of a frame."""
         name = f"{frame:06d}"
         if self._archive is not None:
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.ascontiguousarray(saliency), allow_pickle=False)
-            self._archive.writestr(f"{name}.npy", buffer.getbuffer())
+            saliency = np.ascontiguousarray(saliency)
+            header = io.BytesIO()
+            np.lib.format.write_array_header_1_0(
+                header, np.lib.format.header_data_from_array_1_0(saliency)
+            )
+            with self._archive.open(f"{name}.npy", "w") as file:
+                file.write(header.getvalue())
+                file.write(memoryview(saliency).cast("B"))  # not copied first
             return
         highest = float(saliency.max())
         grey = cv2.convertScaleAbs(saliency, alpha=255.0 / highest if highest > 0 else 0.0)

@@ -55,7 +55,7 @@ def run_model(
         initial: what stands for the frames before the first whole clip: "repeat" the first
             prediction, "pad" the video with its first frame, or "omit" them. Where a model looks
             ahead, the same is done at the end with the last prediction and frame.
-        chunk: frames the model is given at a time; default 16 by clips, 96 for a dense model.
+        chunk: frames the model is given at a time; default 16 by clips, 32 for a dense model.
         precision: see `Stream`.
         frame_size: (height, width) of the frames that come with the outputs; None: no frames.
 
@@ -75,7 +75,7 @@ def run_model(
             "A model of videos must take frames (height, width, 3); join a head of features to "
             f"its backbone first. Received: an input of shape {stream.frame_shape} a frame"
         )
-    chunk = chunk or (96 if stream.delay or not stream.missing else PIECE)
+    chunk = chunk or stream.chunk
     pieces = _decoded(video, stream.frame_shape[:2], frame_size)
     return _Run(stream, initial, chunk, frame_size is not None).pieces(pieces)
 

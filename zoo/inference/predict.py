@@ -25,9 +25,9 @@ from zoo.inference.prediction import Prediction
 from zoo.inference.saliency_outputs import (
     SALIENCY_OUTPUTS,
     open_stream,
-    output_candidates,
     output_map,
     output_names,
+    outputs_candidates,
     saliency_output,
 )
 from zoo.inference.stream import Stream
@@ -260,8 +260,8 @@ class _Sink:
             return
         self.frames.extend(range(piece.start, piece.start + piece.count))
         self.kept.add(piece.outputs)
-        for index in range(piece.count):
-            places = output_candidates(piece.outputs, index, self.num_candidates)
+        found = outputs_candidates(piece.outputs, self.num_candidates)
+        for index, places in enumerate(found):
             self.candidates.append(places)
             if self.maps is None and self.film is None:
                 continue

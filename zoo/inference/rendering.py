@@ -8,18 +8,27 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-# Rows rendered at a time: C * ROWS * width floats should stay in the processor's second cache.
-ROWS = 8
-# Below this the exponential is a denormal number, which is slow and changes no sum.
-LOWEST = np.float32(-87.0)
+# Of so many rows the middle one is computed with the exponential, the others by multiplication.
+ROWS = 16
+MIDDLE = 8
+# Less than this share (of the highest component's peak, as a logarithm) counts as nothing. Eight
+# rows of a component that is not narrow change by a factor e^22 there: no number is denormal, which
+# would be slow, and nothing above e^-38 is lost.
+LOWEST = -60.0
+# A component narrower than so many rows changes too fast from row to row to be multiplied on.
+NARROW = 4.0
+# Added to every pixel, so that the logarithm of a map is a number.
+FLOOR = np.float32(1e-37)
+_NOTHING = np.exp(np.full(8, LOWEST, np.float32))[0]
 
 
 def render_mixture(mixture: np.ndarray, height: int, width: int, *, threads: int = 2) -> np.ndarray:
     """The density of one mixture at every pixel centre, summing to 1.
 
-    Row by row a bivariate Gaussian is a Gaussian of x whose mean moves with y, so each pixel
-    costs one difference, one square and one exponential a component: the same values as
-    `zoo.layers.mixture_map`, to float32.
+    The logarithm of a Gaussian is quadratic, so from one row of pixels to the next it changes by
+    a line in x: g(x, y + k) = g(x, y) q(x)^k s(k). Every 16th row takes two exponentials a
+    column and component, the rows around it one multiplication, and the sum over the components is
+    a product with a vector: the same values as `zoo.layers.mixture_map`, to float32.
 
     Args:
         mixture: array (C, 6): logit, mean x, mean y, log sigma x, log sigma y, atanh rho.
@@ -39,22 +48,22 @@ def render_mixture(mixture: np.ndarray, height: int, width: int, *, threads: int
             "`mixture` must be finite: the model's weights may have diverged in training. "
             f"Received: {int((~np.isfinite(mixture)).sum())} values that are not"
         )
-    columns, centres, offsets = _row_terms(mixture, height, width)
+    terms = _Terms(mixture, height, width)
     out = np.empty((height, width), np.float32)
-    rows = range(0, height, ROWS)
-    if threads > 1 and height * width * len(mixture) > 200_000:
-        cut = len(rows) // 2 * ROWS
-        other = _pool().submit(_render_rows, columns, centres, offsets, out, 0, cut)
-        _render_rows(columns, centres, offsets, out, cut, height)
+    cut = -(-height // (2 * ROWS)) * ROWS
+    if threads > 1 and cut < height and height * width * len(mixture) > 200_000:
+        other = _pool().submit(_render_rows, terms, out, 0, cut)
+        _render_rows(terms, out, cut, height)
         other.result()
     else:
-        _render_rows(columns, centres, offsets, out, 0, height)
+        _render_rows(terms, out, 0, height)
     total = out.sum(dtype=np.float64)
     if total < 1e-30:
         # Every component is narrower than a pixel and lies between the centres.
-        out = np.exp(_log_density(columns, centres, offsets)).astype(np.float32)
+        out = np.exp(terms.log_density()).astype(np.float32)
         total = out.sum(dtype=np.float64)
     out *= np.float32(1.0 / total)
+    out += FLOOR
     return out
 
 
@@ -71,39 +80,91 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(1, min(2, os.cpu_count() or 1)), "render")
 
 
-def _row_terms(mixture, height, width):
-    logit, mean_x, mean_y, log_sx, log_sy, a = mixture.T[:, :, None]  # each (C, 1)
-    rho = np.tanh(a)
-    # log sqrt(1 - rho^2) = -log cosh(a), without the difference that vanishes as |rho| nears 1
-    log_rest = np.log(2.0) - np.abs(a) - np.log1p(np.exp(-2.0 * np.abs(a)))
-    x = (np.arange(width) + 0.5) / width
-    y = (np.arange(height) + 0.5) / height
-    v = (y - mean_y) * np.exp(-log_sy)  # (C, height)
-    scale = np.exp(-log_sx - log_rest) / np.sqrt(2.0)
-    columns = scale * (x - mean_x)
-    centres = scale * rho * np.exp(log_sx) * v
-    offsets = logit - log_sx - log_sy - log_rest - 0.5 * v * v
-    offsets -= offsets.max()
-    return columns, centres, offsets
+class _Terms:
+    """The log of a component in row r and column x: peak - v^2 / 2 - (columns[x] - c)^2.
+
+    Its v and c move by `step` and `shift` from row to row. All are (C, 1) but `columns`, (C, W).
+    """
+
+    def __init__(self, mixture, height, width):
+        logit, mean_x, mean_y, log_sx, log_sy, a = mixture.T[:, :, None]
+        rho = np.tanh(a)
+        # log sqrt(1 - rho^2) = -log cosh(a), without the difference that vanishes as |rho| nears 1
+        log_rest = np.log(2.0) - np.abs(a) - np.log1p(np.exp(-2.0 * np.abs(a)))
+        x = (np.arange(width) + 0.5) / width
+        scale = np.exp(-log_sx - log_rest) / np.sqrt(2.0)
+        self.columns = scale * (x - mean_x)
+        self.step = np.exp(-log_sy) / height
+        self.v = (0.5 / height - mean_y) * np.exp(-log_sy)
+        self.shift = scale * rho * np.exp(log_sx) * self.step
+        self.centre = scale * rho * np.exp(log_sx) * self.v
+        self.peak = logit - log_sx - log_sy - log_rest
+        # The highest row of any component is 1, also where its middle lies outside the frame.
+        rows = self.peak - 0.5 * (self.v + self.step * np.arange(height)) ** 2  # (C, H)
+        self.peak -= rows.max()
+        self.rows = rows - rows.max()
+        # From row to row the logarithm's change itself changes by so much.
+        self.curve = 2.0 * self.shift**2 + self.step**2
+        self.narrow = np.sqrt(self.curve[:, 0]) > 1.0 / NARROW
+
+    def centres(self):
+        return self.centre + self.shift * np.arange(self.rows.shape[1])
+
+    def log_density(self):
+        log = self.rows[:, :, None] - (self.columns[:, None, :] - self.centres()[:, :, None]) ** 2
+        log = np.logaddexp.reduce(log, axis=0)
+        return log - log.max()
 
 
-def _render_rows(columns, centres, offsets, out, start, stop):
-    columns = columns.astype(np.float32)[:, None, :]
-    centres = centres.astype(np.float32)[:, :, None]
-    offsets = offsets.astype(np.float32)[:, :, None]
-    block = np.empty((len(columns), ROWS, columns.shape[-1]), np.float32)
+def _render_rows(terms, out, start, stop):
+    wide = np.flatnonzero(~terms.narrow)
+    if len(wide):
+        _multiply_rows(terms, wide, out, start, stop)
+    else:
+        out[start:stop] = 0.0
+    for component in np.flatnonzero(terms.narrow):
+        _add_narrow(terms, component, out, start, stop)
+
+
+def _multiply_rows(terms, which, out, start, stop):
+    columns = terms.columns[which].astype(np.float32)
+    step, shift = terms.step[which], terms.shift[which]
+    slope = (2.0 * shift).astype(np.float32)
+    k = np.arange(ROWS) - MIDDLE
+    factors = np.exp(-0.5 * terms.curve[which] * k * (k - 1))
+    factors = np.ascontiguousarray(factors.T[:, None, :], np.float32)  # (ROWS, 1, C)
+    powers = np.empty((ROWS, *columns.shape), np.float32)
+    ratio = np.empty_like(columns)
     for row in range(start, stop, ROWS):
-        end = min(row + ROWS, stop)
-        part = block[:, : end - row]
-        np.subtract(columns, centres[:, row:end], out=part)
-        np.multiply(part, part, out=part)
-        np.subtract(offsets[:, row:end], part, out=part)
-        np.maximum(part, LOWEST, out=part)
-        np.exp(part, out=part)
-        part.sum(axis=0, out=out[row:end])
+        middle = row + MIDDLE  # may lie below the last row
+        v = terms.v[which] + step * middle
+        base = powers[MIDDLE]
+        np.subtract(columns, (terms.centre[which] + shift * middle).astype(np.float32), out=base)
+        # log g(row + 1) - log g(row) = 2 shift (x - centre) - shift^2 - step (v + step / 2)
+        fall = shift**2 + step * (v + 0.5 * step)
+        np.multiply(base, slope, out=ratio)
+        np.subtract(ratio, fall.astype(np.float32), out=ratio)
+        np.clip(ratio, -3.0, 3.0, out=ratio)  # beyond, the row is nothing
+        np.exp(ratio, out=ratio)
+        np.multiply(base, base, out=base)
+        np.subtract((terms.peak[which] - 0.5 * v * v).astype(np.float32), base, out=base)
+        np.maximum(base, np.float32(LOWEST), out=base)
+        np.exp(base, out=base)
+        np.subtract(base, _NOTHING, out=base)  # what was raised to `LOWEST` is nothing
+        end = min(ROWS, stop - row)
+        for k in range(MIDDLE + 1, end):
+            np.multiply(powers[k - 1], ratio, out=powers[k])
+        np.reciprocal(ratio, out=ratio)
+        for k in range(MIDDLE, 0, -1):
+            np.multiply(powers[k], ratio, out=powers[k - 1])
+        np.matmul(factors[:end], powers[:end], out=out[row : row + end, None, :])
 
 
-def _log_density(columns, centres, offsets):
-    log = offsets[:, :, None] - (columns[:, None, :] - centres[:, :, None]) ** 2
-    log = np.logaddexp.reduce(log, axis=0)
-    return log - log.max()
+def _add_narrow(terms, component, out, start, stop):
+    """A component of a few rows: the exponential itself, where it is above `LOWEST`."""
+    columns, centres = terms.columns[component], terms.centres()[component]
+    for row in start + np.flatnonzero(terms.rows[component, start:stop] > LOWEST):
+        highest = terms.rows[component, row]
+        reach = np.sqrt(highest - LOWEST)
+        first, last = np.searchsorted(columns, (centres[row] - reach, centres[row] + reach))
+        out[row, first:last] += np.exp(highest - (columns[first:last] - centres[row]) ** 2)

@@ -8,7 +8,7 @@ import cv2
 import keras
 import numpy as np
 
-from zoo.inference.candidates import map_candidates, mixture_candidates
+from zoo.inference.candidates import map_candidates, mixtures_candidates
 from zoo.inference.clip_maps import ClipMaps
 from zoo.inference.mirror import MirroredStream
 from zoo.inference.rendering import render_mixture, render_mixtures
@@ -86,13 +86,14 @@ def output_maps(outputs: Mapping[str, np.ndarray], part: slice, height: int, wid
     return np.stack([resized_map(saliency, height, width) for saliency in outputs[name][part]])
 
 
-def output_candidates(outputs: Mapping[str, np.ndarray], index: int, count: int) -> np.ndarray:
-    """The `count` likeliest places (k, 3) of one frame: x, y, share."""
-    if not count:
-        return np.zeros((0, 3), np.float32)
+def outputs_candidates(outputs: Mapping[str, np.ndarray], count: int) -> list[np.ndarray]:
+    """The `count` likeliest places (k, 3) of every frame: x, y, share."""
     name = saliency_output(outputs)
-    find = mixture_candidates if name == "mixture" else map_candidates
-    return find(outputs[name][index], max_candidates=count)
+    if not count:
+        return [np.zeros((0, 3), np.float32)] * len(outputs[name])
+    if name == "mixture":
+        return mixtures_candidates(outputs[name], max_candidates=count)
+    return [map_candidates(saliency, max_candidates=count) for saliency in outputs[name]]
 
 
 def resized_map(saliency: np.ndarray, height: int, width: int) -> np.ndarray:

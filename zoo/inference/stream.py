@@ -6,24 +6,33 @@ import keras
 import numpy as np
 
 from zoo.inference.adapt import adapt, compile_for_inference, quiet_retracing
+from zoo.inference.carried import CarriedTrunk, NotCarried
 from zoo.inference.receptive_field import receptive_field
+from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.layers.sliding_clips import SlidingClips
+
+STEP = 32  # frames that a carried model takes at a time
 
 
 class Stream:
     """Feeds a model one video in chunks of any size.
 
-    The state of the recurrent layers, and the frames that the next outputs still need, are
-    carried from chunk to chunk. So the outputs equal those of one call over the whole video,
-    and memory depends on the chunk alone.
+    What the layers still need of earlier frames is carried from chunk to chunk: the state of the
+    recurrent layers, and with `dense` the border of every layer that looks at several frames, so
+    that no frame passes a layer twice. A model of clips keeps the frames of the next clips. The
+    outputs equal those of one call over the whole video, and memory depends on the chunk alone.
 
     Args:
         model: a functional model whose outputs have one entry a frame, or one for each run of
             `clip_length` frames (`zoo.layers.SlidingClips`): `zoo.rmdn()` in all its forms.
         precision: None computes as the model was built; "float32" or "bfloat16" in that type.
+        step: frames that a dense model computes at a time, a multiple of its phases; or 1 for a
+            causal model that is to answer every frame at once.
 
     Attributes:
-        delay: outputs lag so many frames behind the frames fed.
+        delay: outputs lag so many frames behind the frames fed, besides those that are gathered
+            for a step.
+        chunk: frames a push that suit the model.
         missing: the first so many frames have no output.
         trailing: nor have the last so many, here none.
 
@@ -39,7 +48,9 @@ class Stream:
 
     trailing = 0
 
-    def __init__(self, model: keras.Model, *, precision: str | None = None):
+    def __init__(
+        self, model: keras.Model, *, precision: str | None = None, step: int | None = None
+    ):
         model = adapt(model, precision=precision)
         self._model = model
         self._graph = model.to_json()
@@ -50,10 +61,10 @@ class Stream:
                 "A model that is fed in chunks must slide its clips by one frame. Received: "
                 f"stride={clips[0].stride}"
             )
-        end = recurrent[0].input if recurrent else model.output
-        self._trunk = compile_for_inference(keras.Model(model.inputs, end))
-        self._before, self.delay = receptive_field(self._trunk)
         self.missing = sum(layer.clip_length - 1 for layer in clips)
+        self._trunk = _trunk(model, recurrent, step, self.missing)
+        self.delay = self._trunk.delay
+        self.chunk = self._trunk.chunk
         self._head = _stateful_head(model, recurrent) if recurrent else None
         self._initial = [
             keras.ops.convert_to_numpy(state)
@@ -67,19 +78,18 @@ class Stream:
 
     def reset(self) -> None:
         """Forget the video: the next chunk is the beginning of another one."""
-        self._frames = None
-        self._start = 0  # the frame number of the first frame held
-        self._next = self.missing  # the next frame to give an output for
+        self._trunk.reset()
         self._states = list(self._initial)
+        self.num_frames = 0
 
     def identity(self) -> list:
         """What tells this model from another one: its graph, its precision and its weights."""
         return [self._graph, *self._model.get_weights()]
 
     @property
-    def num_frames(self) -> int:
-        """Frames fed so far."""
-        return self._start + (0 if self._frames is None else len(self._frames))
+    def held(self) -> int:
+        """Frames of the video that are kept at present."""
+        return self._trunk.held
 
     def push(self, frames: np.ndarray) -> dict[str, np.ndarray]:
         """Feed the next frames (n, ...); get the outputs that are complete by now, (m, ...)."""
@@ -89,9 +99,8 @@ class Stream:
                 f"Frames must have shape (n, {', '.join(map(str, self.frame_shape))}). "
                 f"Received: shape={frames.shape}"
             )
-        held = frames if self._frames is None else np.concatenate([self._frames, frames])
-        self._frames = held
-        return self._advance(self.num_frames - self.delay)
+        self.num_frames += len(frames)
+        return self._outputs(self._trunk.push(frames))
 
     def finish(self) -> dict[str, np.ndarray]:
         """The outputs of the last `delay` frames, now that it is known that no frame follows."""
@@ -101,29 +110,89 @@ class Stream:
                 'initial="pad" repeats the first frame as often as is missing. '
                 f"Received: {self.num_frames} frames"
             )
-        return self._advance(self.num_frames)
+        return self._outputs(self._trunk.finish())
 
-    def _advance(self, stop: int) -> dict[str, np.ndarray]:
-        if stop <= self._next:
+    def _outputs(self, features) -> dict[str, np.ndarray]:
+        if features is None:
             return {}
-        first = max(0, self._next - self._before)
-        with quiet_retracing():
-            features = self._trunk.predict_on_batch(self._frames[None, first - self._start :])
-        # The trunk's first output belongs to frame `first`, or with clips to the last frame of
-        # the first clip.
-        skip = self._next - first - self.missing
-        features = _map(lambda x: x[:, skip : skip + stop - self._next], features)
+        features = _map(lambda x: x[None], features)
         if self._head is None:
             outputs = features
         else:
             with quiet_retracing():
                 outputs, self._states = self._head.predict_on_batch([features, *self._states])
+        if not isinstance(outputs, dict):
+            outputs = {self.output_names[0]: outputs}
+        return {name: np.asarray(value)[0] for name, value in outputs.items()}
+
+
+class WindowTrunk:
+    """Runs a model over a video in chunks, keeping the frames that the next outputs need.
+
+    For models of clips, whose features hold nothing that the next clip could use, and for layers
+    whose border is not known: the frames around a chunk are computed again with the next.
+
+    Args:
+        model: a functional model of (1, time, ...).
+        missing: the first so many frames have no output.
+    """
+
+    def __init__(self, model: keras.Model, missing: int):
+        self._model = compile_for_inference(model)
+        self._before, self.delay = receptive_field(model)
+        self._missing = missing
+        self.chunk = 96 if self.delay or not missing else 16
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the video."""
+        self._frames = None
+        self._start = 0  # the frame number of the first frame held
+        self._next = self._missing  # the next frame to give an output for
+
+    @property
+    def held(self) -> int:
+        """Frames kept."""
+        return 0 if self._frames is None else len(self._frames)
+
+    def push(self, frames: np.ndarray):
+        """Feed frames; get the outputs that are complete, or None."""
+        held = frames if self._frames is None else np.concatenate([self._frames, frames])
+        self._frames = held
+        return self._advance(self._start + len(held) - self.delay)
+
+    def finish(self):
+        """The outputs that were still missing, or None."""
+        return self._advance(self._start + self.held)
+
+    def _advance(self, stop: int):
+        if stop <= self._next:
+            return None
+        first = max(0, self._next - self._before)
+        with quiet_retracing():
+            features = self._model.predict_on_batch(self._frames[None, first - self._start :])
+        # The first output belongs to frame `first`, or with clips to the last frame of the first
+        # clip.
+        skip = self._next - first - self._missing
+        features = _map(lambda x: x[0, skip : skip + stop - self._next], features)
         self._next = stop
         keep = max(0, self._next - self._before)
         self._frames = self._frames[keep - self._start :].copy()
         self._start = keep
-        outputs = outputs if isinstance(outputs, dict) else {"output": outputs}
-        return {name: np.asarray(value)[0] for name, value in outputs.items()}
+        return features
+
+
+def _trunk(model, recurrent, step, missing):
+    """The part of the model before its first recurrent layer, carried if its layers allow it."""
+    if len(model.inputs) == 1 and (recurrent or len(model.outputs) == 1):
+        end = recurrent[0].input if recurrent else model.outputs[0]
+        try:
+            return CarriedTrunk(keras.Model(model.inputs[0], end), step=step or STEP)
+        except NotCarried as error:
+            if step is not None:
+                raise ValueError(f"`step` is for a dense model. {error}") from error
+    end = recurrent[0].input if recurrent else model.output
+    return WindowTrunk(keras.Model(model.inputs, end), missing)
 
 
 def _map(function, values):
@@ -158,7 +227,8 @@ def _stateful_head(model, recurrent) -> keras.Model:
     x, inputs, states = features, [features], []
     for index, layer in enumerate(recurrent):
         config = {**layer.get_config(), "return_sequences": True, "return_state": True}
-        twin = type(layer).from_config({**config, "stateful": False})
+        kind = ProjectedLSTM if type(layer) is keras.layers.LSTM else type(layer)
+        twin = kind.from_config({**config, "stateful": False})
         initial = [
             keras.Input(tuple(state.shape[1:]), name=f"{layer.name}_state_{k}")
             for k, state in enumerate(_as_list(layer.get_initial_state(batch_size=1)))

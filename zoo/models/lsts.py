@@ -8,7 +8,15 @@ import keras
 from keras import layers
 
 from zoo.backbones.i3d import CHANNELS, i3d
+from zoo.layers.per_step import PerStep
 from zoo.layers.saliency_map import SaliencyMap
+from zoo.layers.temporal_phases import (
+    CropTime,
+    MergePhases,
+    PadTime,
+    SplitPhases,
+    TrailingMean,
+)
 
 STREAMS = {"rgb": ("rgb",), "flow": ("flow",), "both": ("rgb", "flow")}
 # Kernel, stride and published output channels of the seven transposed convolutions.
@@ -110,6 +118,8 @@ def lsts(
     scaling: str = "fixed",
     reverse_channels: bool = False,
     weight_decay: float = 0.0,
+    dense: bool = False,
+    causal: bool = False,
     trainable_backbone: bool = False,
     backbone_weights: str | dict[str, str] | None = None,
     weights: str | None = None,
@@ -140,6 +150,10 @@ def lsts(
         scaling: `"fixed"`, or `"min_max"` for each clip's own range, as the authors fed it.
         reverse_channels: Whether I3D is fed BGR, as the authors did.
         weight_decay: L2 decay of the head's kernels, as PyTorch counts it (gradient + decay * w).
+        dense: Give a map for every frame of a video of any length in one pass, with the same
+            weights: see `zoo.backbones.i3d`. Features and pooling then take steps of 8 frames
+            back from each frame, as a clip of `num_frames` that ends there would.
+        causal: With `dense`, no frame looks ahead.
         trainable_backbone: Whether I3D is trained too.
         backbone_weights: A weight file for I3D or the name of a record, see `zoo.weights`; or a
             dict of stream to file.
@@ -148,7 +162,8 @@ def lsts(
 
     Input shape: `rgb` (batch, num_frames, height, width, 3), 0 to 255, and/or `flow` (...,  2)
     in pixels a frame at that size; or `features`.
-    Output shape: `{"saliency": (batch, *output_size)}` in [0, 1].
+    Output shape: `{"saliency": (batch, *output_size)}` in [0, 1]; with `dense`
+    `(batch, time, *output_size)` for any time.
 
     Example:
 
@@ -173,6 +188,13 @@ def lsts(
         "scaling": scaling,
         "reverse_channels": reverse_channels,
     }
+    if causal and not dense:
+        raise ValueError("`causal` needs `dense=True`. Received: causal=True, dense=False")
+    if dense and (backbone != "i3d" or target != "last"):
+        raise ValueError(
+            "`dense` builds its own I3D and gives each map for the last frame it looks at. "
+            f"Received: backbone={backbone!r}, target={target!r}"
+        )
     if backbone is None:
         if backbone_weights is not None:
             raise ValueError(
@@ -181,6 +203,17 @@ def lsts(
             )
         shape = feature_shape or _default_feature_shape(names, backbone_options)
         inputs = x = keras.Input(shape, name="features")
+    elif dense:
+        inputs, features = _dense_features(
+            names, backbone_options, causal, trainable_backbone, backbone_weights
+        )
+        x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
+        facts = {"target": target, "flow": flow}
+        settings = (variant, output_size, facts, width, weight_decay)
+        saliency = _dense_head(x, inputs[names[0]], num_frames, *settings)
+        inputs = inputs if len(names) > 1 else inputs[names[0]]
+        model = keras.Model(inputs, {"saliency": saliency}, name=name)
+        return _with_weights(model, weights)
     else:
         inputs, features = {}, []
         for stream in names:
@@ -202,11 +235,60 @@ def lsts(
         x.shape[1:], variant, output_size, {"target": target, "flow": flow}, width, weight_decay
     )
     model = keras.Model(inputs, {"saliency": head(x)}, name=name)
+    return _with_weights(model, weights)
+
+
+def _with_weights(model, weights):
     if weights is not None:
         from zoo.weights import load_weights
 
         load_weights(model, weights)
     return model
+
+
+def _dense_features(names, options, causal, trainable, weights):
+    """The inputs by stream, and each stream's features of every frame, pooled in space."""
+    inputs, features = {}, []
+    for stream in names:
+        backbone = i3d(
+            stream=stream,
+            dense=True,
+            causal=causal,
+            name=f"i3d_{stream}",
+            **{**options, "num_frames": None},
+        )
+        found = _of_stream(weights, stream, names, "backbone_weights")
+        if found is not None:
+            _with_weights(backbone, found)
+        places = pool_size((POOLED_STEPS, *backbone.output_shape[2:4]))[1:]
+        rgb = keras.Input(backbone.input_shape[1:], name=stream)
+        x = backbone(rgb)
+        x = layers.AveragePooling3D((1, *places), 1, name="pool")(x)
+        extractor = keras.Model(rgb, x, name=f"{stream}_features")
+        extractor.trainable = trainable
+        inputs[stream] = keras.Input(extractor.input_shape[1:], name=stream)
+        call = {} if trainable else {"training": False}
+        features.append(extractor(inputs[stream], **call))
+    return inputs, features
+
+
+def _dense_head(x, frames, num_frames, *settings):
+    """The head of the clips on every frame: eight phases, each with a clip's steps."""
+    head = _Head(*settings)
+    steps = math.ceil(num_frames / 8)
+    pooled = pool_size((steps, *x.shape[2:4]))[0]
+    x = PadTime(8, name="pad_steps")(x)
+    for number in (1, 2, 3):
+        x = SplitPhases(2, name=f"split_steps_{number}")(x)
+    x = TrailingMean(pooled, name="pool_steps")(x)
+    steps = steps - pooled + 1
+    x = layers.ZeroPadding3D(((steps - 1, 0), (0, 0), (0, 0)), name="convolution_pad")(x)
+    for layer in head.first(steps):
+        x = layer(x)
+    x = MergePhases(8, name="merge_steps")(x)
+    x = CropTime(name="crop_steps")([x, frames])
+    step = keras.Input(x.shape[2:], name="features")
+    return PerStep(keras.Model(step, head.decode(step), name="head"), name="saliency")(x)
 
 
 def _of_stream(value, stream, names, argument):
@@ -233,47 +315,68 @@ def _default_feature_shape(names, options) -> tuple[int, ...]:
     return (*pooled, channels * len(names))
 
 
-def _head(feature_shape, variant, output_size, facts, width, weight_decay) -> keras.Model:
-    released = variant == "released"
-    regularizer = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
+class _Head:
+    """Makes the head's layers, which share the variant, the width and the decay."""
 
-    def channels(published):
-        return max(min(published, FEWEST_CHANNELS), round(published * width))
+    def __init__(self, variant, output_size, facts, width, weight_decay):
+        self.released = variant == "released"
+        self.output_size = output_size
+        self.facts = facts  # of the map, see `SaliencyMap`
+        self.width = width
+        self.regularizer = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
 
-    def normalise(x, stage):
-        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{stage}_norm")(x)
+    def channels(self, published):
+        return max(min(published, FEWEST_CHANNELS), round(published * self.width))
 
-    inputs = keras.Input(feature_shape, name="features")
-    steps = feature_shape[0]
-    x = layers.Conv3D(
-        channels(512), (steps, 1, 1), kernel_regularizer=regularizer, name="convolution"
-    )(inputs)
-    if released:
-        x = normalise(x, "convolution")
-    x = layers.ReLU(name="convolution_relu")(x)
+    def normalise(self, stage):
+        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{stage}_norm")
+
+    def first(self, steps) -> list:
+        """The convolution over all steps, and what follows it."""
+        found = [
+            layers.Conv3D(
+                self.channels(512),
+                (steps, 1, 1),
+                kernel_regularizer=self.regularizer,
+                name="convolution",
+            )
+        ]
+        if self.released:
+            found.append(self.normalise("convolution"))
+        return [*found, layers.ReLU(name="convolution_relu")]
+
+    def decode(self, x):
+        """The transposed convolutions, from (batch, rows, columns, channels) to the map."""
+        for number, (kernel, stride, filters) in enumerate(STAGES, start=1):
+            stage = f"stage_{number}"
+            enough = all(n * s >= m for n, s, m in zip(x.shape[1:3], stride, self.output_size))
+            last = number == len(STAGES) or enough
+            x = layers.Conv2DTranspose(
+                1 if last and not self.released else self.channels(filters),
+                kernel,
+                strides=stride,
+                padding="valid",
+                kernel_regularizer=self.regularizer,
+                name=f"{stage}_convolution",
+            )(x)
+            # PyTorch's padding 1 and output padding 1: the first row and column of the full
+            # result fall away, the last stay. Keras' "same" would drop the last instead.
+            x = layers.Cropping2D(tuple((int(k > 1), 0) for k in kernel), name=stage)(x)
+            if self.released:
+                x = self.normalise(stage)(layers.ReLU(name=f"{stage}_relu")(x))
+            elif not last:
+                x = layers.ReLU(name=f"{stage}_relu")(self.normalise(stage)(x))
+            if last:
+                break
+        if self.released:
+            x = layers.Conv2D(1, 1, kernel_regularizer=self.regularizer, name="map_convolution")(x)
+        return SaliencyMap(*self.output_size, **self.facts, name="saliency")(x)
+
+
+def _head(feature_shape, *settings) -> keras.Model:
+    head = _Head(*settings)
+    inputs = x = keras.Input(feature_shape, name="features")
+    for layer in head.first(feature_shape[0]):
+        x = layer(x)
     x = layers.Reshape((*x.shape[2:4], x.shape[-1]), name="squeeze")(x)
-    for number, (kernel, stride, filters) in enumerate(STAGES, start=1):
-        stage = f"stage_{number}"
-        enough = all(n * s >= m for n, s, m in zip(x.shape[1:3], stride, output_size))
-        last = number == len(STAGES) or enough
-        x = layers.Conv2DTranspose(
-            1 if last and not released else channels(filters),
-            kernel,
-            strides=stride,
-            padding="valid",
-            kernel_regularizer=regularizer,
-            name=f"{stage}_convolution",
-        )(x)
-        # PyTorch's padding 1 and output padding 1: the first row and column of the full result
-        # fall away, the last stay. Keras' "same" would drop the last instead.
-        x = layers.Cropping2D(tuple((int(k > 1), 0) for k in kernel), name=stage)(x)
-        if released:
-            x = normalise(layers.ReLU(name=f"{stage}_relu")(x), stage)
-        elif not last:
-            x = layers.ReLU(name=f"{stage}_relu")(normalise(x, stage))
-        if last:
-            break
-    if released:
-        x = layers.Conv2D(1, 1, kernel_regularizer=regularizer, name="map_convolution")(x)
-    x = SaliencyMap(*output_size, **facts, name="saliency")(x)
-    return keras.Model(inputs, x, name="head")
+    return keras.Model(inputs, head.decode(x), name="head")

@@ -7,9 +7,10 @@ import math
 import keras
 
 from zoo.layers.mixture_density import MixtureDensity
+from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.models.trunk import load_into, video_trunk
 
-CELLS = {"lstm": keras.layers.LSTM, "rnn": keras.layers.SimpleRNN}
+CELLS = {"lstm": ProjectedLSTM, "rnn": keras.layers.SimpleRNN}
 
 
 def rmdn(

@@ -1,0 +1,172 @@
+"""A stream that is answered while it comes, and what happens when it breaks."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+
+import av
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.inference.live import predict_live
+from zoo.inference.live_source import StreamError, encoded_frames, is_live, raw_frames
+
+SIZE = (34, 46)
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return zoo.rmdn(image_size=32, width=0.03, units=4, num_components=3, dense=True, causal=True)
+
+
+def _frames(count, size=SIZE):
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 255, (count, *size, 3), dtype=np.uint8)
+
+
+def _encoded(frames, format="matroska"):
+    file = io.BytesIO()
+    with av.open(file, "w", format=format) as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+def test_equals_the_video_as_a_whole(model, tmp_path):
+    frames = _frames(12)
+    got = predict_live(model, iter(frames), output=tmp_path / "out", maps=True)
+    from zoo.inference.pipeline import resize
+
+    small = np.stack([resize(frame, (32, 32)) for frame in frames])[None].astype("float32")
+    expected = keras.ops.convert_to_numpy(model(small, training=False)["mixture"])[0]
+    np.testing.assert_allclose(got.outputs["mixture"], expected, atol=1e-4)
+    assert got.delay == 0
+    assert len(got.latency) == 12
+    assert (got.latency > 0).all()
+    assert "latency a frame" in got.summary()
+    assert "delay 0 frames" in got.summary()
+    assert zoo.datasets.video.open_video(tmp_path / "out" / "film.mp4").num_frames == 12
+    summary = json.loads((tmp_path / "out" / "prediction.json").read_text())
+    assert summary["num_frames"] == summary["predicted_frames"] == 12
+    assert summary["error"] is None
+    with np.load(tmp_path / "out" / "maps.npz") as maps:
+        assert maps["000011"].shape == SIZE
+
+
+def test_each_frame_is_answered_before_the_next_comes(model):
+    def source():
+        for frame in _frames(4):
+            yield frame
+            time.sleep(0.3)
+
+    got = predict_live(model, source())
+    # The first call builds the graph; from then on no answer waits for the next frame.
+    assert got.latency[2:].max() < 0.3
+
+
+def test_a_model_that_looks_ahead_lags():
+    keras.utils.set_random_seed(0)
+    ahead = zoo.rmdn(image_size=32, width=0.03, units=4, num_components=3)
+    got = predict_live(ahead, iter(_frames(18)))
+    assert got.first == 15
+    assert got.outputs["mixture"].shape == (3, 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("source", "match", "kept"),
+    [
+        (
+            lambda: raw_frames(io.BytesIO(_frames(3).tobytes() + b"12345"), SIZE),
+            "5 of 4692 bytes of frame 3",
+            3,
+        ),
+        (
+            lambda: iter([*_frames(4), *_frames(1, (20, 20))]),
+            "34x46 .height x width. up to frame 3, 20x20 at frame 4",
+            4,
+        ),
+        (lambda: _silent(2), "no frame for 0.5 s after 2 frames", 2),
+    ],
+    ids=["middle of a frame", "size", "stall"],
+)
+def test_a_broken_stream_keeps_what_came(model, tmp_path, source, match, kept):
+    with pytest.raises(StreamError, match=match) as caught:
+        predict_live(model, source(), output=tmp_path / "out", stall=0.5)
+    assert f"the {kept} frames so far are kept" in str(caught.value)
+    assert zoo.datasets.video.open_video(tmp_path / "out" / "film.mp4").num_frames == kept
+    with np.load(tmp_path / "out" / "prediction.npz") as arrays:
+        assert len(arrays["mixture"]) == kept
+    assert len(caught.value.prediction.outputs["mixture"]) == kept
+
+
+def _silent(count):
+    yield from _frames(count)
+    time.sleep(3)
+
+
+def test_raw_pixel_formats():
+    frames = _frames(2)
+    for name, picture in (("rgb24", frames), ("bgr24", frames[..., ::-1])):
+        got = list(raw_frames(io.BytesIO(picture.tobytes()), SIZE, name))
+        np.testing.assert_array_equal(got, frames)
+    grey = list(raw_frames(io.BytesIO(frames[..., 0].tobytes()), SIZE, "gray"))
+    np.testing.assert_array_equal(grey[1][..., 2], frames[1][..., 0])
+    even = np.full((51 * 46,), 128, np.uint8)
+    (yuv,) = raw_frames(io.BytesIO(even.tobytes()), SIZE, "yuv420p")
+    assert yuv.shape == (*SIZE, 3)
+    assert np.ptp(yuv) <= 2
+    with pytest.raises(ValueError, match="`pixel_format` must be one of"):
+        next(raw_frames(io.BytesIO(), SIZE, "nv12"))
+    with pytest.raises(ValueError, match="even for yuv420p"):
+        next(raw_frames(io.BytesIO(), (33, 46), "yuv420p"))
+
+
+def test_encoded_stream_and_its_faults():
+    smooth = np.repeat(_frames(6)[:, :1], SIZE[0], axis=1)
+    data = _encoded(smooth)
+    got = np.stack(list(encoded_frames(io.BytesIO(data))))
+    assert got.shape == smooth.shape
+    with pytest.raises(StreamError, match="at frame 0"):
+        list(encoded_frames(io.BytesIO(b"no video at all" * 50)))
+    small = _encoded(_frames(4, (48, 64)), "mpegts") + _encoded(_frames(4, (80, 96)), "mpegts")
+    seen = []
+    with pytest.raises(StreamError, match=r"48x64 .* 80x96 at frame"):
+        for frame in encoded_frames(io.BytesIO(small)):
+            seen.append(frame.shape)
+    assert seen
+    assert set(seen) == {(48, 64, 3)}
+
+
+def test_what_is_a_live_source(tmp_path, monkeypatch):
+    assert is_live("-")
+    assert is_live("0")
+    assert is_live(1)
+    assert not is_live("clip.mp4")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "7").mkdir()
+    assert not is_live("7")  # a folder of frames of that name
+
+
+@pytest.mark.slow
+def test_the_command_reads_a_pipe(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    command = [sys.executable, "-m", "zoo.cli", "predict", "model.keras", "-", "-o", "out"]
+    command += ["--raw-size", *map(str, SIZE)]
+    data = _frames(5).tobytes()
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    options = {"cwd": tmp_path, "env": environment, "capture_output": True, "timeout": 300}
+    done = subprocess.run(command, input=data, **options)
+    assert done.returncode == 0, done.stderr
+    assert b"5 frames; latency a frame" in done.stdout
+    broken = subprocess.run([*command, "--overwrite"], input=data[:-1], **options)
+    assert broken.returncode == 2
+    assert b"of frame 4; the 4 frames so far are kept in out" in broken.stderr

@@ -1,0 +1,209 @@
+"""Frames as they come: from a pipe, raw or encoded, or from a camera."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+
+# Pixel format: rows of bytes a row of the picture, channels, and how OpenCV turns it into RGB.
+PIXEL_FORMATS = {
+    "rgb24": (1.0, 3, None),
+    "bgr24": (1.0, 3, cv2.COLOR_BGR2RGB),
+    "gray": (1.0, 1, cv2.COLOR_GRAY2RGB),
+    "yuv420p": (1.5, 1, cv2.COLOR_YUV2RGB_I420),
+}
+
+
+class StreamError(ValueError):
+    """A stream that stalled, broke off or changed its size; the message says at which frame."""
+
+
+def raw_frames(
+    file: BinaryIO, size: tuple[int, int], pixel_format: str = "rgb24"
+) -> Iterator[np.ndarray]:
+    """Frames of bytes without a header, (height, width, 3) uint8 RGB each.
+
+    Args:
+        file: read until its end.
+        size: (height, width).
+        pixel_format: "rgb24", "bgr24", "gray" or "yuv420p", as FFmpeg calls them.
+
+    Example: `raw_frames(sys.stdin.buffer, (360, 640))`.
+    """
+    if pixel_format not in PIXEL_FORMATS:
+        raise ValueError(
+            f"`pixel_format` must be one of {tuple(PIXEL_FORMATS)}. Received: {pixel_format!r}"
+        )
+    height, width = size
+    rows, channels, conversion = PIXEL_FORMATS[pixel_format]
+    if min(size) < 1 or (rows != 1 and (height % 2 or width % 2)):
+        raise ValueError(
+            f"`size` must be positive, and even for yuv420p. Received: size={size}, {pixel_format}"
+        )
+    shape = (int(height * rows), width) + ((channels,) if channels > 1 else ())
+    length = int(np.prod(shape))
+    count = 0
+    while True:
+        found = _read(file, length)
+        if not found:
+            return
+        if len(found) < length:
+            raise StreamError(
+                "A stream of raw frames must end with a whole frame; the size or the pixel format "
+                f"may be another one. Received: {len(found)} of {length} bytes of frame {count}"
+            )
+        picture = np.frombuffer(found, np.uint8).reshape(shape)
+        yield cv2.cvtColor(picture, conversion) if conversion is not None else picture
+        count += 1
+
+
+def _read(file, length) -> bytes:
+    parts = []
+    while length > 0 and (part := file.read(length)):
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def encoded_frames(file: BinaryIO | str) -> Iterator[np.ndarray]:
+    """Frames of an encoded stream (MPEG-TS, Matroska, fragmented mp4, ...), RGB.
+
+    Example: `encoded_frames(sys.stdin.buffer)`.
+    """
+    import av
+
+    count = 0
+    try:
+        with av.open(file, "r") as container:
+            if not container.streams.video:
+                raise StreamError("A stream must hold a video. Received: none")
+            size = None
+            for frame in container.decode(video=0):
+                found = (frame.height, frame.width)
+                if size not in (None, found):
+                    raise StreamError(
+                        "A stream must keep its size. Received: "
+                        f"{size[0]}x{size[1]} (height x width) up to frame {count - 1}, "
+                        f"{found[0]}x{found[1]} at frame {count}"
+                    )
+                size = found
+                if frame.is_corrupt:
+                    raise StreamError(
+                        f"A stream must end with a whole frame. Received: frame {count} is damaged"
+                    )
+                yield frame.to_ndarray(format="rgb24")
+                count += 1
+    except av.error.FFmpegError as error:
+        raise StreamError(
+            f"A stream must be one that FFmpeg can read, to its end. Received: {error.strerror} "
+            f"at frame {count}"
+        ) from error
+
+
+def camera_frames(index: int) -> Iterator[np.ndarray]:
+    """Frames of a camera, RGB, until it gives none.
+
+    Example: `camera_frames(0)`.
+    """
+    capture = cv2.VideoCapture(index)
+    if not capture.isOpened():
+        raise StreamError(f"A camera must be there. Received: device {index}")
+    try:
+        size = None
+        count = 0
+        while True:
+            ok, bgr = capture.read()
+            if not ok:
+                if not count:
+                    raise StreamError(f"A camera must give frames. Received: none of {index}")
+                return
+            if size not in (None, bgr.shape):
+                raise StreamError(
+                    f"A stream must keep its size. Received: {size} up to frame {count - 1}, "
+                    f"{bgr.shape} at frame {count}"
+                )
+            size = bgr.shape
+            yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            count += 1
+    finally:
+        capture.release()
+
+
+def arriving(
+    frames: Iterator[np.ndarray], *, stall: float = 10.0, ahead: int = 4
+) -> Iterator[tuple[float, np.ndarray]]:
+    """(when it came, frame), read in a thread; a stream that is silent too long is an error.
+
+    Args:
+        frames: the source.
+        stall: seconds without a frame after which the stream counts as stalled.
+        ahead: frames that may wait. Where the model is slower than the source, the source waits.
+    """
+    if not stall > 0:
+        raise ValueError(f"`stall` must be positive. Received: stall={stall}")
+    items: queue.Queue = queue.Queue(maxsize=ahead)
+    stop = threading.Event()
+
+    def put(item):
+        while not stop.is_set():
+            try:
+                return items.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def read():
+        try:
+            for frame in frames:
+                put((time.perf_counter(), frame))
+                if stop.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # handed to the reader, which raises it
+            put(error)
+
+    # A read that hangs cannot be ended: the thread is left to die with the program.
+    threading.Thread(target=read, name="arrive", daemon=True).start()
+    count = 0
+    try:
+        while True:
+            try:
+                item = items.get(timeout=stall)
+            except queue.Empty:
+                raise StreamError(
+                    f"A stream must not stall. Received: no frame for {stall:g} s after "
+                    f"{count} frames"
+                ) from None
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+            count += 1
+    finally:
+        stop.set()
+
+
+def open_live(
+    source: str | int, size: tuple[int, int] | None = None, pixel_format: str = "rgb24"
+) -> Iterator[np.ndarray]:
+    """The frames of "-" (standard input: raw if `size` is given, else encoded) or of a camera."""
+    if source == "-":
+        file = os.fdopen(os.dup(0), "rb")
+        return raw_frames(file, size, pixel_format) if size is not None else encoded_frames(file)
+    return camera_frames(int(source))
+
+
+def is_live(source) -> bool:
+    """Whether a name means standard input or a camera, and no file."""
+    if isinstance(source, int):
+        return True
+    if source == "-":
+        return True
+    return isinstance(source, str) and source.isdigit() and not os.path.exists(source)
