@@ -5,6 +5,7 @@ ROOT/<video>/Data.mat and ROOT/<video>/<video>.mp4 (or the file beside the folde
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from zoo.datasets.checks import require_files
@@ -53,7 +54,7 @@ def listing(root: str | Path, *, lists: str | Path | None = None) -> Listing:
     split_of: dict[str, str] = {}
     if lists is not None:
         split_of = {
-            Path(line.split()[0]).stem: split
+            _name(line): split
             for split, file in SPLITS.items()
             for line in lines_of(Path(lists) / file)
         }
@@ -84,3 +85,8 @@ def listing(root: str | Path, *, lists: str | Path | None = None) -> Listing:
     return Listing(
         "LEDOV", records, DESCRIPTION.counts, surplus, lost=sorted(split_of) if split_of else ()
     )
+
+
+def _name(line: str) -> str:
+    stem, ending = os.path.splitext(line)
+    return stem if ending.lower() in VIDEOS else line
