@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from zoo.inference.adapt import adapt, compile_for_inference, quiet_retracing
-from zoo.inference.carried import CarriedTrunk, NotCarried
+from zoo.inference.carried import CarriedTrunk
+from zoo.inference.carried_plan import NotCarried
 from zoo.inference.receptive_field import receptive_field
 from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.layers.sliding_clips import SlidingClips
