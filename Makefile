@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUTPUT ?= demo
 
-.PHONY: demo test slow lint package backends parity help
+.PHONY: demo test slow lint package backends parity export beam help
 
 help:
 	@echo "make demo      train a small model, compare it with baselines, write a film and a page"
@@ -14,6 +14,8 @@ help:
 	@echo "make package   build, install and use the package in an empty environment"
 	@echo "make backends  the conformance tests on JAX and PyTorch, without TensorFlow"
 	@echo "make parity    converted weights against reference models in PyTorch"
+	@echo "make export    exported models, run by the programs they are exported for"
+	@echo "make beam      shards made on Apache Beam"
 
 .venv/.done: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else f"Python 3.10 to 3.13 is needed. Received: {sys.version}. Name another: make PYTHON=python3.12 ...")'
@@ -50,3 +52,19 @@ backends: .venv-backends/.done
 
 parity: .venv-backends/.done
 	KERAS_BACKEND=torch .venv-backends/bin/python -m pytest -q tests/weights/parity -m "slow or not slow"
+
+.venv-export/.done: requirements/export.txt
+	$(PYTHON) -m venv .venv-export
+	.venv-export/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/export.txt
+	@touch $@
+
+export: .venv-export/.done
+	CI=true .venv-export/bin/python -m pytest -q tests/export -m "slow or not slow"
+
+.venv-beam/.done: requirements/beam.txt
+	$(PYTHON) -m venv .venv-beam
+	.venv-beam/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/beam.txt
+	@touch $@
+
+beam: .venv-beam/.done
+	.venv-beam/bin/python -m pytest -q tests/datasets/test_beam.py

@@ -213,17 +213,41 @@ def curves(folder: Path) -> dict[str, dict[str, list[float]]]:
 
 def markdown(found: dict[str, dict], about: dict) -> str:
     """The tables as a page."""
+    head = ["| method | " + " | ".join(label for label, _ in METRICS.values()) + " |"]
+    head += ["|---" * (len(METRICS) + 1) + "|"]
     lines = ["# RMDN on real gaze", "", "; ".join(f"{k} {v}" for k, v in about.items()), ""]
+    splits = {n: r for n, r in found.items() if n.startswith("physics")}
+    if len(splits) == len(PHYSICS_TESTS):
+        lines += ["## physics, unseen clips, means of the three splits", "", *head]
+        for method in next(iter(splits.values()))["test"]:
+            values = [r["test"][method] for r in splits.values()]
+            cells = [f"{np.mean([v.get(m, np.nan) for v in values]):.3f}" for m in METRICS]
+            lines += [f"| {method} | " + " | ".join(cells) + " |"]
+        lines += ["", *clip_by_clip(splits), ""]
     for name, result in found.items():
         minutes = result["seconds"] / 60
         lines += [f"## {name}", "", f"Trained in {minutes:.1f} minutes.", ""]
-        lines += ["| method | " + " | ".join(label for label, _ in METRICS.values()) + " |"]
-        lines += ["|---" * (len(METRICS) + 1) + "|"]
+        lines += head
         for method, values in result["test"].items():
             cells = [f"{values.get(m, float('nan')):.3f}" for m in METRICS]
             lines += [f"| {method} | " + " | ".join(cells) + " |"]
         lines += [""]
     return "\n".join(lines)
+
+
+def clip_by_clip(splits: dict[str, dict]) -> list[str]:
+    """Each unseen clip: the model's value, and in brackets the better of the two baselines."""
+    names = ("auc_judd", "nss", "cc", "similarity")
+    lines = ["Clip by clip: the model (the better of motion and trained central bias).", ""]
+    lines += ["| clip | " + " | ".join(METRICS[n][0] for n in names) + " |", "|---" * 5 + "|"]
+    for video in (video for result in splits.values() for video in result["videos"]):
+        cells = []
+        for name in names:
+            mean = {method: values[name]["mean"] for method, values in video["metrics"].items()}
+            best = max(mean["motion"], mean["trained_central_bias"])
+            cells.append(f"{mean['rmdn']:.3f} ({best:.3f})")
+        lines.append(f"| {video['name']} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def draw(found: dict[str, dict], path: Path) -> None:
