@@ -14,7 +14,7 @@ from zoo.datasets.video import open_video
 from zoo.datasets.video_writer import VideoWriter
 from zoo.inference.actions import predict_action, spread_frames
 from zoo.inference.predict import predict
-from zoo.recipes.action_videos import predict_video, spread
+from zoo.recipes.action_videos import ActionVideo, predict_videos, spread
 
 COUNT, SIDE = 23, 24
 
@@ -75,7 +75,7 @@ def test_blocks_are_averaged(soft, video):
         expected = np.mean([outputs["spatial_attention"][b, t] for b, t in holding], axis=0)
         np.testing.assert_allclose(spatial[10], expected, rtol=1e-4)
         np.testing.assert_allclose(spatial.sum((1, 2)), 1, rtol=1e-4)
-    whole = predict_video(soft, frames, 6, sampling="block")
+    (whole,) = predict_videos(soft, [ActionVideo(None, frames, 0)], 6, sampling="block")
     one = predict(soft, video, progress=False)
     np.testing.assert_allclose(one.outputs["action"], whole["action"], rtol=1e-4)
     assert np.ptp(one.outputs["action"]) > 1e-4

@@ -7,6 +7,7 @@ from zoo.losses import StepCrossEntropy
 from zoo.models import soft_attention
 
 
+@pytest.mark.slow
 def test_the_glimpse_moves_and_the_model_stays():
     # Two places hold the two classes: which one is named depends on where the model looks.
     keras.utils.set_random_seed(3)

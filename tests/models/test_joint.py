@@ -109,6 +109,7 @@ def changed_by(model, batch, weights):
     return {name for name in before if np.abs(after[name] - before[name]).max() > 0}
 
 
+@pytest.mark.slow
 def test_both_losses_train_the_trunk_and_neither_a_sample_without_targets():
     ones, zeros = np.ones(2, "float32"), np.zeros(2, "float32")
     video = np.random.default_rng(0).uniform(0, 255, (2, 17, 32, 32, 3)).astype("float32")
@@ -192,6 +193,7 @@ def test_central_bias_widens_the_attention_alone():
     assert np.abs(ops.convert_to_numpy(one["action"] - two["action"])).max() > 1e-6
 
 
+@pytest.mark.slow
 def test_teacher_forcing_has_the_weights_of_the_model_without():
     model = zoo.joint(feedback=True, **TINY)
     taught = compiled(feedback=True, teacher_forcing=True)

@@ -99,6 +99,7 @@ def test_other_output_sizes(size, stages):
     assert out.shape == (1, *size) and (out >= 0).all() and (out <= 1).all()
 
 
+@pytest.mark.slow
 def test_head_trained_on_cached_features_joins_the_backbone():
     whole = lsts(streams="both", **SMALL)
     clips = {

@@ -79,6 +79,7 @@ def test_padding_changes_nothing():
     assert all(np.isfinite(value).all() for value in nothing.values())
 
 
+@pytest.mark.slow
 def test_unimodality_makes_the_mean_weights_more_unimodal():
     violations = []
     for weight in (0.0, 1000.0):

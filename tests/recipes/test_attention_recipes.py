@@ -39,6 +39,7 @@ def test_soft_attention_trains_from_frames(data, tmp_path):
     assert list((tmp_path / "run" / "logs" / "validation").glob("events*"))
 
 
+@pytest.mark.slow
 def test_spatiotemporal_attention_trains_from_cached_features(data, tmp_path):
     config = spatiotemporal_attention.Config(
         data_dir=data,

@@ -168,6 +168,7 @@ def test_picture_of_the_confusion():
         confusion_picture(np.zeros((2, 2)), ("a", "b", "c"))
 
 
+@pytest.mark.slow
 def test_end_to_end_in_stages_with_feedback(data, tmp_path):
     config = joint.Config(
         data_dir=data,

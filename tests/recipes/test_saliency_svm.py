@@ -127,6 +127,7 @@ def test_printed_tables():
 
 
 @pytest.mark.filterwarnings("ignore:C3D has random weights")
+@pytest.mark.slow
 def test_recipe_on_moving_targets(tmp_path, capsys):
     root = tmp_path / "made"
     moving_targets.make(root, num_videos=30, frames=18, size=(48, 48), viewers=3)

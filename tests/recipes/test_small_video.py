@@ -33,6 +33,7 @@ def test_a_model_takes_a_backbone_of_videos():
     assert not backbone.trainable_weights
 
 
+@pytest.mark.slow
 def test_pretrained_on_cut_out_actions_then_attention_on_whole_videos(tmp_path):
     moving_targets.make(tmp_path / "data", num_videos=10, frames=18, size=(48, 48), viewers=1)
     config = recipe.Config(

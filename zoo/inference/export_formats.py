@@ -160,10 +160,7 @@ def _write_litert(model, path, signature):
 
 
 def _run_litert(path, inputs):
-    if importlib.util.find_spec("ai_edge_litert") is not None:
-        from ai_edge_litert.interpreter import Interpreter
-    else:
-        from tensorflow.lite import Interpreter
+    from ai_edge_litert.interpreter import Interpreter
 
     run = Interpreter(model_path=str(path)).get_signature_runner()
     return {name: np.array(value) for name, value in run(**inputs).items()}
@@ -173,6 +170,6 @@ FORMATS = {
     "keras": Format(".keras", (), False, _write_keras, _run_keras),
     "savedmodel": Format("", ("tensorflow",), False, _write_saved_model, _run_saved_model),
     "onnx": Format(".onnx", ("tf2onnx", "onnx", "onnxruntime"), False, _write_onnx, _run_onnx),
-    "litert": Format(".tflite", ("tensorflow",), True, _write_litert, _run_litert),
+    "litert": Format(".tflite", ("tensorflow", "ai_edge_litert"), True, _write_litert, _run_litert),
     "openvino": Format(".xml", ("openvino",), False, _write_openvino, _run_openvino),
 }

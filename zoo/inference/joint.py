@@ -12,6 +12,7 @@ from zoo.datasets.video import Video
 from zoo.inference.adapt import adapt, compile_for_inference, quiet_retracing
 from zoo.inference.prediction import Prediction
 from zoo.inference.receptive_field import receptive_field
+from zoo.inference.saliency_outputs import output_names
 from zoo.layers.saliency_weighting import SaliencyWeighting
 from zoo.layers.sliding_clips import SlidingClips
 
@@ -43,10 +44,10 @@ class JointPrediction(Prediction):
 
 def is_joint(model) -> bool:
     """Whether a model gives saliency and action and can be cut where `zoo.joint` says."""
-    if not isinstance(model, keras.Model) or not isinstance(model.output, dict):
+    if not isinstance(model, keras.Model):
         return False
     cut = any(layer.name == STEPS for layer in model.layers)
-    return cut and {"mixture", "action"} <= set(model.output)
+    return cut and {"mixture", "action"} <= set(output_names(model))
 
 
 def saliency_part(model: keras.Model) -> keras.Model:
