@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUTPUT ?= demo
 
-.PHONY: demo test slow lint package backends parity export beam help
+.PHONY: demo test slow lint package backends parity export beam tfio help
 
 help:
 	@echo "make demo      train a small model, compare it with baselines, write a film and a page"
@@ -16,6 +16,7 @@ help:
 	@echo "make parity    converted weights against reference models in PyTorch"
 	@echo "make export    exported models, run by the programs they are exported for"
 	@echo "make beam      shards made on Apache Beam"
+	@echo "make tfio      shards read from S3 and http (Python 3.10 to 3.12)"
 
 .venv/.done: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else f"Python 3.10 to 3.13 is needed. Received: {sys.version}. Name another: make PYTHON=python3.12 ...")'
@@ -31,7 +32,7 @@ test: .venv/.done
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 slow: .venv/.done
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
 lint: .venv/.done
 	$(BIN)/ruff check .
@@ -68,3 +69,11 @@ export: .venv-export/.done
 
 beam: .venv-beam/.done
 	.venv-beam/bin/python -m pytest -q tests/datasets/test_beam.py
+
+.venv-tfio/.done: requirements/tfio.txt
+	$(PYTHON) -m venv .venv-tfio
+	.venv-tfio/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/tfio.txt
+	@touch $@
+
+tfio: .venv-tfio/.done
+	.venv-tfio/bin/python -m pytest -q -p tests.datasets.leave_at_once tests/datasets/test_cloud.py

@@ -14,8 +14,8 @@ from pathlib import Path
 def open_storage(root: str | os.PathLike) -> LocalStorage | WebStorage | CloudStorage:
     """The reader for a folder's address: a path, http(s)://, or s3:// and what else there is.
 
-    `http://` and `https://` need nothing besides. Other addresses are read by tensorflow-io
-    (`pip install "video-attention-zoo[tfio]"`) or, where it is not installed, by fsspec.
+    `http://` and `https://` need nothing besides. Other addresses are read by tensorflow-io (see
+    `docs/prepare.md`) or, where it is not installed, by fsspec (`pip install s3fs` for s3://).
     """
     root = os.fspath(root)
     if root.startswith(("http://", "https://")):
@@ -150,8 +150,8 @@ def _filesystem(root: str):
             import fsspec
         except ImportError:
             raise OSError(
-                "Reading from the cloud needs tensorflow-io or fsspec: pip install "
-                f'"video-attention-zoo[tfio]". Received: {root} ({missing})'
+                "Reading from the cloud needs fsspec with the driver of the address, for s3:// "
+                f"`pip install s3fs`, or tensorflow-io. Received: {root} ({missing})"
             ) from missing
         system, _ = fsspec.core.url_to_fs(root)
         return (lambda url: system.open(url, "rb")), system.size

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import sys
 import threading
 
 import numpy as np
@@ -107,3 +108,14 @@ def test_damage_and_absence_are_named(local, s3):
         ShardSet("s3://videos/cut")
     with pytest.raises(OSError, match="s3://videos/nothing"):
         ShardSet("s3://videos/nothing")
+
+
+def test_fsspec_reads_where_tensorflow_io_is_not(local, monkeypatch):
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    for path in local.iterdir():
+        memory.pipe(f"/held/{path.name}", path.read_bytes())
+    monkeypatch.setitem(sys.modules, "tensorflow_io", None)  # its import fails
+    there, here = ShardSet("memory://held"), ShardSet(local)
+    assert there.verify() == here.verify()
+    with pytest.raises(OSError, match="memory://nothing"):
+        ShardSet("memory://nothing")

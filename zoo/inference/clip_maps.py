@@ -36,6 +36,7 @@ class ClipMaps:
     Attributes:
         missing: the first so many frames have no whole clip.
         trailing: nor have the last so many, where a map is for the clip's centre.
+        chunk: frames a push that suit the model.
 
     Example:
 
@@ -74,6 +75,7 @@ class ClipMaps:
         self.trailing = self._length - 1 - place
         self.missing = place + ("flow" in shapes)
         self.delay = self.trailing
+        self.chunk = 16
         self._method, self._flow = _flow_options(flow, None if layer is None else layer.flow)
         self.batch = batch or max(1, min(32, VALUES // (self._length * height * width)))
         self.reset()
