@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import keras
@@ -45,6 +46,6 @@ def cached_features(config, whole, frames, cache: Path, records=()) -> list[list
         inputs = stored.get(source.name)
         if inputs is None:
             inputs = features.get(source.key, source.inputs)
-        return Source(source.name, inputs, source.points[config.lag :])
+        return dataclasses.replace(source, inputs=inputs, points=source.points[config.lag :])
 
     return [[of(source) for source in part] for part in frames]

@@ -43,8 +43,7 @@ from zoo.models.loading import load
 from zoo.recipes import rmdn, scores
 from zoo.recipes.checkpoint import write_atomically
 from zoo.recipes.data import hold_out
-from zoo.recipes.features import FeatureCache
-from zoo.recipes.frozen_backbone import backbone_of, joined_weights
+from zoo.recipes.frozen_backbone import backbone_of, cached_features, joined_weights
 from zoo.recipes.joint_data import copy_layers, joint_records
 from zoo.recipes.joint_scores import action_scores, confusion, predict_joint
 from zoo.recipes.joint_windows import JointSource, JointWindows, joint_sources
@@ -131,7 +130,7 @@ def main(config: Config) -> dict:
         print(f"taken over from {config.saliency_from}: {', '.join(copied)}", flush=True)
     sources = frames
     if not config.trainable_backbone:
-        sources = [_features(config, whole, part, cache) for part in frames]
+        sources = cached_features(config, whole, frames, cache)
     bias = scores.central_bias(frames[0], 36, 64)
     windows = [windows_of(config, part, len(classes)) for part in sources]
 
@@ -214,9 +213,7 @@ def build(config: Config, num_classes: int, **changed) -> keras.Model:
         preprocessing=config.preprocessing,
         **changed,
     )
-    for layer in backbone_of(model).layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = config.normalization_momentum
+    rmdn.set_momentum(model, config.normalization_momentum)
     return model
 
 
@@ -258,20 +255,12 @@ def _compiled(config: Config, model: keras.Model, weights: dict[str, float]) -> 
 
 def windows_of(config: Config, sources: list[JointSource], num_classes: int) -> JointWindows:
     """Training windows: `window` frames, or the features of as many."""
-    frames = config.trainable_backbone
     return JointWindows(
         sources,
         num_classes=num_classes,
         multi_label=config.multi_label,
         teacher=_schedule(config) if config.teacher else None,
-        length=config.window if frames else config.window - config.lag,
-        lag=config.lag if frames else 0,
-        batch_size=config.batch_size,
-        per_video=config.windows_per_video,
-        max_points=config.fixations,
-        flips=config.flips,
-        seed=config.seed,
-        key="rgb" if frames else "features",
+        **rmdn.window_options(config),
     )
 
 
@@ -299,20 +288,6 @@ def judge(model, windows: JointWindows, bias, config: Config) -> dict[str, float
     return values
 
 
-def _features(config, whole, frames: list[JointSource], cache: Path) -> list[JointSource]:
-    """The videos as the frozen trunk sees them."""
-    settings = {"image_size": config.image_size, "preprocessing": config.preprocessing}
-    held = FeatureCache(cache / "features", backbone_of(whole), settings, dense=config.dense)
-    return [
-        dataclasses.replace(
-            source,
-            inputs=held.get(source.key, source.inputs),
-            points=source.points[config.lag :],
-        )
-        for source in frames
-    ]
-
-
 def _test(config, whole, cache, reading, bias) -> dict[str, float]:
     records, _ = joint_records(config, "test")
     if not records:
@@ -324,16 +299,7 @@ def _test(config, whole, cache, reading, bias) -> dict[str, float]:
 
 
 def _check(config: Config) -> None:
-    if config.flips and not config.trainable_backbone:
-        raise ValueError(
-            "`flips` needs `trainable_backbone`: cached features cannot be mirrored. "
-            "Received: flips=True, trainable_backbone=False"
-        )
-    if config.window <= config.lag:
-        raise ValueError(
-            f"`window` must be above {config.lag}, the frames before the first prediction. "
-            f"Received: window={config.window}"
-        )
+    rmdn.check(config)
     if config.attend == "clip" and not config.trainable_backbone:
         raise ValueError(
             'attend="clip" passes weighted frames through the trunk: it needs '

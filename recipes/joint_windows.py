@@ -133,8 +133,8 @@ class JointWindows(Windows):
                 inputs = {self.key: inputs, "fixations": np.full_like(found["mixture"], np.nan)}
             yield inputs, found, places
 
-    def _cut(self, source, start, rng, flip):
-        return (*super()._cut(source, start, rng, flip), self._label(source))
+    def _cut(self, source, start, rng, training=False):
+        return (*super()._cut(source, start, rng, training), self._label(source))
 
     def _label(self, source):
         if not self.multi_label:

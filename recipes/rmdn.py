@@ -171,18 +171,7 @@ class Config:
 
 def main(config: Config) -> dict:
     """Train, choose the truth map, write `OUTPUT/model.keras`, evaluate; return the results."""
-    changed = config.flips or config.zoom != 1 or config.jitter
-    if changed and not config.trainable_backbone:
-        raise ValueError(
-            "`flips`, `zoom` and `jitter` need `trainable_backbone`: cached features cannot be "
-            f"changed. Received: flips={config.flips}, zoom={config.zoom}, "
-            f"jitter={config.jitter}, trainable_backbone=False"
-        )
-    if config.window <= config.lag:
-        raise ValueError(
-            f"`window` must be above {config.lag}, the frames before the first prediction. "
-            f"Received: window={config.window}"
-        )
+    check(config)
     options = {k: v for k, v in dataclasses.asdict(config).items() if k != "restart"}
     output = claim_output(config.output, options, restart=config.restart)
     prepare_run(config.seed, precision=config.precision, deterministic=config.deterministic)
@@ -257,6 +246,22 @@ def main(config: Config) -> dict:
     return results
 
 
+def check(config: Config) -> None:
+    """Options that do not go together are an error."""
+    changed = config.flips or config.zoom != 1 or config.jitter
+    if changed and not config.trainable_backbone:
+        raise ValueError(
+            "`flips`, `zoom` and `jitter` need `trainable_backbone`: cached features cannot be "
+            f"changed. Received: flips={config.flips}, zoom={config.zoom}, "
+            f"jitter={config.jitter}, trainable_backbone=False"
+        )
+    if config.window <= config.lag:
+        raise ValueError(
+            f"`window` must be above {config.lag}, the frames before the first prediction. "
+            f"Received: window={config.window}"
+        )
+
+
 def build(config: Config) -> keras.Model:
     """The whole model, frames to mixtures."""
     if not config.trainable_backbone and config.backbone_weights is None:
@@ -273,10 +278,15 @@ def build(config: Config) -> keras.Model:
         normalization=config.normalization,
         preprocessing=config.preprocessing,
     )
+    set_momentum(model, config.normalization_momentum)
+    return model
+
+
+def set_momentum(model: keras.Model, momentum: float) -> None:
+    """Set the momentum of the backbone's batch normalisation."""
     for layer in backbone_of(model).layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = config.normalization_momentum
-    return model
+            layer.momentum = momentum
 
 
 def _head(config: Config) -> dict:
@@ -304,20 +314,24 @@ def trainable(config: Config, whole: keras.Model) -> keras.Model:
 
 def windows_of(config: Config, sources: list[Source]) -> Windows:
     """Training windows: `window` frames, or the features of as many."""
+    return Windows(sources, **window_options(config))
+
+
+def window_options(config: Config) -> dict:
+    """The arguments of `Windows` but the sources."""
     frames = config.trainable_backbone
-    return Windows(
-        sources,
-        length=config.window if frames else config.window - config.lag,
-        lag=config.lag if frames else 0,
-        batch_size=config.batch_size,
-        per_video=config.windows_per_video,
-        max_points=config.fixations,
-        flips=config.flips,
-        zoom=config.zoom,
-        jitter=config.jitter,
-        seed=config.seed,
-        key="rgb" if frames else "features",
-    )
+    return {
+        "length": config.window if frames else config.window - config.lag,
+        "lag": config.lag if frames else 0,
+        "batch_size": config.batch_size,
+        "per_video": config.windows_per_video,
+        "max_points": config.fixations,
+        "flips": config.flips,
+        "zoom": config.zoom,
+        "jitter": config.jitter,
+        "seed": config.seed,
+        "key": "rgb" if frames else "features",
+    }
 
 
 def train_on(config, model, windows, output, epochs, validate=None, callbacks=()):

@@ -122,12 +122,7 @@ class Windows:
             rng = np.random.default_rng([self.seed, epoch, index])
             room = len(source.inputs) - self.length
             start = int(rng.integers(0, room + 1)) if room > 0 else 0
-            sample = self._cut(source, start, rng, self.flips and rng.random() < 0.5)
-            if self.zoom < 1:
-                sample = _zoomed(*sample, rng, self.zoom)
-            if self.jitter:
-                sample = _jittered(sample[0], rng, self.jitter), sample[1]
-            samples.append(sample)
+            samples.append(self._cut(source, start, rng, training=True))
         return self._stack(samples)
 
     def in_order(self) -> Iterator[tuple[np.ndarray, dict, list[tuple[int, int, int]]]]:
@@ -145,10 +140,11 @@ class Windows:
         for first in range(0, len(places), self.batch_size):
             chosen = places[first : first + self.batch_size]
             rng = np.random.default_rng([self.seed, 1 << 20, first])
-            cuts = [self._cut(self.sources[n], start, rng, False) for n, start, _ in chosen]
+            cuts = [self._cut(self.sources[n], start, rng) for n, start, _ in chosen]
             yield *self._stack(cuts), [(n, start + self.lag, count) for n, start, count in chosen]
 
-    def _cut(self, source: Source, start: int, rng, flip: bool):
+    def _cut(self, source: Source, start: int, rng, training: bool = False):
+        flip = training and self.flips and rng.random() < 0.5
         stop = min(start + self.length, len(source.inputs))
         inputs = np.asarray(source.inputs[start:stop])
         points = np.asarray(source.points[start + self.lag : stop], np.float32)
@@ -157,6 +153,10 @@ class Windows:
         if flip:
             inputs = inputs[:, :, ::-1]
             points = points * np.float32([-1, 1]) + np.float32([1, 0])
+        if training and self.zoom < 1:
+            inputs, points = _zoomed(inputs, points, rng, self.zoom)
+        if training and self.jitter:
+            inputs = _jittered(inputs, rng, self.jitter)
         return inputs, points
 
     def _stack(self, samples):

@@ -83,7 +83,7 @@ def test_film_marks_the_moment(tmp_path):
         picture = film.picture(frame, None)
         film.write(frame, None)
         film.write(frame, None)
-    strip = picture[-1 - film.pad[0]]
+    strip = picture[-1]
     assert (strip[0] == 0).all() and (strip[35] == 255).all()
     assert strip[10, 0] > 200 and strip[10, 1] < 100
 

@@ -95,6 +95,19 @@ def test_multi_label_windows():
         assert label.min() >= 0
 
 
+def test_zoom_and_jitter_of_the_recipe_reach_the_windows():
+    config = joint.Config(trainable_backbone=True, dense=True, window=10, zoom=0.6, jitter=0.3)
+    plain = dataclasses.replace(config, zoom=1.0, jitter=0.0)
+    videos = [source("a", label=0), source("b", label=1)]
+    videos = [dataclasses.replace(v, inputs=v.inputs.astype("uint8")) for v in videos]
+    (x, found, _), (before, gaze, _) = (
+        joint.windows_of(c, videos, 2).batch(0, 0) for c in (config, plain)
+    )
+    np.testing.assert_array_equal(found["action"], gaze["action"])
+    assert not np.array_equal(x, before)
+    assert not np.array_equal(found["mixture"], gaze["mixture"], equal_nan=True)
+
+
 def test_a_video_with_neither_is_an_error(data):
     with pytest.raises(ValueError, match=r"gaze or a label.* 'a' with neither"):
         source("a", watched=False)
@@ -234,7 +247,7 @@ def test_frozen_saliency_of_another_model_and_videos_without_gaze(data, tmp_path
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"flips": True}, "`flips` needs"),
+        ({"flips": True}, "`flips`, `zoom` and `jitter` need"),
         ({"attend": "clip"}, "needs `trainable_backbone`"),
         ({"teacher": 0.5}, "`teacher` needs `feedback`"),
         ({"teacher": 1.5, "feedback": True}, "`teacher` must be from 0 to 1"),

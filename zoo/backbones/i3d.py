@@ -93,6 +93,9 @@ class _Blocks:
         mode = "same"
         if self.padding == "static":
             x, mode = self.pad(x, (size,) * 3, (strides,) * 3, name), "valid"
+        return self.convolution(x, filters, size, strides, mode, name)
+
+    def convolution(self, x, filters, size, strides, mode, name):
         x = layers.Conv3D(
             self.channels(filters),
             size,
@@ -177,17 +180,7 @@ class _DenseBlocks(_Blocks):
             time = (size - 1, 0) if self.causal else ((size - 1) // 2, size - 1 - (size - 1) // 2)
             pads = (time, *self.space(x, size, strides))
             x = layers.ZeroPadding3D(pads, name=f"{name}{SEPARATOR}pad")(x)
-        x = layers.Conv3D(
-            self.channels(filters),
-            size,
-            strides=(1, strides, strides),
-            use_bias=False,
-            name=f"{name}{SEPARATOR}conv_3d",
-        )(x)
-        x = layers.BatchNormalization(
-            epsilon=self.bn_epsilon, scale=self.bn_scale, name=f"{name}{SEPARATOR}batch_norm"
-        )(x)
-        x = layers.ReLU(name=name)(x)
+        x = self.convolution(x, filters, size, (1, strides, strides), "valid", name)
         return self.split(x, name) if strides == 2 else x
 
     def pool(self, x, size, strides, name):

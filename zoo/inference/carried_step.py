@@ -88,9 +88,6 @@ class Step(keras.Model):
             return _over_frames(ops.maximum, x, node.size)
         return _over_frames(ops.add, x, node.size) / node.size
 
-    def _phases(self, node) -> int:
-        return 1 if self.single else int(np.prod(node.splits, initial=1))
-
     def _bordered(self, node, x, count):
         """The frames a layer needs besides its new ones: carried, or beyond the video's end."""
         fill = self.carry.fills[node.carry]

@@ -21,6 +21,7 @@ from zoo.inference.joint import (
     video_action,
 )
 from zoo.inference.output import write_json
+from zoo.inference.pipeline import run_model
 from zoo.inference.rendering import render_mixture
 from zoo.inference.stream import Stream
 from zoo.visualize.joint_film import JointFilm
@@ -34,13 +35,12 @@ def predict_joint(
     output: str | os.PathLike | None,
     initial: str,
     film: bool,
-    size: tuple[int, int] | None,
+    size: tuple[int, int],
     classes: Sequence[str] | None,
     **options,
 ) -> JointPrediction:
     """`zoo.predict` of a joint model; `predict` is `zoo.predict` itself."""
     classes = check_classes(classes, model)
-    video = open_video(video) if isinstance(video, (str, os.PathLike)) else video
     found = predict(
         saliency_part(model),
         video,
@@ -85,10 +85,6 @@ def _summary(prediction: JointPrediction) -> dict:
 
 
 def _write_film(prediction: JointPrediction, video, size, path: str) -> None:
-    if size is None:
-        from zoo.inference.predict import _default_size
-
-        size = _default_size(video.height, video.width)
     place = {int(frame): index for index, frame in enumerate(prediction.frames)}
     text = f"{prediction.label} {prediction.action.max():.0%}"
     weights = np.zeros(prediction.num_frames)
@@ -174,21 +170,7 @@ def evaluate_joint(model: keras.Model, records, *, evaluate, output=None, **opti
 
 def _action(record, action_pass: ActionPass, stream: Stream) -> list[float]:
     video = open_video(record.video, start=record.start, end=record.end)
-    stream.reset()
-    parts, some = [], []
-
-    def push(frames):
-        out = stream.push(frames).get("mixture")
-        parts.extend([out] if out is not None else [])
-
-    for frame in video.frames(size=stream.frame_shape[:2]):
-        some.append(frame)
-        if len(some) == 32:
-            push(np.stack(some))
-            some = []
-    if some:
-        push(np.stack(some))
-    last = stream.finish().get("mixture")
-    parts.extend([last] if last is not None else [])
+    pieces = run_model(stream, video, initial="omit")
+    parts = [piece.outputs["mixture"] for piece in pieces if piece.outputs is not None]
     action, _ = video_action(action_pass, video, np.concatenate(parts))
     return [round(float(value), 6) for value in action]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 
 from zoo.layers.per_step import PerStep
-from zoo.models.frame_features import check_classes, frame_features, load_into
+from zoo.models.frame_features import check_classes, frame_features
+from zoo.models.loading import load_into
 
 
 def frame_baseline(

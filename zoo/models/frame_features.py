@@ -7,6 +7,7 @@ import keras
 from zoo.backbones.googlenet import googlenet
 from zoo.backbones.resnet50 import resnet50
 from zoo.layers.per_step import PerStep
+from zoo.models.loading import load_into
 
 BACKBONES = {"googlenet": googlenet, "resnet50": resnet50}
 
@@ -60,13 +61,6 @@ def frame_features(
     if ranks == (5, 5):
         return video, backbone(video)
     return video, PerStep(backbone, name="backbone")(video)
-
-
-def load_into(model: keras.Model, source: str):
-    """Reads a weights file into a model."""
-    from zoo.weights import load_weights
-
-    load_weights(model, source)
 
 
 def check_classes(num_classes: int):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
 
 from zoo.layers.central_bias_diffusion import CentralBiasDiffusion
-from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
 from zoo.layers.saliency_feedback import SaliencyFeedback
 from zoo.layers.saliency_weighting import SaliencyWeighting
@@ -16,8 +13,9 @@ from zoo.layers.teacher_saliency import TeacherSaliency
 from zoo.layers.temporal_soft_attention import TemporalSoftAttention
 from zoo.models.frame_features import check_classes
 from zoo.models.joint_model import JointModel
-from zoo.models.rmdn import CELLS
-from zoo.models.trunk import load_into, video_trunk
+from zoo.models.loading import load_into
+from zoo.models.rmdn import CELLS, mixture_head
+from zoo.models.trunk import video_trunk
 
 ATTEND = ("clip", "feature", None)
 POOLING = ("max", "mean", "attention")
@@ -155,14 +153,8 @@ def joint(
         )(x)
         mixture = keras.layers.Identity(dtype="float32", name="mixture")(mixture)
     else:
-        x = features
-        if has_maps:
-            x = keras.layers.Reshape((-1, math.prod(x.shape[2:])), name="flatten")(x)
-        if cell is not None:
-            for i in range(num_layers):
-                x = CELLS[cell](units, return_sequences=True, name=f"recurrent_{i}")(x)
-        x = keras.layers.Dropout(dropout, name="dropout")(x)
-        mixture = MixtureDensity(num_components, min_sigma=min_sigma, name="mixture")(x)
+        settings = (cell, units, num_layers, num_components, min_sigma, dropout)
+        mixture = mixture_head(features, *settings)
 
     saliency = mixture
     if central_bias:

@@ -43,3 +43,10 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
             f"{path!r}, a zip file without {sorted(missing)}"
         )
     return keras.models.load_model(path, compile=compile)
+
+
+def load_into(model: keras.Model, source: str | os.PathLike) -> None:
+    """Read a weight file of any known form into a model."""
+    from zoo.weights import load_weights  # which imports the builders
+
+    load_weights(model, source)

@@ -17,6 +17,7 @@ from zoo.layers.temporal_phases import (
     SplitPhases,
     TrailingMean,
 )
+from zoo.models.loading import load_into
 
 STREAMS = {"rgb": ("rgb",), "flow": ("flow",), "both": ("rgb", "flow")}
 # Kernel, stride and published output channels of the seven transposed convolutions.
@@ -86,9 +87,7 @@ def lsts_features(
             name=f"i3d_{stream}",
         )
     elif backbone_weights is not None:
-        from zoo.weights import load_weights
-
-        load_weights(backbone, backbone_weights)
+        load_into(backbone, backbone_weights)
     height, frame_width = (image_size,) * 2 if isinstance(image_size, int) else image_size
     inputs = keras.Input((num_frames, height, frame_width, CHANNELS[stream]), name=stream)
     x = backbone(inputs)
@@ -240,9 +239,7 @@ def lsts(
 
 def _with_weights(model, weights):
     if weights is not None:
-        from zoo.weights import load_weights
-
-        load_weights(model, weights)
+        load_into(model, weights)
     return model
 
 

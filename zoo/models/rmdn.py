@@ -8,7 +8,8 @@ import keras
 
 from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.projected_lstm import ProjectedLSTM
-from zoo.models.trunk import load_into, video_trunk
+from zoo.models.loading import load_into
+from zoo.models.trunk import video_trunk
 
 CELLS = {"lstm": ProjectedLSTM, "rnn": keras.layers.SimpleRNN}
 
@@ -100,14 +101,19 @@ def rmdn(
         normalization=normalization,
         preprocessing=preprocessing,
     )
+    mixture = mixture_head(x, cell, units, num_layers, num_components, min_sigma, dropout)
+    model = keras.Model(inputs, {"mixture": mixture}, name=name)
+    if weights is not None:
+        load_into(model, weights)
+    return model
+
+
+def mixture_head(x, cell, units, num_layers, num_components, min_sigma, dropout):
+    """Features of any shape a step, to the mixture of every step; see `rmdn` for the arguments."""
     if len(x.shape) > 3:
         x = keras.layers.Reshape((-1, math.prod(x.shape[2:])), name="flatten")(x)
     if cell is not None:
         for i in range(num_layers):
             x = CELLS[cell](units, return_sequences=True, name=f"recurrent_{i}")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
-    mixture = MixtureDensity(num_components, min_sigma=min_sigma, name="mixture")(x)
-    model = keras.Model(inputs, {"mixture": mixture}, name=name)
-    if weights is not None:
-        load_into(model, weights)
-    return model
+    return MixtureDensity(num_components, min_sigma=min_sigma, name="mixture")(x)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 
 from zoo.layers.attention_lstm import AttentionLSTM
-from zoo.models.frame_features import check_classes, frame_features, load_into
+from zoo.models.frame_features import check_classes, frame_features
+from zoo.models.loading import load_into
 
 
 def soft_attention(

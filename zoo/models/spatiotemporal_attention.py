@@ -6,7 +6,8 @@ import keras
 
 from zoo.layers.attention_conv_lstm import AttentionConvLSTM
 from zoo.layers.spatial_mask import SpatialMask
-from zoo.models.frame_features import check_classes, frame_features, load_into
+from zoo.models.frame_features import check_classes, frame_features
+from zoo.models.loading import load_into
 
 
 def spatiotemporal_attention(

@@ -9,6 +9,7 @@ import keras
 from zoo.backbones.c3d import CLIP_LENGTH, c3d
 from zoo.layers.per_step import PerStep
 from zoo.layers.sliding_clips import SlidingClips
+from zoo.models.loading import load_into
 
 
 def video_trunk(
@@ -67,10 +68,3 @@ def _c3d_feature_shape(**options) -> tuple[int, ...]:
     with keras.StatelessScope():
         shape = c3d(**options).output_shape
     return tuple(shape[2:] if options["dense"] else shape[1:])
-
-
-def load_into(model: keras.Model, source: str):
-    """Read a weights file into a model."""
-    from zoo.weights import load_weights
-
-    load_weights(model, source)

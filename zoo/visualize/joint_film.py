@@ -50,15 +50,7 @@ class JointFilm:
         self.text = text
         self.strip = temporal_strip(weights, width, STRIP)
         self._at = 0
-        # h264 takes even sides only.
-        self.pad = ((height + below) % 2, width % 2)
-        self._writer = VideoWriter(
-            path,
-            fps=fps,
-            height=height + below + self.pad[0],
-            width=width + self.pad[1],
-            quality=23,
-        )
+        self._writer = VideoWriter(path, fps=fps, height=height + below, width=width, quality=23)
 
     def __enter__(self) -> JointFilm:
         self._writer.__enter__()
@@ -81,8 +73,7 @@ class JointFilm:
         strip = self.strip.copy()
         place = min(width - 1, int((self._at + 0.5) / self.count * width))
         strip[:, max(0, place - 1) : place + 1] = PREDICTED
-        picture = np.concatenate([frame, line, strip])
-        return np.pad(picture, ((0, self.pad[0]), (0, self.pad[1]), (0, 0)))
+        return np.concatenate([frame, line, strip])
 
     def __exit__(self, kind, error, trace) -> None:
         self._writer.__exit__(kind, error, trace)
