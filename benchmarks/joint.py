@@ -6,7 +6,7 @@ trains, for three seeds and with equal parameters and steps, the joint network w
 action alone without attention and the saliency alone; the same with half of the videos without
 gaze and the other half without a label; and, on videos in which bars hide the target, the saliency
 with and without feedback. It writes benchmarks/results/joint.json and .md. A run that was stopped
-goes on where it was when the command is given again. About half an hour on one CPU core.
+goes on where it was when the command is given again. About 40 minutes on one CPU core.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ RENDERED = 48
 SPLITS = ("train", "validation", "test")
 DATA = {"frames": 24, "fps": 12.5, "viewers": 12, "objects": 4, "occlusions": False}
 SETS = {
-    "plain": {**DATA, "videos": (320, 0, 210), "seed": 7},
+    "plain": {**DATA, "videos": (640, 0, 210), "seed": 7},
     "occluded": {**DATA, "videos": (160, 0, 84), "seed": 8, "occlusions": True},
 }
 TARGETS: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # video: boxes, visible shares
@@ -222,9 +222,11 @@ def train(run: Run, seed: int, folder: Path, data: dict, epochs: int, rate: floa
         learn,
         num_classes=CLASSES,
         length=DATA["frames"],
-        batch_size=BATCH,
-        per_video=2 if run.half and run.kind != "joint" else 1,  # as many steps for all
-        flips=False,
+        # Half of the videos teach a task: as many steps as on all of them, and as many samples of
+        # each task a step.
+        batch_size=2 * BATCH if run.half and run.kind == "joint" else BATCH,
+        per_video=2 if run.half else 1,
+        flips=True,
         seed=seed,
         teacher=(lambda epoch: max(0.0, 0.8 * (1 - 1.5 * epoch / epochs))) if run.teacher else None,
     )
@@ -397,7 +399,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=Path("runs/joint_benchmark"))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--runs", nargs="*", help="only these")
     parser.add_argument("--cost", choices=["joint", "action", "saliency"])

@@ -35,6 +35,7 @@ from zoo.recipes.checkpoint import write_atomically
 SMALL = {
     "image_size": (64, 64),
     "width": 0.125,
+    "endpoint": "conv5b",
     "dense": True,
     "normalization": True,
     "normalization_momentum": 0.9,

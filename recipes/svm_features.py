@@ -24,7 +24,7 @@ class Descriptors:
 
     Args:
         folder: where the descriptors are kept.
-        extractor: maps a clip (16, h, w, 3), or a video of any length to one feature a frame,
+        extractor: maps a clip (16, h, w, 3), or a video of any length to features at even steps,
             to {"conv5": feature map, "fc6": vector}, or to one of the two.
         saliency: model with the output "mixture", or None.
         central_bias: fitted mixture (K, 6) for the diffusion of the saliency, or None.
@@ -128,9 +128,9 @@ class Descriptors:
     def _pooled(self, frames, mixture=None) -> dict[str, np.ndarray]:
         """The maximum over the steps of each feature; `mixture` weights the map "conv5"."""
         best: dict[str, np.ndarray] = {}
-        for features, last in self._steps(frames):
+        for features, at in self._steps(frames):
             if mixture is not None:
-                features = {"conv5": self._weighted(features["conv5"], mixture[last])}
+                features = {"conv5": self._weighted(features["conv5"], mixture[at])}
             for name, values in features.items():
                 flat = np.asarray(values, np.float32).reshape(len(values), -1).max(axis=0)
                 best[name] = np.maximum(best[name], flat) if name in best else flat
@@ -144,10 +144,13 @@ class Descriptors:
         return maps * weights.reshape(shape)
 
     def _steps(self, frames):
-        """(features of some steps, number of each step's last frame)."""
+        """(features of some steps, the frame whose saliency is each step's)."""
         if self.dense:
             found = self._named(self.extractor.predict_on_batch(frames[None]))
-            yield {name: values[0] for name, values in found.items()}, np.arange(len(frames))
+            found = {name: values[0] for name, values in found.items()}
+            steps = len(next(iter(found.values())))
+            middles = (2 * np.arange(steps) + 1) * len(frames) // (2 * steps)
+            yield found, middles
             return
         starts = np.arange(0, len(frames) - CLIP_LENGTH + 1, self.stride)
         if not len(starts):

@@ -88,6 +88,19 @@ def test_descriptors(tmp_path):
         held.get(bare, "truth")
 
 
+def test_a_map_of_several_frames_is_weighted_by_the_saliency_of_their_middle(tmp_path):
+    frames = np.full((18, 8, 8, 3), 100.0, "float32")
+    points = np.full((18, 1, 2), 0.0625, "float32")  # row 0, column 0
+    points[[1, 4, 7, 10, 13, 16]] = (0.3125, 0.6875)
+    video = keras.Input((None, 8, 8, 3))
+    thirds = keras.Model(video, {"conv5": keras.layers.MaxPooling3D((3, 1, 1))(video)})
+    source = JointSource("a", frames, points, "a", 0)
+    found = Descriptors(tmp_path, thirds, None, sigma=0.02).get(source, "truth", "feature")
+    found = found["conv5"].reshape(8, 8, 3)
+    np.testing.assert_allclose(found[5, 2], 100.0, rtol=0.02)
+    assert found[0, 0].max() < 1
+
+
 def test_predicted_and_diffused_saliency(tmp_path):
     keras.utils.set_random_seed(0)
     frames = np.random.default_rng(0).uniform(0, 255, (18, 8, 8, 3)).astype("float32")
