@@ -9,9 +9,11 @@ frame-exact where the frame that it gives at random for a number is the one that
 number in order. Then 16-frame windows at random places, out of the video file and out of shards.
 Writes decode.json and decode.md. An environment for it:
 
-    pip install av opencv-python decord2 torch torchcodec
+    pip install av opencv-python decord2 torch==2.13.0 torchcodec==0.13.0
     pip install keras scikit-learn rich tyro h5py matplotlib
     KERAS_BACKEND=torch python benchmarks/decode.py
+
+torchcodec needs FFmpeg's shared libraries; its wheels from 0.14 on also CUDA's.
 """
 
 from __future__ import annotations

@@ -1,0 +1,156 @@
+"""Does the dense model lose accuracy against the model of clips? The same recipe, both forms.
+
+    python benchmarks/dense_accuracy.py --output runs/dense_accuracy [--gaze-dir GAZE]
+
+Trains a small RMDN end to end in both forms, with each seed, on moving_targets and, where GAZE
+holds the real recordings of `benchmarks/real_gaze.py`, on the first split of its films, and
+compares them on the test videos. Runs that are finished are not made again. Prints the table and
+writes benchmarks/results/dense_accuracy.{json,md}: mean and spread over the seeds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tyro
+
+from zoo.datasets import moving_targets
+from zoo.recipes import rmdn
+
+RESULTS = Path(__file__).resolve().parent / "results"
+METRICS = ("nss", "cc", "auc_judd", "log_likelihood")
+FORMS = ("clip", "dense")
+SMALL = {
+    "image_size": (48, 48),
+    "width": 0.125,
+    "endpoint": "conv5b",
+    "normalization": True,
+    "normalization_momentum": 0.9,
+    "preprocessing": "rgb_unit",
+    "units": 64,
+    "num_components": 8,
+    "min_sigma": 0.02,
+    "dropout": 0.2,
+    "trainable_backbone": True,
+    "window": 31,
+    "batch_size": 4,
+    "flips": True,
+    "optimizer": "adam",
+    "rate": 1e-3,
+    "schedule": "cosine",
+    "clip": 1.0,
+    "over_fixations": "mean",
+    "patience": None,
+    "tensorboard": False,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The comparison's size.
+
+    Args:
+        output: folder of the data and the runs.
+        gaze_dir: folder of real recordings; None leaves them out.
+        seeds: one pair of runs each.
+        videos: videos made in all.
+        epochs: of each run.
+        results: folder of the table.
+    """
+
+    output: Path = Path("runs/dense_accuracy")
+    gaze_dir: Path | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    videos: int = 120
+    epochs: int = 10
+    results: Path = RESULTS
+
+
+def main(options: Options) -> dict:
+    """Train, compare, write."""
+    made = options.output / "moving_targets"
+    moving_targets.make(made, num_videos=options.videos, frames=48, size=(96, 96), seed=0)
+    sets = {"moving_targets": {"dataset": "moving_targets", "data_dir": str(made)}}
+    if options.gaze_dir is not None:
+        from real_gaze import experiments, write_table
+
+        films = experiments(options.gaze_dir)["physics_0"]
+        table = write_table(options.output / "films", films["rows"])
+        sets["films of balls"] = {
+            "dataset": "csv",
+            "data_dir": str(table),
+            "validation_share": films["validation_share"],
+            "windows_per_video": 5,
+        }
+    runs: dict[str, dict] = {}
+    for name, given in sets.items():
+        runs[name] = {form: [] for form in FORMS}
+        for seed in options.seeds:
+            for form in FORMS:
+                folder = options.output / f"{name.replace(' ', '_')}_{form}_{seed}"
+                runs[name][form].append(one_run(options, given, form, seed, folder))
+            report(runs, options)
+    return runs
+
+
+def one_run(options: Options, given: dict, form: str, seed: int, folder: Path) -> dict:
+    """The test metrics of one training run."""
+    done = folder / "results.json"
+    if not done.exists():
+        rmdn.main(
+            rmdn.Config(
+                output=str(folder),
+                cache=str(options.output / "cache"),
+                dense=form == "dense",
+                epochs=options.epochs,
+                seed=seed,
+                **SMALL,
+                **given,
+            )
+        )
+    test = json.loads(done.read_text())["test"]
+    return {name: test["rmdn"][name] for name in METRICS}
+
+
+def report(runs: dict, options: Options) -> None:
+    """dense_accuracy.json and dense_accuracy.md, of the runs so far."""
+    lines = [
+        "# Dense against clips",
+        "",
+        "The same small RMDN (C3D of an eighth of the width, 48x48), trained end to end in both",
+        f"forms by `benchmarks/dense_accuracy.py`, {options.epochs} epochs; test videos, mean over",
+        "the seeds (least to largest).",
+        "",
+        "| data | metric | clip | dense | dense - clip |",
+        "|---|---|---|---|---|",
+    ]
+    for data, forms in runs.items():
+        for metric in METRICS:
+            values = [[run[metric] for run in forms[form]] for form in FORMS]
+            means = [statistics.fmean(v) for v in values]
+            cells = [f"{m:.3f} ({min(v):.3f} to {max(v):.3f})" for m, v in zip(means, values)]
+            lines.append(
+                f"| {data} | {metric} | {' | '.join(cells)} | {means[1] - means[0]:+.3f} |"
+            )
+    about = {
+        "keras": keras.__version__,
+        "backend": keras.config.backend(),
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors",
+    }
+    lines += ["", ", ".join(f"{k} {v}" for k, v in about.items()) + "."]
+    options.results.mkdir(parents=True, exist_ok=True)
+    held = {"about": about, "settings": {**SMALL, "epochs": options.epochs}, "runs": runs}
+    (options.results / "dense_accuracy.json").write_text(json.dumps(held, indent=1) + "\n")
+    (options.results / "dense_accuracy.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines), flush=True)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))
