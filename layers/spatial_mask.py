@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import keras
 from keras import ops
 
@@ -17,6 +19,9 @@ class SpatialMask(keras.layers.Layer):
         tv: Weight of the `TotalVariation` of the mask, added to the model's loss.
         contrast: Weight of the `Contrast` of the mask, added to the model's loss.
         batch_norm: Whether to normalise.
+        initial_mask: What the mask is before training where its convolutions give zero, in
+            (0, 1). The contrast drives up what lies above 0.5: a mask that starts there may become
+            one everywhere and stay so; one that starts lower opens where it helps.
 
     Call arguments: the features, and optionally `mask`, (batch, time) with zeros at padded
     frames: their attention is zero and no regulariser counts them.
@@ -36,14 +41,26 @@ class SpatialMask(keras.layers.Layer):
     """
 
     def __init__(
-        self, filters=(1024, 512), kernel_size=3, tv=0.0, contrast=0.0, batch_norm=True, **kwargs
+        self,
+        filters=(1024, 512),
+        kernel_size=3,
+        tv=0.0,
+        contrast=0.0,
+        batch_norm=True,
+        initial_mask=0.5,
+        **kwargs,
     ):
         super().__init__(**kwargs)
+        if not 0.0 < initial_mask < 1.0:
+            raise ValueError(
+                f"`initial_mask` must be between 0 and 1. Received: initial_mask={initial_mask}"
+            )
         self.filters = tuple(filters)
         self.kernel_size = kernel_size
         self.tv = tv
         self.contrast = contrast
         self.batch_norm = batch_norm
+        self.initial_mask = initial_mask
         self.supports_masking = True
         self._stack = []
         for index, count in enumerate(self.filters):
@@ -64,7 +81,14 @@ class SpatialMask(keras.layers.Layer):
             self._stack.append(keras.layers.ReLU(name=f"relu_{index}", dtype=self.dtype_policy))
         self._stack.append(
             keras.layers.Conv2D(
-                1, kernel_size, padding="same", name="mask", dtype=self.dtype_policy
+                1,
+                kernel_size,
+                padding="same",
+                bias_initializer=keras.initializers.Constant(
+                    math.log(initial_mask / (1.0 - initial_mask))
+                ),
+                name="mask",
+                dtype=self.dtype_policy,
             )
         )
 
@@ -112,4 +136,5 @@ class SpatialMask(keras.layers.Layer):
             "tv": self.tv,
             "contrast": self.contrast,
             "batch_norm": self.batch_norm,
+            "initial_mask": self.initial_mask,
         }

@@ -40,6 +40,7 @@ class Config(ActionConfig):
         spatial_attention: whether a mask weights the places.
         temporal_attention: whether weights choose the frames; else step t reads frame t.
         mask_filters: channels of the mask's convolutions before the last.
+        initial_mask: what the mask is before training.
         filters: channels of the recurrence.
         score: additive, sum (as printed) or dot.
         score_units: width of the score's hidden layer.
@@ -57,6 +58,7 @@ class Config(ActionConfig):
     spatial_attention: bool = True
     temporal_attention: bool = True
     mask_filters: tuple[int, ...] = (1024, 512)
+    initial_mask: float = 0.5
     filters: int = 512
     score: Literal["additive", "sum", "dot"] = "additive"
     score_units: int = 512
@@ -71,6 +73,7 @@ HEAD = (
     "spatial_attention",
     "temporal_attention",
     "mask_filters",
+    "initial_mask",
     "filters",
     "score",
     "score_units",

@@ -71,6 +71,15 @@ def test_spatial_mask_ignores_padded_frames():
     assert not ops.convert_to_numpy(mask)[:, 2].any()
 
 
+def test_spatial_mask_starts_where_it_is_told():
+    layer = SpatialMask((3,), initial_mask=0.2)
+    _, mask = layer(np.zeros((2, 4, 4, 5), "float32"))  # zeros: only the biases count
+    np.testing.assert_allclose(ops.convert_to_numpy(mask), 0.2, rtol=1e-5)
+    assert SpatialMask.from_config(layer.get_config()).initial_mask == 0.2
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        SpatialMask((3,), initial_mask=1.0)
+
+
 def test_spatial_mask_parameters_and_errors():
     layer = SpatialMask((8, 4))
     layer.build((None, 7, 7, 16))

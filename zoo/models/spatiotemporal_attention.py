@@ -21,6 +21,7 @@ def spatiotemporal_attention(
     spatial_attention: bool = True,
     temporal_attention: bool = True,
     mask_filters: tuple[int, ...] = (1024, 512),
+    initial_mask: float = 0.5,
     filters: int = 512,
     kernel_size: int = 3,
     score: str = "additive",
@@ -49,6 +50,7 @@ def spatiotemporal_attention(
         spatial_attention: False leaves the mask out.
         temporal_attention: False lets step t read frame t.
         mask_filters: Channels of the mask's convolutions before the last.
+        initial_mask: What the mask is before training, see `zoo.layers.SpatialMask`.
         filters: Channels of the recurrence.
         kernel_size: Of the recurrence.
         score: See `zoo.layers.TemporalSoftAttention`; "sum" is as printed.
@@ -98,7 +100,9 @@ def spatiotemporal_attention(
     present = keras.Input((num_frames,), name="present") if padded else None
     outputs = {}
     if spatial_attention:
-        mask_layer = SpatialMask(mask_filters, tv=tv, contrast=contrast, name="spatial")
+        mask_layer = SpatialMask(
+            mask_filters, tv=tv, contrast=contrast, initial_mask=initial_mask, name="spatial"
+        )
         x, outputs["spatial_attention"] = mask_layer(x, mask=present)
     recurrence = AttentionConvLSTM(
         filters,
