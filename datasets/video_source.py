@@ -6,10 +6,13 @@ of decoding, so that frame i is the same picture however it is reached.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # faults become a VideoError, not a print
@@ -20,19 +23,65 @@ import numpy as np
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 SEEK_GAP = 300  # a seek costs as much as decoding about so many frames
 FOLDER_FPS = 25.0
+AHEAD = 4  # frames that are decoded while those before them are resized
+
+# The file that was opened last, with its first frame: most are read as soon as they are opened,
+# and opening takes as long as some ten frames. No other process may share its place in the file.
+_LAST_OPENED: dict[tuple[int, str], tuple[cv2.VideoCapture, np.ndarray]] = {}
 
 
 class VideoError(ValueError):
     """A video that cannot be read as what it claims to be; the message names it."""
 
 
+def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture in `size` (height, width), bilinear.
+
+    Even sides are halved by area first as long as they are twice too large; odd sides that are
+    still twice too large go by area at once, which takes many times longer.
+    """
+    height, width = (int(side) for side in size)
+    while True:
+        rows, columns = picture.shape[:2]
+        if rows < 2 * height or columns < 2 * width or rows % 2 or columns % 2:
+            break
+        half = (columns // 2, rows // 2)
+        picture = cv2.resize(picture, half, interpolation=cv2.INTER_AREA)
+    if (rows, columns) == (height, width):
+        return picture
+    shrinks = height <= rows and width <= columns
+    coarse = shrinks and (rows >= 2 * height or columns >= 2 * width)
+    way = cv2.INTER_AREA if coarse else cv2.INTER_LINEAR
+    return cv2.resize(picture, (width, height), interpolation=way)
+
+
 def to_rgb(bgr: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """The picture in RGB, resized to `size` (height, width): by area when it shrinks."""
-    if size is not None and tuple(size) != bgr.shape[:2]:
-        shrinks = size[0] <= bgr.shape[0] and size[1] <= bgr.shape[1]
-        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        bgr = cv2.resize(bgr, (int(size[1]), int(size[0])), interpolation=way)
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    """The picture in RGB, resized to `size` (height, width)."""
+    return cv2.cvtColor(bgr if size is None else resize(bgr, size), cv2.COLOR_BGR2RGB)
+
+
+def resized(
+    frames: Generator[np.ndarray, None, None], size: tuple[int, int]
+) -> Iterator[np.ndarray]:
+    """`to_rgb` of every frame, in order; others are decoded while it is resized.
+
+    What came before a fault is handed out before it.
+    """
+    waiting, last, fault = deque(), None, None
+    with contextlib.closing(frames), ThreadPoolExecutor(2, "resize") as pool:
+        try:
+            for frame in frames:
+                if frame is not last:
+                    last, picture = frame, pool.submit(to_rgb, frame, size)
+                waiting.append(picture)
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+        except VideoError as error:
+            fault = error
+        while waiting:
+            yield waiting.popleft().result()
+    if fault is not None:
+        raise fault
 
 
 class FileSource:
@@ -46,10 +95,11 @@ class FileSource:
             self.fps = FOLDER_FPS
         self.promised = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         ok, first = capture.read()
-        capture.release()
         if not ok or first is None:
             raise VideoError(f"A video must hold at least one frame. Received: {path}")
         self.height, self.width = first.shape[:2]
+        _LAST_OPENED.clear()
+        _LAST_OPENED[os.getpid(), path] = capture, first
 
     def _open(self) -> cv2.VideoCapture:
         if not os.path.isfile(self.path):
@@ -83,23 +133,36 @@ class FileSource:
         With the time stamps of a scan, large gaps are skipped by a seek, whose landing place is
         read off the stamp of the frame it found, and decoded on from there.
         """
-        capture, position, picture = self._open(), -1, None
+        frames = self._decoded(indices, stamps)
+        if size is not None and tuple(size) != (self.height, self.width):
+            yield from resized(frames, size)
+            return
+        for frame in frames:
+            yield to_rgb(frame, None)
+
+    def _decoded(
+        self, indices: Iterable[int], stamps: np.ndarray | None
+    ) -> Generator[np.ndarray, None, None]:
+        """The frames as OpenCV gives them, a repeated index as the same array."""
+        capture, frame = _LAST_OPENED.pop((os.getpid(), self.path), (None, None))
+        position = -1 if capture is None else 0
+        if capture is None:
+            capture = self._open()
         try:
             for index in indices:
-                if index != position or picture is None:
+                if index != position or frame is None:
                     if stamps is not None and index - position > SEEK_GAP:
                         capture, position = self._seek(capture, position, index, stamps)
                     while position < index:
                         if not capture.grab():
                             return
                         position += 1
-                    ok, bgr = capture.retrieve()
+                    ok, frame = capture.retrieve()
                     if not ok:
                         raise VideoError(
                             f"Every frame must decode. Received: {self.path}, frame {index}"
                         )
-                    picture = to_rgb(bgr, size)
-                yield picture
+                yield frame
         finally:
             capture.release()
 

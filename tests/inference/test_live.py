@@ -46,7 +46,7 @@ def _encoded(frames, format="matroska"):
 def test_equals_the_video_as_a_whole(model, tmp_path):
     frames = _frames(12)
     got = predict_live(model, iter(frames), output=tmp_path / "out", maps=True)
-    from zoo.inference.pipeline import resize
+    from zoo.datasets.video_source import resize
 
     small = np.stack([resize(frame, (32, 32)) for frame in frames])[None].astype("float32")
     expected = keras.ops.convert_to_numpy(model(small, training=False)["mixture"])[0]

@@ -12,10 +12,11 @@ import pytest
 
 import zoo
 from zoo.datasets.video import open_video
+from zoo.datasets.video_source import resize
 from zoo.datasets.video_writer import VideoWriter
 from zoo.inference.maps import read_maps
 from zoo.inference.output import OutputError
-from zoo.inference.pipeline import resize, run_model
+from zoo.inference.pipeline import run_model
 from zoo.inference.predict import predict
 
 SIZE = (46, 62)

@@ -16,11 +16,11 @@ import cv2
 import keras
 import numpy as np
 
+from zoo.datasets.video_source import resize
 from zoo.inference.candidates import mixture_candidates
 from zoo.inference.live_source import StreamError, arriving, open_live
 from zoo.inference.maps import MapWriter
 from zoo.inference.output import claim_folder, write_json
-from zoo.inference.pipeline import resize
 from zoo.inference.rendering import render_mixture
 from zoo.inference.stream import Stream
 from zoo.models.loading import load

@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import keras
 import numpy as np
 
 from zoo.datasets.video import Video
+from zoo.datasets.video_source import resize
 from zoo.inference.clip_maps import ClipMaps
 from zoo.inference.saliency_outputs import open_stream
 from zoo.inference.stream import Stream
@@ -138,16 +138,6 @@ class _Run:
         piece = Piece(self.given, count, outputs, frames)
         self.given += count
         return piece
-
-
-def resize(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A frame at another size, by the rule of `Video.frames(size=...)`."""
-    height, width = frame.shape[:2]
-    if (height, width) == tuple(size):
-        return frame
-    shrinks = size[0] <= height and size[1] <= width
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(frame, (size[1], size[0]), interpolation=way)
 
 
 def _decoded(video, model_size, frame_size):
