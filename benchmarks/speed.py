@@ -49,8 +49,12 @@ ROWS: dict[str, tuple] = {
     "lsts dense float32": ("lsts", {"dense": True}, None, 48),
     "lsts clip bfloat16": ("lsts clip", {}, "bfloat16", 2),
     "lsts dense bfloat16": ("lsts", {"dense": True}, "bfloat16", 48),
+    "joint dense float32": ("joint", {"dense": True}, None, 64),
+    "joint dense bfloat16": ("joint", {"dense": True}, "bfloat16", 64),
     "soft_attention float32": ("soft_attention", {}, None, 30),
+    "soft_attention bfloat16": ("soft_attention", {}, "bfloat16", 30),
     "spatiotemporal_attention float32": ("spatiotemporal_attention", {}, None, 50),
+    "spatiotemporal_attention bfloat16": ("spatiotemporal_attention", {}, "bfloat16", 50),
     "small rmdn dense, 300 frames, file": ("long", SMALL, None, 300),
     "small rmdn dense, 1000 frames, file": ("long", SMALL, None, 1000),
     "small rmdn dense, 10000 frames, file": ("long", SMALL, None, 10000),
@@ -107,6 +111,7 @@ def measure(name: str) -> dict:
         "live": measure_live,
         "lsts": measure_stream,
         "lsts clip": measure_lsts_clip,
+        "joint": measure_batch,
         "soft_attention": measure_batch,
         "spatiotemporal_attention": measure_batch,
         "lstm": measure_lstm,
@@ -231,7 +236,9 @@ def measure_batch(kind, arguments, precision, frames) -> dict:
     from zoo.inference.adapt import compile_for_inference
 
     builder = getattr(zoo, kind)
-    model = compile_for_inference(_as(builder(num_classes=10, num_frames=frames), precision))
+    model = compile_for_inference(
+        _as(builder(num_classes=10, num_frames=frames, **arguments), precision)
+    )
     shape = model.inputs[0].shape[1:]
     video = np.random.default_rng(0).integers(0, 255, (1, *shape)).astype("float32")
     return {
@@ -393,6 +400,7 @@ def draw(rows: dict, path: Path) -> None:
     rates = [1 / shown[name]["seconds_a_frame"] for name in names]
     axes.barh(names, rates, color=["#888888" if "torch" in n else "#3366aa" for n in names])
     axes.set_xscale("log")
+    axes.set_xlim(0.5 * min(rates), 2 * max(rates))
     axes.axvline(25, color="black", linewidth=0.8, linestyle=":")
     axes.set_xlabel("frames a second (dotted: 25)")
     for place, rate in enumerate(rates):

@@ -159,3 +159,50 @@ def test_a_real_file_that_ends_early(tmp_path):
     (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
     with pytest.raises(VideoError, match="121 frames of 240"):
         _ = open_video(tmp_path / "cut.avi").num_frames
+
+
+def test_resizing():
+    picture = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
+    blocks = picture.reshape(10, 4, 16, 4, 3).mean((1, 3))
+    np.testing.assert_allclose(video_source.resize(picture, (10, 16)), blocks, atol=1.1)
+    assert video_source.resize(picture, (40, 64)) is picture
+    # Odd sides that are twice too large: every pixel counts, none is stepped over.
+    striped = np.zeros((45, 45, 3), np.uint8)
+    striped[::3] = 240
+    np.testing.assert_allclose(video_source.resize(striped, (5, 5)), 80, atol=1)
+    # To any other size, no coordinate is shifted: a ramp stays the same ramp.
+    ramp = np.tile(np.arange(0, 240, dtype=np.uint8)[None, :, None], (8, 1, 3))
+    for width in (90, 100, 160, 480):
+        found = video_source.resize(ramp, (8, width))[0, :, 0].astype(float)
+        wanted = (np.arange(width) + 0.5) * 240 / width - 0.5
+        np.testing.assert_allclose(found[4:-4], wanted[4:-4], atol=1)
+
+
+def test_resized_frames_are_the_same_frames(tmp_path):
+    path = numbered_video(tmp_path / "a.mp4", 40)
+    video = open_video(path)
+    for size in ((16, 32), (32, 64), (24, 40)):
+        expected = [video_source.resize(frame, size) for frame in video.frames()]
+        for _ in range(2):  # the file that was opened last is taken over once only
+            np.testing.assert_array_equal(list(video.frames(size)), expected)
+        wanted = [31, 2, 2, 39, 0]
+        np.testing.assert_array_equal(video.read(wanted, size), [expected[i] for i in wanted])
+    other = open_video(path, fps=50)  # every frame twice
+    assert [number_of(frame) for frame in other.frames((16, 32))][:6] == [0, 0, 1, 1, 2, 2]
+    for number, frame in enumerate(video.frames((16, 32))):  # left before its end
+        if number == 3:
+            assert number_of(frame) == 3
+            break
+
+
+def test_what_came_before_a_fault_is_handed_out():
+    def decoded():
+        for number in range(9):
+            yield np.full((8, 8, 3), number, np.uint8)
+        raise VideoError("frame 9")
+
+    seen = []
+    with pytest.raises(VideoError, match="frame 9"):
+        for frame in video_source.resized(decoded(), (4, 4)):
+            seen.append(int(frame[0, 0, 0]))
+    assert seen == list(range(9))
