@@ -15,6 +15,8 @@ MIDDLE = 8
 # rows of a component that is not narrow change by a factor e^22 there: no number is denormal, which
 # would be slow, and nothing above e^-38 is lost.
 LOWEST = -60.0
+# So many values are multiplied at a time: they stay in the processor's cache.
+AT_ONCE = 160_000
 # A component narrower than so many rows changes too fast from row to row to be multiplied on.
 NARROW = 4.0
 # Added to every pixel, so that the logarithm of a map is a number.
@@ -127,37 +129,44 @@ def _render_rows(terms, out, start, stop):
 
 
 def _multiply_rows(terms, which, out, start, stop):
+    several = ROWS * max(1, AT_ONCE // terms.columns[which].size)
+    for first in range(start, stop, several):
+        _multiply_blocks(terms, which, out, first, min(first + several, stop))
+
+
+def _multiply_blocks(terms, which, out, start, stop):
+    """Rows `start` to `stop` in blocks of `ROWS`, the same row of all blocks at a time."""
     columns = terms.columns[which].astype(np.float32)
     step, shift = terms.step[which], terms.shift[which]
-    slope = (2.0 * shift).astype(np.float32)
     k = np.arange(ROWS) - MIDDLE
     factors = np.exp(-0.5 * terms.curve[which] * k * (k - 1))
     factors = np.ascontiguousarray(factors.T[:, None, :], np.float32)  # (ROWS, 1, C)
-    powers = np.empty((ROWS, *columns.shape), np.float32)
-    ratio = np.empty_like(columns)
-    for row in range(start, stop, ROWS):
-        middle = row + MIDDLE  # may lie below the last row
-        v = terms.v[which] + step * middle
-        base = powers[MIDDLE]
-        np.subtract(columns, (terms.centre[which] + shift * middle).astype(np.float32), out=base)
-        # log g(row + 1) - log g(row) = 2 shift (x - centre) - shift^2 - step (v + step / 2)
-        fall = shift**2 + step * (v + 0.5 * step)
-        np.multiply(base, slope, out=ratio)
-        np.subtract(ratio, fall.astype(np.float32), out=ratio)
-        np.clip(ratio, -3.0, 3.0, out=ratio)  # beyond, the row is nothing
-        np.exp(ratio, out=ratio)
-        np.multiply(base, base, out=base)
-        np.subtract((terms.peak[which] - 0.5 * v * v).astype(np.float32), base, out=base)
-        np.maximum(base, np.float32(LOWEST), out=base)
-        np.exp(base, out=base)
-        np.subtract(base, _NOTHING, out=base)  # what was raised to `LOWEST` is nothing
-        end = min(ROWS, stop - row)
-        for k in range(MIDDLE + 1, end):
-            np.multiply(powers[k - 1], ratio, out=powers[k])
-        np.reciprocal(ratio, out=ratio)
-        for k in range(MIDDLE, 0, -1):
-            np.multiply(powers[k], ratio, out=powers[k - 1])
-        np.matmul(factors[:end], powers[:end], out=out[row : row + end, None, :])
+    middle = np.arange(start, stop, ROWS)[:, None, None] + MIDDLE  # may lie below the last row
+    v = terms.v[which] + step * middle  # (blocks, C, 1)
+    base = columns - (terms.centre[which] + shift * middle).astype(np.float32)
+    # log g(row + 1) - log g(row) = 2 shift (x - centre) - shift^2 - step (v + step / 2)
+    ratio = np.multiply(base, (2.0 * shift).astype(np.float32))
+    ratio -= (shift**2 + step * (v + 0.5 * step)).astype(np.float32)
+    np.clip(ratio, -3.0, 3.0, out=ratio)  # beyond, the row is nothing
+    np.exp(ratio, out=ratio)
+    np.multiply(base, base, out=base)
+    np.subtract((terms.peak[which] - 0.5 * v * v).astype(np.float32), base, out=base)
+    np.maximum(base, np.float32(LOWEST), out=base)
+    np.exp(base, out=base)
+    np.subtract(base, _NOTHING, out=base)  # what was raised to `LOWEST` is nothing
+    row = base.copy()
+    for k in range(MIDDLE, ROWS):
+        if k > MIDDLE:
+            np.multiply(row, ratio, out=row)
+        _sum_components(factors[k], row, out[start + k : stop : ROWS])
+    np.reciprocal(ratio, out=ratio)
+    for k in range(MIDDLE - 1, -1, -1):
+        np.multiply(base, ratio, out=base)
+        _sum_components(factors[k], base, out[start + k : stop : ROWS])
+
+
+def _sum_components(factors, row, out):
+    np.matmul(factors, row[: len(out)], out=out[:, None, :])
 
 
 def _add_narrow(terms, component, out, start, stop):
