@@ -68,7 +68,7 @@ class Options:
     gaze_dir: Path | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
     videos: int = 120
-    epochs: int = 10
+    epochs: int = 6
     results: Path = RESULTS
 
 
