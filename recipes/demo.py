@@ -7,10 +7,9 @@ model never saw; `OUTPUT/run/model.keras` is the model. The made videos are `mov
 density that their gaze was drawn from is known, so the page says how much of what can be known
 about the gaze the model explains, between the trained central bias (0) and the truth (1).
 
-Hardware: two CPU cores. Measured: 6.5 minutes of processor time in all (user and system, both
-cores together), on a machine that other work kept busy. On 30 held-out videos, model / trained
-central bias / true density: NSS 3.73 / 0.57 / 4.38, CC 0.72 / 0.12 / 0.79, AUC-Judd 0.920 / 0.691 /
-0.949, log-likelihood 1.754 / 0.214 / 2.137 nats; explained share 0.801.
+Hardware: two CPU cores. Measured: 3.8 minutes. On 30 held-out videos, model / trained central bias
+/ true density: NSS 3.68 / 0.57 / 4.38, CC 0.71 / 0.12 / 0.79, AUC-Judd 0.919 / 0.691 / 0.949,
+log-likelihood 1.719 / 0.214 / 2.137 nats; explained share 0.783.
 
 A demo that is killed goes on where it was when it is started again.
 """

@@ -54,11 +54,15 @@ def claim_folder(
     return folder
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file that appears under its name only when complete."""
+def write_text(path: Path, text: str | Iterable[str]) -> None:
+    """Write a text, or its lines as they come: the file has its name only when complete."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        with open(part, "w", encoding="utf-8") as file:
+            if isinstance(text, str):
+                file.write(text)
+            else:
+                file.writelines(f"{line}\n" for line in text)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -310,13 +310,13 @@ class _Worker:
 
 
 def _write_arrays(prediction: Prediction, folder) -> None:
-    lines = ["frame,rank,x,y,share"]
-    for frame, places in zip(prediction.frames, prediction.candidates):
-        lines += [
-            f"{frame},{rank},{x:.5f},{y:.5f},{share:.5f}"
-            for rank, (x, y, share) in enumerate(places)
-        ]
-    write_text(folder / FILES["candidates"], "\n".join(lines) + "\n")
+    def lines():
+        yield "frame,rank,x,y,share"
+        for frame, places in zip(prediction.frames, prediction.candidates):
+            for rank, (x, y, share) in enumerate(places):
+                yield f"{frame},{rank},{x:.5f},{y:.5f},{share:.5f}"
+
+    write_text(folder / FILES["candidates"], lines())
     path = folder / FILES["arrays"]
     part = folder / f".{FILES['arrays']}.{os.getpid()}.part"
     try:
