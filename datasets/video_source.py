@@ -26,8 +26,9 @@ FOLDER_FPS = 25.0
 AHEAD = 4  # frames that are decoded while those before them are resized
 
 # The file that was opened last, with its first frame: most are read as soon as they are opened,
-# and opening takes as long as some ten frames. No other process may share its place in the file.
-_LAST_OPENED: dict[tuple[int, str], tuple[cv2.VideoCapture, np.ndarray]] = {}
+# and opening takes as long as some ten frames. By process: one forked from this may neither share
+# its place in the file nor close it, as it would wait for decoding threads that it does not have.
+_LAST_OPENED: dict[int, tuple[str, cv2.VideoCapture, np.ndarray]] = {}
 
 
 class VideoError(ValueError):
@@ -98,8 +99,7 @@ class FileSource:
         if not ok or first is None:
             raise VideoError(f"A video must hold at least one frame. Received: {path}")
         self.height, self.width = first.shape[:2]
-        _LAST_OPENED.clear()
-        _LAST_OPENED[os.getpid(), path] = capture, first
+        _LAST_OPENED[os.getpid()] = path, capture, first
 
     def _open(self) -> cv2.VideoCapture:
         if not os.path.isfile(self.path):
@@ -144,10 +144,10 @@ class FileSource:
         self, indices: Iterable[int], stamps: np.ndarray | None
     ) -> Generator[np.ndarray, None, None]:
         """The frames as OpenCV gives them, a repeated index as the same array."""
-        capture, frame = _LAST_OPENED.pop((os.getpid(), self.path), (None, None))
-        position = -1 if capture is None else 0
-        if capture is None:
-            capture = self._open()
+        path, capture, frame = _LAST_OPENED.pop(os.getpid(), (None, None, None))
+        position = 0
+        if path != self.path:
+            capture, frame, position = self._open(), None, -1
         try:
             for index in indices:
                 if index != position or frame is None:

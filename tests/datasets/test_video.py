@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -206,3 +209,23 @@ def test_what_came_before_a_fault_is_handed_out():
         for frame in video_source.resized(decoded(), (4, 4)):
             seen.append(int(frame[0, 0, 0]))
     assert seen == list(range(9))
+
+
+FORKED = """
+import os, signal, sys
+from zoo.datasets.video import open_video
+opened = open_video(sys.argv[1])  # and not read: OpenCV's decoding threads wait
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    os._exit(len(list(open_video(sys.argv[1]).frames())))
+found = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(found, len(list(opened.frames())))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_reads_for_itself(tmp_path):
+    command = [sys.executable, "-c", FORKED, numbered_video(tmp_path / "a.mp4", 40)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.stdout.split() == ["40", "40"], done.stderr
