@@ -14,7 +14,7 @@ from keras import ops
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-def _float(x):
+def to_float(x):
     """`x` as a tensor of at least float32."""
     x = ops.convert_to_tensor(x)
     return x if str(x.dtype).endswith("float64") else ops.cast(x, "float32")
@@ -63,9 +63,9 @@ def mixture_log_prob(mixture, points):
     Reference: Bazzani, Larochelle and Torresani, Recurrent Mixture Density Network for
     Spatiotemporal Visual Attention, ICLR 2017, section 3.
     """
-    mixture, points = _float(mixture), _float(points)
-    _check(mixture, "mixture", 6)
-    _check(points, "points", 2)
+    mixture, points = to_float(mixture), to_float(points)
+    check_tensor(mixture, "mixture", 6)
+    check_tensor(points, "points", 2)
     log_prob = _component_log_prob(
         ops.expand_dims(mixture, -3),  # (..., 1, C, 6)
         ops.expand_dims(points[..., 0], -1),  # (..., A, 1)
@@ -92,8 +92,8 @@ def mixture_map(mixture, height: int, width: int):
         raise ValueError(
             f"`height` and `width` must be at least 1. Received: height={height}, width={width}"
         )
-    mixture = _float(mixture)
-    _check(mixture, "mixture", 6)
+    mixture = to_float(mixture)
+    check_tensor(mixture, "mixture", 6)
     mixture = ops.expand_dims(ops.expand_dims(mixture, -3), -3)  # (..., 1, 1, C, 6)
     x = (ops.arange(width, dtype="float32") + 0.5) / width
     y = (ops.arange(height, dtype="float32") + 0.5) / height
@@ -107,7 +107,8 @@ def mixture_map(mixture, height: int, width: int):
     return density / ops.sum(density, axis=(-2, -1), keepdims=True)
 
 
-def _check(tensor, name: str, last: int):
+def check_tensor(tensor, name: str, last: int):
+    """At least two axes, the last of size `last`."""
     if len(tensor.shape) < 2 or tensor.shape[-1] != last:
         raise ValueError(
             f"`{name}` must have at least two axes, the last of size {last}. "

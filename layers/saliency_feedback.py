@@ -9,7 +9,6 @@ from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.saliency_weighting import saliency_weights
 
 CELLS = {"lstm": keras.layers.LSTMCell, "rnn": keras.layers.SimpleRNNCell}
-OVERSAMPLING = 4
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -198,6 +197,6 @@ class _Step(keras.layers.Layer):
             after += list(new) if isinstance(new, (list, tuple)) else [new]
             at += size
         mixture = self.density(x if self.mask is None else x * self.mask)
-        saliency = saliency_weights(mixture, height, width, OVERSAMPLING, "max")
+        saliency = saliency_weights(mixture, height, width)
         flat = ops.reshape(mixture, (-1, self.output_size))
         return flat, [*after, ops.reshape(saliency, (-1, self.places))]

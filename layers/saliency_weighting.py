@@ -3,7 +3,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from zoo.layers.mixture import mixture_map
+from zoo.layers.mixture_mass import mixture_mass
 
 NORMALIZATIONS = ("max", "mean")
 
@@ -16,8 +16,6 @@ class SaliencyWeighting(keras.layers.Layer):
         normalization: "max": the weight of the most salient place is 1, as for pixels; "mean":
             the weights of a frame have the mean 1, so that the mean of the weighted map over the
             places is the expected feature under the saliency.
-        oversampling: the map is drawn so many times finer on each side and averaged. Feature
-            maps of a few places need it: components are narrower than a place.
         gradient: False lets no gradient reach the mixture.
 
     Call arguments: `inputs` and `mixture`. With fewer mixtures than frames, as for clips, the
@@ -37,7 +35,6 @@ class SaliencyWeighting(keras.layers.Layer):
         self,
         normalization: str = "max",
         *,
-        oversampling: int = 1,
         gradient: bool = True,
         **kwargs,
     ):
@@ -48,12 +45,7 @@ class SaliencyWeighting(keras.layers.Layer):
                 f"`normalization` must be one of {NORMALIZATIONS}. "
                 f"Received: normalization={normalization!r}"
             )
-        if oversampling < 1:
-            raise ValueError(
-                f"`oversampling` must be at least 1. Received: oversampling={oversampling}"
-            )
         self.normalization = normalization
-        self.oversampling = oversampling
         self.gradient = gradient
 
     def build(self, inputs_shape, mixture_shape):
@@ -73,9 +65,7 @@ class SaliencyWeighting(keras.layers.Layer):
     def call(self, inputs, mixture):
         if not self.gradient:
             mixture = ops.stop_gradient(mixture)
-        weights = saliency_weights(
-            mixture, *inputs.shape[2:4], self.oversampling, self.normalization
-        )
+        weights = saliency_weights(mixture, *inputs.shape[2:4], self.normalization)
         missing = ops.shape(inputs)[1] - ops.shape(weights)[1]
         if not (isinstance(missing, int) and missing == 0):
             steps = ops.maximum(ops.arange(ops.shape(inputs)[1]) - missing, 0)
@@ -90,18 +80,13 @@ class SaliencyWeighting(keras.layers.Layer):
         return {
             **super().get_config(),
             "normalization": self.normalization,
-            "oversampling": self.oversampling,
             "gradient": self.gradient,
         }
 
 
-def saliency_weights(mixture, height, width, oversampling=1, normalization="max"):
+def saliency_weights(mixture, height, width, normalization="max"):
     """Weights (..., height, width) in float32 of mixtures (..., C, 6); see `SaliencyWeighting`."""
-    maps = mixture_map(mixture, height * oversampling, width * oversampling)
-    if oversampling > 1:
-        shape = ops.shape(maps)[:-2]
-        maps = ops.reshape(maps, (*shape, height, oversampling, width, oversampling))
-        maps = ops.sum(maps, axis=(-3, -1))
+    mass = mixture_mass(mixture, height, width)
     if normalization == "max":
-        return maps / ops.max(maps, axis=(-2, -1), keepdims=True)
-    return maps * (height * width)
+        return mass / ops.max(mass, axis=(-2, -1), keepdims=True)
+    return mass * (height * width)

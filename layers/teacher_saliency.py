@@ -58,7 +58,7 @@ class TeacherSaliency(keras.layers.Layer):
             axis=-1,
         )
         seen = ops.cast(ops.any(valid, axis=-1), "float32")[..., None, None]
-        return seen * saliency_weights(mixture, height, width, 4, "max")
+        return seen * saliency_weights(mixture, height, width)
 
     def compute_output_shape(self, features_shape, fixations_shape=None):
         return (*features_shape[:-1], features_shape[-1] + 1)

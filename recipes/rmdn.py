@@ -81,6 +81,8 @@ class Config:
         window: frames in a training window.
         fixations: at most so many a frame; the paper has 80 and 150.
         flips: mirror half of the windows; needs `trainable_backbone`.
+        vertical_flips: turn half of the windows upside down, for films that have no up and down;
+            needs `trainable_backbone`.
         zoom: cut windows to random parts of the frame with sides of at least this share; 1 does
             not; needs `trainable_backbone`.
         jitter: change contrast and brightness of windows by at most this share; needs
@@ -135,6 +137,7 @@ class Config:
     window: int = 65
     fixations: int = 150
     flips: bool = False
+    vertical_flips: bool = False
     zoom: float = 1.0
     jitter: float = 0.0
     batch_size: int = 8
@@ -248,11 +251,12 @@ def main(config: Config) -> dict:
 
 def check(config: Config) -> None:
     """Options that do not go together are an error."""
-    changed = config.flips or config.zoom != 1 or config.jitter
+    changed = config.flips or config.vertical_flips or config.zoom != 1 or config.jitter
     if changed and not config.trainable_backbone:
         raise ValueError(
-            "`flips`, `zoom` and `jitter` need `trainable_backbone`: cached features cannot be "
-            f"changed. Received: flips={config.flips}, zoom={config.zoom}, "
+            "`flips`, `vertical_flips`, `zoom` and `jitter` need `trainable_backbone`: cached "
+            f"features cannot be changed. Received: flips={config.flips}, "
+            f"vertical_flips={config.vertical_flips}, zoom={config.zoom}, "
             f"jitter={config.jitter}, trainable_backbone=False"
         )
     if config.window <= config.lag:
@@ -327,6 +331,7 @@ def window_options(config: Config) -> dict:
         "per_video": config.windows_per_video,
         "max_points": config.fixations,
         "flips": config.flips,
+        "vertical_flips": config.vertical_flips,
         "zoom": config.zoom,
         "jitter": config.jitter,
         "seed": config.seed,

@@ -91,9 +91,7 @@ class Descriptors:
         mixture = self._mixture(source, kind)
         if mode == "feature":
             return self._pooled(frames, mixture)
-        weights = keras.ops.convert_to_numpy(
-            saliency_weights(mixture, *frames.shape[1:3], 1, "max")
-        )
+        weights = keras.ops.convert_to_numpy(saliency_weights(mixture, *frames.shape[1:3]))
         return self._pooled(frames * weights[..., None])
 
     def _mixture(self, source, kind) -> np.ndarray:
@@ -139,7 +137,7 @@ class Descriptors:
     @staticmethod
     def _weighted(maps, mixture):
         height, width = maps.shape[-3:-1]
-        weights = keras.ops.convert_to_numpy(saliency_weights(mixture, height, width, 4, "max"))
+        weights = keras.ops.convert_to_numpy(saliency_weights(mixture, height, width))
         shape = (len(maps), *(1,) * (maps.ndim - 4), height, width, 1)
         return maps * weights.reshape(shape)
 

@@ -48,6 +48,7 @@ class Windows:
         per_video: windows drawn from a video in an epoch.
         max_points: fixations a frame; where there are more, a new sample is drawn every time.
         flips: mirror half of the windows, left to right. For frames only.
+        vertical_flips: turn half of the windows upside down. For frames only.
         zoom: cut every window to a random part of the frame, whose sides are at least this share
             of the frame's, and enlarge it; 1 leaves the frame. For frames only.
         jitter: change contrast and brightness of every window by at most this share. For frames
@@ -66,6 +67,7 @@ class Windows:
         per_video: int = 1,
         max_points: int | None = None,
         flips: bool = False,
+        vertical_flips: bool = False,
         zoom: float = 1.0,
         jitter: float = 0.0,
         seed: int = 0,
@@ -80,9 +82,10 @@ class Windows:
                 "`batch_size` and `per_video` must be at least 1. "
                 f"Received: batch_size={batch_size}, per_video={per_video}"
             )
-        if (flips or zoom != 1 or jitter) and key != "rgb":
+        if (flips or vertical_flips or zoom != 1 or jitter) and key != "rgb":
             raise ValueError(
-                "`flips`, `zoom` and `jitter` need frames as input. Received: cached features"
+                "`flips`, `vertical_flips`, `zoom` and `jitter` need frames as input. "
+                "Received: cached features"
             )
         if not (0 < zoom <= 1 and 0 <= jitter < 1):
             raise ValueError(
@@ -97,6 +100,7 @@ class Windows:
         most = max(source.points.shape[1] for source in self.sources)
         self.num_points = max(1, most if max_points is None else min(most, max_points))
         self.flips = flips
+        self.vertical_flips = vertical_flips
         self.zoom = zoom
         self.jitter = jitter
         self.seed = seed
@@ -153,6 +157,9 @@ class Windows:
         if flip:
             inputs = inputs[:, :, ::-1]
             points = points * np.float32([-1, 1]) + np.float32([1, 0])
+        if training and self.vertical_flips and rng.random() < 0.5:
+            inputs = inputs[:, ::-1]
+            points = points * np.float32([1, -1]) + np.float32([0, 1])
         if training and self.zoom < 1:
             inputs, points = _zoomed(inputs, points, rng, self.zoom)
         if training and self.jitter:

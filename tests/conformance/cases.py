@@ -69,7 +69,7 @@ LAYERS = {
     ),
     "SaliencyMap": (lambda **k: layers.SaliencyMap(12, 20, **k), [(2, 6, 10, 1)]),
     "SaliencyWeighting": (
-        lambda **k: layers.SaliencyWeighting("mean", oversampling=2, **k),
+        lambda **k: layers.SaliencyWeighting("mean", **k),
         [VIDEO, (2, 4, 3, 6)],
     ),
     "SlidingClips": (lambda **k: layers.SlidingClips(4, stride=2, **k), [(2, 9, 3)]),

@@ -247,7 +247,7 @@ def test_frozen_saliency_of_another_model_and_videos_without_gaze(data, tmp_path
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"flips": True}, "`flips`, `zoom` and `jitter` need"),
+        ({"flips": True}, "`flips`, `vertical_flips`, `zoom` and `jitter` need"),
         ({"attend": "clip"}, "needs `trainable_backbone`"),
         ({"teacher": 0.5}, "`teacher` needs `feedback`"),
         ({"teacher": 1.5, "feedback": True}, "`teacher` must be from 0 to 1"),

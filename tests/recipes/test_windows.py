@@ -63,6 +63,23 @@ def test_a_flip_mirrors_frames_and_fixations():
     np.testing.assert_array_equal(gaze["mixture"][which][..., 1], y["mixture"][which][..., 1])
 
 
+def test_a_vertical_flip_turns_frames_and_fixations_upside_down():
+    options = {"length": 30, "batch_size": 8, "per_video": 8, "seed": 2}
+    plain, turning = (
+        Windows(SOURCES[:1], **options),
+        Windows(SOURCES[:1], vertical_flips=True, **options),
+    )
+    (x, y), (turned, gaze) = plain.batch(0, 0), turning.batch(0, 0)
+    which = [n for n in range(8) if not np.array_equal(x[n], turned[n])]
+    assert 0 < len(which) < 8
+    for n in range(8):
+        down = n in which
+        np.testing.assert_array_equal(turned[n], x[n][:, ::-1] if down else x[n])
+        rows = y["mixture"][n][..., 1]
+        np.testing.assert_allclose(gaze["mixture"][n][..., 1], 1 - rows if down else rows)
+        np.testing.assert_array_equal(gaze["mixture"][n][..., 0], y["mixture"][n][..., 0])
+
+
 def test_more_fixations_than_wanted_are_drawn_from_real_ones():
     many = source("many", 12, points=9, seed=5)
     windows = Windows([many], length=12, max_points=3, batch_size=2, per_video=2)

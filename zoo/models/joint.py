@@ -19,7 +19,6 @@ from zoo.models.trunk import video_trunk
 
 ATTEND = ("clip", "feature", None)
 POOLING = ("max", "mean", "attention")
-OVERSAMPLING = 4  # of the saliency over feature maps, whose places are wider than components
 
 
 def joint(
@@ -161,9 +160,7 @@ def joint(
         saliency = CentralBiasDiffusion(central_bias, name="central_bias")(mixture)
     branches = [_summary(maps, "context")]
     if attend == "feature":
-        weighting = SaliencyWeighting(
-            "mean", oversampling=OVERSAMPLING, gradient=attention_gradient, name="weighting"
-        )
+        weighting = SaliencyWeighting("mean", gradient=attention_gradient, name="weighting")
         branches.append(_summary(weighting(maps, saliency), "attended"))
     elif attend == "clip":
         weighting = SaliencyWeighting("max", gradient=attention_gradient, name="weighting")
