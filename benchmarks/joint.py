@@ -134,10 +134,10 @@ class Run:
 
 
 RUNS = (
-    Run("joint", weights=(1.0, 0.3)),
+    Run("joint", weights=(1.0, 0.1)),
     Run("action alone", "action"),
     Run("saliency alone", "saliency"),
-    Run("joint, halves", half=True, weights=(1.0, 0.3)),
+    Run("joint, halves", half=True, weights=(1.0, 0.1)),
     Run("action alone, its half", "action", half=True),
     Run("saliency alone, its half", "saliency", half=True),
     Run("without feedback", data="occluded", options=(("attend", None),), weights=(1.0, 0.0)),

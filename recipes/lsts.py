@@ -8,7 +8,8 @@ The defaults are the paper's: I3D frozen, its pooled features of every clip of 7
 once and kept on disk, the head trained by RMSprop at 1e-4 that is halved every 50 iterations, L2
 decay 5e-5, batches of 128, squared error against maps stretched to [0, 1], 10, 2 or 1 epochs for
 RGB, flow or both. `--small` sets what trains within minutes on two CPU cores without pretrained
-weights: clips of 16 frames at 128x128, an eighth of I3D's width with calibrated statistics, Adam.
+weights: clips of 16 frames at 128x128, an eighth of I3D's width with calibrated statistics, Adam,
+dropout.
 
 A run that is killed goes on where it was when the same command is given again.
 
@@ -61,6 +62,7 @@ SMALL = {
     "optimizer": "adam",
     "rate": 5e-4,
     "weight_decay": 0.0,
+    "dropout": 0.3,
     "halve_every": 160,
     "loss": "sum",
     "batch_size": 32,
@@ -106,6 +108,7 @@ class Config:
         rate: learning rate.
         halve_every: halve it after every so many iterations; None never.
         weight_decay: L2 decay of the head's kernels.
+        dropout: share of the features' channels that the head does without in training.
         batch_size: clips in a batch.
         epochs: None for the paper's 10, 2 or 1.
         patience: stop after so many epochs without a better validation loss.
@@ -147,6 +150,7 @@ class Config:
     rate: float = 1e-4
     halve_every: int | None = 50
     weight_decay: float = 5e-5
+    dropout: float = 0.0
     batch_size: int = 128
     epochs: int | None = None
     patience: int | None = None
@@ -257,6 +261,7 @@ def build_head(config: Config, caches: list[ClipFeatures]) -> keras.Model:
         feature_shape=(*shape[:-1], shape[-1] * len(caches)),
         width=config.head_width,
         weight_decay=config.weight_decay,
+        dropout=config.dropout,
     )
 
 

@@ -140,6 +140,18 @@ def test_weight_decay_is_half_the_square():
     np.testing.assert_allclose(sum(float(v) for v in model.losses), expected, rtol=1e-5)
 
 
+def test_dropout_leaves_out_whole_channels_and_only_in_training():
+    keras.utils.set_random_seed(0)
+    model = lsts(backbone=None, feature_shape=(2, 2, 2, 64), width=1 / 64, dropout=0.5)
+    features = np.ones((3, 2, 2, 2, 64), "float32")
+    dropped = model.get_layer("head").get_layer("dropout")(features, training=True)
+    dropped = keras.ops.convert_to_numpy(dropped).reshape(3, 8, 64)
+    assert set(np.unique(dropped)) == {0.0, 2.0}
+    np.testing.assert_array_equal(dropped, dropped[:, :1].repeat(8, axis=1))
+    first, again = (keras.ops.convert_to_numpy(model(features)["saliency"]) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
 def test_target_frame_is_kept_in_a_saved_model(tmp_path):
     model = lsts(target="centre", **SMALL)
     model.save(tmp_path / "lsts.keras")

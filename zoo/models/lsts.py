@@ -117,6 +117,7 @@ def lsts(
     scaling: str = "fixed",
     reverse_channels: bool = False,
     weight_decay: float = 0.0,
+    dropout: float = 0.0,
     dense: bool = False,
     causal: bool = False,
     trainable_backbone: bool = False,
@@ -149,6 +150,8 @@ def lsts(
         scaling: `"fixed"`, or `"min_max"` for each clip's own range, as the authors fed it.
         reverse_channels: Whether I3D is fed BGR, as the authors did.
         weight_decay: L2 decay of the head's kernels, as PyTorch counts it (gradient + decay * w).
+        dropout: Share of the features' channels that the head does without in training; the
+            paper has none.
         dense: Give a map for every frame of a video of any length in one pass, with the same
             weights: see `zoo.backbones.i3d`. Features and pooling then take steps of 8 frames
             back from each frame, as a clip of `num_frames` that ends there would.
@@ -208,7 +211,7 @@ def lsts(
         )
         x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
         facts = {"target": target, "flow": flow}
-        settings = (variant, output_size, facts, width, weight_decay)
+        settings = (variant, output_size, facts, width, weight_decay, dropout)
         saliency = _dense_head(x, inputs[names[0]], num_frames, *settings)
         inputs = inputs if len(names) > 1 else inputs[names[0]]
         model = keras.Model(inputs, {"saliency": saliency}, name=name)
@@ -230,9 +233,8 @@ def lsts(
             features.append(extractor(inputs[stream], **call))
         x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
         inputs = inputs if len(names) > 1 else inputs[names[0]]
-    head = _head(
-        x.shape[1:], variant, output_size, {"target": target, "flow": flow}, width, weight_decay
-    )
+    facts = {"target": target, "flow": flow}
+    head = _head(x.shape[1:], variant, output_size, facts, width, weight_decay, dropout)
     model = keras.Model(inputs, {"saliency": head(x)}, name=name)
     return _with_weights(model, weights)
 
@@ -315,11 +317,12 @@ def _default_feature_shape(names, options) -> tuple[int, ...]:
 class _Head:
     """Makes the head's layers, which share the variant, the width and the decay."""
 
-    def __init__(self, variant, output_size, facts, width, weight_decay):
+    def __init__(self, variant, output_size, facts, width, weight_decay, dropout):
         self.released = variant == "released"
         self.output_size = output_size
         self.facts = facts  # of the map, see `SaliencyMap`
         self.width = width
+        self.dropout = dropout
         self.regularizer = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
 
     def channels(self, published):
@@ -329,15 +332,16 @@ class _Head:
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{stage}_norm")
 
     def first(self, steps) -> list:
-        """The convolution over all steps, and what follows it."""
-        found = [
+        """The convolution over all steps, and what stands around it."""
+        found = [layers.SpatialDropout3D(self.dropout, name="dropout")] if self.dropout else []
+        found.append(
             layers.Conv3D(
                 self.channels(512),
                 (steps, 1, 1),
                 kernel_regularizer=self.regularizer,
                 name="convolution",
             )
-        ]
+        )
         if self.released:
             found.append(self.normalise("convolution"))
         return [*found, layers.ReLU(name="convolution_relu")]
