@@ -6,8 +6,7 @@ It makes the videos (600 of 32 frames), runs `zoo.recipes.lsts --small` for RGB,
 the same options and three seeds (of the backbone's random weights, the videos held out for
 validation, the head and the order), and writes `benchmarks/results/lsts.json` and `lsts.md`. The
 epoch of each run is chosen by its loss on validation videos; the table is that of the test videos.
-A finished run found in the output folder is not repeated; its own options are shown. About 90
-minutes on one CPU core.
+A finished run found in the output folder is not repeated; its own options are shown.
 """
 
 from __future__ import annotations

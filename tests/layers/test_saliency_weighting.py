@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy.stats import norm
 
 from tests.layers.gradients import gradient
 from zoo.layers import (
@@ -32,9 +33,11 @@ def test_pixels_keep_their_value_at_the_salient_place_and_lose_it_elsewhere():
     found = array(SaliencyWeighting()(video, spot(0.525, 0.275, steps=2)))
     assert found[0, 0, 5, 10] == pytest.approx([200.0] * 3)
     assert np.abs(found[0, 0, 15, 3]).max() < 1e-3
-    whole = array(mixture_map(spot(0.525, 0.275), 160, 160))[0, 0]
-    whole = whole.reshape(20, 8, 20, 8).sum((1, 3))
-    np.testing.assert_allclose(found[0, 0, ..., 0], 200 * whole / whole.max(), atol=0.2)
+    edges = np.arange(21) / 20
+    rows, columns = (np.diff(norm.cdf(edges, centre, 0.05)) for centre in (0.275, 0.525))
+    whole = np.outer(rows, columns)
+    wanted = 200 * whole / whole.max()
+    np.testing.assert_allclose(found[0, 0, ..., 0], wanted, rtol=1e-4, atol=1e-3)
 
 
 def test_mean_weights_give_the_expected_feature():

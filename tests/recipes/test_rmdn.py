@@ -135,7 +135,9 @@ def test_killed_from_outside(data, tmp_path):
 
 
 def test_options_that_cannot_be(data, tmp_path):
-    with pytest.raises(ValueError, match=r"flips=True, vertical_flips=False, zoom=1\.0, "):
+    with pytest.raises(
+        ValueError, match=r"flips=True, vertical_flips=False, zoom=1\.0, jitter=0\.0, trainable"
+    ):
         rmdn.main(rmdn.Config(flips=True, data_dir=data, output=str(tmp_path)))
     with pytest.raises(ValueError, match="window=15"):
         rmdn.main(rmdn.Config(window=15, data_dir=data, output=str(tmp_path)))

@@ -108,22 +108,26 @@ def test_predicted_and_diffused_saliency(tmp_path):
     video = keras.Input((None, 8, 8, 3))
     trunk = keras.Model(video, keras.layers.AveragePooling3D((1, 2, 2))(video))
     saliency = zoo.rmdn(backbone=trunk, dense=True, units=4, num_components=2, dropout=0.0)
+    head = saliency.get_layer("mixture")
+    kernel, offset = head.get_weights()
+    kernel[:, 5::6] = 0.0  # without correlation the weights are exact
+    head.set_weights([kernel, offset])
     bias = np.array([[0.0, 0.5, 0.5, -1.0, -1.0, 0.0]], "float32")
     held = Descriptors(tmp_path, extractor(), saliency, central_bias=bias)
     mixture = keras.ops.convert_to_numpy(saliency(frames[None])["mixture"])
-    centres = (np.arange(64, dtype="float32") + 0.5) / 64
+    centres = (np.arange(256, dtype="float32") + 0.5) / 256
     grid = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
 
     def density(mixture):
         log_prob = zoo.layers.mixture_log_prob(mixture, np.tile(grid, (len(mixture), 1, 1)))
-        cells = np.exp(keras.ops.convert_to_numpy(log_prob)).reshape(-1, 8, 8, 8, 8)
+        cells = np.exp(keras.ops.convert_to_numpy(log_prob)).reshape(-1, 8, 32, 8, 32)
         return cells.sum((2, 4))
 
     own, other = density(mixture[0]), density(np.tile(bias, (18, 1, 1)))
     for kind, wanted in (("predicted", own), ("diffused", own + other), ("central_bias", other)):
         weights = wanted / wanted.max((1, 2), keepdims=True)
         expected = (frames * weights[..., None]).max(0).reshape(-1)
-        np.testing.assert_allclose(held.get(source, kind)["fc6"], expected, rtol=1e-3, atol=0.5)
+        np.testing.assert_allclose(held.get(source, kind)["fc6"], expected, rtol=1e-3, atol=1e-2)
 
 
 def test_printed_tables():

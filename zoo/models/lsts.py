@@ -197,6 +197,8 @@ def lsts(
             "`dense` builds its own I3D and gives each map for the last frame it looks at. "
             f"Received: backbone={backbone!r}, target={target!r}"
         )
+    facts = {"target": target, "flow": flow}
+    settings = (variant, output_size, facts, width, weight_decay, dropout)
     if backbone is None:
         if backbone_weights is not None:
             raise ValueError(
@@ -210,8 +212,6 @@ def lsts(
             names, backbone_options, causal, trainable_backbone, backbone_weights
         )
         x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
-        facts = {"target": target, "flow": flow}
-        settings = (variant, output_size, facts, width, weight_decay, dropout)
         saliency = _dense_head(x, inputs[names[0]], num_frames, *settings)
         inputs = inputs if len(names) > 1 else inputs[names[0]]
         model = keras.Model(inputs, {"saliency": saliency}, name=name)
@@ -233,8 +233,7 @@ def lsts(
             features.append(extractor(inputs[stream], **call))
         x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
         inputs = inputs if len(names) > 1 else inputs[names[0]]
-    facts = {"target": target, "flow": flow}
-    head = _head(x.shape[1:], variant, output_size, facts, width, weight_decay, dropout)
+    head = _head(x.shape[1:], *settings)
     model = keras.Model(inputs, {"saliency": head(x)}, name=name)
     return _with_weights(model, weights)
 
