@@ -47,8 +47,9 @@ SMALL = {
     "trainable_backbone": True,
     "preprocessing": "rgb_unit",
     "width": 0.25,
-    "endpoint": "pool5",
+    "endpoint": "conv5b",
     "units": 128,
+    "local": True,
     "num_components": 8,
     "dropout": 0.3,
     "window": 48,
@@ -65,7 +66,7 @@ SMALL = {
     "precision": "mixed_bfloat16",
 }
 # Drawn films without a ground: upside down they are films of the same kind, and so twice as many.
-PHYSICS = {"vertical_flips": True, "epochs": 70}
+PHYSICS = {"vertical_flips": True, "epochs": 50}
 
 
 @dataclasses.dataclass(frozen=True)

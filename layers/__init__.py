@@ -6,6 +6,7 @@ from zoo.layers.attention_penalties import doubly_stochastic, log_concavity
 from zoo.layers.central_bias_diffusion import CentralBiasDiffusion
 from zoo.layers.clip_scaling import ClipScaling
 from zoo.layers.input_normalization import InputNormalization
+from zoo.layers.local_mixture import LocalMixture
 from zoo.layers.local_response_normalization import LocalResponseNormalization
 from zoo.layers.location_attention import LocationAttention
 from zoo.layers.median_filter import median_filter_5x5
@@ -42,6 +43,7 @@ __all__ = [
     "Contrast",
     "CropTime",
     "InputNormalization",
+    "LocalMixture",
     "LocalResponseNormalization",
     "LocationAttention",
     "MaskPaddedTime",

@@ -73,8 +73,9 @@ class Config:
         cell: recurrence.
         units: hidden units.
         num_layers: recurrent layers.
-        num_components: Gaussians.
+        num_components: Gaussians of the recurrent state.
         min_sigma: smallest standard deviation, as a share of the frame's side.
+        local: also a Gaussian around each place of the feature map, see `zoo.rmdn`.
         dropout: on the recurrence's output.
         backbone_weights: weights of C3D.
         trainable_backbone: train C3D too; else it is frozen and its features are cached.
@@ -131,6 +132,7 @@ class Config:
     num_layers: int = 1
     num_components: int = 20
     min_sigma: float = 0.01
+    local: bool = False
     dropout: float = 0.5
     backbone_weights: str | None = None
     trainable_backbone: bool = False
@@ -295,7 +297,7 @@ def set_momentum(model: keras.Model, momentum: float) -> None:
 
 def _head(config: Config) -> dict:
     model = ("image_size", "width", "endpoint", "dense", "cell", "units", "num_layers")
-    head = ("num_components", "min_sigma", "dropout")
+    head = ("num_components", "min_sigma", "local", "dropout")
     return {name: getattr(config, name) for name in model + head}
 
 
@@ -339,8 +341,8 @@ def window_options(config: Config) -> dict:
     }
 
 
-def train_on(config, model, windows, output, epochs, validate=None, callbacks=()):
-    """One run of the recipe's schedule, or the rest of it."""
+def train_on(config, model, windows, output, epochs, validate=None, callbacks=(), batches=None):
+    """One run of the recipe's schedule, or the rest of it; `batches` stand for the windows' own."""
     steps = windows.steps
 
     def rate(epoch: int, step: int) -> float:
@@ -350,7 +352,7 @@ def train_on(config, model, windows, output, epochs, validate=None, callbacks=()
 
     return fit(
         model,
-        windows.batches,
+        batches or windows.batches,
         output=output,
         epochs=epochs,
         steps=steps,

@@ -42,6 +42,10 @@ LAYERS = {
         lambda **k: layers.InputNormalization(mean=(1.0, 2.0, 3.0), channel_order="bgr", **k),
         [(2, 4, 5, 5, 3)],
     ),
+    "LocalMixture": (
+        lambda **k: layers.LocalMixture(**k),
+        [VIDEO, (2, 4, 7)],
+    ),
     "LocalResponseNormalization": (
         lambda **k: layers.LocalResponseNormalization(**k),
         [(2, 5, 5, 6)],

@@ -43,6 +43,7 @@ def in_one_call(model, video):
         {"attend": "clip", "dense": True},
         {"attend": "feature", "dense": True, "feedback": True, "action_units": 5},
         {"attend": None, "dense": True, "causal": True},
+        {"attend": "feature", "dense": True, "local": True, "endpoint": "conv5b"},
     ],
 )
 def test_equals_the_whole_video_in_one_call(options, video):

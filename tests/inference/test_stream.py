@@ -46,6 +46,9 @@ def _in_chunks(stream, frames, sizes):
         {"num_frames": 37},
         {"dense": True},
         {"dense": True, "causal": True, "num_layers": 2},
+        {"local": True, "endpoint": "conv5b"},
+        {"local": True, "endpoint": "conv5b", "dense": True, "num_layers": 2},
+        {"local": True, "dense": True, "num_components": 0, "cell": None},
     ],
     ids=str,
 )
@@ -90,6 +93,15 @@ def test_receptive_field_of_c3d():
     assert receptive_field(causal) == (67, 0)
 
 
+def test_what_goes_around_the_recurrence_must_look_at_one_frame():
+    video = keras.Input((None, 8))
+    x = keras.layers.Conv1D(4, 3, padding="same", name="wide")(video)
+    x = keras.layers.SimpleRNN(4, return_sequences=True, name="late")(x)
+    model = keras.Model(video, keras.layers.Concatenate()([x, video]))
+    with pytest.raises(ValueError, match="Received: 'wide' before 'late'"):
+        Stream(model)
+
+
 def test_features_as_input():
     keras.utils.set_random_seed(0)
     features = np.random.default_rng(0).normal(size=(21, 8)).astype("float32")
@@ -115,6 +127,10 @@ def test_precision_changes_the_arithmetic_not_the_model():
     assert copy.get_layer("mixture").compute_dtype == "float32"
     assert copy.get_layer("recurrent_0").compute_dtype == "bfloat16"
     assert adapt(model) is model
+    copy = adapt(_model(local=True), precision="bfloat16")
+    for name in ("mixture_state", "mixture_local", "mixture"):
+        assert copy.get_layer(name).compute_dtype == "float32"
+    assert adapt(copy, precision="bfloat16") is copy
 
 
 def test_too_few_frames():

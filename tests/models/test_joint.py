@@ -238,6 +238,7 @@ def test_saved_and_reloaded_gives_the_same(tmp_path):
         ({"feature_shape": (9,)}, "need feature maps"),
         ({"num_classes": 1}, "`num_classes` must be at least 2"),
         ({"num_layers": 0}, "`num_layers` must be at least 1"),
+        ({"local": True, "feedback": True}, "give one of them"),
     ],
 )
 def test_errors(options, message):

@@ -91,8 +91,9 @@ def test_frozen_backbone():
 
 
 @pytest.mark.parametrize("dense", [False, True])
-def test_save_and_load(tmp_path, dense):
-    model = zoo.rmdn(dense=dense, **TINY)
+@pytest.mark.parametrize("local", [False, True])
+def test_save_and_load(tmp_path, dense, local):
+    model = zoo.rmdn(dense=dense, local=local, **TINY)
     model.save(tmp_path / "model.keras")
     loaded = zoo.load(tmp_path / "model.keras")
     x = video()
@@ -116,6 +117,7 @@ def test_load_says_what_is_wrong(tmp_path):
         {"num_layers": 0},
         {"num_frames": 15},
         {"backbone": "vgg"},
+        {"num_components": 0},
         {"backbone": None, "backbone_weights": "c3d.pickle"},
     ],
 )

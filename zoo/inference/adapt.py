@@ -16,6 +16,9 @@ PRECISIONS = {
     "mixed_float16": "mixed_float16",
 }
 
+# Layers that keep their type: the input, and densities, which need float32.
+_FLOAT32 = ("InputLayer", "LocalMixture", "MixtureDensity")
+
 
 def adapt(
     model: keras.Model, *, precision: str | None = None, any_length: bool = True
@@ -25,7 +28,7 @@ def adapt(
     Args:
         model: a functional model. It is not changed; it is returned where it fits as it is.
         precision: None, "float32", "bfloat16" or "float16". The weights and the layers that
-            make the outputs stay in float32.
+            make densities and outputs stay in float32.
         any_length: whether the time axis is freed.
 
     Returns:
@@ -80,7 +83,7 @@ def _policies(model) -> set[str]:
     outputs = {t._keras_history.operation for t in keras.tree.flatten(model.output)}
     found = set()
     for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer) or layer in outputs:
+        if type(layer).__name__ in _FLOAT32 or layer in outputs:
             continue
         inner = getattr(layer, "layer", layer)
         found |= _policies(inner) if isinstance(inner, keras.Model) else {inner.dtype_policy.name}
@@ -97,7 +100,7 @@ def _set_policy(config, policy, outputs):
         return
     inner = config.get("config")
     if isinstance(inner, dict):
-        if config.get("class_name") == "InputLayer" or inner.get("name") in outputs:
+        if config.get("class_name") in _FLOAT32 or inner.get("name") in outputs:
             return
         if isinstance(inner.get("dtype"), (dict, str)):
             inner["dtype"] = policy

@@ -11,6 +11,7 @@ from keras import layers
 from zoo.layers import temporal_phases as phases
 from zoo.layers.clip_scaling import ClipScaling
 from zoo.layers.input_normalization import InputNormalization
+from zoo.layers.local_mixture import LocalMixture
 from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
 
@@ -29,6 +30,7 @@ _POINTWISE = (
     layers.Rescaling,
     layers.TimeDistributed,
     InputNormalization,
+    LocalMixture,
     MixtureDensity,
     PerStep,
 )
@@ -136,26 +138,11 @@ class Plan:
             return self._window("mean", layer, first, shape, layer.size, 0, 0.0)
         if isinstance(layer, layers.Conv3D) and not isinstance(layer, layers.Conv3DTranspose):
             return self._windowed("conv", layer, layer.kernel_size[0], first, shape, 0.0)
-        if isinstance(layer, layers.MaxPooling3D):
-            if layer.pool_size[0] == 1 and layer.strides[0] == 1:
-                return self._call(layer, inputs, shape)
-            return self._windowed("pool", layer, layer.pool_size[0], first, shape, LOWEST)
-        if self._is_pointwise(layer):
+        if is_pointwise(layer):
             return self._call(layer, inputs, shape)
+        if isinstance(layer, layers.MaxPooling3D):
+            return self._windowed("pool", layer, layer.pool_size[0], first, shape, LOWEST)
         raise NotCarried(f"It is not known what this layer needs to carry: {layer.name!r}")
-
-    def _is_pointwise(self, layer) -> bool:
-        if isinstance(layer, layers.Concatenate):
-            return layer.axis not in (0, 1)
-        if isinstance(layer, layers.Reshape):
-            return layer.target_shape[0] == -1
-        if isinstance(layer, layers.ZeroPadding3D):
-            return not any(layer.padding[0])
-        if isinstance(layer, layers.AveragePooling3D):
-            return layer.pool_size[0] == layer.strides[0] == 1
-        if isinstance(layer, ClipScaling):
-            return layer.mode == "fixed"
-        return isinstance(layer, _POINTWISE)
 
     def _windowed(self, kind, layer, size, first, shape, fill) -> Signal:
         dilation = getattr(layer, "dilation_rate", (1,))[0]
@@ -223,3 +210,18 @@ class Plan:
         self.nodes.append(
             Node(kind, layer, [s.place for s in inputs], output.place, inputs[0].splits, **rest)
         )
+
+
+def is_pointwise(layer) -> bool:
+    """Whether a layer's output at a frame depends on its input at that frame alone."""
+    if isinstance(layer, layers.Concatenate):
+        return layer.axis not in (0, 1)
+    if isinstance(layer, layers.Reshape):
+        return layer.target_shape[0] == -1
+    if isinstance(layer, layers.ZeroPadding3D):
+        return not any(layer.padding[0])
+    if isinstance(layer, (layers.AveragePooling3D, layers.MaxPooling3D)):
+        return layer.pool_size[0] == layer.strides[0] == 1
+    if isinstance(layer, ClipScaling):
+        return layer.mode == "fixed"
+    return isinstance(layer, _POINTWISE)

@@ -42,14 +42,15 @@ class MirroredStream(Stream):
     def push(self, frames: np.ndarray) -> dict[str, np.ndarray]:
         """Feed the next frames (n, height, width, 3); get the outputs that are complete."""
         frames = np.asarray(frames)
-        return _mean(super().push(frames), self._mirror.push(frames[:, :, ::-1]))
+        return mirrored_mean(super().push(frames), self._mirror.push(frames[:, :, ::-1]))
 
     def finish(self) -> dict[str, np.ndarray]:
         """The outputs of the last frames."""
-        return _mean(super().finish(), self._mirror.finish())
+        return mirrored_mean(super().finish(), self._mirror.finish())
 
 
-def _mean(outputs: dict, mirrored: dict) -> dict[str, np.ndarray]:
+def mirrored_mean(outputs: dict, mirrored: dict) -> dict[str, np.ndarray]:
+    """The mean of the mixtures of a video and of its mirror image."""
     if not outputs:
         return outputs
     first, second = outputs["mixture"], mirrored["mixture"].copy()

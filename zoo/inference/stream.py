@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 
 from zoo.inference.adapt import adapt, compile_for_inference, quiet_retracing
 from zoo.inference.carried import CarriedTrunk
-from zoo.inference.carried_plan import NotCarried
+from zoo.inference.carried_plan import NotCarried, is_pointwise
 from zoo.inference.receptive_field import receptive_field
 from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.layers.sliding_clips import SlidingClips
@@ -63,10 +65,11 @@ class Stream:
                 f"stride={clips[0].stride}"
             )
         self.missing = sum(layer.clip_length - 1 for layer in clips)
-        self._trunk = _trunk(model, recurrent, step, self.missing)
+        end = _before_recurrence(model, recurrent[0]) if recurrent else None
+        self._trunk = _trunk(model, end, step, self.missing)
         self.delay = self._trunk.delay
         self.chunk = self._trunk.chunk
-        self._head = _stateful_head(model, recurrent) if recurrent else None
+        self._head = _stateful_head(model, recurrent, end) if recurrent else None
         self._initial = [
             keras.ops.convert_to_numpy(state)
             for layer in recurrent
@@ -183,17 +186,56 @@ class WindowTrunk:
         return features
 
 
-def _trunk(model, recurrent, step, missing):
-    """The part of the model before its first recurrent layer, carried if its layers allow it."""
-    if len(model.inputs) == 1 and (recurrent or len(model.outputs) == 1):
-        end = recurrent[0].input if recurrent else model.outputs[0]
+def _trunk(model, end, step, missing):
+    """The model up to `end`, or all of it, carried if its layers allow it."""
+    if len(model.inputs) == 1 and (end is not None or len(model.outputs) == 1):
+        last = model.outputs[0] if end is None else end
         try:
-            return CarriedTrunk(keras.Model(model.inputs[0], end), step=step or STEP)
+            return CarriedTrunk(keras.Model(model.inputs[0], last), step=step or STEP)
         except NotCarried as error:
             if step is not None:
                 raise ValueError(f"`step` is for a dense model. {error}") from error
-    end = recurrent[0].input if recurrent else model.output
-    return WindowTrunk(keras.Model(model.inputs, end), missing)
+    return WindowTrunk(keras.Model(model.inputs, model.output if end is None else end), missing)
+
+
+def _before_recurrence(model, first):
+    """The last tensor before the first recurrent layer through which every path leads.
+
+    It is the layer's input, unless something goes around the recurrence.
+    """
+    tensor = first.input
+    while True:
+        parents = _parents(tensor)
+        if not parents or not _reaches(model, tensor):
+            return tensor
+        layer = tensor._keras_history.operation
+        if len(parents) > 1 or not is_pointwise(layer):
+            raise ValueError(
+                "A model that is fed in chunks must have one path into its recurrence, or such "
+                "as part at layers that look at one frame at a time. "
+                f"Received: {layer.name!r} before {first.name!r}"
+            )
+        tensor = parents[0]
+
+
+def _parents(tensor) -> list:
+    layer, index, _ = tensor._keras_history
+    return list(layer._inbound_nodes[index].input_tensors)
+
+
+def _reaches(model, cut) -> bool:
+    """Whether the outputs need the inputs in another way than through `cut`."""
+    waiting, seen = keras.tree.flatten(model.output), {id(cut)}
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        parents = _parents(tensor)
+        if not parents:
+            return True
+        waiting += parents
+    return False
 
 
 def _map(function, values):
@@ -221,24 +263,30 @@ def _recurrent_layers(model) -> list:
     return found
 
 
-def _stateful_head(model, recurrent) -> keras.Model:
-    """The model from its first recurrent layer on, with states as inputs and outputs."""
-    shape = recurrent[0].input.shape
-    features = keras.Input((None, *shape[2:]), dtype=recurrent[0].input.dtype, name="features")
-    x, inputs, states = features, [features], []
-    for index, layer in enumerate(recurrent):
-        config = {**layer.get_config(), "return_sequences": True, "return_state": True}
-        kind = ProjectedLSTM if type(layer) is keras.layers.LSTM else type(layer)
-        twin = kind.from_config({**config, "stateful": False})
-        initial = [
+def _stateful_head(model, recurrent, start) -> keras.Model:
+    """The model from `start` on, with the recurrent layers' states as inputs and outputs."""
+    features = keras.Input((None, *start.shape[2:]), dtype=start.dtype, name="features")
+    before, after = {}, {}
+    for layer in recurrent:
+        before[layer] = [
             keras.Input(tuple(state.shape[1:]), name=f"{layer.name}_state_{k}")
             for k, state in enumerate(_as_list(layer.get_initial_state(batch_size=1)))
         ]
-        inputs += initial
-        x, *after = twin(x, initial_state=initial)
+
+    def call(layer, *arguments, **options):
+        if layer not in before:
+            return layer(*arguments, **options)
+        config = {**layer.get_config(), "return_sequences": True, "return_state": True}
+        kind = ProjectedLSTM if type(layer) is keras.layers.LSTM else type(layer)
+        twin = kind.from_config({**config, "stateful": False})
+        x, *after[layer] = twin(arguments[0], initial_state=before[layer])
         twin.set_weights(layer.get_weights())
-        states += after
-        following = recurrent[index + 1].input if index + 1 < len(recurrent) else model.output
-        if following is not layer.output:
-            x = keras.Model(layer.output, following)(x)
-    return compile_for_inference(keras.Model(inputs, [x, states]))
+        return x
+
+    # What Keras itself calls a functional model by; `clone_model` takes no further inputs.
+    outputs = keras.Model(start, model.output)._run_through_graph(
+        features, operation_fn=lambda layer: functools.partial(call, layer)
+    )
+    inputs = [features, *(state for layer in recurrent for state in before[layer])]
+    states = [state for layer in recurrent for state in after[layer]]
+    return compile_for_inference(keras.Model(inputs, [outputs, states]))

@@ -15,7 +15,7 @@ from zoo.models.frame_features import check_classes
 from zoo.models.joint_model import JointModel
 from zoo.models.loading import load_into
 from zoo.models.rmdn import CELLS, mixture_head
-from zoo.models.trunk import video_trunk
+from zoo.models.trunk import as_maps, video_trunk
 
 ATTEND = ("clip", "feature", None)
 POOLING = ("max", "mean", "attention")
@@ -35,6 +35,7 @@ def joint(
     num_layers: int = 1,
     num_components: int = 20,
     min_sigma: float = 0.01,
+    local: bool = False,
     dropout: float = 0.5,
     dense: bool = False,
     causal: bool = False,
@@ -66,7 +67,7 @@ def joint(
     Args:
         num_classes: number of actions.
         num_frames, image_size, backbone, width, endpoint, feature_shape, cell, units,
-            num_layers, num_components, min_sigma, dropout, dense, causal, normalization,
+            num_layers, num_components, min_sigma, local, dropout, dense, causal, normalization,
             preprocessing: see `zoo.rmdn`.
         attend: what the estimated saliency weights for the attended branch: "feature": the
             trunk's feature map; "clip": the frames, which pass through the shared trunk again;
@@ -112,6 +113,11 @@ def joint(
     """
     check_classes(num_classes)
     _check(cell, num_layers, attend, pooling, feedback, teacher_forcing, central_bias, backbone)
+    if local and feedback:
+        raise ValueError(
+            "`feedback` gives its mixture inside the recurrence, `local` behind it: give one of "
+            "them. Received: local=True, feedback=True"
+        )
     inputs, features, trunk = video_trunk(
         backbone,
         num_frames=num_frames,
@@ -132,7 +138,7 @@ def joint(
             'attend="feature" and `feedback` need feature maps: use the end point "conv5b" or '
             f'"pool5". Received: features of shape {tuple(features.shape)}'
         )
-    maps = _as_maps(features) if has_maps else features
+    maps = as_maps(features) if has_maps else features
     fixations = None
     if feedback:
         x = maps
@@ -153,7 +159,7 @@ def joint(
         mixture = keras.layers.Identity(dtype="float32", name="mixture")(mixture)
     else:
         settings = (cell, units, num_layers, num_components, min_sigma, dropout)
-        mixture = mixture_head(features, *settings)
+        mixture = mixture_head(features, *settings, local=local)
 
     saliency = mixture
     if central_bias:
@@ -165,7 +171,7 @@ def joint(
     elif attend == "clip":
         weighting = SaliencyWeighting("max", gradient=attention_gradient, name="weighting")
         again = trunk(weighting(inputs, saliency))
-        branches.append(_summary(_as_maps(again) if has_maps else again, "attended"))
+        branches.append(_summary(as_maps(again) if has_maps else again, "attended"))
     x = branches[0]
     if len(branches) > 1:
         x = keras.layers.Concatenate(name="branches")(branches)
@@ -194,16 +200,6 @@ def joint(
     if weights is not None:
         load_into(model, weights)
     return model
-
-
-def _as_maps(features):
-    """(batch, steps, [time,] height, width, channels) with a clip's times among the channels."""
-    if len(features.shape) == 5:
-        return features
-    steps, (_, _, time, height, width, channels) = -1, features.shape
-    if time > 1:
-        features = keras.layers.Permute((1, 3, 4, 2, 5))(features)
-    return keras.layers.Reshape((steps, height, width, time * channels))(features)
 
 
 def _summary(x, name: str):

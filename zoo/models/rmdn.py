@@ -6,10 +6,11 @@ import math
 
 import keras
 
+from zoo.layers.local_mixture import LocalMixture
 from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.models.loading import load_into
-from zoo.models.trunk import video_trunk
+from zoo.models.trunk import as_maps, video_trunk
 
 CELLS = {"lstm": ProjectedLSTM, "rnn": keras.layers.SimpleRNN}
 
@@ -27,6 +28,7 @@ def rmdn(
     num_layers: int = 1,
     num_components: int = 20,
     min_sigma: float = 0.01,
+    local: bool = False,
     dropout: float = 0.5,
     dense: bool = False,
     causal: bool = False,
@@ -51,8 +53,13 @@ def rmdn(
         cell: "lstm", "rnn", or None for no recurrence.
         units: hidden units of each recurrent layer.
         num_layers: recurrent layers.
-        num_components: Gaussians C.
+        num_components: Gaussians C; with `local` there are as many more as the feature map has
+            places, and 0 leaves those alone.
         min_sigma: smallest standard deviation, as a share of the frame's side.
+        local: beside the C Gaussians of the recurrent state, one around each place of the
+            feature map (`zoo.layers.LocalMixture`), so that what is learned of an object in one
+            place holds in all. Needs the end point "conv5b" or "pool5". The recurrence then gets
+            the map pooled 2 by 2. Ours, not the paper's.
         dropout: on the hidden output (on the features if there is no recurrence).
         dense: one prediction a frame from one pass over the whole video, see `zoo.backbones.c3d`.
         causal: with `dense`, no frame looks ahead.
@@ -101,19 +108,37 @@ def rmdn(
         normalization=normalization,
         preprocessing=preprocessing,
     )
-    mixture = mixture_head(x, cell, units, num_layers, num_components, min_sigma, dropout)
+    settings = (cell, units, num_layers, num_components, min_sigma, dropout)
+    mixture = mixture_head(x, *settings, local=local)
     model = keras.Model(inputs, {"mixture": mixture}, name=name)
     if weights is not None:
         load_into(model, weights)
     return model
 
 
-def mixture_head(x, cell, units, num_layers, num_components, min_sigma, dropout):
+def mixture_head(
+    x, cell, units, num_layers, num_components, min_sigma, dropout, *, local: bool = False
+):
     """Features of any shape a step, to the mixture of every step; see `rmdn` for the arguments."""
+    if local and len(x.shape) < 5:
+        raise ValueError(
+            '`local` needs feature maps: use the end point "conv5b" or "pool5". '
+            f"Received: features of shape {tuple(x.shape)}"
+        )
+    maps = None
+    if local:
+        maps = as_maps(x)
+        x = keras.layers.MaxPooling3D((1, 2, 2), padding="same", name="pool_places")(maps)
     if len(x.shape) > 3:
         x = keras.layers.Reshape((-1, math.prod(x.shape[2:])), name="flatten")(x)
     if cell is not None:
         for i in range(num_layers):
             x = CELLS[cell](units, return_sequences=True, name=f"recurrent_{i}")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
-    return MixtureDensity(num_components, min_sigma=min_sigma, name="mixture")(x)
+    if not local:
+        return MixtureDensity(num_components, min_sigma=min_sigma, name="mixture")(x)
+    if not num_components:
+        return LocalMixture(min_sigma=min_sigma, name="mixture")(maps, x)
+    state = MixtureDensity(num_components, min_sigma=min_sigma, name="mixture_state")(x)
+    around = LocalMixture(min_sigma=min_sigma, name="mixture_local")(maps, x)
+    return keras.layers.Concatenate(-2, dtype="float32", name="mixture")([state, around])

@@ -63,6 +63,16 @@ def video_trunk(
     return inputs, apply(inputs), apply
 
 
+def as_maps(features):
+    """(batch, steps, [time,] height, width, channels) with a clip's times among the channels."""
+    if len(features.shape) == 5:
+        return features
+    _, _, time, height, width, channels = features.shape
+    if time > 1:
+        features = keras.layers.Permute((1, 3, 4, 2, 5))(features)
+    return keras.layers.Reshape((-1, height, width, time * channels))(features)
+
+
 def _c3d_feature_shape(**options) -> tuple[int, ...]:
     """Shape of C3D's feature, found without creating its weights."""
     with keras.StatelessScope():

@@ -1,0 +1,119 @@
+"""Gaussians that stay with their place in a feature map."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class LocalMixture(keras.layers.Layer):
+    """One bivariate Gaussian a place of a feature map, around that place, weighted by a state.
+
+    All places share their weights: what is learned of an object here holds for it there. (A
+    linear layer on the whole map has to learn every place by itself.) The mean is the middle of
+    the place plus an offset of at most `reach` places; the logit is linear in the place's
+    features, with one part that is the same at all times and one that the state chooses, as a
+    query does in attention. The layer computes in float32 whatever the global dtype policy is.
+
+    Args:
+        reach: largest offset of a mean, in places.
+        min_sigma: smallest standard deviation, as a share of the frame's side.
+        max_sigma: largest standard deviation, likewise.
+        max_correlation: bound of |rho|, below 1.
+        kernel_initializer: initializer of the kernels.
+
+    Input: maps (batch, time, height, width, channels), state (batch, time, units).
+
+    Output shape: (batch, time, height * width, 6), as of `MixtureDensity`.
+
+    Example:
+
+    ```python
+    local = zoo.layers.LocalMixture()(maps, state)   # (2, 50, 7 * 7, 6)
+    both = keras.ops.concatenate([zoo.layers.MixtureDensity(20)(state), local], axis=-2)
+    ```
+
+    Reference: ours; the mixture is that of Bazzani et al., ICLR 2017, section 3.
+    """
+
+    def __init__(
+        self,
+        *,
+        reach: float = 1.0,
+        min_sigma: float = 0.01,
+        max_sigma: float = 1.0,
+        max_correlation: float = 0.99,
+        kernel_initializer="glorot_uniform",
+        dtype=None,
+        **kwargs,
+    ):
+        # A density needs float32: under a mixed policy this layer stays out of it.
+        super().__init__(dtype=dtype or "float32", **kwargs)
+        if not reach > 0:
+            raise ValueError(f"`reach` must be positive. Received: reach={reach}")
+        if not 0.0 < min_sigma < max_sigma:
+            raise ValueError(
+                "`min_sigma` and `max_sigma` must be positive and in rising order. "
+                f"Received: min_sigma={min_sigma}, max_sigma={max_sigma}"
+            )
+        if not 0.0 <= max_correlation < 1.0:
+            raise ValueError(
+                "`max_correlation` must be at least 0 and below 1. "
+                f"Received: max_correlation={max_correlation}"
+            )
+        self.reach = reach
+        self.min_sigma = min_sigma
+        self.max_sigma = max_sigma
+        self.max_correlation = max_correlation
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, maps_shape, state_shape):
+        height, width, channels = maps_shape[-3:]
+        self.kernel = self.add_weight(
+            name="kernel", shape=(channels, 6), initializer=self.kernel_initializer
+        )
+        self.query = self.add_weight(
+            name="query", shape=(state_shape[-1], channels), initializer=self.kernel_initializer
+        )
+        self.bias = self.add_weight(name="bias", shape=(6,), initializer="zeros")
+        # Before training a Gaussian is half a place wide.
+        low, high = math.log(self.min_sigma), math.log(self.max_sigma)
+        share = (math.log(0.5 / max(height, width)) - low) / (high - low)
+        share = min(max(share, 0.05), 0.95)
+        self.bias.assign(np.float32([0, 0, 0, *2 * [math.log(share / (1 - share))], 0]))
+        self.built = True
+
+    def call(self, maps, state):
+        height, width, channels = maps.shape[-3:]
+        maps = ops.cast(maps, self.compute_dtype)
+        maps = ops.reshape(maps, (*ops.shape(maps)[:2], height * width, channels))
+        x = ops.matmul(maps, self.kernel) + self.bias
+        query = ops.matmul(ops.cast(state, self.compute_dtype), self.query)
+        chosen = ops.matmul(maps, query[..., None]) / math.sqrt(channels)
+        rows, columns = np.divmod(np.arange(height * width), width)
+        middle = np.stack([(columns + 0.5) / width, (rows + 0.5) / height], axis=-1)
+        reach = np.float32([self.reach / width, self.reach / height])
+        mean = middle.astype("float32") + reach * ops.tanh(x[..., 1:3])
+        low, high = math.log(self.min_sigma), math.log(self.max_sigma)
+        log_sigma = low + (high - low) * ops.sigmoid(x[..., 3:5])
+        bound = math.atanh(self.max_correlation)
+        correlation = bound * ops.tanh(x[..., 5:]) if bound else ops.zeros_like(x[..., 5:])
+        return ops.concatenate([x[..., :1] + chosen, mean, log_sigma, correlation], axis=-1)
+
+    def compute_output_shape(self, maps_shape, state_shape):
+        places = maps_shape[-3] * maps_shape[-2]
+        return (*maps_shape[:-3], places, 6)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "reach": self.reach,
+            "min_sigma": self.min_sigma,
+            "max_sigma": self.max_sigma,
+            "max_correlation": self.max_correlation,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
