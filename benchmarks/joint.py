@@ -36,6 +36,7 @@ from zoo.losses import MixtureNLL
 from zoo.recipes import scores
 from zoo.recipes.joint_scores import action_scores, predict_joint
 from zoo.recipes.joint_windows import JointSource, JointWindows
+from zoo.recipes.pseudo_gaze import PseudoGaze
 from zoo.recipes.training import fit, learning_rate, make_optimizer, prepare_run
 
 RESULTS = Path(__file__).parent / "results"
@@ -131,13 +132,17 @@ class Run:
     weights: tuple[float, float] = (1.0, 1.0)  # of mixture and action
     options: tuple = ()
     teacher: bool = False
+    pseudo_gaze: float = 0.0
 
 
+# Chosen by validation: the losses' weights, which of them train the saliency, the pseudo gaze.
+JOINT = {"weights": (1.0, 0.1), "options": (("attention_gradient", False),)}
 RUNS = (
-    Run("joint", weights=(1.0, 0.1)),
+    Run("joint", **JOINT),
     Run("action alone", "action"),
     Run("saliency alone", "saliency"),
-    Run("joint, halves", half=True, weights=(1.0, 0.1)),
+    Run("joint, halves", half=True, pseudo_gaze=0.5, **JOINT),
+    Run("joint, halves, no pseudo gaze", half=True, **JOINT),
     Run("action alone, its half", "action", half=True),
     Run("saliency alone, its half", "saliency", half=True),
     Run("without feedback", data="occluded", options=(("attend", None),), weights=(1.0, 0.0)),
@@ -231,8 +236,12 @@ def train(run: Run, seed: int, folder: Path, data: dict, epochs: int, rate: floa
         teacher=(lambda epoch: max(0.0, 0.8 * (1 - 1.5 * epoch / epochs))) if run.teacher else None,
     )
 
+    source = windows
+    if run.pseudo_gaze:
+        source = PseudoGaze(model, windows, output, epochs, run.pseudo_gaze)
+
     def batches(epoch, step):
-        for inputs, found, given in windows.batches(epoch, step):
+        for inputs, found, given in source.batches(epoch, step):
             yield inputs, {n: found[n] for n in names}, {n: given[n] for n in names}
 
     began = time.process_time()
@@ -257,7 +266,6 @@ def train(run: Run, seed: int, folder: Path, data: dict, epochs: int, rate: floa
         "loss": progression.history[-1]["loss"],
     }
     bias = scores.central_bias(data["train"], 36, 64)
-    # The losses' weights were chosen by validation.
     for split in ("validation", "test"):
         if data[split]:
             result[split] = measure(model, run, data[split], bias)

@@ -8,7 +8,8 @@ Takes every option of `zoo.recipes.rmdn` and its defaults, and those of the acti
 Videos with gaze alone and with a label alone train together: each loss is a mean over the videos
 that have what it needs. A data set without any gaze trains the action behind the saliency of
 another model (`--saliency-from`, kept as it is by `--freeze-saliency`), or behind none
-(`--attend None`).
+(`--attend None`). With `--pseudo-gaze 0.5` videos without gaze train the saliency too, by gaze that
+is drawn from what the network itself has learned of the others.
 
 With `--saliency-epochs` the saliency is trained alone for so long, then both. With `--feedback`
 the saliency of a frame weights the next frame's input; in training the true one stands for it
@@ -47,6 +48,7 @@ from zoo.recipes.frozen_backbone import backbone_of, cached_features, joined_wei
 from zoo.recipes.joint_data import copy_layers, joint_records
 from zoo.recipes.joint_scores import action_scores, confusion, predict_joint
 from zoo.recipes.joint_windows import JointSource, JointWindows, joint_sources
+from zoo.recipes.pseudo_gaze import PseudoGaze
 from zoo.recipes.training import BEST, claim_output, make_optimizer, prepare_run
 from zoo.visualize.joint_board import JointBoard
 
@@ -82,6 +84,8 @@ class Config(rmdn.Config):
         saliency_epochs: epochs with the saliency alone before both are trained.
         saliency_from: a `.keras` file whose trunk and saliency layers are taken over.
         freeze_saliency: keep trunk and saliency as they are.
+        pseudo_gaze: videos without gaze learn from gaze that is drawn from the network's own
+            saliency, and count so much beside those with gaze; 0 for not at all.
     """
 
     dataset: str = "moving_targets"
@@ -103,6 +107,7 @@ class Config(rmdn.Config):
     saliency_epochs: int = 0
     saliency_from: str | None = None
     freeze_saliency: bool = False
+    pseudo_gaze: float = 0.0
 
 
 def main(config: Config) -> dict:
@@ -170,8 +175,12 @@ def main(config: Config) -> dict:
         results["seconds"] += round(run.seconds, 1)
     weights = {"mixture": config.mixture_weight, "action": config.action_weight}
     model = _compiled(config, model, weights)
+    batches = None
+    if config.pseudo_gaze:
+        pseudo = PseudoGaze(model, windows[0], output, config.epochs, config.pseudo_gaze)
+        batches = pseudo.batches
     run = rmdn.train_on(
-        config, model, windows[0], output, config.epochs, validate, callbacks("both")
+        config, model, windows[0], output, config.epochs, validate, callbacks("both"), batches
     )
     best = load(output / BEST)
     results["best_epoch"] = run.best_epoch + 1
@@ -190,7 +199,7 @@ def main(config: Config) -> dict:
 def build(config: Config, num_classes: int, **changed) -> keras.Model:
     """The whole model, frames to mixtures and action, without a teacher."""
     names = ("image_size", "width", "endpoint", "dense", "cell", "units", "num_layers")
-    names += ("num_components", "min_sigma", "dropout", "attend", "attention_gradient")
+    names += ("num_components", "min_sigma", "local", "dropout", "attend", "attention_gradient")
     names += ("central_bias", "feedback", "pooling", "action_units", "action_dropout")
     names += ("unimodality", "multi_label", "uncertainty")
     head = {name: getattr(config, name) for name in names}
@@ -311,6 +320,20 @@ def _check(config: Config) -> None:
         )
     if not 0.0 <= config.teacher <= 1.0:
         raise ValueError(f"`teacher` must be from 0 to 1. Received: teacher={config.teacher}")
+    if not 0.0 <= config.pseudo_gaze <= 1.0:
+        raise ValueError(
+            f"`pseudo_gaze` must be from 0 to 1. Received: pseudo_gaze={config.pseudo_gaze}"
+        )
+    if config.local and config.feedback:
+        raise ValueError(
+            "`feedback` gives its mixture inside the recurrence, `local` behind it: give one of "
+            "them. Received: local=True, feedback=True"
+        )
+    if config.pseudo_gaze and config.freeze_saliency:
+        raise ValueError(
+            "`pseudo_gaze` trains the saliency, `freeze_saliency` keeps it as it is: give one of "
+            f"them. Received: pseudo_gaze={config.pseudo_gaze}, freeze_saliency=True"
+        )
 
 
 if __name__ == "__main__":

@@ -20,9 +20,13 @@ NO_LABEL = -1
 
 @dataclasses.dataclass(frozen=True)
 class JointSource(Source):
-    """A video with its label: an index, a multi-hot vector, or None; without gaze, NaN points."""
+    """A video with its label: an index, a multi-hot vector, or None; without gaze, NaN points.
+
+    `gaze_weight` is how much its gaze counts beside that of the others.
+    """
 
     label: int | np.ndarray | None = None
+    gaze_weight: float = 1.0
 
     def __post_init__(self):
         super().__post_init__()
@@ -79,7 +83,8 @@ class JointWindows(Windows):
     """Windows whose batches are (inputs, targets, weights) for a joint model.
 
     The weights tell for which samples a task counts. They are divided by the share of the videos
-    that have the task, so that each loss is a mean over those that do, however few.
+    that have the task, so that each loss is a mean over those that do, however few; that of the
+    gaze is multiplied by the video's `gaze_weight`.
 
     Args:
         sources: videos; `options` are those of `Windows`.
@@ -118,6 +123,7 @@ class JointWindows(Windows):
         weights = {
             name: self.scale[name] * chosen.astype(np.float32) for name, chosen in given.items()
         }
+        weights["mixture"] *= found.pop("gaze_weight")
         # A task that no sample of the batch has still needs finite numbers.
         found["action"] = np.where(labels == NO_LABEL, 0, labels)
         if self.teacher is not None:
@@ -129,12 +135,14 @@ class JointWindows(Windows):
 
     def in_order(self) -> Iterator[tuple]:
         for inputs, found, places in super().in_order():
+            del found["gaze_weight"]
             if self.teacher is not None:  # no teacher outside of training
                 inputs = {self.key: inputs, "fixations": np.full_like(found["mixture"], np.nan)}
             yield inputs, found, places
 
     def _cut(self, source, start, rng, training=False):
-        return (*super()._cut(source, start, rng, training), self._label(source))
+        cut = super()._cut(source, start, rng, training)
+        return (*cut, self._label(source), np.float32(source.gaze_weight))
 
     def _label(self, source):
         if not self.multi_label:
@@ -145,4 +153,5 @@ class JointWindows(Windows):
 
     def _stack(self, samples):
         inputs, found = super()._stack([sample[:2] for sample in samples])
-        return inputs, {**found, "action": np.stack([sample[2] for sample in samples])}
+        labels, weights = (np.stack([sample[n] for sample in samples]) for n in (2, 3))
+        return inputs, {**found, "action": labels, "gaze_weight": weights}

@@ -252,6 +252,9 @@ def test_frozen_saliency_of_another_model_and_videos_without_gaze(data, tmp_path
         ({"teacher": 0.5}, "`teacher` needs `feedback`"),
         ({"teacher": 1.5, "feedback": True}, "`teacher` must be from 0 to 1"),
         ({"window": 15}, "`window` must be above 15"),
+        ({"pseudo_gaze": 1.5}, "`pseudo_gaze` must be from 0 to 1"),
+        ({"pseudo_gaze": 0.5, "freeze_saliency": True}, "`freeze_saliency` keeps it as it is"),
+        ({"local": True, "feedback": True}, "give one of them"),
     ],
 )
 def test_errors(options, message):
