@@ -72,7 +72,12 @@ class LocalMixture(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, maps_shape, state_shape):
-        height, width, channels = maps_shape[-3:]
+        if len(maps_shape) != 5 or None in maps_shape[2:] or len(state_shape) != 3:
+            raise ValueError(
+                "Maps must be (batch, time, height, width, channels) with a known size, and the "
+                f"state (batch, time, units). Received: {tuple(maps_shape)}, {tuple(state_shape)}"
+            )
+        height, width, channels = maps_shape[2:]
         self.kernel = self.add_weight(
             name="kernel", shape=(channels, 6), initializer=self.kernel_initializer
         )
@@ -88,7 +93,7 @@ class LocalMixture(keras.layers.Layer):
         self.built = True
 
     def call(self, maps, state):
-        height, width, channels = maps.shape[-3:]
+        height, width, channels = maps.shape[2:]
         maps = ops.cast(maps, self.compute_dtype)
         maps = ops.reshape(maps, (*ops.shape(maps)[:2], height * width, channels))
         x = ops.matmul(maps, self.kernel) + self.bias
@@ -105,8 +110,7 @@ class LocalMixture(keras.layers.Layer):
         return ops.concatenate([x[..., :1] + chosen, mean, log_sigma, correlation], axis=-1)
 
     def compute_output_shape(self, maps_shape, state_shape):
-        places = maps_shape[-3] * maps_shape[-2]
-        return (*maps_shape[:-3], places, 6)
+        return (*maps_shape[:2], maps_shape[2] * maps_shape[3], 6)
 
     def get_config(self):
         return {

@@ -19,6 +19,7 @@ MODELS = {
     "rmdn_rnn": (lambda: zoo.rmdn(**C3D, cell="rnn", endpoint="fc7"), 18),
     "rmdn_dense": (lambda: zoo.rmdn(**C3D, dense=True, normalization=True), 19),
     "rmdn_causal": (lambda: zoo.rmdn(**C3D, dense=True, causal=True), 19),
+    "rmdn_local": (lambda: zoo.rmdn(**C3D, dense=True, endpoint="conv5b", local=True), 19),
     "lsts": (lambda: zoo.lsts(**I3D), None),
     "lsts_both": (lambda: zoo.lsts(**I3D, streams="both", padding="static"), None),
     "soft_attention": (lambda: zoo.soft_attention(**ACTION, units=4), 5),

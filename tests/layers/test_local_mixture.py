@@ -79,6 +79,12 @@ def test_errors(options, message):
         LocalMixture(**options)
 
 
+def test_maps_must_have_a_known_size():
+    maps = keras.Input((None, None, 4, 5))
+    with pytest.raises(ValueError, match="with a known size"):
+        LocalMixture()(maps, keras.Input((None, 6)))
+
+
 def test_in_rmdn():
     model = zoo.rmdn(dense=True, width=0.03, units=6, num_components=2, image_size=32, local=True)
     assert model.output["mixture"].shape[2:] == (2 + 1, 6)

@@ -11,6 +11,7 @@ from zoo.recipes import joint, rmdn
 from zoo.recipes.joint_data import joint_records
 from zoo.recipes.joint_scores import action_scores, confusion, predict_joint
 from zoo.recipes.joint_windows import JointSource, JointWindows, joint_sources
+from zoo.recipes.pseudo_gaze import DRAWN
 from zoo.visualize.joint_board import confusion_picture
 
 TINY = {
@@ -242,6 +243,23 @@ def test_frozen_saliency_of_another_model_and_videos_without_gaze(data, tmp_path
         ):
             np.testing.assert_array_equal(one, two)
     assert json.loads((tmp_path / "run/results.json").read_text())["classes"]
+
+
+def test_videos_without_gaze_learn_from_pseudo_gaze(data, tmp_path):
+    rows = ["video,label,gaze"]
+    for number, record in enumerate(moving_targets.load(data)):
+        gaze = record.gaze.paths[0] if number % 2 else ""
+        rows.append(f"{record.video},{moving_targets.CLASSES[record.label]},{gaze}")
+    table = tmp_path / "half.csv"
+    table.write_text("\n".join(rows) + "\n")
+    options = {**TINY, "dataset": "csv", "trainable_backbone": True, "dense": True, "flips": True}
+    options |= {"pseudo_gaze": 0.5, "tensorboard": False, "evaluate": False}
+    results = joint.main(joint.Config(**options, data_dir=str(table), output=str(tmp_path / "run")))
+    assert np.isfinite(results["validation"]["loss"])
+    with np.load(tmp_path / "run" / DRAWN) as drawn:
+        numbers = sorted(set(drawn.files) - {"epoch"})
+        assert int(drawn["epoch"]) == 1 and 0 < len(numbers) < 6
+        assert all(np.isfinite(drawn[number]).any() for number in numbers)
 
 
 @pytest.mark.parametrize(
