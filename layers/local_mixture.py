@@ -8,9 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from zoo.layers.bounded_gaussians import BoundedGaussians, logit
+
 
 @keras.saving.register_keras_serializable(package="zoo")
-class LocalMixture(keras.layers.Layer):
+class LocalMixture(BoundedGaussians):
     """One bivariate Gaussian a place of a feature map, around that place, weighted by a state.
 
     All places share their weights: what is learned of an object here holds for it there. (A
@@ -51,25 +53,10 @@ class LocalMixture(keras.layers.Layer):
         dtype=None,
         **kwargs,
     ):
-        # A density needs float32: under a mixed policy this layer stays out of it.
-        super().__init__(dtype=dtype or "float32", **kwargs)
+        super().__init__(min_sigma, max_sigma, max_correlation, kernel_initializer, dtype, **kwargs)
         if not reach > 0:
             raise ValueError(f"`reach` must be positive. Received: reach={reach}")
-        if not 0.0 < min_sigma < max_sigma:
-            raise ValueError(
-                "`min_sigma` and `max_sigma` must be positive and in rising order. "
-                f"Received: min_sigma={min_sigma}, max_sigma={max_sigma}"
-            )
-        if not 0.0 <= max_correlation < 1.0:
-            raise ValueError(
-                "`max_correlation` must be at least 0 and below 1. "
-                f"Received: max_correlation={max_correlation}"
-            )
         self.reach = reach
-        self.min_sigma = min_sigma
-        self.max_sigma = max_sigma
-        self.max_correlation = max_correlation
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, maps_shape, state_shape):
         if len(maps_shape) != 5 or None in maps_shape[2:] or len(state_shape) != 3:
@@ -86,10 +73,8 @@ class LocalMixture(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(6,), initializer="zeros")
         # Before training a Gaussian is half a place wide.
-        low, high = math.log(self.min_sigma), math.log(self.max_sigma)
-        share = (math.log(0.5 / max(height, width)) - low) / (high - low)
-        share = min(max(share, 0.05), 0.95)
-        self.bias.assign(np.float32([0, 0, 0, *2 * [math.log(share / (1 - share))], 0]))
+        share = min(max(self.share(0.5 / max(height, width)), 0.05), 0.95)
+        self.bias.assign(np.float32([0, 0, 0, logit(share), logit(share), 0]))
         self.built = True
 
     def call(self, maps, state):
@@ -104,21 +89,10 @@ class LocalMixture(keras.layers.Layer):
         middle = ops.convert_to_tensor(middle, self.compute_dtype)
         reach = ops.convert_to_tensor([self.reach / width, self.reach / height], self.compute_dtype)
         mean = middle + reach * ops.tanh(x[..., 1:3])
-        low, high = math.log(self.min_sigma), math.log(self.max_sigma)
-        log_sigma = low + (high - low) * ops.sigmoid(x[..., 3:5])
-        bound = math.atanh(self.max_correlation)
-        correlation = bound * ops.tanh(x[..., 5:]) if bound else ops.zeros_like(x[..., 5:])
-        return ops.concatenate([x[..., :1] + chosen, mean, log_sigma, correlation], axis=-1)
+        return ops.concatenate([x[..., :1] + chosen, mean, self.spread(x)], axis=-1)
 
     def compute_output_shape(self, maps_shape, state_shape):
         return (*maps_shape[:2], maps_shape[2] * maps_shape[3], 6)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "reach": self.reach,
-            "min_sigma": self.min_sigma,
-            "max_sigma": self.max_sigma,
-            "max_correlation": self.max_correlation,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-        }
+        return {**super().get_config(), "reach": self.reach}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
 
+from zoo.layers.bounded_gaussians import BoundedGaussians, logit
+
 
 @keras.saving.register_keras_serializable(package="zoo")
-class MixtureDensity(keras.layers.Layer):
+class MixtureDensity(BoundedGaussians):
     """A linear layer whose outputs are the parameters of a mixture of bivariate Gaussians.
 
     The standard deviations and the correlation are bounded smoothly, so that no component can
@@ -50,29 +50,19 @@ class MixtureDensity(keras.layers.Layer):
         dtype=None,
         **kwargs,
     ):
-        # A density needs float32: under a mixed policy this layer stays out of it.
-        super().__init__(dtype=dtype or "float32", **kwargs)
-        if num_components < 1:
-            raise ValueError(
-                f"`num_components` must be at least 1. Received: num_components={num_components}"
-            )
         if not 0.0 < min_sigma < initial_sigma < max_sigma:
             raise ValueError(
                 "`min_sigma`, `initial_sigma` and `max_sigma` must be positive and in rising "
                 f"order. Received: min_sigma={min_sigma}, initial_sigma={initial_sigma}, "
                 f"max_sigma={max_sigma}"
             )
-        if not 0.0 <= max_correlation < 1.0:
+        super().__init__(min_sigma, max_sigma, max_correlation, kernel_initializer, dtype, **kwargs)
+        if num_components < 1:
             raise ValueError(
-                "`max_correlation` must be at least 0 and below 1. "
-                f"Received: max_correlation={max_correlation}"
+                f"`num_components` must be at least 1. Received: num_components={num_components}"
             )
         self.num_components = num_components
-        self.min_sigma = min_sigma
-        self.max_sigma = max_sigma
         self.initial_sigma = initial_sigma
-        self.max_correlation = max_correlation
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
         units = 6 * self.num_components
@@ -91,19 +81,13 @@ class MixtureDensity(keras.layers.Layer):
         steps = np.arange(1, self.num_components + 1)
         bias[:, 1] = (0.5 + steps / plastic) % 1.0
         bias[:, 2] = (0.5 + steps / plastic**2) % 1.0
-        low, high = math.log(self.min_sigma), math.log(self.max_sigma)
-        share = (math.log(self.initial_sigma) - low) / (high - low)
-        bias[:, 3:5] = math.log(share / (1.0 - share))
+        bias[:, 3:5] = logit(self.share(self.initial_sigma))
         return bias.reshape(-1)
 
     def call(self, inputs):
         x = ops.matmul(ops.cast(inputs, self.compute_dtype), self.kernel) + self.bias
         x = ops.reshape(x, (*ops.shape(x)[:-1], self.num_components, 6))  # (..., C, 6)
-        low, high = math.log(self.min_sigma), math.log(self.max_sigma)
-        log_sigma = low + (high - low) * ops.sigmoid(x[..., 3:5])
-        bound = math.atanh(self.max_correlation)
-        correlation = bound * ops.tanh(x[..., 5:]) if bound else ops.zeros_like(x[..., 5:])
-        return ops.concatenate([x[..., :3], log_sigma, correlation], axis=-1)
+        return ops.concatenate([x[..., :3], self.spread(x)], axis=-1)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.num_components, 6)
@@ -112,9 +96,5 @@ class MixtureDensity(keras.layers.Layer):
         return {
             **super().get_config(),
             "num_components": self.num_components,
-            "min_sigma": self.min_sigma,
-            "max_sigma": self.max_sigma,
             "initial_sigma": self.initial_sigma,
-            "max_correlation": self.max_correlation,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

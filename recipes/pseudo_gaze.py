@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from zoo.inference.mirror import mirrored_mean
+from zoo.recipes import scores
 from zoo.recipes.checkpoint import write_atomically
 from zoo.recipes.joint_windows import JointWindows
 
@@ -85,11 +86,12 @@ class PseudoGaze:
         rng = np.random.default_rng([self.windows.seed, epoch, 2])
         among = copy.copy(self.windows)
         among.sources = tuple(self._sources[number] for number in self._without)
-        count = min(POINTS, self.windows.num_points)
+        predictions = scores.predict_windows(self, among)
+        count = min(POINTS, among.num_points)
         found = [np.full((len(s.points), count, 2), np.nan, np.float32) for s in among.sources]
-        for inputs, _, places in among.in_order():
-            for mixture, (number, first, steps) in zip(self._mixtures(inputs), places):
-                found[number][first : first + steps] = draw_points(mixture[:steps], count, rng)
+        for number, gaze in enumerate(found):
+            own = predictions.mixtures[predictions.videos == number]
+            gaze[among.lag : among.lag + len(own)] = draw_points(own, count, rng)
         points = dict(zip(self._without, found))
         arrays = {str(number): gaze for number, gaze in points.items()}
 
@@ -100,15 +102,17 @@ class PseudoGaze:
         write_atomically(self.path, write)
         return points
 
-    def _mixtures(self, inputs) -> np.ndarray:
+    def predict_on_batch(self, inputs) -> dict[str, np.ndarray]:
+        """The model's mixtures, with mirrored windows their mean with those of the mirror image."""
         outputs = self._predicted(inputs)
-        if self.windows.flips:
-            frames = inputs[self.windows.key] if isinstance(inputs, dict) else inputs
-            mirrored = frames[:, :, :, ::-1]
-            if isinstance(inputs, dict):
-                mirrored = {**inputs, self.windows.key: mirrored}
-            outputs = mirrored_mean(outputs, self._predicted(mirrored))
-        return outputs["mixture"]
+        if not self.windows.flips:
+            return outputs
+        if isinstance(inputs, dict):
+            key = self.windows.key
+            mirrored = {**inputs, key: inputs[key][:, :, :, ::-1]}
+        else:
+            mirrored = inputs[:, :, :, ::-1]
+        return mirrored_mean(outputs, self._predicted(mirrored))
 
     def _predicted(self, inputs) -> dict[str, np.ndarray]:
         mixture = self.model.predict_on_batch(inputs)["mixture"]
@@ -149,10 +153,9 @@ def draw_points(mixtures: np.ndarray, count: int, rng: np.random.Generator) -> n
     below = np.cumsum(weights, axis=-1)
     chance = rng.random((len(mixtures), count, 1)) * below[:, None, -1:]
     which = (chance >= below[:, None]).sum(-1)
-    logit, x, y, log_sx, log_sy, atanh_rho = np.moveaxis(
+    _, x, y, log_sx, log_sy, atanh_rho = np.moveaxis(
         np.take_along_axis(mixtures, which[..., None], axis=1), -1, 0
     )
-    del logit
     across, down = rng.standard_normal((2, *x.shape))
     rho = np.tanh(atanh_rho)
     x = x + np.exp(log_sx) * across

@@ -9,10 +9,9 @@ import numpy as np
 from keras import layers
 
 from zoo.layers import temporal_phases as phases
+from zoo.layers.bounded_gaussians import BoundedGaussians
 from zoo.layers.clip_scaling import ClipScaling
 from zoo.layers.input_normalization import InputNormalization
-from zoo.layers.local_mixture import LocalMixture
-from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
 
 # Layers whose output at a frame depends on that frame alone, whatever their arguments.
@@ -29,9 +28,8 @@ _POINTWISE = (
     layers.ReLU,
     layers.Rescaling,
     layers.TimeDistributed,
+    BoundedGaussians,
     InputNormalization,
-    LocalMixture,
-    MixtureDensity,
     PerStep,
 )
 LOWEST = -3e38  # below every activation, and a number in bfloat16 too

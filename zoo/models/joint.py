@@ -159,7 +159,7 @@ def joint(
         mixture = keras.layers.Identity(dtype="float32", name="mixture")(mixture)
     else:
         settings = (cell, units, num_layers, num_components, min_sigma, dropout)
-        mixture = mixture_head(features, *settings, local=local)
+        mixture = mixture_head(maps if local else features, *settings, local=local)
 
     saliency = mixture
     if central_bias:
