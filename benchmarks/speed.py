@@ -33,6 +33,8 @@ ROWS: dict[str, tuple] = {
     "rmdn dense bfloat16, file": ("file", {"dense": True}, "bfloat16", 160),
     "rmdn dense float32": ("rmdn", {"dense": True}, None, 224),
     "rmdn dense bfloat16": ("rmdn", {"dense": True}, "bfloat16", 224),
+    "rmdn dense local float32, file": ("file", {"dense": True, "local": True}, None, 160),
+    "rmdn dense local bfloat16, file": ("file", {"dense": True, "local": True}, "bfloat16", 160),
     "rmdn dense causal float32, frame by frame": (
         "live",
         {"dense": True, "causal": True},
@@ -49,6 +51,8 @@ ROWS: dict[str, tuple] = {
     "lsts dense float32": ("lsts", {"dense": True}, None, 48),
     "lsts clip bfloat16": ("lsts clip", {}, "bfloat16", 2),
     "lsts dense bfloat16": ("lsts", {"dense": True}, "bfloat16", 48),
+    "joint clip float32": ("joint", {}, None, 23),
+    "joint clip bfloat16": ("joint", {}, "bfloat16", 23),
     "joint dense float32": ("joint", {"dense": True}, None, 64),
     "joint dense bfloat16": ("joint", {"dense": True}, "bfloat16", 64),
     "soft_attention float32": ("soft_attention", {}, None, 30),
@@ -62,8 +66,16 @@ ROWS: dict[str, tuple] = {
     "small rmdn dense, 100000 frames, file": ("long", SMALL, None, 100000),
     "LSTM 8x50x8192 to 256, training step, Keras": ("lstm", {"kind": "keras"}, None, 400),
     "LSTM 8x50x8192 to 256, training step, projected": ("lstm", {"kind": "projected"}, None, 400),
-    "torch C3D dense float32": ("torch c3d", {"dense": True}, None, 64),
-    "torch C3D clip float32": ("torch c3d", {"dense": False}, None, 4),
+    "torch C3D dense float32": ("torch video", {"name": "c3d", "dense": True}, None, 64),
+    "torch C3D dense bfloat16": ("torch video", {"name": "c3d", "dense": True}, "bfloat16", 64),
+    "torch C3D clip float32": ("torch video", {"name": "c3d", "dense": False}, None, 16),
+    "torch C3D clip bfloat16": ("torch video", {"name": "c3d", "dense": False}, "bfloat16", 16),
+    "torch I3D dense float32": ("torch video", {"name": "i3d", "dense": True}, None, 48),
+    "torch I3D dense bfloat16": ("torch video", {"name": "i3d", "dense": True}, "bfloat16", 48),
+    "torch I3D clip float32": ("torch video", {"name": "i3d", "dense": False}, None, 79),
+    "torch I3D clip bfloat16": ("torch video", {"name": "i3d", "dense": False}, "bfloat16", 79),
+    "torch ResNet-50 float32": ("torch frames", {}, None, 50),
+    "torch ResNet-50 bfloat16": ("torch frames", {}, "bfloat16", 50),
     "torch LSTM 8x50x8192 to 256, training step": ("torch lstm", {}, None, 400),
     "rendering 640x360, 20 components": ("render", {}, None, 100),
 }
@@ -115,7 +127,8 @@ def measure(name: str) -> dict:
         "soft_attention": measure_batch,
         "spatiotemporal_attention": measure_batch,
         "lstm": measure_lstm,
-        "torch c3d": torch_c3d,
+        "torch video": torch_video,
+        "torch frames": torch_frames,
         "torch lstm": torch_lstm,
         "render": measure_rendering,
     }
@@ -241,8 +254,10 @@ def measure_batch(kind, arguments, precision, frames) -> dict:
     )
     shape = model.inputs[0].shape[1:]
     video = np.random.default_rng(0).integers(0, 255, (1, *shape)).astype("float32")
+    # Clips of 16 leave the first 15 frames without an answer.
+    answers = model.output["mixture"].shape[1] if kind == "joint" else frames
     return {
-        "seconds_a_frame": best(lambda: model.predict_on_batch(video), 1) / frames,
+        "seconds_a_frame": best(lambda: model.predict_on_batch(video), 1) / answers,
         "frames": frames,
     }
 
@@ -263,35 +278,34 @@ def measure_lstm(kind, arguments, precision, frames) -> dict:
     return {"seconds_a_frame": seconds / frames, "seconds_a_step": seconds, "frames": frames}
 
 
-def torch_c3d(kind, arguments, precision, frames) -> dict:
-    """C3D's convolutions as anybody would write them: clips of 16, or dilated in time."""
+def torch_video(kind, arguments, precision, frames) -> dict:
+    """A dense network answers every frame, a clip one: sliding it by a frame costs it anew."""
     import torch
-    from torch import nn
+    import torch_models
 
-    dense = arguments["dense"]
-    layers, dilation, channels = [], 1, 3
-    for index, filters in enumerate((64, 128, 256, 256, 512, 512, 512, 512)):
-        d = dilation if dense else 1
-        layers += [
-            nn.Conv3d(channels, filters, 3, padding=(d, 1, 1), dilation=(d, 1, 1)),
-            nn.ReLU(),
-        ]
-        channels = filters
-        if index == 0:
-            layers.append(nn.MaxPool3d((1, 2, 2)))
-        elif index in (1, 3, 5):
-            if dense:
-                layers.append(
-                    nn.MaxPool3d((2, 2, 2), (1, 2, 2), padding=(0, 0, 0), dilation=(dilation, 1, 1))
-                )
-                dilation *= 2
-            else:
-                layers.append(nn.MaxPool3d(2))
-    model = nn.Sequential(*layers).eval()
-    video = torch.rand(1, 3, 64 if dense else 16, 112, 112)
+    model = getattr(torch_models, arguments["name"])(arguments["dense"])
+    side = {"c3d": 112, "i3d": 224}[arguments["name"]]
+    seconds = torch_seconds(model, torch.rand(1, 3, frames, side, side), precision)
+    answers = frames if arguments["dense"] else 1
+    return {"seconds_a_frame": seconds / answers, "frames": frames}
+
+
+def torch_frames(kind, arguments, precision, frames) -> dict:
+    """ResNet-50 of each frame."""
+    import torch
+    import torch_models
+
+    seconds = torch_seconds(torch_models.resnet50(), torch.rand(frames, 3, 224, 224), precision)
+    return {"seconds_a_frame": seconds / frames, "frames": frames}
+
+
+def torch_seconds(model, inputs, precision) -> float:
+    import torch
+
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    model, inputs = model.eval().to(dtype), inputs.to(dtype)
     with torch.inference_mode():
-        seconds = best(lambda: model(video), 2)
-    return {"seconds_a_frame": seconds / (64 if dense else 1), "frames": frames}
+        return best(lambda: model(inputs), 2)
 
 
 def torch_lstm(kind, arguments, precision, frames) -> dict:

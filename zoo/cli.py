@@ -211,6 +211,7 @@ def evaluate_model(
     baselines: tuple[str, ...] | None = None,
     map_side: int = 256,
     sigma: float = 0.028,
+    metric_maps: bool = False,
     initial: Literal["repeat", "pad", "omit"] = "omit",
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
     stride: int = 1,
@@ -233,6 +234,7 @@ def evaluate_model(
         baselines: which of them; default all.
         map_side: maps have at most so many pixels on the longer side.
         sigma: Gaussian of the truth maps, as a share of the width.
+        metric_maps: blur densities as the truth is for CC, SIM and KL.
         initial: the first frames of a model of clips.
         precision, mirror, stride, flow: as in zoo predict.
         seed: of the halves of the viewers and of the fitted mixture.
@@ -254,6 +256,7 @@ def evaluate_model(
         output=output,
         map_side=map_side,
         sigma=sigma,
+        metric_maps=metric_maps,
         initial=initial,
         precision=precision,
         stride=stride,

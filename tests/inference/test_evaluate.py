@@ -7,6 +7,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 import zoo
 from zoo.datasets import moving_targets
@@ -80,6 +81,30 @@ def test_values_are_those_of_predict_and_the_metrics(model, records):
     assert got.settings["information_gain_over"] == "central_bias"
     assert "auc_shuffled" not in got.table["rmdn"]  # one video: nothing to shuffle with
     assert any("no shuffled AUC" in note for note in got.notes)
+
+
+def test_metric_maps_are_densities_blurred_as_the_truth_is(model, records):
+    options = {"train_records": records[2:], "progress": False}
+    plain = evaluate(model, records[:2], **options)
+    got = evaluate(model, records[:2], metric_maps=True, **options)
+    # CC of the true density, with SciPy's Gaussian and NumPy's correlation.
+    record, sigma = records[0], 0.028 * 64
+    counts = read_fixations(record).counts(48, 64)[15:].astype(float)
+    density = moving_targets.true_density(record, 48, 64)[15:]
+    blur = {"sigma": (0, sigma, sigma), "mode": "constant", "truncate": 4.3}  # 8 pixels, as ours
+    pairs = zip(gaussian_filter(density, **blur), gaussian_filter(counts, **blur))
+    expected = np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs])
+    measured = got.videos[0]["metrics"]["true_density"]["cc"]["mean"]
+    assert measured == pytest.approx(expected, abs=1e-4)
+    for name in plain.table:
+        same = set(plain.table[name]) - {"cc", "similarity", "kl_divergence"}
+        assert all(got.table[name][m] == plain.table[name][m] for m in same)
+    assert got.table["viewers"] == plain.table["viewers"]
+    # The density that the gaze was drawn from is now as near to the truth map as a density can be.
+    truth, before = got.table["true_density"], plain.table["true_density"]
+    assert truth["cc"] > before["cc"]
+    assert truth["kl_divergence"] < before["kl_divergence"]
+    assert any("blurred as the truth" in note for note in got.notes)
 
 
 def test_resumes_and_refuses_other_settings(records, tmp_path, monkeypatch):

@@ -37,6 +37,7 @@ def evaluate(
     output: str | os.PathLike | None = None,
     map_side: int = 256,
     sigma: float = 0.028,
+    metric_maps: bool = False,
     initial: str = "omit",
     chunk: int | None = None,
     precision: str | None = None,
@@ -66,6 +67,9 @@ def evaluate(
         output: folder for the files; None writes none.
         map_side: maps have the video's shape, and the longer side at most so many pixels.
         sigma: Gaussian of the truth maps and of the viewers' maps, as a share of the width.
+        metric_maps: measure CC, SIM and KL on densities blurred by `sigma`, as the truth is: what
+            a density says the truth map will be. Else a density that is right loses to one that
+            is too wide. The viewers' maps hold that blur already (Kümmerer et al., ECCV 2018).
         initial: the first 15 frames of a model of clips of 16: "omit" them for all methods, or
             "repeat" or "pad" as in `zoo.predict`.
         chunk, precision, stride, flow, mirror: see `zoo.predict`.
@@ -90,7 +94,8 @@ def evaluate(
         from zoo.inference.predict_joint import evaluate_joint
 
         options = {"train_records": train_records, "baselines": baselines, "output": output}
-        options |= {"map_side": map_side, "sigma": sigma, "initial": initial, "chunk": chunk}
+        options |= {"map_side": map_side, "sigma": sigma, "metric_maps": metric_maps}
+        options |= {"initial": initial, "chunk": chunk}
         options |= {"precision": precision, "seed": seed, "pictures": pictures}
         options |= {"overwrite": overwrite, "progress": progress}
         return evaluate_joint(model, records, evaluate=evaluate, **options)
@@ -124,11 +129,14 @@ def evaluate(
         bias = fit_central_bias(list(trained.values()), seed=seed)
     elif "trained_central_bias" in baselines:
         notes.append("No training videos were given: there is no trained central bias.")
+    if metric_maps:
+        notes.append("CC, SIM and KL are those of the densities blurred as the truth maps are.")
     settings = {
         "models": list(streams),
         "baselines": list(baselines),
         "map_side": map_side,
         "sigma": sigma,
+        "metric_maps": metric_maps,
         "initial": initial,
         "precision": precision or "as built",
         "stride": stride,
@@ -147,6 +155,7 @@ def evaluate(
         points={**trained, **points},
         map_side=map_side,
         sigma=sigma,
+        metric_maps=metric_maps,
         initial=initial,
         chunk=chunk,
         seed=seed,

@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.datasets.gaze import Fixations
 from zoo.datasets.record import Record
-from zoo.datasets.truth import truth_maps
+from zoo.datasets.truth import blurred, truth_maps
 from zoo.datasets.video import Video, open_video
 from zoo.inference import baselines
 from zoo.inference.clip_maps import ClipMaps
@@ -31,6 +31,7 @@ BASELINES = (
     "true_density",
 )
 SHOWN = 4  # frames in a strip of pictures
+AGAINST_TRUTH = ("cc", "similarity", "kl_divergence")  # compare with the blurred truth map
 
 
 def digest(*parts) -> str:
@@ -52,6 +53,7 @@ class Scorer:
     points: dict[str, np.ndarray]
     map_side: int
     sigma: float
+    metric_maps: bool
     initial: str
     chunk: int | None
     seed: int
@@ -174,6 +176,7 @@ class _Measure:
     def __init__(self, scorer: Scorer, record: Record, used, shown, height: int, width: int):
         self.height, self.width = height, width
         self.sigma = scorer.sigma
+        self.metric_maps = scorer.metric_maps
         self.used, self.wanted = set(used.tolist()), shown
         self.reference = scorer.reference(height, width)
         self.others = scorer.others(record, height, width)
@@ -191,13 +194,12 @@ class _Measure:
             numbers = frames[chosen]
             part = fixations.take(numbers)
             truth = truth_maps(part, self.height, self.width, sigma_pixels=self.sigma * self.width)
-            values = saliency_metrics(
-                maps[chosen],
-                part.counts(self.height, self.width),
-                truth,
-                self.others,
-                self.reference,
-            )
+            counts = part.counts(self.height, self.width)
+            values = saliency_metrics(maps[chosen], counts, truth, self.others, self.reference)
+            if self.metric_maps and method != "viewers":
+                soft = np.stack([blurred(m, self.sigma * self.width) for m in maps[chosen]])
+                against = saliency_metrics(soft, counts, truth)
+                values.update((name, against[name]) for name in AGAINST_TRUTH)
             for name, value in values.items():
                 found[name][numbers] = value
             for i in chosen:
