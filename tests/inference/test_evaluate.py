@@ -107,6 +107,18 @@ def test_metric_maps_are_densities_blurred_as_the_truth_is(model, records):
     assert any("blurred as the truth" in note for note in got.notes)
 
 
+def test_any_name_of_a_model(model, records, tmp_path):
+    name = 'dense, 3/4 wide "b"'
+    got = evaluate(
+        {name: model}, records[:1], baselines=("uniform",), output=tmp_path, progress=False
+    )
+    assert list(got.table) == [name, "uniform"]
+    rows = list(csv.DictReader((tmp_path / "videos" / "video_000000.csv").open(newline="")))
+    values = [float(row[f"{name}/nss"]) for row in rows[15:]]
+    assert np.mean(values) == pytest.approx(got.table[name]["nss"], 1e-4)
+    assert "data:image/" in (tmp_path / "index.html").read_text()
+
+
 def test_resumes_and_refuses_other_settings(records, tmp_path, monkeypatch):
     arguments = {"baselines": ("uniform", "motion"), "progress": False, "pictures": 1}
     whole = evaluate(None, records, output=tmp_path / "whole", **arguments).to_json()

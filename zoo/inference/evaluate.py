@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import os
 import sys
@@ -288,16 +290,14 @@ def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
 
 
 def _write_csv(path, frames: dict[str, np.ndarray]) -> None:
-    names = list(frames)
-    lines = [",".join(names)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")  # quotes a model's name that holds a comma
+    writer.writerow(frames)
     for row in zip(*frames.values()):
-        lines.append(
-            ",".join(
-                "" if v != v else str(v) if isinstance(v, (int, np.integer)) else f"{v:.6g}"
-                for v in row
-            )
+        writer.writerow(
+            "" if v != v else v if isinstance(v, (int, np.integer)) else f"{v:.6g}" for v in row
         )
-    write_text(path, "\n".join(lines) + "\n")
+    write_text(path, text.getvalue())
 
 
 def _pictures(folder, records) -> list[tuple[str, list[bytes]]]:
@@ -305,18 +305,14 @@ def _pictures(folder, records) -> list[tuple[str, list[bytes]]]:
     shown = []
     for record in records:
         base = folder / "videos" / safe_name(record.name)
-        table = np.genfromtxt(
-            base.with_name(f"{base.name}.csv"),
-            delimiter=",",
-            names=True,
-            deletechars="",
-            replace_space=" ",
-        )
-        table = np.atleast_1d(table)
+        with base.with_name(f"{base.name}.csv").open(encoding="utf-8", newline="") as file:
+            names, *rows = csv.reader(file)
+        columns = (np.array([float(v or "nan") for v in column]) for column in zip(*rows))
+        table = dict(zip(names, columns))
         curves = {
-            name.split("/")[0]: table[name]
-            for name in table.dtype.names
-            if name.endswith("/nss") and not name.startswith("uniform")
+            name.removesuffix("/nss"): values
+            for name, values in table.items()
+            if name.endswith("/nss") and name != "uniform/nss"
         }
         plot = time_plot(table["frame"], curves, METRICS["nss"][0])
         strip = base.with_name(f"{base.name}.jpg")

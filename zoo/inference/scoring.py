@@ -217,7 +217,7 @@ class _Measure:
         """Method to metric to the sum, count and mean over the frames where it is defined."""
         summary: dict = {}
         for key, values in self.values.items():
-            method, name = key.split("/")
+            method, name = key.rsplit("/", 1)
             held = values[np.isfinite(values)]
             summary.setdefault(method, {})[name] = {
                 "sum": float(held.sum()),
