@@ -74,10 +74,13 @@ def i3d(dense: bool) -> nn.Module:
         )
 
     def pool(size, stride):
-        spread = (dilation, 1, 1)
-        padding = (size // 2 * dilation if size > 2 else 0, size // 2 if size > 2 else 0)
+        # MaxPool3d refuses to pad by more than half its size, dilated or not.
+        time, side = ((size - 1) // 2 * dilation, (size - 1) // 2)
         strides = (1 if dense else stride, stride, stride)
-        return nn.MaxPool3d(size, strides, (padding[0], padding[1], padding[1]), spread)
+        return nn.Sequential(
+            nn.ConstantPad3d((side, side, side, side, time, time), 0.0),
+            nn.MaxPool3d(size, strides, dilation=(dilation, 1, 1)),
+        )
 
     layers = [unit(3, 64, 7, 2), nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))]
     dilation = 2 if dense else 1
