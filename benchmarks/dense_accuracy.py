@@ -2,17 +2,19 @@
 
     python benchmarks/dense_accuracy.py --output runs/dense_accuracy [--gaze-dir GAZE]
 
-Trains a small RMDN end to end in both forms, with each seed, on moving_targets and, where GAZE
-holds the real recordings of `benchmarks/real_gaze.py`, on the first split of its films: for as
-many epochs, and the dense form also for three times as many, which still take less time than
-clips. All are compared on the same frames of the test videos: those that the form of clips
-predicts too. Runs that are finished are not made again. Prints the table and writes
+Trains a small RMDN in both forms, with each seed, on moving_targets of two sizes and, where GAZE
+holds the real recordings of `benchmarks/real_gaze.py`, on the first split of its films. From
+scratch: for as many steps, and the dense form also for three times as many, which still take less
+time than clips. And the dense form on the C3D that the clips have trained: that kept as it is, and
+trained further. All are compared on the same frames of the test videos: those that the form of
+clips predicts too. Runs that are finished are not made again. Prints the table and writes
 benchmarks/results/dense_accuracy.{json,md}: mean and spread over the seeds.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -24,13 +26,40 @@ import tyro
 
 import zoo
 from zoo.datasets import moving_targets
+from zoo.models.loading import load
 from zoo.recipes import rmdn
 from zoo.recipes.data import load_records
+from zoo.recipes.frozen_backbone import backbone_of
+from zoo.weights.provenance import save_with_provenance
 
 RESULTS = Path(__file__).resolve().parent / "results"
 METRICS = ("nss", "cc", "auc_judd", "log_likelihood")
-# name: (whether dense, how many times the epochs)
-RUNS = {"clip": (False, 1), "dense": (True, 1), "dense, longer": (True, 3)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One column of the table.
+
+    Args:
+        dense: the form.
+        times: how many times the epochs.
+        start: where C3D's weights come from, None for random ones.
+        frozen: whether they stay.
+    """
+
+    dense: bool = True
+    times: int = 1
+    start: str | None = None
+    frozen: bool = False
+
+
+RUNS = {
+    "clip": Run(dense=False),
+    "dense": Run(),
+    "dense, longer": Run(times=3),
+    "dense head": Run(start="clip", frozen=True),
+    "dense, tuned": Run(start="clip"),
+}
 SMALL = {
     "image_size": (48, 48),
     "width": 0.125,
@@ -55,6 +84,7 @@ SMALL = {
     "patience": None,
     "tensorboard": False,
 }
+C3D_OPTIONS = ("width", "endpoint", "normalization", "preprocessing")
 
 
 @dataclass(frozen=True)
@@ -65,24 +95,31 @@ class Options:
         output: folder of the data and the runs.
         gaze_dir: folder of real recordings; None leaves them out.
         seeds: one run of each kind for each of them.
-        videos: videos made in all.
-        epochs: of each run but the longer one.
+        videos: sizes of the sets of made videos.
+        epochs: of each run but the longer one, with 120 made videos or the films; other sizes
+            are trained for as many steps.
         results: folder of the table.
     """
 
     output: Path = Path("runs/dense_accuracy")
     gaze_dir: Path | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
-    videos: int = 120
+    videos: tuple[int, ...] = (120, 360)
     epochs: int = 40
     results: Path = RESULTS
 
 
 def main(options: Options) -> dict:
     """Train, compare, write."""
-    made = options.output / "moving_targets"
-    moving_targets.make(made, num_videos=options.videos, frames=48, size=(96, 96), seed=0)
-    sets = {"moving_targets": {"dataset": "moving_targets", "data_dir": str(made)}}
+    sets = {}
+    for videos in options.videos:
+        made = options.output / f"made_{videos}"
+        moving_targets.make(made, num_videos=videos, frames=48, size=(96, 96), seed=0)
+        sets[f"moving_targets, {videos} videos"] = {
+            "dataset": "moving_targets",
+            "data_dir": str(made),
+            "epochs": math.ceil(options.epochs * 120 / videos),
+        }
     if options.gaze_dir is not None:
         from real_gaze import experiments, write_table
 
@@ -91,6 +128,7 @@ def main(options: Options) -> dict:
         sets["films of balls"] = {
             "dataset": "csv",
             "data_dir": str(table),
+            "epochs": options.epochs,
             "validation_share": films["validation_share"],
             "windows_per_video": 5,
         }
@@ -98,8 +136,8 @@ def main(options: Options) -> dict:
     for name, given in sets.items():
         found[name] = {run: [] for run in RUNS}
         for seed in options.seeds:
-            folder = options.output / f"{name}_{seed}".replace(" ", "_")
-            seconds = {run: train(options, given, run, seed, folder / run) for run in RUNS}
+            folder = options.output / f"{name} {seed}".replace(",", "").replace(" ", "_")
+            seconds = {run: train(options, given, run, seed, folder) for run in RUNS}
             table = zoo.evaluate(
                 {run: str(folder / run / "model.keras") for run in RUNS},
                 load_records(given["dataset"], given["data_dir"], "test"),
@@ -114,36 +152,53 @@ def main(options: Options) -> dict:
     return found
 
 
-def train(options: Options, given: dict, run: str, seed: int, folder: Path) -> float:
+def train(options: Options, given: dict, name: str, seed: int, folder: Path) -> float:
     """One training run; the seconds that it took."""
-    done = folder / "results.json"
+    done = folder / name / "results.json"
     if not done.exists():
-        dense, times = RUNS[run]
+        run = RUNS[name]
+        config = {**SMALL, **given, "epochs": run.times * given["epochs"]}
+        if run.start is not None:
+            config["backbone_weights"] = str(c3d_of(folder / run.start))
+        if run.frozen:
+            config.update(trainable_backbone=False, flips=False)
         rmdn.main(
             rmdn.Config(
-                output=str(folder),
+                output=str(folder / name),
                 cache=str(options.output / "cache"),
-                dense=dense,
-                epochs=times * options.epochs,
+                dense=run.dense,
                 seed=seed,
                 evaluate=False,
-                **SMALL,
-                **given,
+                **config,
             )
         )
     return json.loads(done.read_text())["seconds"]
 
 
+def c3d_of(run: Path) -> Path:
+    """File of the C3D that a run has trained."""
+    path = run / "c3d.weights.h5"
+    if not path.exists():
+        options = {key: SMALL[key] for key in C3D_OPTIONS}
+        save_with_provenance(
+            backbone_of(load(run / "model.keras")),
+            path,
+            {"source": str(run), "architecture": "c3d", "options": options},
+        )
+    return path
+
+
 def report(found: dict, options: Options) -> None:
     """dense_accuracy.json and dense_accuracy.md, of the runs so far."""
-    longer = RUNS["dense, longer"][1]
     lines = [
         "# Dense against clips",
         "",
-        "The same small RMDN (C3D of an eighth of the width, 48x48), trained end to end in both",
-        f"forms by `benchmarks/dense_accuracy.py`: for {options.epochs} epochs, and dense also",
-        f"for {longer * options.epochs}. On those frames of the test videos that all predict; mean",
-        "over the seeds (least to largest).",
+        "The same small RMDN (C3D of an eighth of the width, 48x48) in both forms, trained by",
+        "`benchmarks/dense_accuracy.py`. From scratch, end to end: `clip`; `dense` for as many",
+        "steps; `dense, longer` for three times as many. With the C3D that the run of clips has",
+        "trained: `dense head` keeps it as it is, `dense, tuned` trains it further. On those",
+        "frames of the test videos that all predict; mean over seeds "
+        f"{', '.join(map(str, options.seeds))} (least to largest).",
         "",
         f"| data | measured | {' | '.join(RUNS)} |",
         "|---" * (2 + len(RUNS)) + "|",

@@ -65,7 +65,8 @@ class Config:
         image_size: height and width of the frames that the model sees.
         width: multiplies C3D's filters.
         endpoint: C3D's activation that is used.
-        dense: one prediction a frame from one pass, instead of one for every clip of 16 frames.
+        dense: one prediction a frame from one pass, instead of one for every clip of 16 frames;
+            give weights that clips have trained a `trainable_backbone`, see docs/speed.md.
         causal: with `dense`, no frame looks ahead.
         normalization: batch normalisation in C3D, for training from scratch.
         normalization_momentum: of its running means; short runs need less than Keras's 0.99.
