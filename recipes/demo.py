@@ -7,9 +7,9 @@ model never saw; `OUTPUT/run/model.keras` is the model. The made videos are `mov
 density that their gaze was drawn from is known, so the page says how much of what can be known
 about the gaze the model explains, between the trained central bias (0) and the truth (1).
 
-Hardware: two CPU cores. Measured: 3.7 minutes. On 30 held-out videos, model / trained central bias
-/ true density: NSS 4.06 / 0.57 / 4.38, CC 0.75 / 0.12 / 0.79, AUC-Judd 0.930 / 0.691 / 0.949,
-log-likelihood 1.921 / 0.214 / 2.137 nats; explained share 0.888.
+Hardware: two CPU cores. Measured: 3.8 minutes. On 30 held-out videos, model / trained central bias
+/ true density: NSS 4.08 / 0.57 / 4.38, CC 0.76 / 0.12 / 0.79, AUC-Judd 0.928 / 0.691 / 0.949,
+log-likelihood 1.913 / 0.214 / 2.137 nats; explained share 0.883.
 
 A demo that is killed goes on where it was when it is started again.
 """
