@@ -15,17 +15,17 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import platform
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import tyro
+from speed import machine
 
 import zoo
 from zoo.datasets import moving_targets
+from zoo.inference.evaluation import safe_name
 from zoo.models.loading import load
 from zoo.recipes import rmdn
 from zoo.recipes.data import load_records
@@ -136,7 +136,7 @@ def main(options: Options) -> dict:
     for name, given in sets.items():
         found[name] = {run: [] for run in RUNS}
         for seed in options.seeds:
-            folder = options.output / f"{name} {seed}".replace(",", "").replace(" ", "_")
+            folder = options.output / safe_name(f"{name} {seed}")
             seconds = {run: train(options, given, run, seed, folder) for run in RUNS}
             table = zoo.evaluate(
                 {run: str(folder / run / "model.keras") for run in RUNS},
@@ -194,11 +194,11 @@ def report(found: dict, options: Options) -> None:
         "# Dense against clips",
         "",
         "The same small RMDN (C3D of an eighth of the width, 48x48) in both forms, trained by",
-        "`benchmarks/dense_accuracy.py`. From scratch, end to end: `clip`; `dense` for as many",
-        "steps; `dense, longer` for three times as many. With the C3D that the run of clips has",
+        f"`benchmarks/dense_accuracy.py`. From scratch, end to end: `clip` for {options.epochs}",
+        "epochs (as many steps where the made videos are not 120); `dense` for as many; `dense,",
+        "longer` for three times as many. With the C3D that the run of clips has",
         "trained: `dense head` keeps it as it is, `dense, tuned` trains it further. On those",
-        "frames of the test videos that all predict; mean over seeds "
-        f"{', '.join(map(str, options.seeds))} (least to largest).",
+        "frames of the test videos that all predict; mean over the seeds (least to largest).",
         "",
         f"| data | measured | {' | '.join(RUNS)} |",
         "|---" * (2 + len(RUNS)) + "|",
@@ -212,12 +212,7 @@ def report(found: dict, options: Options) -> None:
             lines.append(f"| {data} | {metric} | {' | '.join(cells)} |")
         fastest = [f"{min(values['seconds'] for values in runs[run]):.0f}" for run in RUNS]
         lines.append(f"| {data} | seconds of training, fastest seed | {' | '.join(fastest)} |")
-    about = {
-        "keras": keras.__version__,
-        "backend": keras.config.backend(),
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} processors",
-    }
+    about = {"backend": keras.config.backend(), **machine()}
     lines += ["", ", ".join(f"{k} {v}" for k, v in about.items()) + "."]
     options.results.mkdir(parents=True, exist_ok=True)
     held = {"about": about, "settings": {**SMALL, "epochs": options.epochs}, "runs": found}
