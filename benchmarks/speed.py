@@ -421,6 +421,7 @@ def draw(rows: dict, path: Path) -> None:
         axes.text(rate, place, f" {rate:.1f}", va="center", fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
+    pyplot.close(figure)
 
 
 def main() -> None:
