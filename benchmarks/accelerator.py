@@ -25,7 +25,7 @@ from keras import ops
 import zoo
 from zoo.backbones.c3d import c3d
 from zoo.backbones.i3d import i3d
-from zoo.inference.stream import Stream
+from zoo.inference.streaming.stream import Stream
 from zoo.layers import AttentionConvLSTM
 
 

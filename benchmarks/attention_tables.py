@@ -84,7 +84,7 @@ def prepare(arguments):
     from zoo.datasets import moving_targets
     from zoo.models.loading import load
     from zoo.recipes import small_video
-    from zoo.recipes.action_videos import read_videos, with_features
+    from zoo.training.action_videos import read_videos, with_features
 
     folder = Path(arguments.folder)
     scene = {
@@ -139,9 +139,9 @@ def train(table: str, row: str, seed: int, parts: dict, arguments) -> dict:
     import keras
 
     from zoo.losses import StepCrossEntropy
-    from zoo.recipes.action_scores import measure
-    from zoo.recipes.action_videos import Batches
-    from zoo.recipes.training import learning_rate, make_optimizer
+    from zoo.training.action_scores import measure
+    from zoo.training.action_videos import Batches
+    from zoo.training.loop import learning_rate, make_optimizer
 
     began = time.process_time()
     keras.utils.set_random_seed(seed)

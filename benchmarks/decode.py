@@ -31,11 +31,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from zoo.datasets.prepare import prepare
 from zoo.datasets.record import Record
-from zoo.datasets.shard_streams import FrameStream
-from zoo.datasets.shards import ShardSet
-from zoo.datasets.video import open_video
+from zoo.datasets.shards.prepare import prepare
+from zoo.datasets.shards.reading import ShardSet
+from zoo.datasets.shards.streams import FrameStream
+from zoo.datasets.video.reading import open_video
 
 SIDE = 112
 DRAWS = 16
@@ -44,7 +44,7 @@ VIDEOS = (".avi", ".mp4", ".mkv", ".webm", ".mov")
 
 
 class Ours:
-    """`zoo.datasets.video`"""
+    """`zoo.datasets.video.reading`"""
 
     def sequential(self, path):
         return list(open_video(path).frames((SIDE, SIDE)))

@@ -25,11 +25,11 @@ from speed import machine
 
 import zoo
 from zoo.datasets import moving_targets
-from zoo.inference.evaluation import safe_name
+from zoo.inference.evaluating.evaluation import safe_name
 from zoo.models.loading import load
 from zoo.recipes import rmdn
-from zoo.recipes.data import load_records
-from zoo.recipes.frozen_backbone import backbone_of
+from zoo.training.data import load_records
+from zoo.training.frozen_backbone import backbone_of
 from zoo.weights.provenance import save_with_provenance
 
 RESULTS = Path(__file__).resolve().parent / "results"

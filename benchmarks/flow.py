@@ -24,9 +24,9 @@ import cv2
 import keras
 import numpy as np
 
-from zoo.datasets.flow import PRESETS, dis_flow
-from zoo.datasets.video import open_video
-from zoo.inference.adapt import adapt
+from zoo.datasets.video.flow import PRESETS, dis_flow
+from zoo.datasets.video.reading import open_video
+from zoo.inference.streaming.adapt import adapt
 from zoo.layers import tvl1_function
 from zoo.models.lsts import lsts_features
 

@@ -29,16 +29,16 @@ import keras
 import numpy as np
 
 import zoo
-from zoo.datasets.moving_targets_picture import render
-from zoo.datasets.moving_targets_scene import CLASSES as ACTIONS
-from zoo.datasets.moving_targets_scene import boxes, draw_scene, visible_share
-from zoo.datasets.moving_targets_viewers import draw_gaze, gaze_density
+from zoo.datasets.made.picture import render
+from zoo.datasets.made.scene import CLASSES as ACTIONS
+from zoo.datasets.made.scene import boxes, draw_scene, visible_share
+from zoo.datasets.made.viewers import draw_gaze, gaze_density
 from zoo.losses import MixtureNLL
-from zoo.recipes import scores
-from zoo.recipes.joint_scores import action_scores, predict_joint
-from zoo.recipes.joint_windows import JointSource, JointWindows
-from zoo.recipes.pseudo_gaze import PseudoGaze
-from zoo.recipes.training import fit, learning_rate, make_optimizer, prepare_run
+from zoo.training import scores
+from zoo.training.joint_scores import action_scores, predict_joint
+from zoo.training.joint_windows import JointSource, JointWindows
+from zoo.training.loop import fit, learning_rate, make_optimizer, prepare_run
+from zoo.training.pseudo_gaze import PseudoGaze
 
 RESULTS = Path(__file__).parent / "results"
 SIZE = 24

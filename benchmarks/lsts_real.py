@@ -26,7 +26,7 @@ import keras
 import tyro
 from real_gaze import write_table
 
-from zoo.inference.evaluation import METRICS
+from zoo.inference.evaluating.evaluation import METRICS
 from zoo.recipes import lsts
 
 RESULTS = Path(__file__).resolve().parent / "results"

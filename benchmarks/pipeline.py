@@ -23,12 +23,12 @@ import keras
 import numpy as np
 
 import zoo
-from zoo.datasets.prepare import prepare
 from zoo.datasets.record import Record
-from zoo.datasets.shard_format import FEATURES
-from zoo.datasets.shards import ShardSet
-from zoo.datasets.video_writer import VideoWriter
-from zoo.recipes.windows import Source, Windows
+from zoo.datasets.shards.format import FEATURES
+from zoo.datasets.shards.prepare import prepare
+from zoo.datasets.shards.reading import ShardSet
+from zoo.datasets.video.writer import VideoWriter
+from zoo.training.windows import Source, Windows
 
 POINTS = 17
 BAR = 0.05

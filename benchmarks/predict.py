@@ -27,7 +27,7 @@ def write_video(path: str, frames: int) -> None:
     """A moving texture, 640x360."""
     import numpy as np
 
-    from zoo.datasets.video_writer import VideoWriter
+    from zoo.datasets.video.writer import VideoWriter
 
     rng = np.random.default_rng(0)
     base = np.kron(rng.integers(0, 255, (45, 80, 3)), np.ones((8, 8, 1))).astype(np.uint8)
@@ -42,7 +42,7 @@ def run(task: dict, results) -> None:
 
     import zoo
     from zoo.inference.predict import predict
-    from zoo.inference.stream import Stream
+    from zoo.inference.streaming.stream import Stream
 
     keras.utils.set_random_seed(0)
     model = zoo.rmdn(**task["model"])
@@ -87,7 +87,7 @@ def rendering() -> dict:
     """Milliseconds for one map of 20 components, 640x360."""
     import numpy as np
 
-    from zoo.inference.rendering import render_mixture
+    from zoo.inference.writing.rendering import render_mixture
 
     rng = np.random.default_rng(0)
     mixture = np.column_stack(

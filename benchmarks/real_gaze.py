@@ -31,8 +31,8 @@ import matplotlib
 import numpy as np
 import tyro
 
-from zoo.datasets.video import open_video
-from zoo.inference.evaluation import METRICS
+from zoo.datasets.video.reading import open_video
+from zoo.inference.evaluating.evaluation import METRICS
 from zoo.recipes import rmdn
 
 matplotlib.use("Agg")

@@ -92,7 +92,7 @@ def write_video(path: str, frames: int, size=(360, 640)) -> None:
     """A moving texture."""
     import numpy as np
 
-    from zoo.datasets.video_writer import VideoWriter
+    from zoo.datasets.video.writer import VideoWriter
 
     rng = np.random.default_rng(0)
     rows, columns = size[0] // 8, size[1] // 8
@@ -143,7 +143,7 @@ def measure_file(kind, arguments, precision, frames) -> dict:
     import keras
 
     import zoo
-    from zoo.inference.stream import Stream
+    from zoo.inference.streaming.stream import Stream
 
     keras.utils.set_random_seed(0)
     stream = Stream(zoo.rmdn(**arguments), precision=precision)
@@ -167,7 +167,7 @@ def measure_stream(kind, arguments, precision, frames) -> dict:
     import numpy as np
 
     import zoo
-    from zoo.inference.stream import Stream
+    from zoo.inference.streaming.stream import Stream
 
     keras.utils.set_random_seed(0)
     model = zoo.rmdn(**arguments) if kind == "rmdn" else zoo.lsts(**arguments)
@@ -221,7 +221,7 @@ def measure_lsts_clip(kind, arguments, precision, frames) -> dict:
     import numpy as np
 
     import zoo
-    from zoo.inference.adapt import compile_for_inference
+    from zoo.inference.streaming.adapt import compile_for_inference
 
     model = compile_for_inference(_as(zoo.lsts(**arguments), precision))
     clip = np.random.default_rng(0).integers(0, 255, (1, 79, 224, 224, 3)).astype("float32")
@@ -232,7 +232,7 @@ def _as(model, precision):
     """The model in another precision, its time axis as it was."""
     if precision is None:
         return model
-    from zoo.inference import adapt
+    from zoo.inference.streaming import adapt
 
     config = model.get_config()
     policy = adapt.PRECISIONS[precision]
@@ -246,7 +246,7 @@ def measure_batch(kind, arguments, precision, frames) -> dict:
     import numpy as np
 
     import zoo
-    from zoo.inference.adapt import compile_for_inference
+    from zoo.inference.streaming.adapt import compile_for_inference
 
     builder = getattr(zoo, kind)
     model = compile_for_inference(
@@ -327,7 +327,7 @@ def torch_lstm(kind, arguments, precision, frames) -> dict:
 def measure_rendering(kind, arguments, precision, frames) -> dict:
     import numpy as np
 
-    from zoo.inference.rendering import render_mixture
+    from zoo.inference.writing.rendering import render_mixture
 
     rng = np.random.default_rng(0)
     mixture = np.column_stack(

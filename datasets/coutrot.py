@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zoo.datasets.checks import require_files
-from zoo.datasets.gaze import GazeSource
-from zoo.datasets.gaze_forms import coutrot_clips
-from zoo.datasets.listing import Facts, Listing, files_below, settle
-from zoo.datasets.record import Description, Record
+from zoo.datasets.gaze.forms import coutrot_clips
+from zoo.datasets.listing.checks import require_files
+from zoo.datasets.listing.listing import Facts, Listing, files_below, settle
+from zoo.datasets.record import Description, GazeSource, Record
 
 __all__ = ["CLASSES", "DESCRIPTION", "listing", "load"]
 

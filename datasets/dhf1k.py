@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.datasets.checks import require_files
-from zoo.datasets.eye_tracks import dhf1k_gaze
-from zoo.datasets.gaze import GazeSource
-from zoo.datasets.listing import Listing, settle
-from zoo.datasets.record import Description, Record
+from zoo.datasets.gaze.eye_tracks import dhf1k_gaze
+from zoo.datasets.listing.checks import require_files
+from zoo.datasets.listing.listing import Listing, settle
+from zoo.datasets.record import Description, GazeSource, Record
 from zoo.datasets.ucf_sports import fixation_folder
 
 __all__ = ["CLASSES", "DESCRIPTION", "MAP_SIGMA", "listing", "load"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.datasets.checks import require_files
-from zoo.datasets.eye_tracks import EVENTS, clip_facts, clip_gaze
-from zoo.datasets.listing import Listing, files_below, lines_of, settle
+from zoo.datasets.gaze.eye_tracks import EVENTS, clip_facts, clip_gaze
+from zoo.datasets.listing.checks import require_files
+from zoo.datasets.listing.listing import Listing, files_below, lines_of, settle
 from zoo.datasets.record import Description, Record
 
 __all__ = ["CLASSES", "DESCRIPTION", "listing", "load"]

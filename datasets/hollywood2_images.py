@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from zoo.datasets.hollywood2 import CLASSES, clip_labels, clip_set_files
-from zoo.datasets.listing import Listing, settle
+from zoo.datasets.listing.listing import Listing, settle
 from zoo.datasets.record import Description, Record
 from zoo.datasets.ucf_sports import MAP_SIGMA, image_listing
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zoo.datasets.checks import require_files
-from zoo.datasets.gaze import GazeSource
-from zoo.datasets.listing import Listing, files_below, lines_of, settle
-from zoo.datasets.record import Description, Record
+from zoo.datasets.listing.checks import require_files
+from zoo.datasets.listing.listing import Listing, files_below, lines_of, settle
+from zoo.datasets.record import Description, GazeSource, Record
 
 __all__ = ["CLASSES", "DESCRIPTION", "listing", "load"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from zoo.datasets.checks import require_files, require_split
-from zoo.datasets.listing import Listing, files_below, lines_of, no_garbage, settle
-from zoo.datasets.moments_classes import CLASSES
+from zoo.datasets.classes.moments import CLASSES
+from zoo.datasets.listing.checks import require_files, require_split
+from zoo.datasets.listing.listing import Listing, files_below, lines_of, no_garbage, settle
 from zoo.datasets.record import Description, Record
 
 __all__ = ["CLASSES", "DESCRIPTION", "listing", "load"]

@@ -14,19 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.datasets.atomic import atomic_path
-from zoo.datasets.gaze import GazeSource
-from zoo.datasets.moving_targets_picture import render
-from zoo.datasets.moving_targets_scene import (
+from zoo.datasets.made.picture import render
+from zoo.datasets.made.scene import (
     ACTION_SHARE,
     CLASSES,
     boxes,
     draw_scene,
     visible_share,
 )
-from zoo.datasets.moving_targets_viewers import GazeDensity, draw_gaze, gaze_density
-from zoo.datasets.record import Description, Record, Segment, Tube
-from zoo.datasets.video_writer import VideoWriter
+from zoo.datasets.made.viewers import GazeDensity, draw_gaze, gaze_density
+from zoo.datasets.record import Description, GazeSource, Record, Segment, Tube
+from zoo.datasets.video.writer import VideoWriter
+from zoo.files.atomic import atomic_path
 
 __all__ = ["CLASSES", "DESCRIPTION", "density", "load", "make", "true_density"]
 

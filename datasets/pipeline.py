@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from zoo.datasets.clips import FrameCache
-from zoo.datasets.gaze import read_fixations
+from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
 from zoo.datasets.transforms import HorizontalFlip
-from zoo.datasets.video import open_video
+from zoo.datasets.video.clips import FrameCache
+from zoo.datasets.video.reading import open_video
 
 TARGETS = ("mixture", "action")
 FOREVER = 1 << 40

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    from zoo.datasets.gaze import GazeSource
+from zoo.datasets.gaze.forms import FORMS
+from zoo.datasets.gaze.tables import CsvFormat
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,40 @@ class Tube:
     visible: np.ndarray | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True)
+class GazeSource:
+    """Where the gaze of one record is.
+
+    Args:
+        paths: Files (csv: one for all viewers or one a viewer), or one folder of binary maps.
+        format: "csv" (tables of text), "maps" (a folder of png pictures or mat files, one a
+            frame), "shards", or a form of one publisher: "vig", "diem", "ledov", "coutrot".
+        csv: What the columns of a csv mean.
+        key: Name of the map in a mat file of "maps", of the clip in the file of "coutrot".
+    """
+
+    paths: tuple[str, ...]
+    format: str = "csv"
+    csv: CsvFormat = field(default_factory=CsvFormat)
+    key: str = "I"
+
+    def __post_init__(self) -> None:
+        if self.format not in ("csv", "maps", "shards", *FORMS):
+            raise ValueError(
+                f"`format` must be one of {('csv', 'maps', 'shards', *FORMS)}. "
+                f"Received: format={self.format!r}"
+            )
+        if isinstance(self.paths, str):
+            object.__setattr__(self, "paths", (self.paths,))
+
+    @property
+    def timed(self) -> bool:
+        """Whether the times of the video's frames are needed to read it."""
+        if self.format == "csv":
+            return self.csv.frame is None
+        return self.format in ("vig", "diem", "ledov")
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One video of a data set: where its frames are and all that is known about it.
@@ -43,7 +76,7 @@ class Record:
         video: Path of a video file, or of a folder of numbered frames.
         split: "train", "validation", "test" or what the data set calls it.
         label: Class index, or a tuple of class indices where several hold.
-        gaze: Where the fixations are (`zoo.datasets.gaze.GazeSource`).
+        gaze: Where the fixations are (`zoo.datasets.record.GazeSource`).
         truth_maps: Folder of the saliency maps that the data set itself ships.
         boxes: Tubes of boxes.
         segments: Parts of the video that show an action.

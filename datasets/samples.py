@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from zoo.datasets.gaze import read_fixations
+from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
-from zoo.datasets.shards import is_shard_video, shard_video
+from zoo.datasets.shards.reading import is_shard_video, shard_video
 from zoo.datasets.transforms import Sample
-from zoo.datasets.video import open_video
+from zoo.datasets.video.reading import open_video
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
 FOREVER = 1 << 40

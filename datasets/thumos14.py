@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.datasets.checks import require_files
-from zoo.datasets.listing import Facts, Listing, files_below, lines_of, settle
-from zoo.datasets.mat_file import load_mat
+from zoo.datasets.listing.checks import require_files
+from zoo.datasets.listing.listing import Facts, Listing, files_below, lines_of, settle
 from zoo.datasets.record import Description, Record, Segment
+from zoo.files.mat import load_mat
 
 __all__ = ["AMBIGUOUS", "CLASSES", "DESCRIPTION", "DROPPED", "IDS", "listing", "load"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.datasets.checks import require_files
-from zoo.datasets.listing import Listing, files_below, lines_of, settle
+from zoo.datasets.classes.ucf101 import CLASSES
+from zoo.datasets.listing.checks import require_files
+from zoo.datasets.listing.listing import Listing, files_below, lines_of, settle
 from zoo.datasets.record import Description, Record
-from zoo.datasets.ucf101_classes import CLASSES
 
 __all__ = ["CLASSES", "DESCRIPTION", "FOLDS", "listing", "load"]
 

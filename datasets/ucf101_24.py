@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from zoo.datasets.checks import require_files
-from zoo.datasets.listing import Facts, Listing, lines_of, settle
+from zoo.datasets.listing.checks import require_files
+from zoo.datasets.listing.listing import Facts, Listing, lines_of, settle
 from zoo.datasets.record import Description, Record, Tube
-from zoo.datasets.safe_pickle import read_pickle
+from zoo.files.safe_pickle import read_pickle
 
 __all__ = ["CLASSES", "DESCRIPTION", "HEIGHT", "WIDTH", "listing", "load", "read_annotation"]
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.datasets.checks import require_files
-from zoo.datasets.listing import Listing, files_below, settle
+from zoo.datasets.listing.checks import require_files
+from zoo.datasets.listing.listing import Listing, files_below, settle
 from zoo.datasets.record import Description, Record
 
 __all__ = ["CLASSES", "DESCRIPTION", "TEST_GROUPS", "listing", "load"]

@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.datasets.checks import require_files
-from zoo.datasets.eye_tracks import EVENTS, clip_facts, clip_gaze
-from zoo.datasets.listing import Facts, Listing, files_below, settle
+from zoo.datasets.gaze.eye_tracks import EVENTS, clip_facts, clip_gaze
+from zoo.datasets.listing.checks import require_files
+from zoo.datasets.listing.listing import Facts, Listing, files_below, settle
 from zoo.datasets.record import Description, Record
 from zoo.datasets.ucf_sports import CLASSES, class_of
-from zoo.datasets.video_source import PICTURES
+from zoo.datasets.video.source import PICTURES
 
 __all__ = ["CLASSES", "DESCRIPTION", "TEST_FIRST", "listing", "load"]
 

@@ -8,9 +8,9 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from zoo.datasets.checks import require_files, require_there
-from zoo.datasets.gaze import CsvFormat, GazeSource
-from zoo.datasets.listing import (
+from zoo.datasets.gaze.tables import CsvFormat
+from zoo.datasets.listing.checks import require_files, require_there
+from zoo.datasets.listing.listing import (
     LOG,
     Listing,
     files_below,
@@ -18,7 +18,7 @@ from zoo.datasets.listing import (
     needed_files,
     no_garbage,
 )
-from zoo.datasets.record import Description, Record
+from zoo.datasets.record import Description, GazeSource, Record
 
 __all__ = ["CLASSES", "DESCRIPTION", "class_names", "listing", "load"]
 

@@ -1,27 +1,30 @@
 """Layers for video attention; they run on every Keras backend."""
 
-from zoo.layers.attention_conv_lstm import AttentionConvLSTM
-from zoo.layers.attention_lstm import AttentionLSTM
-from zoo.layers.attention_penalties import doubly_stochastic, log_concavity
-from zoo.layers.central_bias_diffusion import CentralBiasDiffusion
+from zoo.layers.attention.attention_conv_lstm import AttentionConvLSTM
+from zoo.layers.attention.attention_lstm import AttentionLSTM
+from zoo.layers.attention.attention_penalties import doubly_stochastic, log_concavity
+from zoo.layers.attention.location_attention import LocationAttention
+from zoo.layers.attention.regularizers import Contrast, TotalVariation
+from zoo.layers.attention.spatial_mask import SpatialMask
+from zoo.layers.attention.temporal_soft_attention import TemporalSoftAttention
 from zoo.layers.clip_scaling import ClipScaling
+from zoo.layers.flow.median_filter import median_filter_5x5
+from zoo.layers.flow.tvl1 import tvl1_flow
+from zoo.layers.flow.tvl1_layer import TVL1Flow, tvl1_function
 from zoo.layers.input_normalization import InputNormalization
-from zoo.layers.local_mixture import LocalMixture
 from zoo.layers.local_response_normalization import LocalResponseNormalization
-from zoo.layers.location_attention import LocationAttention
-from zoo.layers.median_filter import median_filter_5x5
-from zoo.layers.mixture import mixture_log_prob, mixture_map
-from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.per_step import PerStep
 from zoo.layers.projected_lstm import ProjectedLSTM
-from zoo.layers.regularizers import Contrast, TotalVariation
-from zoo.layers.saliency_feedback import SaliencyFeedback
+from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
+from zoo.layers.saliency.local_mixture import LocalMixture
+from zoo.layers.saliency.mixture import mixture_log_prob, mixture_map
+from zoo.layers.saliency.mixture_density import MixtureDensity
+from zoo.layers.saliency.saliency_feedback import SaliencyFeedback
+from zoo.layers.saliency.saliency_weighting import SaliencyWeighting
+from zoo.layers.saliency.teacher_saliency import TeacherSaliency
 from zoo.layers.saliency_map import SaliencyMap
-from zoo.layers.saliency_weighting import SaliencyWeighting
 from zoo.layers.sliding_clips import SlidingClips
-from zoo.layers.spatial_mask import SpatialMask
 from zoo.layers.task_uncertainty import TaskUncertainty
-from zoo.layers.teacher_saliency import TeacherSaliency
 from zoo.layers.temporal_phases import (
     CropTime,
     MaskPaddedTime,
@@ -31,9 +34,6 @@ from zoo.layers.temporal_phases import (
     SplitPhases,
     TrailingMean,
 )
-from zoo.layers.temporal_soft_attention import TemporalSoftAttention
-from zoo.layers.tvl1 import tvl1_flow
-from zoo.layers.tvl1_layer import TVL1Flow, tvl1_function
 
 __all__ = [
     "AttentionConvLSTM",

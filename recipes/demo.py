@@ -26,9 +26,9 @@ import tyro
 
 import zoo
 from zoo.datasets import moving_targets
-from zoo.inference.evaluation import METRICS, format_value
+from zoo.inference.evaluating.evaluation import METRICS, format_value
 from zoo.recipes import rmdn
-from zoo.recipes.checkpoint import write_atomically
+from zoo.training.checkpoint import write_atomically
 
 # What training from scratch in minutes on two cores takes; all else is the recipe's default.
 SMALL = {

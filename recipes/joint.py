@@ -41,15 +41,16 @@ import tyro
 from zoo.losses import MixtureNLL
 from zoo.models.joint import joint
 from zoo.models.loading import load
-from zoo.recipes import rmdn, scores
-from zoo.recipes.checkpoint import write_atomically
-from zoo.recipes.data import hold_out
-from zoo.recipes.frozen_backbone import backbone_of, cached_features, joined_weights
-from zoo.recipes.joint_data import copy_layers, joint_records
-from zoo.recipes.joint_scores import action_scores, confusion, predict_joint
-from zoo.recipes.joint_windows import JointSource, JointWindows, joint_sources
-from zoo.recipes.pseudo_gaze import PseudoGaze
-from zoo.recipes.training import BEST, claim_output, make_optimizer, prepare_run
+from zoo.recipes import rmdn
+from zoo.training import scores
+from zoo.training.checkpoint import write_atomically
+from zoo.training.data import hold_out
+from zoo.training.frozen_backbone import backbone_of, cached_features, joined_weights
+from zoo.training.joint_data import copy_layers, joint_records
+from zoo.training.joint_scores import action_scores, confusion, predict_joint
+from zoo.training.joint_windows import JointSource, JointWindows, joint_sources
+from zoo.training.loop import BEST, claim_output, make_optimizer, prepare_run
+from zoo.training.pseudo_gaze import PseudoGaze
 from zoo.visualize.joint_board import JointBoard
 
 SALIENCY_LAYERS = (

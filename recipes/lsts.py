@@ -33,16 +33,16 @@ import numpy as np
 import tyro
 
 from zoo import losses
-from zoo.datasets.video import open_video
+from zoo.datasets.video.reading import open_video
 from zoo.inference.evaluate import evaluate
 from zoo.layers import tvl1_function
 from zoo.models.loading import load
 from zoo.models.lsts import STREAMS, lsts, lsts_features
-from zoo.recipes.checkpoint import write_atomically
-from zoo.recipes.data import frame_sources, hold_out, load_records
-from zoo.recipes.lsts_clips import ClipBatches, ClipFeatures, halved, predicted_frames
-from zoo.recipes.scores import TruthMap
-from zoo.recipes.training import BEST, claim_output, fit, make_optimizer, prepare_run
+from zoo.training.checkpoint import write_atomically
+from zoo.training.data import frame_sources, hold_out, load_records
+from zoo.training.loop import BEST, claim_output, fit, make_optimizer, prepare_run
+from zoo.training.lsts_clips import ClipBatches, ClipFeatures, halved, predicted_frames
+from zoo.training.scores import TruthMap
 from zoo.visualize.tensorboard import TensorBoard
 
 EPOCHS = {"rgb": 10, "flow": 2, "both": 1}
@@ -98,7 +98,7 @@ class Config:
         flow: dis or tvl1 (the paper's).
         flow_size: height and width at which flow is computed.
         flow_dir: folder of stored flow for training, NAME.npy a video, see
-            `zoo.datasets.flow.store_flow`; None computes it.
+            `zoo.datasets.video.flow.store_flow`; None computes it.
         scale_vectors: enlarging the flow lengthens its vectors (the authors' code did not).
         stride: a clip every so many frames.
         loss: mse (the paper's), kl, cc, nss, or sum, of KL, CC and NSS.

@@ -37,11 +37,11 @@ from zoo.inference.evaluate import evaluate
 from zoo.losses import MixtureNLL
 from zoo.models.loading import load
 from zoo.models.rmdn import rmdn
-from zoo.recipes import scores
-from zoo.recipes.checkpoint import write_atomically
-from zoo.recipes.data import frame_sources, hold_out, load_records
-from zoo.recipes.frozen_backbone import backbone_of, cached_features, joined_weights
-from zoo.recipes.training import (
+from zoo.training import scores
+from zoo.training.checkpoint import write_atomically
+from zoo.training.data import frame_sources, hold_out, load_records
+from zoo.training.frozen_backbone import backbone_of, cached_features, joined_weights
+from zoo.training.loop import (
     BEST,
     claim_output,
     fit,
@@ -49,7 +49,7 @@ from zoo.recipes.training import (
     make_optimizer,
     prepare_run,
 )
-from zoo.recipes.windows import Source, Windows
+from zoo.training.windows import Source, Windows
 from zoo.visualize.tensorboard import Sample, TensorBoard
 
 

@@ -34,16 +34,16 @@ import tyro
 from rich.progress import track
 
 from zoo.backbones.c3d import CLIP_LENGTH, c3d
-from zoo.inference.baselines import fit_central_bias
+from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.metrics import average_precision
 from zoo.models.loading import load
-from zoo.recipes.action_videos import class_count, load_labelled
-from zoo.recipes.checkpoint import write_atomically
-from zoo.recipes.joint_windows import JointSource, joint_sources
-from zoo.recipes.svm import LinearSVM
-from zoo.recipes.svm_features import Descriptors
-from zoo.recipes.svm_tables import table_3, table_4, table_5
-from zoo.recipes.training import prepare_run
+from zoo.training.action_videos import class_count, load_labelled
+from zoo.training.checkpoint import write_atomically
+from zoo.training.joint_windows import JointSource, joint_sources
+from zoo.training.loop import prepare_run
+from zoo.training.svm.classifier import LinearSVM
+from zoo.training.svm.features import Descriptors
+from zoo.training.svm.tables import table_3, table_4, table_5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +239,7 @@ def _extractor(config: Config) -> keras.Model:
             "C3D has random weights: give `backbone_weights` or `extractor`.", stacklevel=2
         )
     else:
-        from zoo.weights import load_weights
+        from zoo.backbones.loading import load_weights
 
         load_weights(network, config.backbone_weights)
     outputs = {"conv5": network.get_layer(config.conv5).output, "fc6": network.output}

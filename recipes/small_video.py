@@ -23,12 +23,12 @@ import tyro
 
 from zoo.backbones.small_video import small_video
 from zoo.datasets import moving_targets
-from zoo.datasets.clips import FrameCache
 from zoo.datasets.record import Record
-from zoo.datasets.video import open_video
+from zoo.datasets.video.clips import FrameCache
+from zoo.datasets.video.reading import open_video
 from zoo.models.loading import load
-from zoo.recipes.checkpoint import write_atomically
-from zoo.recipes.training import (
+from zoo.training.checkpoint import write_atomically
+from zoo.training.loop import (
     BEST,
     claim_output,
     fit,

@@ -27,8 +27,8 @@ import tyro
 
 from zoo.losses import StepCrossEntropy
 from zoo.models.soft_attention import soft_attention
-from zoo.recipes.action_config import ActionConfig
-from zoo.recipes.action_training import run
+from zoo.training.action_config import ActionConfig
+from zoo.training.action_training import run
 
 
 @dataclasses.dataclass(frozen=True)

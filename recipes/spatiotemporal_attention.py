@@ -28,8 +28,8 @@ import keras
 import tyro
 
 from zoo.models.spatiotemporal_attention import spatiotemporal_attention
-from zoo.recipes.action_config import ActionConfig
-from zoo.recipes.action_training import run
+from zoo.training.action_config import ActionConfig
+from zoo.training.action_training import run
 
 
 @dataclasses.dataclass(frozen=True)

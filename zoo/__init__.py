@@ -18,6 +18,10 @@ _root = _Path(__file__).resolve().parent.parent
 if (_root / "pyproject.toml").is_file() and (_root / "layers").is_dir():
     __path__.append(str(_root))
 
+from zoo._moved import install as _install_moved  # noqa: E402
+
+_install_moved()
+
 from zoo import backbones, datasets, layers, losses, metrics, weights  # noqa: E402
 from zoo._version import __version__  # noqa: E402
 from zoo.inference.evaluate import evaluate  # noqa: E402

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 import zoo
-from zoo.datasets.video_writer import VideoWriter
+from zoo.datasets.video.writer import VideoWriter
 
 
 def test_train_from_arrays_then_predict_a_video_file(tmp_path):

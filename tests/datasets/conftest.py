@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.datasets import moving_targets
-from zoo.datasets.video_writer import VideoWriter
+from zoo.datasets.video.writer import VideoWriter
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import scipy.io
 from tests.datasets import trees
 from tests.real_data import data_dir
 from zoo.datasets import hmdb51, hollywood2, moments, ucf11, ucf101, ucf101_24
-from zoo.datasets.listing import DatasetWarning
+from zoo.datasets.listing.listing import DatasetWarning
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_ucf101_24_and_a_pickle_that_would_run_code(tmp_path, capsys):
 
 @pytest.mark.parametrize("module, name", [("os", "system"), ("numpy", "load"), ("copyreg", "x")])
 def test_pickles_name_nothing_but_arrays(tmp_path, module, name):
-    from zoo.datasets.safe_pickle import read_pickle
+    from zoo.files.safe_pickle import read_pickle
 
     (tmp_path / "a.pkl").write_bytes(f"c{module}\n{name}\n(S'x'\ntR.".encode())
     with pytest.raises(ValueError, match=rf"{module}\.{name}"):

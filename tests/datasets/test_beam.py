@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from zoo.datasets import moving_targets
-from zoo.datasets.prepare import prepare
-from zoo.datasets.shard_streams import FlowStream, FrameStream
-from zoo.datasets.shards import ShardSet
-from zoo.datasets.video import VideoError
+from zoo.datasets.shards.prepare import prepare
+from zoo.datasets.shards.reading import ShardSet
+from zoo.datasets.shards.streams import FlowStream, FrameStream
+from zoo.datasets.video.reading import VideoError
 
 pytest.importorskip("apache_beam")
 
@@ -20,7 +20,7 @@ def files(root):
 
 
 def test_the_same_shards_as_local_processes_write(tmp_path):
-    from zoo.datasets.beam_runner import beam_runner
+    from zoo.datasets.shards.beam_runner import beam_runner
 
     records = moving_targets.make(
         tmp_path / "data", num_videos=5, frames=20, size=(48, 64), viewers=2
@@ -41,8 +41,8 @@ def test_the_same_shards_as_local_processes_write(tmp_path):
 
 
 def test_a_bad_video_is_named_there_too(tmp_path):
-    from zoo.datasets.beam_runner import beam_runner
     from zoo.datasets.record import Record
+    from zoo.datasets.shards.beam_runner import beam_runner
 
     (tmp_path / "empty.mp4").touch()
     record = Record("empty", str(tmp_path / "empty.mp4"))
@@ -51,7 +51,7 @@ def test_a_bad_video_is_named_there_too(tmp_path):
 
 
 def test_the_command(tmp_path):
-    from zoo.cli import main
+    from zoo.cli.main import main
 
     moving_targets.make(tmp_path / "data", num_videos=3, frames=18, size=(48, 64), viewers=2)
     given = ["prepare", "moving_targets", str(tmp_path / "data"), str(tmp_path / "out"), "--frames"]

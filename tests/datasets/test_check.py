@@ -11,9 +11,9 @@ from tests.datasets import trees
 from tests.datasets.conftest import numbered_video
 from tests.real_data import data_dir
 from zoo.datasets import ucf11
-from zoo.datasets.check import check, check_dataset
-from zoo.datasets.check_videos import look
-from zoo.datasets.listing import Facts, Listing
+from zoo.datasets.listing.check import check, check_dataset
+from zoo.datasets.listing.check_videos import look
+from zoo.datasets.listing.listing import Facts, Listing
 from zoo.datasets.record import Record, Segment, Tube
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.datasets.conftest import number_of, numbered_video
-from zoo.datasets.clips import FrameCache
 from zoo.datasets.record import Record
-from zoo.datasets.video import open_video
+from zoo.datasets.video.clips import FrameCache
+from zoo.datasets.video.reading import open_video
 
 
 def test_frames_are_decoded_once_and_again_when_the_file_changes(tmp_path, monkeypatch):
@@ -19,7 +19,7 @@ def test_frames_are_decoded_once_and_again_when_the_file_changes(tmp_path, monke
     assert isinstance(frames, np.memmap) and frames.shape == (20, 16, 32, 3)
     np.testing.assert_array_equal(frames[3:5], open_video(record.video).read([3, 4], (16, 32)))
     with monkeypatch.context() as patch:
-        patch.setattr("zoo.datasets.clips.open_video", None)
+        patch.setattr("zoo.datasets.video.clips.open_video", None)
         cache.get(record, (16, 32))
         with pytest.raises(TypeError):
             cache.get(record, (16, 64))
@@ -37,7 +37,7 @@ def test_an_interrupted_decoding_leaves_nothing(tmp_path, monkeypatch):
         yield np.zeros((*size, 3), np.uint8)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zoo.datasets.video.Video.frames", stops)
+    monkeypatch.setattr("zoo.datasets.video.reading.Video.frames", stops)
     with pytest.raises(KeyboardInterrupt):
         FrameCache(tmp_path / "cache").get(record, (16, 32))
     assert list((tmp_path / "cache").iterdir()) == []

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from zoo.datasets import moving_targets
-from zoo.datasets.gaze import read_fixations
-from zoo.datasets.prepare import prepare
-from zoo.datasets.shard_streams import FrameStream
-from zoo.datasets.shards import ShardError, ShardSet, load
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.shards.prepare import prepare
+from zoo.datasets.shards.reading import ShardError, ShardSet, load
+from zoo.datasets.shards.streams import FrameStream
 
 pytest.importorskip("tensorflow_io")
 boto3 = pytest.importorskip("boto3")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.datasets.conftest import numbered_video
 from zoo.datasets import your_own
-from zoo.datasets.gaze import GazeWarning, read_fixations
+from zoo.datasets.gaze.reading import GazeWarning, read_fixations
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
 

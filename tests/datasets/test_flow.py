@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from zoo.datasets.flow import dis_flow, read_flow, store_flow, video_flow
+from zoo.datasets.video.flow import dis_flow, read_flow, store_flow, video_flow
 
 
 def _moving(frames=7, size=64, step=1.5):

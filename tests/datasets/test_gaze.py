@@ -9,9 +9,10 @@ import scipy.io
 
 from tests.datasets.conftest import numbered_video
 from tests.real_data import data_dir
-from zoo.datasets.gaze import CsvFormat, Fixations, GazeSource, GazeWarning, read_fixations
-from zoo.datasets.gaze_csv import to_video
-from zoo.datasets.record import Record
+from zoo.datasets.gaze.fixations import Fixations
+from zoo.datasets.gaze.reading import GazeWarning, read_fixations
+from zoo.datasets.gaze.tables import CsvFormat, to_video
+from zoo.datasets.record import GazeSource, Record
 
 KNOWN = {"num_frames": 4, "width": 100, "height": 50}
 

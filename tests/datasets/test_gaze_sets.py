@@ -10,9 +10,9 @@ from tests.datasets.conftest import numbered_video
 from tests.real_data import data_dir
 from zoo.datasets import coutrot, dhf1k, diem, hollywood2, hollywood2_images, ledov
 from zoo.datasets import ucf_sports_videos as videos
-from zoo.datasets.gaze import GazeSource, GazeWarning, read_fixations
-from zoo.datasets.listing import DatasetWarning, Facts
-from zoo.datasets.record import Record
+from zoo.datasets.gaze.reading import GazeWarning, read_fixations
+from zoo.datasets.listing.listing import DatasetWarning, Facts
+from zoo.datasets.record import GazeSource, Record
 
 MATHE = [  # microseconds, two columns that no reader uses, screen x and y, event
     "0 9 9 640.0 512.0 F",

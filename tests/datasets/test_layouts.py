@@ -8,9 +8,9 @@ import scipy.io
 from tests.datasets.conftest import numbered_video
 from tests.real_data import data_dir
 from zoo.datasets import dhf1k, ucf_sports
-from zoo.datasets.gaze import read_fixations
-from zoo.datasets.listing import DatasetWarning
-from zoo.datasets.video import open_video
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.listing.listing import DatasetWarning
+from zoo.datasets.video.reading import open_video
 
 
 def picture(path, value=255):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from zoo.datasets import moving_targets
-from zoo.datasets.gaze import read_fixations
-from zoo.datasets.moving_targets_scene import CLASSES, LEAD, draw_scene
-from zoo.datasets.moving_targets_viewers import draw_gaze, gaze_density
-from zoo.datasets.video import open_video
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.made.scene import CLASSES, LEAD, draw_scene
+from zoo.datasets.made.viewers import draw_gaze, gaze_density
+from zoo.datasets.video.reading import open_video
 
 SETTINGS = {"num_videos": 8, "frames": 32, "size": (64, 80), "seed": 3}
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from tests.datasets.conftest import number_of, numbered_video
-from zoo.datasets.clips import FrameCache
-from zoo.datasets.gaze import GazeSource
 from zoo.datasets.pipeline import window_dataset
-from zoo.datasets.record import Record
+from zoo.datasets.record import GazeSource, Record
 from zoo.datasets.transforms import Colour, HorizontalFlip
+from zoo.datasets.video.clips import FrameCache
 
 SHAPE = {"image_size": (8, 64), "window": 18, "batch_size": 3, "max_points": 2}
 

@@ -7,13 +7,12 @@ import pytest
 import tensorflow as tf
 
 from tests.datasets.conftest import number_of, numbered_video
-from zoo.datasets.gaze import GazeSource
-from zoo.datasets.prepare import prepare
-from zoo.datasets.record import Record, Tube
+from zoo.datasets.record import GazeSource, Record, Tube
 from zoo.datasets.samples import Samples, sample_dataset, shard_examples, transformed
 from zoo.datasets.sampling import Segments, Windows
-from zoo.datasets.shard_streams import FlowStream, FrameStream
-from zoo.datasets.shards import load
+from zoo.datasets.shards.prepare import prepare
+from zoo.datasets.shards.reading import load
+from zoo.datasets.shards.streams import FlowStream, FrameStream
 from zoo.datasets.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
 
 OPTIONS = {"image_size": (16, 64), "max_points": 2, "max_boxes": 2}

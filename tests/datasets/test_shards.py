@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from tests.datasets.conftest import number_of, numbered_video
-from zoo.datasets import shard_writer
-from zoo.datasets.gaze import GazeSource, read_fixations
-from zoo.datasets.prepare import local_runner, plan, prepare
-from zoo.datasets.record import Record, Segment, Tube
-from zoo.datasets.shard_format import record_from_json, record_to_json
-from zoo.datasets.shard_streams import FlowStream, FrameStream, jpeg_options
-from zoo.datasets.shards import ShardError, ShardSet, load
-from zoo.datasets.video import VideoError, open_video
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.record import GazeSource, Record, Segment, Tube
+from zoo.datasets.shards.format import record_from_json, record_to_json
+from zoo.datasets.shards.prepare import local_runner, plan, prepare
+from zoo.datasets.shards.reading import ShardError, ShardSet, load
+from zoo.datasets.shards.reading import writer as shard_writer
+from zoo.datasets.shards.streams import FlowStream, FrameStream, jpeg_options
+from zoo.datasets.video.reading import VideoError, open_video
 
 SIZE = (16, 64)
 STREAMS = (FrameStream(SIZE, quality=100), FlowStream((16, 32), "dis:ultrafast"))
@@ -94,7 +94,7 @@ def test_a_frame_is_the_jpeg_of_the_videos_frame(source, prepared):
 
 
 def test_flow_is_that_of_the_flow_module(source, prepared):
-    from zoo.datasets.flow import dis_flow, video_flow
+    from zoo.datasets.video.flow import dis_flow, video_flow
 
     frames = open_video(source[0].video).frames((16, 32))
     wanted = np.stack(
@@ -236,7 +236,7 @@ def test_another_version_is_refused(damaged, where):
     if where == "index.json":
         manifest["version"] = 2
     else:
-        from zoo.datasets import shard_format as form
+        from zoo.datasets.shards.reading import format as form
 
         meta, arrays = form.unpack_index((damaged / where).read_bytes(), where)
         data = form.pack_index({**meta, "version": 2}, arrays).replace(b'"version": 1', b"")

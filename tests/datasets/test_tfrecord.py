@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from zoo.datasets.crc32c import _plain, crc32c
-from zoo.datasets.tfrecord import decode_example, encode_example, frame_record, read_records
+from zoo.datasets.shards.crc32c import _plain, crc32c
+from zoo.datasets.shards.tfrecord import decode_example, encode_example, frame_record, read_records
 
 FEATURES = {
     "bytes": [b"", b"x", b"long" * 100],

@@ -6,8 +6,9 @@ import pytest
 
 from tests.real_data import data_dir
 from zoo.datasets import ucf_sports
-from zoo.datasets.gaze import Fixations, read_fixations
-from zoo.datasets.truth import truth_maps
+from zoo.datasets.gaze.fixations import Fixations
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.gaze.truth import truth_maps
 
 
 def test_a_single_fixation_is_a_gaussian_and_a_uniform_share():

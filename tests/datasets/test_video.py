@@ -13,8 +13,8 @@ import pytest
 
 from tests.datasets.conftest import number_of, numbered_video
 from tests.real_data import data_dir
-from zoo.datasets import video_source
-from zoo.datasets.video import VideoError, open_video
+from zoo.datasets.video.reading import VideoError, open_video
+from zoo.datasets.video.reading import source as video_source
 
 COUNTS = {
     "v_SoccerJuggling_g23_c01": 240,
@@ -213,7 +213,7 @@ def test_what_came_before_a_fault_is_handed_out():
 
 FORKED = """
 import os, signal, sys
-from zoo.datasets.video import open_video
+from zoo.datasets.video.reading import open_video
 opened = open_video(sys.argv[1])  # and not read: OpenCV's decoding threads wait
 child = os.fork()
 if not child:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.datasets.video import open_video
-from zoo.datasets.video_writer import VideoWriter
+from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.writer import VideoWriter
 
 
 def test_odd_sizes_repeat_the_last_row_and_column(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 
 from tests.datasets.conftest import numbered_video
 from zoo.datasets import your_own
-from zoo.datasets.gaze import CsvFormat, read_fixations
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.gaze.tables import CsvFormat
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 
 import zoo
 from tests.export.models import MODELS, make
-from zoo.cli import main
-from zoo.inference import export_formats
+from zoo.cli.main import main
 from zoo.inference.export import Exported, ExportError, export
-from zoo.inference.export_formats import FORMATS, missing_packages
-from zoo.inference.lowering import plain_operations, unrolled_scans
+from zoo.inference.exporting import formats as export_formats
+from zoo.inference.exporting.formats import FORMATS, missing_packages
+from zoo.inference.exporting.lowering import plain_operations, unrolled_scans
 
 pytestmark = pytest.mark.skipif(
     keras.config.backend() != "tensorflow", reason="formats are written with TensorFlow"

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.cli import main
+from zoo.cli.main import main
 from zoo.datasets import moving_targets
-from zoo.datasets.video import open_video
-from zoo.datasets.video_writer import VideoWriter
-from zoo.inference.actions import predict_action, spread_frames
+from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.writer import VideoWriter
+from zoo.inference.actions.naming import predict_action, spread_frames
 from zoo.inference.predict import predict
-from zoo.recipes.action_videos import ActionVideo, predict_videos, spread
+from zoo.training.action_videos import ActionVideo, predict_videos, spread
 
 COUNT, SIDE = 23, 24
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from zoo.datasets.gaze import Fixations
-from zoo.datasets.video import open_video
-from zoo.datasets.video_writer import VideoWriter
-from zoo.inference import baselines
-from zoo.inference.rendering import render_mixture
+from zoo.datasets.gaze.fixations import Fixations
+from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.writer import VideoWriter
+from zoo.inference.evaluating import baselines
+from zoo.inference.writing.rendering import render_mixture
 
 
 def test_uniform_and_central_map():

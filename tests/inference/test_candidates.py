@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zoo.inference.candidates import map_candidates, mixture_candidates
+from zoo.inference.writing.candidates import map_candidates, mixture_candidates
 
 
 def test_separate_components_are_the_modes():
@@ -21,7 +21,7 @@ def test_components_that_merge_have_one_mode():
 
 
 def test_modes_are_where_the_density_peaks():
-    from zoo.inference.rendering import render_mixture
+    from zoo.inference.writing.rendering import render_mixture
 
     rng = np.random.default_rng(0)
     mixture = np.column_stack(

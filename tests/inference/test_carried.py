@@ -7,8 +7,8 @@ import pytest
 import zoo
 from zoo.backbones.c3d import c3d
 from zoo.backbones.i3d import i3d
-from zoo.inference.carried import CarriedTrunk
-from zoo.inference.carried_plan import NotCarried
+from zoo.inference.streaming.carried import CarriedTrunk
+from zoo.inference.streaming.carried_plan import NotCarried
 
 
 def _shaken(model, seed=0):

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.cli import main
+from zoo.cli.main import main
 from zoo.datasets import moving_targets
-from zoo.datasets.flow import video_flow
-from zoo.datasets.gaze import read_fixations
-from zoo.datasets.video import open_video
-from zoo.datasets.video_writer import VideoWriter
-from zoo.inference.clip_maps import ClipMaps
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.video.flow import video_flow
+from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.writer import VideoWriter
 from zoo.inference.evaluate import evaluate
-from zoo.inference.maps import read_maps
 from zoo.inference.predict import predict
+from zoo.inference.streaming.clip_maps import ClipMaps
+from zoo.inference.writing.maps import read_maps
 from zoo.layers.saliency_map import SaliencyMap
 from zoo.metrics import nss
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.inference.corrected_glimpse import corrected_glimpse
+from zoo.inference.actions.corrected_glimpse import corrected_glimpse
 from zoo.losses import StepCrossEntropy
 from zoo.models import soft_attention
 

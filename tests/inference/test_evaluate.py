@@ -11,12 +11,14 @@ from scipy.ndimage import gaussian_filter
 
 import zoo
 from zoo.datasets import moving_targets
-from zoo.datasets.gaze import CsvFormat, GazeSource, read_fixations
-from zoo.datasets.video import open_video
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.gaze.tables import CsvFormat
+from zoo.datasets.record import GazeSource
+from zoo.datasets.video.reading import open_video
 from zoo.inference import evaluate as module
 from zoo.inference.evaluate import evaluate
-from zoo.inference.output import OutputError
-from zoo.inference.scoring import Scorer
+from zoo.inference.evaluating.scoring import Scorer
+from zoo.inference.writing.output import OutputError
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 
 import zoo
 from zoo.datasets import moving_targets
-from zoo.datasets.video import open_video
-from zoo.datasets.video_writer import VideoWriter
-from zoo.inference.joint import ActionPass, saliency_part
+from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.writer import VideoWriter
+from zoo.inference.streaming.joint import ActionPass, saliency_part
 from zoo.visualize.joint_film import LINE, STRIP, JointFilm
 
 SIZE = (46, 62)

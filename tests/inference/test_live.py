@@ -15,8 +15,8 @@ import pytest
 
 import zoo
 from zoo.inference.live import predict_live
-from zoo.inference.live_source import StreamError, encoded_frames, is_live, raw_frames
-from zoo.inference.stream import Stream
+from zoo.inference.streaming.live_source import StreamError, encoded_frames, is_live, raw_frames
+from zoo.inference.streaming.stream import Stream
 
 SIZE = (34, 46)
 
@@ -46,7 +46,7 @@ def _encoded(frames, format="matroska"):
 def test_equals_the_video_as_a_whole(model, tmp_path):
     frames = _frames(12)
     got = predict_live(model, iter(frames), output=tmp_path / "out", maps=True)
-    from zoo.datasets.video_source import resize
+    from zoo.datasets.video.source import resize
 
     small = np.stack([resize(frame, (32, 32)) for frame in frames])[None].astype("float32")
     expected = keras.ops.convert_to_numpy(model(small, training=False)["mixture"])[0]
@@ -56,7 +56,7 @@ def test_equals_the_video_as_a_whole(model, tmp_path):
     assert (got.latency > 0).all()
     assert "latency a frame" in got.summary()
     assert "delay 0 frames" in got.summary()
-    assert zoo.datasets.video.open_video(tmp_path / "out" / "film.mp4").num_frames == 12
+    assert zoo.datasets.video.reading.open_video(tmp_path / "out" / "film.mp4").num_frames == 12
     summary = json.loads((tmp_path / "out" / "prediction.json").read_text())
     assert summary["num_frames"] == summary["predicted_frames"] == 12
     assert summary["error"] is None
@@ -116,7 +116,7 @@ def test_a_broken_stream_keeps_what_came(model, tmp_path, source, match, kept):
     with pytest.raises(StreamError, match=match) as caught:
         predict_live(model, source(), output=tmp_path / "out", stall=0.5)
     assert f"the {kept} frames so far are kept" in str(caught.value)
-    assert zoo.datasets.video.open_video(tmp_path / "out" / "film.mp4").num_frames == kept
+    assert zoo.datasets.video.reading.open_video(tmp_path / "out" / "film.mp4").num_frames == kept
     with np.load(tmp_path / "out" / "prediction.npz") as arrays:
         assert len(arrays["mixture"]) == kept
     assert len(caught.value.prediction.outputs["mixture"]) == kept
@@ -173,7 +173,7 @@ def test_what_is_a_live_source(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_command_reads_a_pipe(model, tmp_path):
     model.save(tmp_path / "model.keras")
-    command = [sys.executable, "-m", "zoo.cli", "predict", "model.keras", "-", "-o", "out"]
+    command = [sys.executable, "-m", "zoo.cli.main", "predict", "model.keras", "-", "-o", "out"]
     command += ["--raw-size", *map(str, SIZE)]
     data = _frames(5).tobytes()
     environment = {**os.environ, "PYTHONPATH": os.getcwd(), "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.inference.mirror import MirroredStream
-from zoo.inference.stream import Stream
+from zoo.inference.streaming.mirror import MirroredStream
+from zoo.inference.streaming.stream import Stream
 from zoo.layers import mixture_log_prob
 
 SIZE = 32

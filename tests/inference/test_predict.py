@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.datasets.video import open_video
-from zoo.datasets.video_source import resize
-from zoo.datasets.video_writer import VideoWriter
-from zoo.inference.maps import read_maps
-from zoo.inference.output import OutputError
-from zoo.inference.pipeline import run_model
+from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.source import resize
+from zoo.datasets.video.writer import VideoWriter
 from zoo.inference.predict import predict
+from zoo.inference.streaming.pipeline import run_model
+from zoo.inference.writing.maps import read_maps
+from zoo.inference.writing.output import OutputError
 
 SIZE = (46, 62)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from zoo.inference.rendering import render_mixture, render_mixtures
+from zoo.inference.writing.rendering import render_mixture, render_mixtures
 
 
 def _mixture(seed, components=5, rho=0.5, log_sigma=(-3.5, -1.2)):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.inference.adapt import adapt
-from zoo.inference.receptive_field import receptive_field
-from zoo.inference.stream import Stream
+from zoo.inference.streaming.adapt import adapt
+from zoo.inference.streaming.receptive_field import receptive_field
+from zoo.inference.streaming.stream import Stream
 
 SIZE = 32
 

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from tests.layers.gradients import gradient
-from zoo.layers.attended_recurrence import convolve, run
+from zoo.layers.attention.attended_recurrence import convolve, run
 
 RNG = np.random.default_rng(0)
 BATCH, FRAMES, HEIGHT, WIDTH, FILTERS, UNITS, STEPS = 2, 4, 3, 5, 3, 6, 5

@@ -4,8 +4,8 @@ from keras import ops
 from scipy.stats import multivariate_normal
 
 from tests.layers.gradients import gradient
-from zoo.layers.mixture import mixture_map
-from zoo.layers.mixture_mass import mixture_mass
+from zoo.layers.saliency.mixture import mixture_map
+from zoo.layers.saliency.mixture_mass import mixture_mass
 
 
 def array(x):

@@ -127,7 +127,7 @@ def test_feedback_uses_the_saliency_of_the_step_before():
     # By hand: two steps of the cell on features weighted by the map of the step before.
     cell, states = layer.cell.cells[0], [np.zeros((1, 4), "float32")] * 2
     weights = np.ones((1, 4, 4), "float32")
-    from zoo.layers.saliency_weighting import saliency_weights
+    from zoo.layers.saliency.saliency_weighting import saliency_weights
 
     for step in range(3):
         flat = (features[:, step] * weights[..., None]).reshape(1, -1)

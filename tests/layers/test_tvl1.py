@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from tests.real_data import data_dir
-from zoo.datasets.video import open_video
+from zoo.datasets.video.reading import open_video
 from zoo.layers import TVL1Flow, median_filter_5x5, tvl1_function
 
 CLIPS = ["ucf101/v_SoccerJuggling_g23_c01.avi", "kinetics/arm_wrestling_demo.mp4"]

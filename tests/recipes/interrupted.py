@@ -9,8 +9,8 @@ import sys
 import keras
 import numpy as np
 
-from zoo.recipes import checkpoint
-from zoo.recipes.training import fit, learning_rate, make_optimizer, prepare_run
+from zoo.training import checkpoint
+from zoo.training.loop import fit, learning_rate, make_optimizer, prepare_run
 
 EPOCHS, STEPS = 3, 4
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from zoo.datasets import moving_targets
-from zoo.datasets.video import open_video
-from zoo.recipes.action_scores import action_tubes, localisation, weight_in_segments
-from zoo.recipes.action_videos import ActionVideo, predict_videos
+from zoo.datasets.video.reading import open_video
+from zoo.training.action_scores import action_tubes, localisation, weight_in_segments
+from zoo.training.action_videos import ActionVideo, predict_videos
 
 
 @pytest.fixture(scope="module")

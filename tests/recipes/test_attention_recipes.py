@@ -4,7 +4,7 @@ import pytest
 from zoo.datasets import moving_targets
 from zoo.datasets.record import Record
 from zoo.recipes import soft_attention, spatiotemporal_attention
-from zoo.recipes.action_videos import ActionVideo, Batches, block_starts, spread, targets
+from zoo.training.action_videos import ActionVideo, Batches, block_starts, spread, targets
 
 SMALL = {
     "backbone": "small",

@@ -9,7 +9,7 @@ import pytest
 
 from zoo.backbones.c3d import c3d
 from zoo.datasets.record import Record
-from zoo.recipes.features import FeatureCache, video_key
+from zoo.training.features import FeatureCache, video_key
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (150, 16, 16, 3)).astype("uint8")
 

@@ -8,10 +8,10 @@ import pytest
 import zoo
 from zoo.datasets import moving_targets
 from zoo.recipes import joint, rmdn
-from zoo.recipes.joint_data import joint_records
-from zoo.recipes.joint_scores import action_scores, confusion, predict_joint
-from zoo.recipes.joint_windows import JointSource, JointWindows, joint_sources
-from zoo.recipes.pseudo_gaze import DRAWN
+from zoo.training.joint_data import joint_records
+from zoo.training.joint_scores import action_scores, confusion, predict_joint
+from zoo.training.joint_windows import JointSource, JointWindows, joint_sources
+from zoo.training.pseudo_gaze import DRAWN
 from zoo.visualize.joint_board import confusion_picture
 
 TINY = {
@@ -119,7 +119,7 @@ def test_a_video_with_neither_is_an_error(data):
 
 
 def test_gaze_of_another_length_is_an_error(data, tmp_path, monkeypatch):
-    from zoo.recipes import joint_windows
+    from zoo.training import joint_windows
 
     records = moving_targets.load(data)[:1]
     real = joint_windows.read_fixations

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from zoo.datasets import moving_targets
-from zoo.datasets.flow import store_flow
+from zoo.datasets.video.flow import store_flow
 from zoo.models.lsts import lsts_features
 from zoo.recipes import lsts
-from zoo.recipes.lsts_clips import (
+from zoo.training.lsts_clips import (
     ClipBatches,
     ClipFeatures,
     clip_frames,
@@ -21,7 +21,7 @@ from zoo.recipes.lsts_clips import (
     predicted_frames,
     stream_frames,
 )
-from zoo.recipes.windows import Source
+from zoo.training.windows import Source
 
 RNG = np.random.default_rng(0)
 

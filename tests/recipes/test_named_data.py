@@ -9,8 +9,8 @@ from tests.datasets import trees
 from tests.datasets.conftest import numbered_video
 from zoo.datasets import ucf11, ucf101
 from zoo.recipes import soft_attention
-from zoo.recipes.data import load_records
-from zoo.recipes.named_data import class_names, labelled
+from zoo.training.data import load_records
+from zoo.training.named_data import class_names, labelled
 
 
 @pytest.fixture(scope="module")

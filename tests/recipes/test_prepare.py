@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.cli import main
+from zoo.cli.main import main
 from zoo.datasets import moving_targets
-from zoo.datasets.shards import ShardError, ShardSet, load
-from zoo.datasets.video import open_video
+from zoo.datasets.shards.reading import ShardError, ShardSet, load
+from zoo.datasets.video.reading import open_video
 from zoo.recipes import rmdn
-from zoo.recipes.features import FeatureCache, fingerprint
-from zoo.recipes.frozen_backbone import backbone_of
-from zoo.recipes.prepare import FeatureStream
+from zoo.training.features import FeatureCache, fingerprint
+from zoo.training.frozen_backbone import backbone_of
+from zoo.training.prepare import FeatureStream
 
 TINY = {"width": 0.03}
 ROWS = {"rtol": 2e-3, "atol": 2e-3}  # float16
@@ -174,7 +174,7 @@ def test_rmdn_trains_on_the_stored_features(data, prepared, backbone, tmp_path, 
 
 @pytest.mark.filterwarnings("ignore:C3D is frozen with random weights")
 def test_features_of_another_backbone_are_not_taken(prepared):
-    from zoo.recipes.features import stored_features
+    from zoo.training.features import stored_features
 
     record = load(prepared, "train")[0]
     with pytest.warns(UserWarning, match="computed again from the frames"):
@@ -186,8 +186,8 @@ def test_features_of_another_backbone_are_not_taken(prepared):
 
 
 def test_features_alone_of_another_backbone_are_an_error(data, tmp_path):
-    from zoo.datasets.prepare import prepare
-    from zoo.recipes.features import stored_features
+    from zoo.datasets.shards.prepare import prepare
+    from zoo.training.features import stored_features
 
     stream = FeatureStream("c3d", size=(32, 32), options=(("width", 0.03),))
     prepare(moving_targets.load(data)[:1], tmp_path, [stream], workers=1)

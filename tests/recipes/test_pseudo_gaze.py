@@ -4,9 +4,9 @@ import pytest
 
 import zoo
 from zoo.losses import MixtureNLL
-from zoo.recipes.joint_windows import JointSource, JointWindows
-from zoo.recipes.pseudo_gaze import DRAWN, PseudoGaze, draw_points
-from zoo.recipes.training import fit
+from zoo.training.joint_windows import JointSource, JointWindows
+from zoo.training.loop import fit
+from zoo.training.pseudo_gaze import DRAWN, PseudoGaze, draw_points
 
 EPOCHS = 6
 

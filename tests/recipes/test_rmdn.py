@@ -15,7 +15,7 @@ import pytest
 import zoo
 from zoo.datasets import moving_targets
 from zoo.recipes import demo, rmdn
-from zoo.recipes.frozen_backbone import backbone_of
+from zoo.training.frozen_backbone import backbone_of
 
 TINY = {
     "dataset": "moving_targets",

@@ -7,10 +7,10 @@ import pytest
 import zoo
 from zoo.datasets import moving_targets
 from zoo.recipes import saliency_svm
-from zoo.recipes.joint_windows import JointSource
-from zoo.recipes.svm import GRID, LinearSVM
-from zoo.recipes.svm_features import Descriptors
-from zoo.recipes.svm_tables import TABLE_3, TABLE_4, TABLE_5, table_3, table_4, table_5
+from zoo.training.joint_windows import JointSource
+from zoo.training.svm.classifier import GRID, LinearSVM
+from zoo.training.svm.features import Descriptors
+from zoo.training.svm.tables import TABLE_3, TABLE_4, TABLE_5, table_3, table_4, table_5
 
 
 def blobs(count=60, width=20, seed=0, several=False):

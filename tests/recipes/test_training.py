@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tests.recipes import interrupted
-from zoo.recipes.checkpoint import load_state, save_state, training_variables, write_atomically
-from zoo.recipes.training import claim_output, fit, learning_rate, make_optimizer
+from zoo.training.checkpoint import load_state, save_state, training_variables, write_atomically
+from zoo.training.loop import claim_output, fit, learning_rate, make_optimizer
 
 ROOT = Path(__file__).parents[2]
 

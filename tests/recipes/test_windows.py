@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.recipes.windows import Source, Windows
+from zoo.training.windows import Source, Windows
 
 
 def source(name="a", frames=30, points=4, seed=0, size=8):

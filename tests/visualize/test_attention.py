@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from zoo.datasets.video import open_video
+from zoo.datasets.video.reading import open_video
 from zoo.visualize.attention import (
     attention_picture,
     temporal_curve,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from zoo.datasets.video import open_video
+from zoo.datasets.video.reading import open_video
 from zoo.visualize.film import SaliencyFilm
 
 

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from zoo.inference.evaluation import Evaluation
-from zoo.visualize.report import STRIP_WIDTH, filmstrip, time_plot, write_page
+from zoo.inference.evaluating.evaluation import Evaluation
+from zoo.inference.evaluating.report import STRIP_WIDTH, filmstrip, time_plot, write_page
 
 
 def _decode(data):

@@ -8,10 +8,10 @@ import pytest
 
 import zoo
 from tests.weights.files import npz_bytes, write_keras_2
-from zoo.backbones import c3d, googlenet, i3d, resnet50
+from zoo.backbones import c3d, convert, googlenet, i3d, resnet50
 from zoo.models import frame_baseline
-from zoo.weights import ORIGINS, RECORDS, Record, WeightsError, convert, load_weights
-from zoo.weights.layouts import convolution, dense
+from zoo.weights import ORIGINS, RECORDS, Record, WeightsError, load_weights
+from zoo.weights.names.layouts import convolution, dense
 
 C3D = {"width": 0.0625, "image_size": 64, "endpoint": "conv5b"}
 POOL5 = {**C3D, "endpoint": "pool5", "image_size": 80}

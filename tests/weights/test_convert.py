@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from tests.weights.files import npz_bytes
-from zoo.backbones import c3d
-from zoo.weights import WeightsError, convert, load_weights, pretrained, read_provenance
-from zoo.weights.cli import convert as convert_command
-from zoo.weights.cli import list_records
-from zoo.weights.load import ORIGINS
-from zoo.weights.origin import recognise
+from zoo.backbones import c3d, convert
+from zoo.backbones.loading import ORIGINS
+from zoo.cli.weights import convert as convert_command
+from zoo.cli.weights import list_records
+from zoo.weights import WeightsError, load_weights, pretrained, read_provenance
+from zoo.weights.names.origin import recognise
 
 SMALL = {"width": 0.0625, "image_size": 64, "endpoint": "conv5b"}
 

@@ -14,9 +14,9 @@ from tests.weights.files import (
 )
 from zoo.backbones import c3d, i3d, resnet50
 from zoo.weights import ORIGINS, WeightsError, load_weights, pretrained
+from zoo.weights.formats.tensorflow_checkpoint import list_checkpoint
 from zoo.weights.mapping import plan
-from zoo.weights.origin import recognise
-from zoo.weights.tensorflow_checkpoint import list_checkpoint
+from zoo.weights.names.origin import recognise
 
 LAYERS = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
 PLAIN = ("conv1", "conv2", *LAYERS[2:], "fc6", "fc7", "fc8")

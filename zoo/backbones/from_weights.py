@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from zoo.backbones.loading import pretrained
+
 
 def with_weights(builder: Callable[..., keras.Model], given: Mapping[str, Any]) -> keras.Model:
     """The backbone in the graph of a weight file, with its weights.
@@ -15,8 +17,6 @@ def with_weights(builder: Callable[..., keras.Model], given: Mapping[str, Any]) 
         builder: The backbone's builder.
         given: Its arguments; those that are None are the file's. `weights` names the file.
     """
-    from zoo.weights import pretrained
-
     options = {key: value for key, value in given.items() if value is not None}
     source, mean_clip = options.pop("weights"), options.pop("mean_clip", None)
     model, _ = pretrained(source, architecture=builder.__name__, mean_clip=mean_clip, **options)

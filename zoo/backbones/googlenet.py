@@ -9,19 +9,8 @@ import keras
 from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.local_response_normalization import LocalResponseNormalization
+from zoo.weights.layer_names import BLOCKS
 
-# (1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection) of every block.
-BLOCKS = {
-    "3a": (64, 96, 128, 16, 32, 32),
-    "3b": (128, 128, 192, 32, 96, 64),
-    "4a": (192, 96, 208, 16, 48, 64),
-    "4b": (160, 112, 224, 24, 64, 64),
-    "4c": (128, 128, 256, 24, 64, 64),
-    "4d": (112, 144, 288, 32, 64, 64),
-    "4e": (256, 160, 320, 32, 128, 128),
-    "5a": (256, 160, 320, 32, 128, 128),
-    "5b": (384, 192, 384, 48, 128, 128),
-}
 ENDPOINTS = ("conv1", "conv3", *(f"inception{block}" for block in BLOCKS))
 PREPROCESSING = {
     True: {"mean": 127.5, "scale": 127.5},

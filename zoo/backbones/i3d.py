@@ -17,19 +17,8 @@ from zoo.layers.temporal_phases import (
     PadTime,
     SplitPhases,
 )
+from zoo.weights.layer_names import MIXED, SEPARATOR
 
-# Channels of branch 0, of branch 1 (reduction, 3x3), of branch 2 (reduction, 3x3), of branch 3.
-MIXED = {
-    "Mixed_3b": (64, 96, 128, 16, 32, 32),
-    "Mixed_3c": (128, 128, 192, 32, 96, 64),
-    "Mixed_4b": (192, 96, 208, 16, 48, 64),
-    "Mixed_4c": (160, 112, 224, 24, 64, 64),
-    "Mixed_4d": (128, 128, 256, 24, 64, 64),
-    "Mixed_4e": (112, 144, 288, 32, 64, 64),
-    "Mixed_4f": (256, 160, 320, 32, 128, 128),
-    "Mixed_5b": (256, 160, 320, 32, 128, 128),
-    "Mixed_5c": (384, 192, 384, 48, 128, 128),
-}
 # The published end points in order, each with its operation and the operation's arguments.
 STEPS = {
     "Conv3d_1a_7x7": ("conv", 64, 7, 2),
@@ -60,8 +49,6 @@ DEFAULTS = {
     "bn_epsilon": 1e-3,
     "bn_scale": False,
 }
-# Stands for the "/" of the published names, which Keras does not allow in a layer's name.
-SEPARATOR = "__"
 _PUBLISHED_VARIABLES = {"kernel": "w", "bias": "b"}
 
 

@@ -15,17 +15,18 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from zoo.datasets.gaze import Fixations, read_fixations
+from zoo.datasets.gaze.fixations import Fixations
+from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
-from zoo.inference.baselines import fit_central_bias
-from zoo.inference.evaluation import METRICS, Evaluation, safe_name
-from zoo.inference.joint import is_joint
-from zoo.inference.output import OutputError, claim_folder, write_json, write_text
-from zoo.inference.pipeline import INITIAL
-from zoo.inference.saliency_outputs import open_stream, output_names, saliency_output
-from zoo.inference.scoring import BASELINES, Scorer, digest
+from zoo.inference.evaluating.baselines import fit_central_bias
+from zoo.inference.evaluating.evaluation import METRICS, Evaluation, safe_name
+from zoo.inference.evaluating.report import time_plot, write_page
+from zoo.inference.evaluating.scoring import BASELINES, Scorer, digest
+from zoo.inference.streaming.joint import is_joint
+from zoo.inference.streaming.pipeline import INITIAL
+from zoo.inference.streaming.saliency_outputs import open_stream, output_names, saliency_output
+from zoo.inference.writing.output import OutputError, claim_folder, write_json, write_text
 from zoo.models.loading import load
-from zoo.visualize.report import time_plot, write_page
 
 POINTS_A_VIDEO = 20_000  # at most so many fixations of a video are kept for the baselines
 
@@ -93,7 +94,7 @@ def evaluate(
     if isinstance(model, (str, os.PathLike)):
         model = load(model)
     if is_joint(model):
-        from zoo.inference.predict_joint import evaluate_joint
+        from zoo.inference.actions.predict_joint import evaluate_joint
 
         options = {"train_records": train_records, "baselines": baselines, "output": output}
         options |= {"map_side": map_side, "sigma": sigma, "metric_maps": metric_maps}

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo.inference.export_formats import FORMATS, Arrays, call, missing_packages, quiet
+from zoo.inference.exporting.formats import FORMATS, Arrays, call, missing_packages, quiet
 from zoo.models.loading import load
 
 # The largest value of an input that is drawn for the check.
@@ -129,7 +129,7 @@ def _check_possible(model: keras.Model, format: str) -> None:
     if policies:
         raise ExportError(
             f"The format {format} needs a model that computes in float32: "
-            "zoo.inference.adapt.adapt(model, precision='float32') makes one. "
+            "zoo.inference.streaming.adapt.adapt(model, precision='float32') makes one. "
             f"Received: {', '.join(sorted(policies))}"
         )
 

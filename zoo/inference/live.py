@@ -16,13 +16,13 @@ import cv2
 import keras
 import numpy as np
 
-from zoo.datasets.video_source import resize
-from zoo.inference.candidates import mixture_candidates
-from zoo.inference.live_source import StreamError, arriving, open_live
-from zoo.inference.maps import MapWriter
-from zoo.inference.output import claim_folder, write_json
-from zoo.inference.rendering import render_mixture
-from zoo.inference.stream import Stream
+from zoo.datasets.video.source import resize
+from zoo.inference.streaming.live_source import StreamError, arriving, open_live
+from zoo.inference.streaming.stream import Stream
+from zoo.inference.writing.candidates import mixture_candidates
+from zoo.inference.writing.maps import MapWriter
+from zoo.inference.writing.output import claim_folder, write_json
+from zoo.inference.writing.rendering import render_mixture
 from zoo.models.loading import load
 from zoo.visualize.overlay import overlay
 

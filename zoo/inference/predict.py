@@ -13,16 +13,12 @@ import keras
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoo.datasets.video import Video, open_video
-from zoo.inference.actions import ActionPrediction, predict_action
-from zoo.inference.clip_maps import ClipMaps
-from zoo.inference.joint import is_joint
-from zoo.inference.kept import KeptOutputs
-from zoo.inference.maps import MapWriter
-from zoo.inference.output import claim_folder, write_json, write_text
-from zoo.inference.pipeline import INITIAL, run_model
-from zoo.inference.prediction import Prediction
-from zoo.inference.saliency_outputs import (
+from zoo.datasets.video.reading import Video, open_video
+from zoo.inference.actions.naming import ActionPrediction, predict_action
+from zoo.inference.streaming.clip_maps import ClipMaps
+from zoo.inference.streaming.joint import is_joint
+from zoo.inference.streaming.pipeline import INITIAL, run_model
+from zoo.inference.streaming.saliency_outputs import (
     SALIENCY_OUTPUTS,
     open_stream,
     output_map,
@@ -30,7 +26,11 @@ from zoo.inference.saliency_outputs import (
     outputs_candidates,
     saliency_output,
 )
-from zoo.inference.stream import Stream
+from zoo.inference.streaming.stream import Stream
+from zoo.inference.writing.kept import KeptOutputs
+from zoo.inference.writing.maps import MapWriter
+from zoo.inference.writing.output import claim_folder, write_json, write_text
+from zoo.inference.writing.prediction import Prediction
 from zoo.models.loading import load
 from zoo.visualize.film import SaliencyFilm
 
@@ -96,7 +96,7 @@ def predict(
             last one; those between are interpolated. Of models of actions that take blocks of
             frames: a block begins at every so many frames.
         flow: of models of optical flow: "dis", "tvl1" or a function, see
-            `zoo.datasets.flow.video_flow`; None: as the model was trained.
+            `zoo.datasets.video.flow.video_flow`; None: as the model was trained.
         classes: the names of the actions, such as `zoo.datasets.moving_targets.CLASSES`.
         mirror: predict the video's mirror image too, and give the mean; takes twice the time.
         overwrite: replace the files of an earlier prediction in `output`.
@@ -126,7 +126,7 @@ def predict(
     size = size or _default_size(video.height, video.width)
     model = load(model) if isinstance(model, (str, os.PathLike)) else model
     if is_joint(model):
-        from zoo.inference.predict_joint import predict_joint
+        from zoo.inference.actions.predict_joint import predict_joint
 
         options = {"chunk": chunk, "maps": maps, "candidates": candidates, "precision": precision}
         options |= {"overwrite": overwrite, "progress": progress, "size": size, "film": film}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import keras
 
-from zoo.layers.attention_penalties import doubly_stochastic
+from zoo.layers.attention.attention_penalties import doubly_stochastic
 
 __all__ = ["DoublyStochastic", "doubly_stochastic"]
 

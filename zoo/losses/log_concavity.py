@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import keras
 
-from zoo.layers.attention_penalties import log_concavity
+from zoo.layers.attention.attention_penalties import log_concavity
 
 __all__ = ["LogConcavity", "log_concavity"]
 

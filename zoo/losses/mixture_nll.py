@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from zoo.layers.mixture import mixture_log_prob
+from zoo.layers.saliency.mixture import mixture_log_prob
 
 
 def mixture_nll(fixations, mixture, over_fixations: str = "sum"):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import keras
 
-from zoo.layers.central_bias_diffusion import CentralBiasDiffusion
+from zoo.layers.attention.temporal_soft_attention import TemporalSoftAttention
 from zoo.layers.per_step import PerStep
-from zoo.layers.saliency_feedback import SaliencyFeedback
-from zoo.layers.saliency_weighting import SaliencyWeighting
+from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
+from zoo.layers.saliency.saliency_feedback import SaliencyFeedback
+from zoo.layers.saliency.saliency_weighting import SaliencyWeighting
+from zoo.layers.saliency.teacher_saliency import TeacherSaliency
 from zoo.layers.task_uncertainty import TaskUncertainty
-from zoo.layers.teacher_saliency import TeacherSaliency
-from zoo.layers.temporal_soft_attention import TemporalSoftAttention
 from zoo.models.frame_features import check_classes
 from zoo.models.joint_model import JointModel
 from zoo.models.loading import load_into

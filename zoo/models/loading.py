@@ -47,6 +47,6 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
 
 def load_into(model: keras.Model, source: str | os.PathLike) -> None:
     """Read a weight file of any known form into a model."""
-    from zoo.weights import load_weights  # which imports the builders
+    from zoo.backbones.loading import load_weights
 
     load_weights(model, source)

@@ -6,9 +6,9 @@ import math
 
 import keras
 
-from zoo.layers.local_mixture import LocalMixture
-from zoo.layers.mixture_density import MixtureDensity
 from zoo.layers.projected_lstm import ProjectedLSTM
+from zoo.layers.saliency.local_mixture import LocalMixture
+from zoo.layers.saliency.mixture_density import MixtureDensity
 from zoo.models.loading import load_into
 from zoo.models.trunk import as_maps, video_trunk
 

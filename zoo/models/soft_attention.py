@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from zoo.layers.attention_lstm import AttentionLSTM
+from zoo.layers.attention.attention_lstm import AttentionLSTM
 from zoo.models.frame_features import check_classes, frame_features
 from zoo.models.loading import load_into
 

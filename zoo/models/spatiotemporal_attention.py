@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from zoo.layers.attention_conv_lstm import AttentionConvLSTM
-from zoo.layers.spatial_mask import SpatialMask
+from zoo.layers.attention.attention_conv_lstm import AttentionConvLSTM
+from zoo.layers.attention.spatial_mask import SpatialMask
 from zoo.models.frame_features import check_classes, frame_features
 from zoo.models.loading import load_into
 

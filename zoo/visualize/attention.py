@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from zoo.datasets.video_writer import VideoWriter
+from zoo.datasets.video.writer import VideoWriter
 from zoo.visualize.overlay import overlay
 
 TRUTH = (42, 120, 214)

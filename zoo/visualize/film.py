@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from zoo.datasets.video_writer import VideoWriter
+from zoo.datasets.video.writer import VideoWriter
 from zoo.visualize.overlay import overlay
 
 

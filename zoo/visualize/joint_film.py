@@ -7,7 +7,7 @@ import os
 import cv2
 import numpy as np
 
-from zoo.datasets.video_writer import VideoWriter
+from zoo.datasets.video.writer import VideoWriter
 from zoo.visualize.attention import PREDICTED, temporal_strip
 from zoo.visualize.overlay import overlay
 

@@ -1,25 +1,40 @@
 """Published weights: records of the files, readers of their formats, strict name maps."""
 
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
 from zoo.weights.cache import cache_folder, fetch
-from zoo.weights.convert import convert
 from zoo.weights.errors import WeightsError
-from zoo.weights.load import ORIGINS, graph_options, load_weights, pretrained
 from zoo.weights.provenance import read_provenance
 from zoo.weights.reader import read_weights
 from zoo.weights.record import Record
 from zoo.weights.records import RECORDS
 
+# Functions of `zoo.backbones`, which stands above this floor, under the names that users know:
+# found when they are asked for.
+_OF_BACKBONES = {
+    "ORIGINS": "zoo.backbones.loading",
+    "convert": "zoo.backbones.convert",
+    "graph_options": "zoo.backbones.loading",
+    "load_weights": "zoo.backbones.loading",
+    "pretrained": "zoo.backbones.loading",
+}
+
 __all__ = [
-    "ORIGINS",
     "RECORDS",
     "Record",
     "WeightsError",
     "cache_folder",
-    "convert",
     "fetch",
-    "graph_options",
-    "load_weights",
-    "pretrained",
     "read_provenance",
     "read_weights",
+    *_OF_BACKBONES,
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_BACKBONES:
+        return getattr(importlib.import_module(_OF_BACKBONES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

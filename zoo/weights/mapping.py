@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from zoo.weights.errors import WeightsError
-from zoo.weights.layouts import Layout, shape_after
-from zoo.weights.mapped import release
-from zoo.weights.origin import Origin
+from zoo.weights.formats.mapped import release
+from zoo.weights.names.layouts import Layout, shape_after
+from zoo.weights.names.origin import Origin
 
 _ROWS = 30
 _COLUMNS = ("problem", "in the file", "shape", "in the model", "shape")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.weights.caffe_file import read_blob
 from zoo.weights.errors import WeightsError
+from zoo.weights.formats.caffe_file import read_blob
 
 
 def read_mean_clip(path: str | Path, shape: tuple[int, ...]) -> np.ndarray:

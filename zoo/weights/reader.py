@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.weights.caffe_file import read_caffe
 from zoo.weights.errors import WeightsError
-from zoo.weights.keras_file import read_keras_archive, read_keras_h5
-from zoo.weights.safetensors_file import read_safetensors
-from zoo.weights.tensorflow_checkpoint import checkpoint_prefix, read_checkpoint
-from zoo.weights.torch_file import read_torch_legacy, read_torch_zip
+from zoo.weights.formats.caffe_file import read_caffe
+from zoo.weights.formats.keras_file import read_keras_archive, read_keras_h5
+from zoo.weights.formats.safetensors_file import read_safetensors
+from zoo.weights.formats.tensorflow_checkpoint import checkpoint_prefix, read_checkpoint
+from zoo.weights.formats.torch_file import read_torch_legacy, read_torch_zip
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TENSORFLOW_TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the last bytes of an index or v1 file

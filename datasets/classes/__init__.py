@@ -1,0 +1,1 @@
+"""Class names in their published order."""

@@ -1,0 +1,150 @@
+"""The fixations of one video: who looked where in which frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+NO_VIEWER = -1
+
+
+@dataclass(frozen=True)
+class Fixations:
+    """All fixations of a video, one array element each, ordered by frame.
+
+    Args:
+        frame: Frame numbers, int.
+        x: 0 at the left edge of the frame, 1 at the right edge.
+        y: 0 at the upper edge of the frame, 1 at the lower edge.
+        viewer: Who looked, int; -1 where that is not known.
+        num_frames: Frames of the video.
+        issues: How many samples could not be used, and why.
+
+    Example:
+        fixations = read_fixations(record)
+        targets = fixations.padded(max_points=20)  # (num_frames, 20, 2)
+    """
+
+    frame: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    viewer: np.ndarray
+    num_frames: int
+    issues: dict[str, int] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.frame), len(self.x), len(self.y), len(self.viewer)}
+        if len(lengths) != 1:
+            raise ValueError(
+                "`frame`, `x`, `y` and `viewer` must have one length. Received lengths: "
+                f"{len(self.frame)}, {len(self.x)}, {len(self.y)}, {len(self.viewer)}"
+            )
+        order = np.argsort(np.asarray(self.frame), kind="stable")
+        kinds = {"frame": np.int64, "x": np.float64, "y": np.float64, "viewer": np.int64}
+        for name, kind in kinds.items():
+            object.__setattr__(self, name, np.asarray(getattr(self, name), kind)[order])
+        if len(self.frame) and (self.frame[0] < 0 or self.frame[-1] >= self.num_frames):
+            raise ValueError(
+                f"`frame` must be in [0, num_frames={self.num_frames}). Received: "
+                f"{self.frame[0]} to {self.frame[-1]}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def viewers(self) -> np.ndarray:
+        """The viewers that are known, ascending."""
+        return np.unique(self.viewer[self.viewer != NO_VIEWER])
+
+    @property
+    def per_frame(self) -> np.ndarray:
+        """Number of fixations of every frame, (num_frames,)."""
+        return np.bincount(self.frame, minlength=self.num_frames)
+
+    @property
+    def empty_frames(self) -> np.ndarray:
+        """The frames without a fixation."""
+        return np.flatnonzero(self.per_frame == 0)
+
+    def _keep(self, mask: np.ndarray, **changes) -> Fixations:
+        kept = {name: getattr(self, name)[mask] for name in ("frame", "x", "y", "viewer")}
+        return replace(self, **{**kept, **changes})
+
+    def of_viewers(self, ids) -> Fixations:
+        """Only the fixations of these viewers."""
+        return self._keep(np.isin(self.viewer, np.asarray(list(ids))))
+
+    def halves(self, seed: int = 0) -> tuple[Fixations, Fixations]:
+        """Split the viewers, drawn by the seed, into two halves (the first gets the odd one)."""
+        viewers = self.viewers
+        if len(viewers) < 2:
+            raise ValueError(
+                f"Splitting viewers needs at least 2 of them. Received: {len(viewers)} viewers"
+            )
+        drawn = np.random.default_rng(seed).permutation(viewers)
+        middle = (len(drawn) + 1) // 2
+        return self.of_viewers(drawn[:middle]), self.of_viewers(drawn[middle:])
+
+    def in_frames(self, start: int, stop: int) -> Fixations:
+        """The fixations of frames `start` to `stop` (not included), renumbered from 0."""
+        if not 0 <= start <= stop <= self.num_frames:
+            raise ValueError(
+                f"`start` and `stop` must satisfy 0 <= start <= stop <= {self.num_frames}. "
+                f"Received: start={start}, stop={stop}"
+            )
+        low, high = np.searchsorted(self.frame, [start, stop])
+        part = slice(low, high)
+        return self._keep(part, frame=self.frame[part] - start, num_frames=stop - start)
+
+    def take(self, indices) -> Fixations:
+        """The fixations of the given frames, which become frames 0, 1, ... (repeats allowed)."""
+        indices = np.asarray(indices, np.int64)
+        low = np.searchsorted(self.frame, indices)
+        counts = np.searchsorted(self.frame, indices, side="right") - low
+        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        rows = np.repeat(low, counts) + offsets
+        frame = np.repeat(np.arange(len(indices)), counts)
+        return self._keep(rows, frame=frame, num_frames=len(indices))
+
+    def one_per_viewer(self) -> Fixations:
+        """One fixation a viewer and frame: the median of that viewer's samples in the frame."""
+        keys = np.stack([self.frame, self.viewer], axis=1)
+        unique, group = np.unique(keys, axis=0, return_inverse=True)
+        order = np.argsort(group.reshape(-1), kind="stable")
+        starts = np.searchsorted(group.reshape(-1)[order], np.arange(len(unique)))
+        median = [
+            np.array([np.median(part) for part in np.split(values[order], starts[1:])])
+            if len(unique)
+            else values
+            for values in (self.x, self.y)
+        ]
+        return replace(self, frame=unique[:, 0], viewer=unique[:, 1], x=median[0], y=median[1])
+
+    def padded(self, max_points: int | None = None, seed: int = 0) -> np.ndarray:
+        """Fixations as (num_frames, points, 2) float32 of x and y, padded with NaN.
+
+        A frame with more than `max_points` fixations gives a sample of them, drawn by the seed
+        without repetition; None keeps all.
+        """
+        counts = self.per_frame
+        points = int(counts.max(initial=0)) if max_points is None else int(max_points)
+        out = np.full((self.num_frames, points, 2), np.nan, np.float32)
+        rows = np.arange(len(self))
+        if counts.max(initial=0) > points:
+            shuffled = np.random.default_rng(seed).permutation(len(self))
+            rows = shuffled[np.argsort(self.frame[shuffled], kind="stable")]
+        rank = np.arange(len(self)) - np.repeat(np.cumsum(counts) - counts, counts)
+        kept = rank < points
+        out[self.frame[kept], rank[kept], 0] = self.x[rows[kept]]
+        out[self.frame[kept], rank[kept], 1] = self.y[rows[kept]]
+        return out
+
+    def counts(self, height: int, width: int) -> np.ndarray:
+        """Fixations counted per pixel, (num_frames, height, width) int32."""
+        column = np.clip((self.x * width).astype(np.int64), 0, width - 1)
+        row = np.clip((self.y * height).astype(np.int64), 0, height - 1)
+        flat = (self.frame * height + row) * width + column
+        total = np.bincount(flat, minlength=self.num_frames * height * width)
+        return total.astype(np.int32).reshape(self.num_frames, height, width)

@@ -1,0 +1,215 @@
+"""The forms in which data sets publish gaze, beside tables and maps: what is in the files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from zoo.datasets.gaze.tables import CsvFormat, file_viewer, kept, place
+from zoo.files.mat import load_mat, mat_field
+
+# The recordings of Mathe and Sminchisescu: a file a viewer and clip, no header, 500 Hz. Events
+# are F (fixation), S (saccade) and B (blink); as the published readers do, only blinks and
+# coordinates that are not positive are dropped.
+MATHE = CsvFormat(
+    x="x",
+    y="y",
+    frame=None,
+    time="time",
+    time_unit="us",
+    viewer=None,
+    file_viewer=r"^(\d+)_",
+    placement="letterboxed",
+    screen=(1280, 1024),
+    keep=(("event", ("F", "S")),),
+    delimiter=" ",
+    columns=("time", "second", "third", "x", "y", "event"),
+    above=0,
+)
+# The raw recordings of DHF1K: one row of names, then fixations, saccades and blinks.
+DHF1K = CsvFormat(
+    x="x",
+    y="y",
+    frame=None,
+    time="time",
+    time_unit="us",
+    viewer=None,
+    file_viewer=r"^P(\d+)_",
+    placement="letterboxed",
+    screen=(1440, 900),
+    keep=(("event", ("F",)),),
+    delimiter=" ",
+    columns=("time", "x", "y", "event"),
+    skip_rows=1,
+)
+TIMED = CsvFormat(frame=None, time="time", units="fraction")
+FRAMED = CsvFormat()
+DIEM_RATE = 30  # rows a second
+DIEM = CsvFormat(frame=None, time="time", placement="centred", screen=(1280, 960))
+FORMS = ("vig", "diem", "ledov", "coutrot")
+
+
+def read_form(
+    kind: str,
+    paths: Sequence[str],
+    key: str,
+    *,
+    num_frames: int,
+    width: int,
+    height: int,
+    frame_times: np.ndarray | None = None,
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Fixations as columns frame, x, y, viewer, and the counted samples that were left out.
+
+    Args:
+        kind: One of `FORMS`.
+        paths: Files; `vig` and `diem` have one a viewer, the others one of all viewers.
+        key: Name of the clip in the file of `coutrot`.
+        num_frames: Frames of the video.
+        width: Of the video.
+        height: Of the video.
+        frame_times: Seconds of the video's frames.
+    """
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise FileNotFoundError(f"A gaze file must exist. Received: {missing[0]}")
+    if kind == "vig":
+        parts, form = [vig(path) for path in paths], TIMED
+    elif kind == "diem":
+        parts, form = [diem(path) for path in paths], DIEM
+    elif kind == "ledov":
+        parts, form = [ledov(path, frame_times) for path in paths], FRAMED
+    else:
+        parts, form = [part for path in paths for part in coutrot(path, key)], FRAMED
+    return place(
+        parts, form, num_frames=num_frames, width=width, height=height, frame_times=frame_times
+    )
+
+
+def vig(path: str) -> dict:
+    """A file of Vig, Dorr and Cox: comments, `gaze W H`, `geometry ...`, rows t_us x y confidence.
+
+    W and H are the stimulus in the units of x and y, whatever the size of the video's file.
+    """
+    size, rows = None, []
+    with open(path, encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            parts = line.split()
+            if not parts or line.startswith("#") or parts[0] == "geometry":
+                continue
+            try:
+                if parts[0] == "gaze":
+                    size = float(parts[1]), float(parts[2])
+                else:
+                    rows.append(tuple(map(float, parts[:4])))
+                    if len(parts) < 4:
+                        raise ValueError("fewer than 4 columns")
+            except (ValueError, IndexError) as error:
+                raise ValueError(
+                    "A row must be `microseconds x y confidence`. Received: "
+                    f"{path}, line {number}: {line.strip()[:60]!r}"
+                ) from error
+    if size is None or not rows:
+        raise ValueError(
+            "A gaze file of Vig, Dorr and Cox must have a line `gaze WIDTH HEIGHT` and samples. "
+            f"Received: {path} with {len(rows)} samples"
+        )
+    time, x, y, confidence = np.array(rows).T
+    part = {"x": x, "y": y, "moment": time / 1e6}
+    part["viewer"] = [file_viewer(path, r"^\D*(\d+)_")] * len(x)
+    part = kept(part, confidence > 0)
+    return {**part, "x": part["x"] / size[0], "y": part["y"] / size[1]}
+
+
+def diem(path: str) -> dict:
+    """A file of DIEM: rows frame, x, y, dilation and event of the left eye, then of the right.
+
+    The mean of the eyes that fixate (event 1); a row is a thirtieth of a second, from 1 on.
+    """
+    try:
+        table = np.loadtxt(path, ndmin=2)
+    except ValueError as error:
+        raise ValueError(f"A file of DIEM must hold numbers. Received: {path}: {error}") from error
+    if table.shape[1] != 9:
+        raise ValueError(
+            f"A file of DIEM must have 9 columns. Received: {path} with {table.shape[1]}"
+        )
+    eyes = np.stack([table[:, 1:5], table[:, 5:9]])  # (2, rows, 4)
+    fixates = (eyes[..., 3] == 1) & np.isfinite(eyes[..., :2]).all(-1)
+    count = fixates.sum(0)
+    x, y = (np.where(fixates, eyes[..., at], 0).sum(0) / np.maximum(count, 1) for at in (0, 1))
+    viewer = [file_viewer(path, r"^(diem\d+s\d+)")] * len(x)
+    part = {"x": x, "y": y, "moment": (table[:, 0] - 0.5) / DIEM_RATE, "viewer": viewer}
+    return kept(part, count > 0)
+
+
+def ledov(path: str, frame_times: np.ndarray) -> dict:
+    """Data.mat of LEDOV: a fixation is in every frame that was shown while it lasted."""
+    rows = np.asarray(mat_field(path, "fixdata"), np.float64)
+    rows = rows if rows.ndim == 2 and rows.shape[1] >= 5 else rows.T
+    if rows.ndim != 2 or rows.shape[1] < 5:
+        raise ValueError(
+            "`fixdata` must have rows of subject, start, duration, x and y. Received: "
+            f"{path} of shape {rows.shape}"
+        )
+    subject, start, duration, x, y = rows[:, :5].T
+    first = np.searchsorted(frame_times, start / 1000 + 1e-9, side="right") - 1
+    last = np.searchsorted(frame_times, (start + duration) / 1000 - 1e-9, side="left")
+    first = np.maximum(first, 0)
+    length = np.maximum(last - first, 0)
+    row = np.repeat(np.arange(len(rows)), length)
+    offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    moment = (first[row] + offset).astype(np.float64)
+    viewer = [str(int(number)) for number in subject[row]]
+    return {"x": x[row], "y": y[row], "moment": moment, "viewer": viewer}
+
+
+def coutrot(path: str, clip: str) -> list[dict]:
+    """The eyes of one clip of Coutrot's file: 2 x frames x viewers, NaN where none is known."""
+    held = coutrot_clips(path)
+    if clip not in held:
+        raise ValueError(f"The file must hold the clip. Received: {clip!r}, {path} has {[*held]}")
+    parts, before = [], 0
+    for data in held[clip]:
+        known = np.isfinite(data).all(0)
+        frame, viewer = np.nonzero(known)
+        part = {"x": data[0][known], "y": data[1][known], "moment": frame.astype(np.float64)}
+        part["viewer"] = [str(before + number) for number in viewer]
+        parts.append({**part, "lost": int(known.size - known.sum())})
+        before += data.shape[2]
+    return parts
+
+
+_COUTROT: dict[tuple, dict[str, list[np.ndarray]]] = {}
+
+
+def coutrot_clips(path: str | os.PathLike) -> dict[str, list[np.ndarray]]:
+    """Clip -> its arrays (one a sound condition), wherever in the file's structs they stand."""
+    stamp = (os.fspath(path), os.stat(path).st_mtime_ns, os.stat(path).st_size)
+    if stamp not in _COUTROT:
+        _COUTROT.clear()  # one file is kept: all its clips are read one after the other
+        found: dict[str, list[np.ndarray]] = {}
+        for name, value in load_mat(path).items():
+            _collect(name, value, found)
+        if not found:
+            raise ValueError(
+                "The file must hold clips with `data` of 2 x frames x viewers. "
+                f"Received: {path} without"
+            )
+        _COUTROT[stamp] = found
+    return _COUTROT[stamp]
+
+
+def _collect(name: str, value, found: dict[str, list[np.ndarray]]) -> None:
+    if not isinstance(value, dict):
+        return
+    data = value.get("data")
+    if isinstance(data, np.ndarray) and data.ndim == 2:  # a single viewer
+        data = data[..., None]
+    if isinstance(data, np.ndarray) and data.ndim == 3 and data.shape[0] == 2:
+        found.setdefault(name, []).append(np.asarray(data, np.float64))
+        return
+    for inner, below in value.items():
+        _collect(inner, below, found)

@@ -1,0 +1,248 @@
+"""Is a folder what it should be? Told before anything is trained, by `zoo check`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from zoo.datasets.listing.check_report import Counts, Report
+from zoo.datasets.listing.check_videos import Looked, look
+from zoo.datasets.listing.listing import ALL, Listing, missing_paths, needed_files, shown
+from zoo.datasets.record import Record
+
+__all__ = ["check", "check_dataset"]
+
+ALIASES = {"csv": "your_own"}
+CHUNK = 512
+EVERY = 10.0  # seconds between lines of progress where there is no terminal
+
+
+def check(
+    dataset: tyro.conf.Positional[str],
+    data_dir: tyro.conf.Positional[str],
+    decode: Literal["all", "first", "none"] = "all",
+    options: tuple[str, ...] = (),
+    sample: int | None = None,
+    least: int = 16,
+    workers: int | None = None,
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
+    progress: bool = True,
+) -> None:
+    """Is a data set's folder complete and readable? Exit status 0: yes, 1: no, 2: bad input.
+
+    Args:
+        dataset: module of zoo.datasets (zoo list), or csv.
+        data_dir: its folder; for csv the table of videos, or a folder with a folder a class.
+        decode: how far videos are looked into: every frame, the first frame, or not at all.
+        options: of the reader, as NAME=VALUE: fold=2 (default all folds), lists=DIR,
+            annotation=DIR, gaze=DIR, raw_gaze=DIR, clip_sets=DIR.
+        sample: look into so many videos only, evenly spread over the data set.
+        least: a video of fewer frames is short.
+        workers: videos looked into at a time; default the number of processors.
+        output: file for the full result as JSON; default DATASET_check.json here.
+        progress: tell on the standard error stream how far it is.
+    """
+    report = check_dataset(
+        dataset,
+        data_dir,
+        decode=decode,
+        options=dict(_option(text) for text in options),
+        sample=sample,
+        least=least,
+        workers=workers,
+        progress=progress,
+    )
+    path = output or f"{dataset}_check.json"
+    report.write(path)
+    print(report.summary())
+    print(f"all of it: {path}")
+    if not report.ok:
+        raise SystemExit(1)
+
+
+def check_dataset(
+    dataset: str,
+    root: str | Path,
+    *,
+    decode: str = "all",
+    options: dict | None = None,
+    sample: int | None = None,
+    least: int = 16,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Report:
+    """The state of a data set's folder; the arguments are those of `zoo check`."""
+    if decode not in ("all", "first", "none"):
+        raise ValueError(f'`decode` must be "all", "first" or "none". Received: {decode!r}')
+    if sample is not None and sample < 1:
+        raise ValueError(f"`sample` must be at least 1. Received: {sample}")
+    began = time.monotonic()
+    module = _module(dataset)
+    if not Path(root).exists():
+        raise FileNotFoundError(f"The data set's folder must exist. Received: {root}")
+    name, held = ALIASES.get(dataset, dataset), {"decode": decode}
+    try:
+        listings = _listings(module, root, options or {})
+    except (ValueError, OSError) as error:
+        if isinstance(error, _BadOption):
+            raise
+        return Report(name, str(root), errors=[f"the annotation: {error}"], **held)
+    records = {record.name: record for listing in listings for record in listing.records}
+    absent = missing_paths({path for r in records.values() for path in needed_files(r)})
+    gone = set(absent)
+    there = {name for name, r in records.items() if gone.isdisjoint(needed_files(r))}
+    counts = [count for listing in listings for count in _counts(listing, there)]
+    chosen = [record for name, record in records.items() if name in there]
+    if sample is not None and sample < len(chosen):
+        chosen = [chosen[at * len(chosen) // sample] for at in range(sample)]
+    findings, frames = [], 0
+    for looked in _look_at_all(chosen, listings[0], decode, least, workers, progress):
+        findings += looked.findings
+        frames += looked.frames or 0
+    return Report(
+        name,
+        str(root),
+        counts=counts,
+        missing=absent,
+        surplus=sorted({path for listing in listings for path in listing.surplus}),
+        lost=sorted({path for listing in listings for path in listing.lost}),
+        errors=[
+            f"{listing.name} names {len(twice)} videos more than once: {shown(twice)}"
+            for listing in listings
+            if (twice := listing.repeated())
+        ],
+        findings=findings,
+        notes=list(dict.fromkeys(note for listing in listings for note in listing.notes)),
+        looked=len(chosen),
+        frames=frames,
+        seconds=time.monotonic() - began,
+        **held,
+    )
+
+
+class _BadOption(ValueError):
+    """An option that the reader does not have."""
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise ValueError(f"An option must be NAME=VALUE. Received: {text!r}")
+    return name.strip().replace("-", "_"), value
+
+
+def _module(dataset: str):
+    name = f"zoo.datasets.{ALIASES.get(dataset, dataset)}"
+    module = None
+    if dataset.isidentifier() and importlib.util.find_spec(name) is not None:
+        module = importlib.import_module(name)
+    if not hasattr(module, "load") or not hasattr(module, "DESCRIPTION"):
+        raise ValueError(
+            f"The data set must be csv or one that `zoo list` names. Received: {dataset!r}"
+        )
+    return module
+
+
+def _listings(module, root: str | Path, options: dict) -> list[Listing]:
+    """The data set's listing, one a fold where it has folds and none was asked for."""
+    build: Callable = getattr(module, "listing", None) or _loaded(module)
+    known = inspect.signature(build).parameters
+    unknown = sorted(set(options) - set(list(known)[1:]))
+    if unknown:
+        raise _BadOption(
+            f"An option must be one of {list(known)[1:]}. Received: {', '.join(unknown)}"
+        )
+    try:
+        given = {name: _value(known[name].default, text) for name, text in options.items()}
+    except ValueError as error:
+        raise _BadOption(f"An option must be of its kind. Received: {options}: {error}") from error
+    if "fold" in known and "fold" not in given:
+        return [build(root, fold=fold, **given) for fold in module.FOLDS]
+    return [build(root, **given)]
+
+
+def _value(default, text: str):
+    """The text as the kind of the option's default; parts of a tuple stand between commas."""
+    if isinstance(default, int):
+        return int(text)
+    if isinstance(default, tuple):
+        kind = type(default[0]) if default else str
+        return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
+    return text
+
+
+def _loaded(module) -> Callable:
+    # A data set that is made by the program reads only what it has written itself.
+    def build(root: str | Path) -> Listing:
+        return Listing(module.DESCRIPTION.name, module.load(root))
+
+    return build
+
+
+def _counts(listing: Listing, there: set[str]) -> Iterator[Counts]:
+    on_disk = Counter(record.split for record in listing.records if record.name in there)
+    on_disk[ALL] = sum(on_disk.values())
+    for split, named in listing.found().items():
+        published = listing.published.get(split)
+        yield Counts(listing.name, split, named, on_disk[split], published)
+
+
+def _look_at_all(
+    records: Sequence[Record],
+    listing: Listing,
+    decode: str,
+    least: int,
+    workers: int | None,
+    progress: bool,
+) -> Iterator[Looked]:
+    if decode == "none" and not any(r.gaze or r.truth_maps for r in records):
+        return
+
+    def one(record: Record) -> Looked:
+        return look(record, listing, decode=decode, least=least)
+
+    told = _Progress(len(records)) if progress else None
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        for first in range(0, len(records), CHUNK):
+            for looked in pool.map(one, records[first : first + CHUNK]):
+                yield looked
+                if told is not None:
+                    told.step()
+    if told is not None:
+        told.end()
+
+
+class _Progress:
+    """A line on the standard error stream: rewritten on a terminal, else a new one now and then."""
+
+    def __init__(self, total: int):
+        self.total, self.done = total, 0
+        self.began = self.last = time.monotonic()
+        self.terminal = sys.stderr.isatty()
+
+    def step(self) -> None:
+        self.done += 1
+        now = time.monotonic()
+        if now - self.last < (0.2 if self.terminal else EVERY):
+            return
+        self.last = now
+        left = (now - self.began) / self.done * (self.total - self.done)
+        line = f"{self.done} of {self.total} videos, about {left:.0f} s left"
+        print(f"\r{line}\033[K" if self.terminal else line, end="", file=sys.stderr, flush=True)
+        if not self.terminal:
+            print(file=sys.stderr)
+
+    def end(self) -> None:
+        if self.terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,198 @@
+"""One video of a data set and its truth: does each open, and do they agree with each other?"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from zoo.datasets.gaze.maps import read_map
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.listing.listing import Facts, Listing
+from zoo.datasets.record import Record
+from zoo.datasets.video.reading import Video, open_video
+from zoo.datasets.video.source import VideoError, numbered_files
+
+MAPS = (".png", ".jpg", ".jpeg", ".bmp")
+LATE = 1.0  # seconds by which a published segment may pass the video's end
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a video that is not as it should be, or (not serious) worth knowing."""
+
+    video: str
+    kind: str
+    text: str
+    serious: bool = True
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found in one video."""
+
+    frames: int | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def look(record: Record, listing: Listing, *, decode: str = "all", least: int = 16) -> Looked:
+    """Look into a record's files, which must exist.
+
+    Args:
+        record: The record.
+        listing: The listing it comes from: what is published about its files.
+        decode: "all" decodes every frame, "first" the first one, "none" none.
+        least: A video of fewer frames is short.
+    """
+    found: list[Finding] = []
+
+    def tell(kind: str, text: str, serious: bool = True) -> None:
+        found.append(Finding(record.name, kind, text, serious))
+
+    video, frames = None, None
+    if decode != "none":
+        try:
+            video = open_video(record.video, start=record.start, end=record.end)
+            frames = _frames(video, record, tell) if decode == "all" else None
+        except (VideoError, OSError, cv2.error) as error:
+            tell("unreadable", str(error))
+            video = None
+    if video is not None:
+        _compare_facts(video, frames, listing, record, tell)
+    if frames is not None:
+        if frames < least:
+            tell("short", f"{frames} frames, fewer than {least}")
+        _look_at_truth(record, video, tell)
+    _look_at_maps(record, video, frames, tell)
+    if frames is not None and record.gaze is not None and record.gaze.format != "maps":
+        _look_at_gaze(record, video, tell)
+    return Looked(frames, tuple(found))
+
+
+def _frames(video: Video, record: Record, tell) -> int:
+    if os.path.isdir(record.video):
+        return sum(1 for _ in video.frames())  # every picture is read, and of one size
+    decoded = len(video.source_times)
+    header = _header_frames(record.video)
+    if header > 0 and header != decoded:
+        tell("header", f"the header says {header} frames, {decoded} decode", serious=False)
+    return video.num_frames
+
+
+def _header_frames(path: str) -> int:
+    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    capture.release()
+    return count
+
+
+def _compare_facts(video: Video, frames: int | None, listing: Listing, record: Record, tell):
+    facts = listing.facts.get(record.name) or Facts()
+    height, width = listing.size or (None, None)
+    wanted = (facts.height or height, facts.width or width)
+    if None not in wanted and wanted != (video.height, video.width):
+        tell("size", f"{video.width}x{video.height}, published is {wanted[1]}x{wanted[0]}")
+    if frames is not None and facts.frames is not None and facts.frames != frames:
+        near = abs(facts.frames - frames) <= 1
+        tell("frames", f"{frames} frames decode, the annotation says {facts.frames}", not near)
+    if frames is not None and facts.seconds is not None:
+        seconds = _seconds(video)
+        if abs(seconds - facts.seconds) > LATE:
+            tell("frames", f"{seconds:.1f} s long, the annotation says {facts.seconds:.1f} s")
+
+
+def _seconds(video: Video) -> float:
+    return float(video.source_times[-1]) + 1 / video.source_fps
+
+
+def _look_at_truth(record: Record, video: Video, tell) -> None:
+    for number, tube in enumerate(record.boxes or ()):
+        if tube.start + len(tube.boxes) > video.num_frames:
+            end = tube.start + len(tube.boxes)
+            tell("boxes", f"tube {number} ends at frame {end} of {video.num_frames}")
+        corner = tube.boxes[:, :2] + tube.boxes[:, 2:]
+        if np.any(tube.boxes < 0) or np.any(corner > (video.width, video.height)):
+            tell("boxes", f"tube {number} leaves the picture of {video.width}x{video.height}")
+    if record.segments:
+        end, seconds = max(segment.end for segment in record.segments), _seconds(video)
+        if end > seconds:
+            tell(
+                "segments",
+                f"a segment ends at {end:.1f} s of {seconds:.1f} s",
+                end > seconds + LATE,
+            )
+
+
+def _look_at_maps(record: Record, video: Video | None, frames: int | None, tell) -> None:
+    """Numbers and sizes of fixation maps and saliency maps against the video's."""
+    folders = {}
+    if record.gaze is not None and record.gaze.format == "maps":
+        folders["fixation maps"] = record.gaze.paths[0]
+    if record.truth_maps is not None:
+        folders["saliency maps"] = record.truth_maps
+    counts = {} if frames is None else {"frames": frames}
+    sizes = {} if video is None else {"video": (video.height, video.width)}
+    for what, folder in folders.items():
+        try:
+            files = numbered_files(folder, (".mat",)) or numbered_files(folder, MAPS)
+            counts[what] = len(files)
+            odd = map_sizes(files, record.gaze.key if record.gaze is not None else "I")
+        except (ValueError, OSError) as error:
+            tell("maps", str(error))
+            continue
+        if len(odd) > 1:
+            told = ", ".join(f"{w}x{h} ({n})" for (h, w), n in sorted(odd.items()))
+            tell("size", f"{what} of several sizes: {told}")
+        elif odd:
+            sizes[what] = next(iter(odd))
+    if len(set(counts.values())) > 1:
+        tell("frames", ", ".join(f"{count} {what}" for what, count in counts.items()))
+    if len(set(sizes.values())) > 1:
+        tell("size", ", ".join(f"{what} {w}x{h}" for what, (h, w) in sizes.items()))
+
+
+def map_sizes(files: list[Path], key: str) -> dict[tuple[int, int], int]:
+    """(height, width) -> number of maps: of all png files by their headers, else first and last."""
+    sizes: dict[tuple[int, int], int] = {}
+    chosen = files if files and files[0].suffix.lower() == ".png" else files[:1] + files[1:][-1:]
+    for file in chosen:
+        size = _png_size(file) or read_map(file, key).shape
+        sizes[size] = sizes.get(size, 0) + 1
+    return sizes
+
+
+def _png_size(file: Path) -> tuple[int, int] | None:
+    with open(file, "rb") as stream:
+        head = stream.read(24)
+    if len(head) < 24 or head[:8] != PNG:
+        return None
+    width, height = struct.unpack(">II", head[16:24])
+    return height, width
+
+
+def _look_at_gaze(record: Record, video: Video, tell) -> None:
+    try:
+        fixations = read_fixations(
+            record,
+            num_frames=len(video.source_times),
+            width=video.width,
+            height=video.height,
+            frame_times=video.source_times,
+            warn=False,
+        )
+    except (ValueError, OSError) as error:
+        tell("gaze", str(error))
+        return
+    if not len(fixations):
+        tell("gaze", "no sample can be used: " + _issues(fixations.issues))
+    elif fixations.issues:
+        tell("gaze", _issues(fixations.issues) + f"; {len(fixations)} samples used", False)
+
+
+def _issues(issues: dict[str, int]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in issues.items()) or "the files are empty"

@@ -1,0 +1,1 @@
+"""The pictures, scenes and viewers of made videos."""

@@ -1,0 +1,225 @@
+"""A data set turned into shards once, so that training reads them one after the other."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets.record import Record
+from zoo.datasets.shards.format import (
+    FORMAT,
+    MANIFEST,
+    SETTINGS,
+    VERSION,
+    checksum,
+    index_name,
+    shard_name,
+    unpack_index,
+)
+from zoo.datasets.shards.writer import ShardResult, ShardTask, write_shard
+from zoo.datasets.video.reading import VideoError
+from zoo.files.atomic import atomic_path
+
+SHOWN = 10
+Runner = Callable[[Sequence[ShardTask]], Iterable[ShardResult]]
+
+
+def prepare(
+    records: Sequence[Record],
+    output: str | os.PathLike,
+    streams: Sequence[Any],
+    *,
+    dataset: str = "",
+    classes: Sequence[str] = (),
+    per_shard: int = 64,
+    chunk: int = 64,
+    fps: float | None = None,
+    skip_bad: bool = False,
+    runner: Runner | None = None,
+    workers: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write the records as shards into `output`; return what its `index.json` says.
+
+    The videos of a split are spread over its shards by the seed. A run that was stopped goes on
+    when it is called again with the same arguments: shards that are complete are kept, those
+    whose videos have changed are written anew. A video that cannot be read is an error that
+    names it and all others, after everything else is done; with `skip_bad` they are left out,
+    and named in `index.json`.
+
+    Args:
+        records: Videos with unique names.
+        output: Folder of the shards.
+        streams: What is kept of the videos (`zoo.datasets.shards.streams`).
+        dataset: Name of the data set.
+        classes: Names of its classes.
+        per_shard: Videos in a shard.
+        chunk: Frames in one record of the TFRecord files.
+        fps: Wanted frame rate; None keeps every frame.
+        skip_bad: Leave out videos that cannot be read.
+        runner: Runs the tasks, default `local_runner(workers)`; another is
+            `zoo.datasets.shards.beam_runner`.
+        workers: Processes; default one a core.
+        seed: Of the order of the videos.
+        progress: Called with (videos done, videos in all).
+    """
+    tasks = plan(
+        records,
+        output,
+        streams,
+        per_shard=per_shard,
+        chunk=chunk,
+        fps=fps,
+        skip_bad=skip_bad,
+        seed=seed,
+    )
+    _claim(Path(output), tasks[0].settings)
+    Path(output, MANIFEST).unlink(missing_ok=True)
+    sizes, done, bad = {task.file: len(task.records) for task in tasks}, 0, {}
+    for result in (runner or local_runner(workers))(tasks):
+        done += sizes[result.file]
+        bad.update(result.bad)
+        if progress is not None:
+            progress(done, len(records))
+    if bad and not skip_bad:
+        names = [f"{name}: {why}" for name, why in sorted(bad.items())]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        raise VideoError(
+            f"All videos must be readable; `--skip-bad` leaves out those that are not, and the "
+            f"same command goes on when they are mended. Received: {len(bad)} of {len(records)} "
+            f"cannot be read: {'; '.join(names[:SHOWN])}{more}"
+        )
+    manifest = _manifest(Path(output), tasks, dataset, classes)
+    with atomic_path(Path(output, MANIFEST)) as part:
+        part.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+    return manifest
+
+
+def plan(
+    records: Sequence[Record],
+    output: str | os.PathLike,
+    streams: Sequence[Any],
+    *,
+    per_shard: int = 64,
+    chunk: int = 64,
+    fps: float | None = None,
+    skip_bad: bool = False,
+    seed: int = 0,
+) -> list[ShardTask]:
+    """The shards that are to be written; the same for the same arguments."""
+    if not records:
+        raise ValueError("There must be at least one video to prepare. Received: none")
+    if not streams:
+        raise ValueError("At least one of frames, features and flow must be wanted. Received: none")
+    for name, value in (("per_shard", per_shard), ("chunk", chunk)):
+        if value < 1:
+            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+    names = [record.name for record in records]
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})[:SHOWN]
+        raise ValueError(f"Names of videos must be unique. Received twice: {twice}")
+    by_split: dict[str | None, list[Record]] = {}
+    for record in records:
+        by_split.setdefault(record.split, []).append(record)
+    tasks = []
+    for split, part in sorted(by_split.items(), key=lambda item: str(item[0])):
+        order = np.random.default_rng(seed).permutation(len(part))
+        count = -(-len(part) // per_shard)
+        for number, places in enumerate(np.array_split(order, count)):
+            tasks.append(
+                ShardTask(
+                    folder=os.fspath(output),
+                    file=shard_name(split, number, count),
+                    records=tuple(part[place] for place in places),
+                    streams=tuple(streams),
+                    chunk=chunk,
+                    fps=fps,
+                    skip_bad=skip_bad,
+                )
+            )
+    return tasks
+
+
+def local_runner(workers: int | None = None) -> Runner:
+    """Runs tasks in processes of this machine; with one worker in this process."""
+    workers = workers or os.cpu_count() or 1
+
+    def run(tasks: Sequence[ShardTask]) -> Iterator[ShardResult]:
+        if min(workers, len(tasks)) <= 1:
+            yield from map(write_shard, tasks)
+            return
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(
+            min(workers, len(tasks)), mp_context=context
+        ) as pool:
+            waiting = [pool.submit(write_shard, task) for task in tasks]
+            try:
+                for future in concurrent.futures.as_completed(waiting):
+                    yield future.result()
+            finally:  # a full disk: begin no more shards
+                for future in waiting:
+                    future.cancel()
+
+    return run
+
+
+def _claim(output: Path, settings: dict[str, Any]) -> None:
+    """Enter the folder, or make it; shards of other settings stay as they are."""
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"`output` must be a folder. Received: {output} (a file)")
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / SETTINGS
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before != settings:
+            changed = sorted(k for k in {*before, *settings} if before.get(k) != settings.get(k))
+            told = "; ".join(f"{k}={settings.get(k)} (was {before.get(k)})" for k in changed)
+            raise ValueError(
+                "`output` holds shards of other settings: give another folder, or the same "
+                f"options. Received: {told} in {output}"
+            )
+    for left in output.glob(".*.part.*"):
+        left.unlink(missing_ok=True)
+    with atomic_path(path) as part:
+        part.write_text(json.dumps(settings, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def _manifest(output: Path, tasks, dataset: str, classes: Sequence[str]) -> dict[str, Any]:
+    shards, left_out, splits = [], {}, {}
+    for task in tasks:
+        data = (output / index_name(task.file)).read_bytes()
+        meta, _ = unpack_index(data, str(output / index_name(task.file)))
+        split = task.records[0].split
+        frames = sum(video["num_frames"] for video in meta["videos"])
+        shards.append(
+            {
+                "file": task.file,
+                "bytes": meta["bytes"],
+                "index_crc": checksum(data),
+                "videos": len(meta["videos"]),
+                "frames": frames,
+                "split": split,
+            }
+        )
+        left_out.update(meta["left_out"])
+        counts = splits.setdefault(split or "all", {"videos": 0, "frames": 0})
+        counts["videos"] += len(meta["videos"])
+        counts["frames"] += frames
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "dataset": dataset,
+        "classes": list(classes),
+        **tasks[0].settings,
+        "splits": splits,
+        "left_out": left_out,
+        "shards": shards,
+    }

@@ -1,0 +1,268 @@
+"""Writes one shard: a TFRecord file and its index, both there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.record import Record
+from zoo.datasets.shards.format import (
+    FIXATIONS,
+    ShardError,
+    checksum,
+    index_name,
+    pack_index,
+    record_to_json,
+    unpack_index,
+)
+from zoo.datasets.shards.tfrecord import HEAD, encode_example, frame_record
+from zoo.datasets.video.reading import VideoError, open_video
+from zoo.files.atomic import atomic_path
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """All that one shard depends on; may be sent to another process or machine.
+
+    Args:
+        folder: Where the shard is written.
+        file: Name of its TFRecord file.
+        records: Its videos.
+        streams: What is computed of them (`zoo.datasets.shards.streams`).
+        chunk: Frames of a TFRecord record.
+        fps: Wanted frame rate; None keeps every frame.
+        skip_bad: Leave out videos that cannot be read, and say so in the index.
+    """
+
+    folder: str
+    file: str
+    records: tuple[Record, ...]
+    streams: tuple[Any, ...]
+    chunk: int = 64
+    fps: float | None = None
+    skip_bad: bool = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for a shard that is already there to count."""
+        streams = {stream.name: stream.describe() for stream in self.streams}
+        return json.loads(json.dumps({"streams": streams, "chunk": self.chunk, "fps": self.fps}))
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What became of a task: its videos that could not be read, name -> why; or it was complete."""
+
+    file: str
+    bad: dict[str, str]
+    written: bool
+
+
+def write_shard(task: ShardTask) -> ShardResult:
+    """Write the shard, unless it is there already; with a bad video (and no `skip_bad`) none."""
+    if is_complete(task):
+        return ShardResult(task.file, {}, False)
+    path = Path(task.folder, task.file)
+    Path(task.folder, index_name(task.file)).unlink(missing_ok=True)
+    writer, bad = _Writer(task), {}
+    try:
+        with atomic_path(path) as part, open(part, "wb") as file:
+            for record in task.records:
+                if bad and not task.skip_bad:  # nothing is written any more: only look
+                    bad.update(_look(record, task.fps))
+                    continue
+                end = file.tell()
+                try:
+                    writer.add(file, record)
+                except (VideoError, IndexError) as error:
+                    bad[record.name] = str(error)
+                    file.seek(end)
+                    file.truncate()
+                    writer.forget()
+            if bad and not task.skip_bad:
+                raise _Stopped
+            size = file.tell()
+            file.flush()
+            os.fsync(file.fileno())
+        index = writer.index(size, bad)
+        with atomic_path(Path(task.folder, index_name(task.file))) as part:
+            part.write_bytes(index)
+    except _Stopped:
+        return ShardResult(task.file, bad, False)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(
+                error.errno,
+                "The disk is full; complete shards stay, and the same command goes on once there "
+                "is room",
+                str(path),
+            ) from error
+        raise
+    return ShardResult(task.file, bad, True)
+
+
+def is_complete(task: ShardTask) -> bool:
+    """Whether the shard is there, of these settings, and its videos have not changed since."""
+    path, index = Path(task.folder, task.file), Path(task.folder, index_name(task.file))
+    if not (path.is_file() and index.is_file()):
+        return False
+    try:
+        meta, _ = unpack_index(index.read_bytes(), str(index))
+    except ShardError:
+        return False
+    if meta["settings"] != task.settings or meta["bytes"] != path.stat().st_size:
+        return False
+    if meta["left_out"] and not task.skip_bad:
+        return False
+    held = {video["name"]: video["source"] for video in meta["videos"]}
+    wanted = [record for record in task.records if record.name not in meta["left_out"]]
+    return list(held) == [record.name for record in wanted] and all(
+        held[record.name] == source_state(record) for record in wanted
+    )
+
+
+def source_state(record: Record) -> list[list[Any]]:
+    """Size and time of change of the files that a record's rows come from."""
+    paths = [record.video, *(record.gaze.paths if record.gaze else ())]
+    found = []
+    for path in paths:
+        if os.path.isdir(path):
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+            found += [[e.name, e.stat().st_size, e.stat().st_mtime_ns] for e in entries]
+        elif os.path.exists(path):
+            state = os.stat(path)
+            found.append([os.path.basename(path), state.st_size, state.st_mtime_ns])
+        else:
+            found.append([os.path.basename(path), None, None])
+    return found
+
+
+class _Stopped(Exception):
+    """A bad video: no shard."""
+
+
+def _look(record: Record, fps: float | None) -> dict[str, str]:
+    try:
+        _ = open_video(record.video, fps=fps, start=record.start, end=record.end).num_frames
+    except VideoError as error:
+        return {record.name: str(error)}
+    return {}
+
+
+class _Writer:
+    """Chunks of videos to TFRecords, and where all their rows are."""
+
+    def __init__(self, task: ShardTask):
+        self.task = task
+        self.names = [stream.name for stream in task.streams] + [FIXATIONS]
+        self.videos: list[dict[str, Any]] = []
+        self.times: list[np.ndarray] = []
+        self.rows: dict[str, list[tuple[int, int, int]]] = {name: [] for name in self.names}
+        self.kept = dict.fromkeys(self.names, 0)
+
+    def forget(self) -> None:
+        """Drop the rows of a video that was not finished."""
+        for name, count in self.kept.items():
+            del self.rows[name][count:]
+
+    def add(self, file, record: Record) -> None:
+        task = self.task
+        video = open_video(record.video, fps=task.fps, start=record.start, end=record.end)
+        total = video.num_frames
+        fixations = None
+        if record.gaze is not None:
+            gaze = read_fixations(record, fps=task.fps, warn=False)
+            if gaze.num_frames != total:
+                raise VideoError(
+                    "A video and its gaze must have one number of frames. Received: "
+                    f"{total} and {gaze.num_frames} of {record.name}"
+                )
+            fixations = _gaze_rows(gaze)
+        text = record_to_json(record)
+        sources = list(zip(task.streams, _shared_frames(video, task.streams)))
+        streams = {s.name: (s.describe()["hop"], s.rows(f, total)) for s, f in sources}
+        if fixations is not None:
+            streams[FIXATIONS] = (1, iter(fixations))
+        for number, first in enumerate(range(0, total, task.chunk)):
+            last = min(first + task.chunk, total)
+            self._chunk(file, record.name, text, number, (first, last, total), streams)
+        counts = {name: len(self.rows[name]) - self.kept[name] for name in self.names}
+        self.kept = {name: len(self.rows[name]) for name in self.names}
+        self.videos.append(
+            {
+                "name": record.name,
+                "record": text,
+                "source": source_state(record),
+                "num_frames": total,
+                "fps": video.fps,
+                "height": video.height,
+                "width": video.width,
+                "watched": fixations is not None,
+                "rows": counts,
+            }
+        )
+        times = video.source_times[video.source_indices]
+        self.times.append(np.arange(total) / task.fps if task.fps else times - times[0])
+
+    def _chunk(self, file, name, text, number, frames, streams) -> None:
+        first, last, total = frames
+        features: dict[str, Any] = {
+            "video": [name.encode()],
+            "record": [json.dumps(text, sort_keys=True).encode()],
+            "chunk": np.array([number]),
+            "frames": np.array([first, last, total]),
+        }
+        for stream, (hop, rows) in streams.items():
+            begin, end = -(-first // hop), -(-last // hop)
+            features[stream] = list(itertools.islice(rows, end - begin))
+            features[f"{stream}_first"] = np.array([begin])
+        data, places = encode_example(features)
+        at = file.tell() + HEAD
+        file.write(frame_record(data))
+        for stream in streams:
+            self.rows[stream] += [
+                (at + place, len(row), checksum(row))
+                for place, row in zip(places.get(stream, ()), features[stream])
+            ]
+
+    def index(self, size: int, bad: dict[str, str]) -> bytes:
+        meta = {
+            "file": self.task.file,
+            "bytes": size,
+            "settings": self.task.settings,
+            "videos": self.videos,
+            "left_out": bad,
+        }
+        arrays = {"times": np.concatenate([np.zeros(0), *self.times])}
+        for name, rows in self.rows.items():
+            table = np.asarray(rows, np.int64).reshape(-1, 3)
+            arrays[f"{name}_offset"] = table[:, 0]
+            arrays[f"{name}_length"] = table[:, 1].astype(np.int32)
+            arrays[f"{name}_crc"] = table[:, 2].astype(np.uint32)
+        return pack_index(meta, arrays)
+
+
+def _shared_frames(video, streams: Sequence[Any]) -> list[Iterator[np.ndarray]]:
+    """The frames for each stream; streams of one picture size share the decoding."""
+    sizes: dict[Any, list[int]] = {}
+    for at, stream in enumerate(streams):
+        sizes.setdefault(None if stream.size is None else tuple(stream.size), []).append(at)
+    found: dict[int, Iterator[np.ndarray]] = {}
+    for size, places in sizes.items():
+        found.update(zip(places, itertools.tee(video.frames(size), len(places))))
+    return [found[at] for at in range(len(streams))]
+
+
+def _gaze_rows(gaze) -> list[bytes]:
+    table = np.stack([gaze.x, gaze.y, gaze.viewer.astype(float)], 1)
+    edges = np.searchsorted(gaze.frame, np.arange(gaze.num_frames + 1))
+    return [table[a:b].astype("<f8").tobytes() for a, b in itertools.pairwise(edges)]

@@ -1,0 +1,186 @@
+"""Optical flow of a video, frame by frame, for models that take it as an input."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+import cv2
+import numpy as np
+
+from zoo.files.atomic import atomic_path
+
+__all__ = ["PRESETS", "dis_flow", "read_flow", "store_flow", "video_flow"]
+
+PRESETS = {
+    "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
+    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+    "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+}
+BATCH = 16
+
+
+def dis_flow(preset: str = "fast") -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Makes the flow function of OpenCV's DIS: (n, h, w) grey pairs to (n, h, w, 2).
+
+    Args:
+        preset: "ultrafast", "fast" or "medium": 0.2 to 2 ms a pair of 112x112.
+
+    Reference: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"`preset` must be one of {tuple(PRESETS)}. Received: preset={preset!r}")
+    method = cv2.DISOpticalFlow.create(PRESETS[preset])
+
+    def flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        pairs = zip(_bytes(first), _bytes(second))
+        return np.stack([method.calc(a, b, None) for a, b in pairs])
+
+    return flow
+
+
+def video_flow(
+    frames: Iterable[np.ndarray],
+    *,
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    size: tuple[int, int] = (112, 112),
+    output_size: tuple[int, int] | None = (224, 224),
+    scale_vectors: bool = True,
+    batch: int = BATCH,
+) -> Iterator[np.ndarray]:
+    """Gives the motion from each frame to the next, one field for every frame but the first.
+
+    Args:
+        frames: (height, width, 3) RGB uint8, one after another; only `batch` are held at once.
+        method: Function of two grey batches (n, h, w), 0 to 255, that gives (n, h, w, 2) pixels
+            to the right and down; default `dis_flow()`. Of the paper is TV-L1:
+            `zoo.layers.tvl1_function()`.
+        size: (height, width) at which the flow is computed.
+        output_size: (height, width) to which it is enlarged; None leaves it.
+        scale_vectors: Whether enlarging the field lengthens its vectors too, so that they are
+            pixels at the output's size. The authors of LSTS did not.
+        batch: Pairs in one call of the method.
+
+    Example:
+
+    ```python
+    flow = np.stack(list(video_flow(open_video("clip.mp4").frames())))  # (T - 1, 224, 224, 2)
+    ```
+    """
+    if min(*size, *(output_size or size)) < 1 or batch < 1:
+        raise ValueError(
+            "`size`, `output_size` and `batch` must be positive. "
+            f"Received: size={size}, output_size={output_size}, batch={batch}"
+        )
+    method = method or dis_flow()
+    greys = (_grey(frame, size) for frame in frames)
+    last = next(greys, None)
+    while group := list(itertools.islice(greys, batch)):
+        images = np.stack([last, *group])
+        # Always whole batches: a compiled method is not compiled again for a shorter end.
+        padded = np.concatenate([images, np.repeat(images[-1:], batch - len(group), 0)])
+        fields = np.asarray(method(padded[:-1], padded[1:]))[: len(group)]
+        if fields.shape != (len(group), *size, 2):
+            raise ValueError(
+                f"`method` must give (n, {size[0]}, {size[1]}, 2). Received: shape={fields.shape}"
+            )
+        for field in fields:
+            yield _enlarged(field, output_size, scale_vectors)
+        last = images[-1]
+
+
+def store_flow(
+    path: str | os.PathLike,
+    frames: Iterable[np.ndarray],
+    *,
+    num_frames: int,
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    size: tuple[int, int] = (112, 112),
+    batch: int = BATCH,
+) -> None:
+    """Writes a video's flow to a `.npy` file: float16 (num_frames, *size, 2), one field a frame.
+
+    Field t is the motion from frame t - 1 to t in pixels at `size`; that of frame 0 is zero. Only
+    `batch` frames are held, and the file appears under its name when complete.
+
+    Args:
+        path: The file.
+        frames, method, size, batch: As in `video_flow`.
+        num_frames: How many frames there are.
+
+    Example:
+
+    ```python
+    video = open_video("clip.mp4")
+    store_flow("clip.npy", video.frames(), num_frames=video.num_frames)
+    flow = read_flow("clip.npy", num_frames=video.num_frames, output_size=(224, 224))
+    ```
+    """
+    fields = video_flow(frames, method=method, size=size, output_size=None, batch=batch)
+    with atomic_path(path) as part:
+        out = np.lib.format.open_memmap(part, "w+", np.float16, (num_frames, *size, 2))
+        count = 1
+        for field in fields:
+            if count < num_frames:
+                out[count] = field
+            count += 1
+        if count != num_frames:
+            raise ValueError(
+                f"`num_frames` must be the number of frames. Received: num_frames={num_frames}, "
+                f"{count} frames"
+            )
+        out.flush()
+        del out
+
+
+def read_flow(
+    path: str | os.PathLike,
+    *,
+    num_frames: int,
+    output_size: tuple[int, int] | None = None,
+    scale_vectors: bool = True,
+) -> np.ndarray:
+    """Reads what `store_flow` wrote: float32 (num_frames, height, width, 2).
+
+    Args:
+        path: The file.
+        num_frames: Frames of the video; a flow of another length is an error.
+        output_size, scale_vectors: As in `video_flow`.
+    """
+    held = np.load(path, mmap_mode="r", allow_pickle=False)
+    if held.ndim != 4 or held.shape[-1] != 2 or len(held) != num_frames:
+        raise ValueError(
+            f"The flow must be that of the video, ({num_frames}, height, width, 2): one field a "
+            f"frame, zero for the first. Received: {os.fspath(path)} of shape {held.shape}"
+        )
+    if output_size is None or tuple(output_size) == held.shape[1:3]:
+        return held.astype(np.float32)
+    return np.stack([_enlarged(field, output_size, scale_vectors) for field in held])
+
+
+def _grey(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if frame.ndim != 3 or frame.shape[2] != 3:
+        raise ValueError(f"A frame must be (height, width, 3). Received: shape={frame.shape}")
+    grey = cv2.cvtColor(np.asarray(frame), cv2.COLOR_RGB2GRAY)
+    if grey.shape == tuple(size):
+        return grey
+    return cv2.resize(grey, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+
+
+def _enlarged(field: np.ndarray, size, scale_vectors: bool) -> np.ndarray:
+    field = np.asarray(field, np.float32)
+    height, width = field.shape[:2]
+    if size is None or tuple(size) == (height, width):
+        return field
+    out = cv2.resize(field, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    if scale_vectors:
+        out = out * np.array([size[1] / width, size[0] / height], np.float32)
+    return out
+
+
+def _bytes(images: np.ndarray) -> np.ndarray:
+    images = np.asarray(images)
+    if images.dtype == np.uint8:
+        return images
+    return np.clip(np.rint(images), 0, 255).astype(np.uint8)

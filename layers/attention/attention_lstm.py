@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from zoo.layers.attention.attention_penalties import doubly_stochastic
+from zoo.layers.attention.location_attention import LocationAttention
+
+ATTENTIONS = ("location", "additive", "average", "max")
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class AttentionLSTM(keras.layers.Layer):
+    """A stack of LSTMs that chooses, at every step, where in the step's frame to look.
+
+    The last layer's state at t-1 gives the weights of the places at t (`LocationAttention`), the
+    weighted mean of the frame's features is the stack's input. The first states are two
+    perceptrons (a tanh layer, then all layers' states through tanh) of the mean feature over time
+    and place. Dropout is on the connections that are not recurrent.
+
+    Args:
+        units: Of every LSTM.
+        num_layers: Number of LSTMs.
+        attention: `"location"` or `"additive"`, see `LocationAttention`; `"average"` or `"max"`
+            pool over the places instead, as the baselines do.
+        dropout: Rate.
+        penalty: Weight of `doubly_stochastic` of the attention, summed over the batch and added
+            to the model's loss.
+        kernel_regularizer: Of all matrices.
+        seed: Of the dropout.
+
+    Call arguments: the features and optionally `mask`, (batch, time) with zeros at padded frames:
+    the states pass them unchanged and their attention is zero.
+
+    Input shape: `(batch, time, height, width, channels)`.
+    Output: the last layer's states `(batch, time, units)` and the attention `(batch, time,
+    height, width)`, float32 (uniform for the poolings).
+
+    Example:
+
+    ```python
+    states, attention = AttentionLSTM(512, num_layers=3)(features)
+    ```
+
+    Reference: Sharma et al., Action recognition using visual attention, 2016, section 3.2.
+    """
+
+    def __init__(
+        self,
+        units=512,
+        num_layers=3,
+        attention="location",
+        dropout=0.5,
+        penalty=0.0,
+        kernel_regularizer=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if attention not in ATTENTIONS:
+            raise ValueError(
+                f"`attention` must be one of {ATTENTIONS}. Received: attention={attention!r}"
+            )
+        if units < 1 or num_layers < 1:
+            raise ValueError(
+                "`units` and `num_layers` must be at least 1. "
+                f"Received: units={units}, num_layers={num_layers}"
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}")
+        self.units = units
+        self.num_layers = num_layers
+        self.attention = attention
+        self.dropout = dropout
+        self.penalty = penalty
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.supports_masking = True
+        self.locate = None
+        if attention in ("location", "additive"):
+            self.locate = LocationAttention(
+                attention,
+                kernel_regularizer=kernel_regularizer,
+                name="locate",
+                dtype=self.dtype_policy,
+            )
+
+    def build(self, input_shape):
+        if len(input_shape) != 5:
+            raise ValueError(
+                "`AttentionLSTM` takes features (batch, time, height, width, channels). "
+                f"Received: shape={tuple(input_shape)}"
+            )
+        channels = input_shape[-1]
+        if self.locate is not None:
+            self.locate.build((None, *input_shape[2:]), (None, self.units))
+        self.kernels, self.recurrent_kernels, self.biases = [], [], []
+        for index in range(self.num_layers):
+            width = channels if index == 0 else self.units
+            self.kernels.append(self._weight(f"kernel_{index}", (width, 4 * self.units)))
+            self.recurrent_kernels.append(
+                self._weight(f"recurrent_kernel_{index}", (self.units, 4 * self.units), orthogonal)
+            )
+            self.biases.append(
+                self.add_weight(
+                    name=f"bias_{index}", shape=(4 * self.units,), initializer=unit_forget_bias
+                )
+            )
+        self.initial = []
+        for state in ("hidden", "cell"):
+            layers = []
+            width = channels
+            for layer, count in (("mlp", self.units), ("out", self.num_layers * self.units)):
+                dense = keras.layers.Dense(
+                    count,
+                    activation="tanh",
+                    kernel_regularizer=self.kernel_regularizer,
+                    name=f"initial_{state}_{layer}",
+                    dtype=self.dtype_policy,
+                )
+                dense.build((None, width))
+                width = count
+                layers.append(dense)
+            self.initial.append(layers)
+        self.built = True
+
+    def _weight(self, name, shape, initializer="glorot_uniform"):
+        return self.add_weight(
+            name=name, shape=shape, initializer=initializer, regularizer=self.kernel_regularizer
+        )
+
+    def _initial_states(self, inputs, mask):
+        means = ops.mean(inputs, axis=(2, 3))
+        if mask is None:
+            mean = ops.mean(means, axis=1)
+        else:
+            weights = ops.cast(mask, means.dtype)[..., None]
+            mean = ops.sum(means * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1)
+        states = []
+        for mlp, out in self.initial:
+            all_layers = ops.reshape(out(mlp(mean)), (-1, self.num_layers, self.units))
+            states.append([all_layers[:, index] for index in range(self.num_layers)])
+        return states
+
+    def _dropout_masks(self, inputs, training):
+        if not training or not self.dropout:
+            return None
+        batch, time = ops.shape(inputs)[:2]
+        widths = [inputs.shape[-1]] + [self.units] * (self.num_layers - 1)
+        return [
+            keras.random.dropout(
+                ops.ones((time, batch, width), self.compute_dtype),
+                self.dropout,
+                seed=self.seed_generator,
+            )
+            for width in widths
+        ]
+
+    def call(self, inputs, mask=None, training=None):
+        height, width, _ = inputs.shape[2:]
+        hidden, cell = self._initial_states(inputs, mask)
+        attention = ops.zeros_like(ops.cast(inputs[:, 0, :, :, 0], "float32"))
+        steps = {"frames": _time_first(inputs)}
+        masks = self._dropout_masks(inputs, training)
+        if masks is not None:
+            steps["dropout"] = masks
+        if mask is not None:
+            steps["present"] = ops.transpose(ops.cast(mask, "float32"))[..., None]
+
+        def step(carry, now):
+            hidden, cell, _ = carry
+            frame = now["frames"]
+            if self.locate is not None:
+                x, looked = self.locate(frame, hidden[-1])
+            else:
+                pool = ops.mean if self.attention == "average" else ops.max
+                x = pool(frame, axis=(1, 2))
+                looked = ops.full_like(attention, 1 / (height * width))
+            new_hidden, new_cell = [], []
+            for index in range(self.num_layers):
+                if "dropout" in now:
+                    x = x * now["dropout"][index]
+                h, c = self._lstm(index, x, hidden[index], cell[index])
+                if "present" in now:
+                    present = now["present"]
+                    keep = ops.cast(present, h.dtype)
+                    h = keep * h + (1 - keep) * hidden[index]
+                    c = keep * c + (1 - keep) * cell[index]
+                new_hidden.append(h)
+                new_cell.append(c)
+                x = h
+            if "present" in now:
+                looked = looked * now["present"][..., None]
+            carry = (new_hidden, new_cell, looked)
+            return carry, carry
+
+        _, (hidden, _, attention) = ops.scan(step, (hidden, cell, attention), steps)
+        attention = _time_first(attention)
+        if self.penalty and self.locate is not None:
+            self.add_loss(self.penalty * ops.sum(doubly_stochastic(attention)))
+        return _time_first(hidden[-1]), attention
+
+    def _lstm(self, index, x, h, c):
+        gates = (
+            ops.matmul(x, self.kernels[index])
+            + ops.matmul(h, self.recurrent_kernels[index])
+            + self.biases[index]
+        )
+        i, f, g, o = ops.split(gates, 4, axis=-1)
+        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
+        return ops.sigmoid(o) * ops.tanh(c), c
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return [previous_mask, None]
+
+    def compute_output_spec(self, inputs, mask=None, training=None):
+        batch, time, height, width, _ = inputs.shape
+        return (
+            keras.KerasTensor((batch, time, self.units), dtype=self.compute_dtype),
+            keras.KerasTensor((batch, time, height, width), dtype="float32"),
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_layers": self.num_layers,
+            "attention": self.attention,
+            "dropout": self.dropout,
+            "penalty": self.penalty,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "seed": self.seed,
+        }
+
+
+def orthogonal(shape, dtype=None):
+    """The recurrent matrix's start: orthogonal, one block a gate."""
+    blocks = [keras.initializers.Orthogonal()((shape[0], shape[1] // 4), dtype) for _ in range(4)]
+    return ops.concatenate(blocks, axis=-1)
+
+
+def unit_forget_bias(shape, dtype=None):
+    """The gates' start: the second of four, which is what is kept of the cell, is open."""
+    quarter = shape[0] // 4
+    parts = [ops.zeros((quarter,), dtype), ops.ones((quarter,), dtype)]
+    return ops.concatenate([*parts, ops.zeros((2 * quarter,), dtype)])
+
+
+def _time_first(x):
+    """Swaps the first two axes: (batch, time, ...) and (time, batch, ...)."""
+    return ops.transpose(x, (1, 0, *range(2, len(x.shape))))

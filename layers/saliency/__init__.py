@@ -1,0 +1,1 @@
+"""Densities of gaze: mixtures, maps, and recurrences that use them."""

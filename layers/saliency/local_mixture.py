@@ -1,0 +1,98 @@
+"""Gaussians that stay with their place in a feature map."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.layers.saliency.bounded_gaussians import BoundedGaussians, logit
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class LocalMixture(BoundedGaussians):
+    """One bivariate Gaussian a place of a feature map, around that place, weighted by a state.
+
+    All places share their weights: what is learned of an object here holds for it there. (A
+    linear layer on the whole map has to learn every place by itself.) The mean is the middle of
+    the place plus an offset of at most `reach` places; the logit is linear in the place's
+    features, with one part that is the same at all times and one that the state chooses, as a
+    query does in attention. The layer computes in float32 whatever the global dtype policy is.
+
+    Args:
+        reach: largest offset of a mean, in places.
+        min_sigma: smallest standard deviation, as a share of the frame's side.
+        max_sigma: largest standard deviation, likewise.
+        max_correlation: bound of |rho|, below 1.
+        kernel_initializer: initializer of the kernels.
+
+    Input: maps (batch, time, height, width, channels), state (batch, time, units).
+
+    Output shape: (batch, time, height * width, 6), as of `MixtureDensity`.
+
+    Example:
+
+    ```python
+    local = zoo.layers.LocalMixture()(maps, state)   # (2, 50, 7 * 7, 6)
+    both = keras.ops.concatenate([zoo.layers.MixtureDensity(20)(state), local], axis=-2)
+    ```
+
+    Reference: ours; the mixture is that of Bazzani et al., ICLR 2017, section 3.
+    """
+
+    def __init__(
+        self,
+        *,
+        reach: float = 1.0,
+        min_sigma: float = 0.01,
+        max_sigma: float = 1.0,
+        max_correlation: float = 0.99,
+        kernel_initializer="glorot_uniform",
+        dtype=None,
+        **kwargs,
+    ):
+        super().__init__(min_sigma, max_sigma, max_correlation, kernel_initializer, dtype, **kwargs)
+        if not reach > 0:
+            raise ValueError(f"`reach` must be positive. Received: reach={reach}")
+        self.reach = reach
+
+    def build(self, maps_shape, state_shape):
+        if len(maps_shape) != 5 or None in maps_shape[2:] or len(state_shape) != 3:
+            raise ValueError(
+                "Maps must be (batch, time, height, width, channels) with a known size, and the "
+                f"state (batch, time, units). Received: {tuple(maps_shape)}, {tuple(state_shape)}"
+            )
+        height, width, channels = maps_shape[2:]
+        self.kernel = self.add_weight(
+            name="kernel", shape=(channels, 6), initializer=self.kernel_initializer
+        )
+        self.query = self.add_weight(
+            name="query", shape=(state_shape[-1], channels), initializer=self.kernel_initializer
+        )
+        self.bias = self.add_weight(name="bias", shape=(6,), initializer="zeros")
+        # Before training a Gaussian is half a place wide.
+        share = min(max(self.share(0.5 / max(height, width)), 0.05), 0.95)
+        self.bias.assign(np.float32([0, 0, 0, logit(share), logit(share), 0]))
+        self.built = True
+
+    def call(self, maps, state):
+        height, width, channels = maps.shape[2:]
+        maps = ops.cast(maps, self.compute_dtype)
+        maps = ops.reshape(maps, (*ops.shape(maps)[:2], height * width, channels))
+        x = ops.matmul(maps, self.kernel) + self.bias
+        query = ops.matmul(ops.cast(state, self.compute_dtype), self.query)
+        chosen = ops.matmul(maps, query[..., None]) / math.sqrt(channels)
+        rows, columns = np.divmod(np.arange(height * width), width)
+        middle = np.stack([(columns + 0.5) / width, (rows + 0.5) / height], axis=-1)
+        middle = ops.convert_to_tensor(middle, self.compute_dtype)
+        reach = ops.convert_to_tensor([self.reach / width, self.reach / height], self.compute_dtype)
+        mean = middle + reach * ops.tanh(x[..., 1:3])
+        return ops.concatenate([x[..., :1] + chosen, mean, self.spread(x)], axis=-1)
+
+    def compute_output_shape(self, maps_shape, state_shape):
+        return (*maps_shape[:2], maps_shape[2] * maps_shape[3], 6)
+
+    def get_config(self):
+        return {**super().get_config(), "reach": self.reach}

@@ -1,0 +1,51 @@
+"""Modules that have moved: their old names still import, with a `DeprecationWarning`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+import warnings
+from types import ModuleType
+
+MOVED = {
+    "zoo.datasets.check": "zoo.datasets.listing.check",
+    "zoo.datasets.clips": "zoo.datasets.video.clips",
+    "zoo.datasets.flow": "zoo.datasets.video.flow",
+    "zoo.datasets.prepare": "zoo.datasets.shards.prepare",
+    "zoo.datasets.truth": "zoo.datasets.gaze.truth",
+    "zoo.datasets.video_writer": "zoo.datasets.video.writer",
+    "zoo.inference.clip_maps": "zoo.inference.streaming.clip_maps",
+    "zoo.inference.corrected_glimpse": "zoo.inference.actions.corrected_glimpse",
+    "zoo.inference.maps": "zoo.inference.writing.maps",
+    "zoo.inference.stream": "zoo.inference.streaming.stream",
+    "zoo.weights.load": "zoo.backbones.loading",
+}
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the old names of `MOVED`, and gives the module that has moved for each."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname in MOVED:
+            return importlib.machinery.ModuleSpec(fullname, self)
+        return None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        new = MOVED[spec.name]
+        warnings.warn(f"`{spec.name}` is now `{new}`.", DeprecationWarning, stacklevel=3)
+        module = ModuleType(spec.name)
+        found = importlib.import_module(new)
+        module.__dict__.update({k: v for k, v in vars(found).items() if not k.startswith("__")})
+        module.__doc__ = found.__doc__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """The module is whole already."""
+
+
+def install() -> None:
+    """Let the old names be found; called once by `zoo`."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())

@@ -1,0 +1,296 @@
+"""Loading foreign or own weights into a model, and building the model that a file fits."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo._version import __version__
+from zoo.weights.cache import locate
+from zoo.weights.errors import WeightsError
+from zoo.weights.mapping import Plan, apply, check, model_variables, plan
+from zoo.weights.mean_clip import read_mean_clip
+from zoo.weights.names.c3d import C3D_ORIGINS
+from zoo.weights.names.googlenet import GOOGLENET_ORIGINS
+from zoo.weights.names.i3d import I3D_ORIGINS
+from zoo.weights.names.layouts import as_is
+from zoo.weights.names.origin import Origin, Rule, recognise
+from zoo.weights.names.resnet50 import RESNET50_ORIGINS
+from zoo.weights.provenance import read_provenance
+from zoo.weights.reader import WeightFile, read_weights, sha256_of
+from zoo.weights.record import Record
+from zoo.weights.records import RECORDS
+
+ORIGINS = (*C3D_ORIGINS, *I3D_ORIGINS, *GOOGLENET_ORIGINS, *RESNET50_ORIGINS)
+# Arguments of the builders that tell the graph; the others may differ from the file's.
+_GRAPH = ("pool5_padding", "padding", "bn_epsilon", "batch_norm", "version")
+_MEAN = "input_normalization/mean_image"
+
+
+def load_weights(
+    model: Any,
+    source: str | Path,
+    *,
+    check_graph: bool = True,
+    mean_clip: str | Path | None = None,
+) -> dict[str, Any]:
+    """Set every weight of a model from a file, strictly.
+
+    Every variable of the model is set and every tensor of the file is used or named as left out;
+    otherwise nothing is set and the error is a table of the differences.
+
+    Args:
+        model: A backbone built by `zoo.backbones`, or any model for a file saved from it.
+        source: A weight file of any format `zoo.weights` reads, or a record's name.
+        check_graph: Refuse a model whose graph (padding, epsilon) is not the one that the weights
+            were trained in.
+        mean_clip: For `c3d(preprocessing="sports1m_mean_cube")`: the mean clip, `.npy` or
+            `.binaryproto`, (3, 16, height, width) in BGR.
+
+    Returns:
+        The provenance: source, checksum, origin, what was left out.
+
+    Example:
+
+    ```python
+    backbone = zoo.backbones.c3d(endpoint="fc6", pool5_padding="symmetric", preprocessing="none")
+    zoo.weights.load_weights(backbone, "c3d.pickle")
+    ```
+    """
+    path, record = locate(source)
+    file = read_weights(path)
+    return _load(model, file, record, check_graph, mean_clip)
+
+
+def pretrained(
+    source: str | Path, *, architecture: str | None = None, mean_clip: Any = None, **options: Any
+) -> tuple[Any, dict[str, Any]]:
+    """Build the backbone that a file fits, in the graph it was trained in, and load it.
+
+    Args:
+        source: A weight file, or a record's name.
+        architecture: "c3d", "i3d", "googlenet" or "resnet50" if the file must be of it.
+        mean_clip: As in `load_weights`.
+        options: Arguments of the backbone that take the place of those the file chooses.
+
+    Returns:
+        The model and its provenance.
+
+    Example:
+
+    ```python
+    model, provenance = zoo.weights.pretrained("rgb_imagenet.pt")   # an I3D with 400 classes
+    ```
+    """
+    _refuse_another_graph(source, options)
+    path, record = locate(source, architecture)
+    file = read_weights(path)
+    chosen = graph_options(path, architecture=architecture, file=file, record=record)
+    architecture = chosen.pop("architecture")
+    with _zeros_for_random_values():
+        model = build(architecture, {**_without_endpoint(chosen, options), **options})
+    provenance = _load(model, file, record, True, mean_clip)
+    provenance["architecture"] = architecture
+    provenance["options"] = {**provenance.get("options", {}), **chosen, **options}
+    return model, provenance
+
+
+def graph_options(
+    source: str | Path,
+    *,
+    architecture: str | None = None,
+    head: bool = True,
+    file: WeightFile | None = None,
+    record: Record | None = None,
+) -> dict[str, Any]:
+    """The builder's arguments for which a file's weights are meant, with its `architecture`.
+
+    Args:
+        source: A weight file, or a record's name.
+        architecture: What the file must hold.
+        head: Also the arguments of the file's classifier: end point, number of classes.
+        file: The file, where it was read before.
+        record: The record, where it is known.
+    """
+    if file is None:
+        path, record = locate(source, architecture)
+        file = read_weights(path)
+    own = read_provenance(file.path)
+    if own is not None and "options" in own:
+        result = {**own["options"], "architecture": own["architecture"]}
+    else:
+        origin, prefix = recognise(file.tensors, ORIGINS)
+        shapes = {name[len(prefix) :]: array.shape for name, array in file.tensors.items()}
+        extra = dict(record.options) if record else {}
+        result = {**origin.options, **(origin.head(shapes) if head else {}), **extra}
+        result["architecture"] = origin.architecture
+    if architecture not in (None, result["architecture"]):
+        raise WeightsError(
+            f"The file must hold a {architecture}. Received: {file.path}, "
+            f"which holds a {result['architecture']}"
+        )
+    return result
+
+
+def build(architecture: str, options: dict[str, Any]) -> Any:
+    """A backbone by its name."""
+    known = sorted({origin.architecture for origin in ORIGINS})
+    if architecture not in known:
+        raise WeightsError(f"The model must be one of {known}. Received: {architecture}")
+    return getattr(importlib.import_module("zoo.backbones"), architecture)(**options)
+
+
+def _refuse_another_graph(source: str | Path, options: dict[str, Any]) -> None:
+    """Before a record's file is fetched: does the caller ask for a graph that it does not fit?"""
+    record = RECORDS.get(str(source))
+    if record is None:
+        return
+    origin = next(origin for origin in ORIGINS if origin.name == record.origin)
+    fitting = {k: v for k, v in {**origin.options, **record.options}.items() if k in _GRAPH}
+    other = {k: options[k] for k in fitting if k in options and options[k] != fitting[k]}
+    if other:
+        raise WeightsError(
+            f"The weights {source} need the graph they were trained in: {fitting}. "
+            f"Received: {other}"
+        )
+
+
+@contextmanager
+def _zeros_for_random_values() -> Iterator[None]:
+    # A file sets every variable, and TensorFlow keeps the memory of the random numbers drawn for
+    # the largest ones (270 MB for C3D's fc6).
+    scaling = keras.initializers.VarianceScaling
+    drawn = scaling.__call__
+    scaling.__call__ = lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype)
+    try:
+        yield
+    finally:
+        scaling.__call__ = drawn
+
+
+def _without_endpoint(chosen: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    # A caller's end point means features: the file's own classifier is then left out.
+    if "endpoint" not in options:
+        return chosen
+    top = options.get("include_top") or options["endpoint"] == "Logits"
+    unwanted = ("include_top",) if top else ("include_top", "num_classes")
+    return {key: value for key, value in chosen.items() if key not in unwanted}
+
+
+def _load(
+    model: Any, file: WeightFile, record: Record | None, check_graph: bool, mean_clip: Any
+) -> dict[str, Any]:
+    provenance = {
+        "source": file.path.name,
+        "sha256": sha256_of(file.path),
+        "format": file.format,
+        "converter": f"video-attention-zoo {__version__}",
+        "record": record.name if record else None,
+        "preprocessing": record.preprocessing if record else None,
+    }
+    own = read_provenance(file.path)
+    if file.format == "keras3" and own is None:
+        _load_own(model, file)
+        return {**provenance, "origin": "zoo"}
+    if own is not None:
+        return {**provenance, **own, **_load_converted(model, file, own, check_graph)}
+    given = {}
+    if mean_clip is not None:
+        if _MEAN not in model_variables(model):
+            raise WeightsError(
+                'A mean clip needs c3d(preprocessing="sports1m_mean_cube"). Received: '
+                f"mean_clip={mean_clip} for {model.name}"
+            )
+        given[_MEAN] = read_mean_clip(mean_clip, model_variables(model)[_MEAN].shape)
+    origin, prefix = _origin(model, file)
+    if check_graph:
+        _check_graph(origin, model, file)
+    shapes = {name: array.shape for name, array in file.tensors.items()}
+    result = plan(origin, prefix, shapes, model, tuple(given))
+    check(result, f"{file.path} ({origin.name}) for {model.name}")
+    apply(result, file.tensors, model, str(file.path))
+    for name, values in given.items():
+        model_variables(model)[name].assign(values)
+    return {**provenance, "origin": origin.name, **_listing(result)}
+
+
+def _listing(result: Plan) -> dict[str, Any]:
+    return {
+        "tensors": len(result.assignments),
+        "left_out": [f"{name}: {reason}" for name, reason in result.left_out],
+        "set_to_one": result.filled,
+    }
+
+
+def _origin(model: Any, file: WeightFile) -> tuple[Origin, str]:
+    variables = model_variables(model)
+    if set(variables) <= set(file.tensors):  # saved by the model's own names
+        rules = [Rule(name, name, as_is) for name in variables]
+        return Origin("own names", model.name, lambda _: rules), ""
+    origin, prefix = recognise(file.tensors, ORIGINS)
+    if not any(rule.target in variables for rule in origin.rules(model)):
+        graph = ", ".join(f"{key}={value!r}" for key, value in origin.options.items())
+        raise WeightsError(
+            f"The file must fit the model. Received: {file.path} of {origin.name}, which fits "
+            f"zoo.backbones.{origin.architecture}({graph}); the model {model.name} has other "
+            f"layers, such as {sorted(variables)[:3]}"
+        )
+    return origin, prefix
+
+
+def _check_graph(origin: Origin, model: Any, file: WeightFile) -> None:
+    if difference := origin.graph(model):
+        raise WeightsError(
+            f"The model must have the graph that {origin.name} weights were trained in: "
+            f"{difference}; or pass check_graph=False to accept other outputs. "
+            f"Received: {file.path}"
+        )
+
+
+def _load_converted(
+    model: Any, file: WeightFile, own: dict[str, Any], check_graph: bool
+) -> dict[str, Any]:
+    """A file that `zoo convert` wrote, also into a model without its last layers."""
+    origin = next((origin for origin in ORIGINS if origin.name == own.get("origin")), None)
+    if check_graph and origin is not None:
+        _check_graph(origin, model, file)
+    with _zeros_for_random_values():
+        whole = build(own["architecture"], own["options"])
+    if {v.path: v.shape for v in whole.weights} == {v.path: v.shape for v in model.weights}:
+        _load_own(model, file)
+        return {}
+    _load_own(whole, file)
+    tensors = {variable.path: np.asarray(variable.value) for variable in whole.weights}
+    rules = [Rule(name, name, as_is) for name in tensors]
+    names = Origin("own names", own["architecture"], lambda _: rules)
+    shapes = {name: array.shape for name, array in tensors.items()}
+    result = plan(names, "", shapes, model)
+    check(result, f"{file.path} (converted, {own.get('origin')}) for {model.name}")
+    apply(result, tensors, model, str(file.path))
+    left_out = [*own.get("left_out", []), *_listing(result)["left_out"]]
+    return {**_listing(result), "left_out": left_out}
+
+
+def _load_own(model: Any, file: WeightFile) -> None:
+    states = [name for name in file.tensors if "seed_generator" not in name]
+    if len(states) != len(model.weights):
+        raise WeightsError(
+            "A file saved from a model must have that model's tensors. Received: "
+            f"{file.path} with {len(states)}, for {model.name} with {len(model.weights)}"
+        )
+    try:
+        model.load_weights(file.path)
+    except Exception as error:
+        raise WeightsError(
+            f"The file must be saved from the same model. Received: {file.path} for "
+            f"{model.name}: {str(error)[:500]}"
+        ) from error
+    unfit = [v.path for v in model.weights if not np.isfinite(np.asarray(v.value)).all()]
+    if unfit:
+        raise WeightsError(f"The numbers must be finite. Received: {file.path}: {unfit[:10]}")

@@ -1,0 +1,1 @@
+"""Files that are whole or not there, and readers of foreign files that cannot run code."""

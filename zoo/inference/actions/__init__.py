@@ -1,0 +1,1 @@
+"""Videos to the actions they show."""

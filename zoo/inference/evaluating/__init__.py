@@ -1,0 +1,1 @@
+"""Models and baselines measured on videos with gaze."""

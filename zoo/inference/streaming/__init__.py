@@ -1,0 +1,1 @@
+"""Whole videos through a model, chunk by chunk."""

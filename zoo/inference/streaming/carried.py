@@ -1,0 +1,127 @@
+"""A model of whole videos, step by step: what its layers still need is carried, never recomputed.
+
+A layer that looks at k frames needs the last k - 1 of its own input when the next frames come. Here
+each such layer keeps them, so that every frame passes every layer once. The first step pads on the
+left as the layer does at the video's beginning, the last one on the right, and between them no
+padding is computed at all: a layer that looks ahead simply lags.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from zoo.inference.streaming.adapt import compile_for_inference, quiet_retracing
+from zoo.inference.streaming.carried_plan import Plan
+from zoo.inference.streaming.carried_step import Carry, Step
+
+
+class CarriedTrunk:
+    """Runs a model of one output a frame over a video in steps, carrying its layers' borders.
+
+    Args:
+        model: a functional model from (1, time, ...) to (1, time, ...).
+        step: frames taken at a time: a multiple of the model's phases (8 for C3D, 4 for I3D), or
+            1 for a causal model that answers every frame at once.
+
+    Attributes:
+        delay: the outputs lag so many frames behind the frames fed.
+
+    Raises:
+        NotCarried: a layer is none of those whose border is known.
+
+    Example:
+
+    ```python
+    trunk = CarriedTrunk(zoo.backbones.c3d(dense=True), step=32)
+    for chunk in chunks:
+        features = trunk.push(chunk)  # (n, ...): n = 0 until `delay` frames have been fed
+    features = trunk.finish()
+    ```
+    """
+
+    def __init__(self, model: keras.Model, *, step: int = 32):
+        plan = Plan(model)
+        self.model = compile_for_inference(keras.Model(model.inputs[0], model.outputs[0]))
+        self.delay = plan.output.delay
+        self.phases = plan.phases
+        if step < 1 or (step % plan.phases and (step > 1 or self.delay)):
+            raise ValueError(
+                f"`step` must be a multiple of the model's {plan.phases} phases"
+                f"{'' if self.delay else ', or 1'}. Received: step={step}"
+            )
+        self.step = self.chunk = step
+        single = step == 1
+        self._carry = Carry(plan.carries, single)
+        self._steady = Step(model, plan, self._carry, "steady", single)
+        # Lengths at which every layer's frames divide into its phases.
+        self._first = self.step
+        if self.delay:
+            self._first = plan.fitting(max(self.step, plan.least, self.delay + plan.phases), -1)
+            self._start = Step(model, plan, self._carry, "start", single)
+            self._final = Step(model, plan, self._carry, "final", single)
+        self._plan = plan
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the video: the next frames are the beginning of another one."""
+        self._held: list[np.ndarray] = []
+        self.held = 0  # frames that wait for a step
+        self._running = not self.delay
+        self._carry.reset()
+
+    def push(self, frames: np.ndarray) -> np.ndarray | None:
+        """Feed frames (n, ...); get the outputs that are complete, (m, ...), or None."""
+        if len(frames):
+            self._held.append(np.ascontiguousarray(frames))
+            self.held += len(frames)
+        results = []
+        while self.held >= (self.step if self._running else self._first):
+            model = self._steady if self._running else self._start
+            taken = self._take(self.step if self._running else self._first)
+            results.append(_run(model, taken))
+            self._running = True
+        return _join(results)
+
+    def finish(self) -> np.ndarray | None:
+        """The outputs that were still missing, now that no frame follows."""
+        rest = self._take(self.held)
+        if not self._running:  # a video shorter than the first step: the model as it is
+            return _run(self.model, rest) if len(rest) else None
+        if not self.delay:  # causal: what is appended changes nothing before it
+            return _run(self._steady, _filled(rest, self.step))[: len(rest)] if len(rest) else None
+        count = len(rest)
+        length = self._plan.fitting(max(count, 1), +1)
+        if not count:
+            rest = np.zeros((1, *self.model.input_shape[2:]), np.uint8)
+        out = _run(self._final, [_filled(rest, length)[None], np.array([[count]], np.int32)])
+        return out[: count + self.delay]
+
+    def _take(self, count: int) -> np.ndarray:
+        if not count:
+            return np.zeros((0,))
+        held = self._held[0] if len(self._held) == 1 else np.concatenate(self._held)
+        self._held = [held[count:].copy()] if len(held) > count else []
+        self.held -= count
+        return held[:count]
+
+
+def _run(model, frames):
+    if isinstance(frames, np.ndarray):
+        frames = frames[None]
+    with quiet_retracing():
+        return np.asarray(model.predict_on_batch(frames))[0]
+
+
+def _filled(frames: np.ndarray, length: int) -> np.ndarray:
+    if len(frames) == length:
+        return frames
+    return np.concatenate(
+        [frames, np.zeros((length - len(frames), *frames.shape[1:]), frames.dtype)]
+    )
+
+
+def _join(parts: list[np.ndarray]) -> np.ndarray | None:
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

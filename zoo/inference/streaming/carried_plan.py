@@ -1,0 +1,225 @@
+"""What each layer of a model has to carry from step to step: reach, lag and phases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from zoo.layers import temporal_phases as phases
+from zoo.layers.clip_scaling import ClipScaling
+from zoo.layers.input_normalization import InputNormalization
+from zoo.layers.per_step import PerStep
+from zoo.layers.saliency.bounded_gaussians import BoundedGaussians
+
+# Layers whose output at a frame depends on that frame alone, whatever their arguments.
+_POINTWISE = (
+    layers.Activation,
+    layers.Add,
+    layers.BatchNormalization,
+    layers.Dense,
+    layers.Dropout,
+    layers.ELU,
+    layers.LeakyReLU,
+    layers.Maximum,
+    layers.Multiply,
+    layers.ReLU,
+    layers.Rescaling,
+    layers.TimeDistributed,
+    BoundedGaussians,
+    InputNormalization,
+    PerStep,
+)
+LOWEST = -3e38  # below every activation, and a number in bfloat16 too
+
+
+class NotCarried(ValueError):
+    """A model with a layer whose border is not known; the message names it."""
+
+
+@dataclass
+class Node:
+    """One operation of the plan."""
+
+    kind: str  # "call", "conv", "pool", "max", "mean", "pad", "hold", "split", "merge"
+    layer: object
+    inputs: list[int]
+    output: int
+    splits: tuple[int, ...] = ()  # the splits in force: (2, 2) is four phases
+    size: int = 1  # frames a phase that the layer looks at
+    after: int = 0  # of these, behind the present one
+    delay: int = 0  # frames that the layer's input lags behind the video
+    carry: int | None = None
+
+
+@dataclass
+class Signal:
+    place: int
+    shape: tuple
+    delay: int = 0
+    splits: tuple[int, ...] = ()
+    pad: tuple[int, int] = (0, 0)  # of a padding layer, not applied yet
+
+
+class Plan:
+    """The model's operations in order, with the reach, the lag and the phases of each."""
+
+    def __init__(self, model: keras.Model):
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise NotCarried("A model carried from step to step must have one input and one output")
+        self.nodes: list[Node] = []
+        self.carries: list[tuple] = []  # (shape of a frame, type, phases, frames a phase, fill)
+        self.phases = 1
+        self._places = 1
+        source = Signal(0, tuple(model.inputs[0].shape[2:]))
+        self.output = self._model(model, [source])
+        if self.output.splits or self.output.pad != (0, 0):
+            raise NotCarried("A model's phases must be merged at its end")
+        # So many frames fill every border.
+        held = [(n, self.carries[n.carry]) for n in self.nodes if n.carry is not None]
+        self.least = max((n.delay + c[2] * c[3] for n, c in held), default=1)
+
+    def fitting(self, least: int, sign: int) -> int:
+        """The smallest number of frames, `least` or more, that splits evenly in every layer.
+
+        `sign` tells whether a layer's lag is missing at the beginning (-1) or comes at the end.
+        """
+        splits = [n for n in self.nodes if n.kind == "split"]
+        for length in range(least, least + 8 * self.phases + 1):
+            if all((length + sign * n.delay) % n.size == 0 for n in splits):
+                return length
+        raise NotCarried("No number of frames fits all phases of this model")
+
+    def _model(self, model, sources: list[Signal]) -> Signal:
+        known = {id(t): s for t, s in zip(model.inputs, sources)}
+        for depth in sorted(model._nodes_by_depth, reverse=True):
+            for node in model._nodes_by_depth[depth]:
+                if not node.is_input:
+                    inputs = [known[id(t)] for t in node.input_tensors]
+                    found = self._operation(node.operation, inputs, node)
+                    known[id(node.output_tensors[0])] = found
+        return known[id(model.outputs[0])]
+
+    def _operation(self, layer, inputs: list[Signal], node) -> Signal:
+        if isinstance(layer, keras.Model):
+            return self._model(layer, inputs)
+        if len(node.output_tensors) != 1:
+            raise NotCarried(f"A layer must have one output. Received: layer={layer.name!r}")
+        shape = tuple(node.output_tensors[0].shape[2:])
+        if None in shape:
+            raise NotCarried(f"Frames must have one size. Received: layer={layer.name!r}, {shape}")
+        first = inputs[0]
+        if isinstance(layer, (phases.PadTime, phases.CropTime, phases.MaskPaddedTime)):
+            return first  # steps are never padded but in the last one, which masks for itself
+        if isinstance(layer, phases.MergePhases):
+            return self._merge(layer, first)
+        if isinstance(layer, phases.SplitPhases):
+            factor = layer.factor
+            out = Signal(self._place(), shape, first.delay, (*first.splits, factor))
+            self.phases = max(self.phases, int(np.prod(out.splits)))
+            size = int(np.prod(out.splits))
+            self._add("split", layer, [first], out, size=size, delay=first.delay)
+            return out
+        if isinstance(layer, layers.ZeroPadding3D) and any(layer.padding[0]):
+            out = Signal(self._place(), shape, first.delay, first.splits, tuple(layer.padding[0]))
+            self._add("pad", layer, [first], out)
+            return out
+        if first.pad != (0, 0) and not isinstance(layer, layers.Conv3D):
+            raise NotCarried(
+                f"A padding must be followed by a convolution. Received: {layer.name!r}"
+            )
+        if isinstance(layer, phases.NeighbourMax):
+            return self._window("max", layer, first, shape, layer.size, layer.after, 0.0)
+        if isinstance(layer, phases.TrailingMean):
+            return self._window("mean", layer, first, shape, layer.size, 0, 0.0)
+        if isinstance(layer, layers.Conv3D) and not isinstance(layer, layers.Conv3DTranspose):
+            return self._windowed("conv", layer, layer.kernel_size[0], first, shape, 0.0)
+        if is_pointwise(layer):
+            return self._call(layer, inputs, shape)
+        if isinstance(layer, layers.MaxPooling3D):
+            return self._windowed("pool", layer, layer.pool_size[0], first, shape, LOWEST)
+        raise NotCarried(f"It is not known what this layer needs to carry: {layer.name!r}")
+
+    def _windowed(self, kind, layer, size, first, shape, fill) -> Signal:
+        dilation = getattr(layer, "dilation_rate", (1,))[0]
+        if layer.strides[0] != 1 or (dilation != 1 and size > 1):
+            raise NotCarried(
+                "A layer must have no stride and no dilation in time. Received: "
+                f"layer={layer.name!r}, stride={layer.strides[0]}, dilation={dilation}"
+            )
+        before, after = first.pad
+        if layer.padding == "same":
+            before, after = (size - 1) // 2 + before, size - 1 - (size - 1) // 2 + after
+        if before + after != size - 1:
+            raise NotCarried(
+                f"A layer must give one output a frame. Received: layer={layer.name!r} looks at "
+                f"{size} frames of which {before + after} are padded at the video's ends"
+            )
+        return self._window(kind, layer, first, shape, size, after, fill)
+
+    def _window(self, kind, layer, first, shape, size, after, fill) -> Signal:
+        count = int(np.prod(first.splits, initial=1))
+        out = Signal(self._place(), shape, first.delay + after * count, first.splits)
+        self._add(kind, layer, [first], out, size=size, after=after, delay=first.delay)
+        if size > 1:
+            self.nodes[-1].carry = len(self.carries)
+            dtype = layer.compute_dtype
+            self.carries.append((first.shape, dtype, count, size - 1, fill))
+        return out
+
+    def _call(self, layer, inputs, shape) -> Signal:
+        if len({s.splits for s in inputs}) > 1:
+            raise NotCarried(
+                f"A layer's inputs must be in the same phases. Received: {layer.name!r}"
+            )
+        latest = max(s.delay for s in inputs)
+        count = int(np.prod(inputs[0].splits, initial=1))
+        aligned = []
+        for signal in inputs:
+            lag = (latest - signal.delay) // count
+            if lag:
+                held = Signal(self._place(), signal.shape, latest, signal.splits)
+                self._add("hold", layer, [signal], held, size=lag, delay=signal.delay)
+                self.nodes[-1].carry = len(self.carries)
+                self.carries.append((signal.shape, layer.compute_dtype, count, lag, 0.0))
+                signal = held
+            aligned.append(signal)
+        out = Signal(self._place(), shape, latest, inputs[0].splits)
+        self._add("call", layer, aligned, out)
+        return out
+
+    def _merge(self, layer, first) -> Signal:
+        splits, factor = list(first.splits), 1
+        while splits and factor < layer.factor:
+            factor *= splits.pop()
+        if factor != layer.factor or {2} != set(first.splits[len(splits) :]):
+            raise NotCarried(f"Phases must be merged as they were split. Received: {layer.name!r}")
+        out = Signal(self._place(), first.shape, first.delay, tuple(splits))
+        self._add("merge", layer, [first], out)
+        return out
+
+    def _place(self) -> int:
+        self._places += 1
+        return self._places - 1
+
+    def _add(self, kind, layer, inputs, output, **rest):
+        self.nodes.append(
+            Node(kind, layer, [s.place for s in inputs], output.place, inputs[0].splits, **rest)
+        )
+
+
+def is_pointwise(layer) -> bool:
+    """Whether a layer's output at a frame depends on its input at that frame alone."""
+    if isinstance(layer, layers.Concatenate):
+        return layer.axis not in (0, 1)
+    if isinstance(layer, layers.Reshape):
+        return layer.target_shape[0] == -1
+    if isinstance(layer, layers.ZeroPadding3D):
+        return not any(layer.padding[0])
+    if isinstance(layer, (layers.AveragePooling3D, layers.MaxPooling3D)):
+        return layer.pool_size[0] == layer.strides[0] == 1
+    if isinstance(layer, ClipScaling):
+        return layer.mode == "fixed"
+    return isinstance(layer, _POINTWISE)

@@ -1,0 +1,183 @@
+"""Decoding and the model, overlapped, in memory that does not grow with the video."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from zoo.datasets.video.reading import Video
+from zoo.datasets.video.source import resize
+from zoo.inference.streaming.clip_maps import ClipMaps
+from zoo.inference.streaming.saliency_outputs import open_stream
+from zoo.inference.streaming.stream import Stream
+
+INITIAL = ("repeat", "pad", "omit")
+PIECE = 16  # frames decoded at a time
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Consecutive frames with what the model says about them.
+
+    Attributes:
+        start: number of the first frame.
+        count: how many frames it holds.
+        outputs: name to array (n, ...), or None: these frames have no prediction.
+        frames: array (n, height, width, 3) uint8, or None where frames were not asked for.
+    """
+
+    start: int
+    count: int
+    outputs: dict[str, np.ndarray] | None
+    frames: np.ndarray | None
+
+
+def run_model(
+    model: keras.Model | Stream | ClipMaps,
+    video: Video,
+    *,
+    initial: str = "repeat",
+    chunk: int | None = None,
+    precision: str | None = None,
+    frame_size: tuple[int, int] | None = None,
+) -> Iterator[Piece]:
+    """A video through a model, piece by piece, decoding the next piece meanwhile.
+
+    Args:
+        model: the model, or a `Stream` or `ClipMaps` of it.
+        video: an open video.
+        initial: what stands for the frames before the first whole clip: "repeat" the first
+            prediction, "pad" the video with its first frame, or "omit" them. Where a model looks
+            ahead, the same is done at the end with the last prediction and frame.
+        chunk: frames the model is given at a time; default 16 by clips, 32 for a dense model.
+        precision: see `Stream`.
+        frame_size: (height, width) of the frames that come with the outputs; None: no frames.
+
+    Yields:
+        Pieces in order; together they hold every frame of the video once.
+
+    Example: `for piece in run_model(model, open_video("clip.mp4")): ...`
+    """
+    if initial not in INITIAL:
+        raise ValueError(f"`initial` must be one of {INITIAL}. Received: initial={initial!r}")
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"`chunk` must be at least 1. Received: chunk={chunk}")
+    stream = open_stream(model, precision=precision)
+    stream.reset()
+    if len(stream.frame_shape) != 3 or stream.frame_shape[-1] != 3:
+        raise ValueError(
+            "A model of videos must take frames (height, width, 3); join a head of features to "
+            f"its backbone first. Received: an input of shape {stream.frame_shape} a frame"
+        )
+    chunk = chunk or stream.chunk
+    pieces = _decoded(video, stream.frame_shape[:2], frame_size)
+    return _Run(stream, initial, chunk, frame_size is not None).pieces(pieces)
+
+
+class _Run:
+    def __init__(self, stream: Stream | ClipMaps, initial: str, chunk: int, with_frames: bool):
+        self.stream = stream
+        self.initial = initial
+        self.chunk = chunk
+        self.with_frames = with_frames
+        self.waiting: deque = deque()  # frames that have no output yet
+        self.padded = 0  # frames put before the video
+        self.given = 0  # frames handed out
+        self.last: dict[str, np.ndarray] = {}  # the latest outputs
+
+    def pieces(self, decoded):
+        small: list[np.ndarray] = []
+        held = 0
+        for shown, seen in decoded:
+            if self.initial == "pad" and not self.padded and self.stream.missing:
+                self.padded = self.stream.missing
+                small.append(np.repeat(seen[:1], self.padded, axis=0))
+            if self.with_frames:
+                self.waiting.extend(shown)
+            small.append(seen)
+            last = seen[-1:]
+            held += len(seen)
+            if held >= self.chunk:
+                yield from self._hand_out(self.stream.push(np.concatenate(small)))
+                small, held = [], 0
+        after = self.stream.trailing
+        if self.initial == "pad" and after:
+            small.append(np.repeat(last, after, axis=0))
+            after = 0
+        if small:
+            yield from self._hand_out(self.stream.push(np.concatenate(small)))
+        yield from self._hand_out(self.stream.finish())
+        if after:
+            repeated = self.initial == "repeat"
+            final = {k: np.repeat(v, after, axis=0) for k, v in self.last.items()}
+            yield self._piece(after, final if repeated else None)
+
+    def _hand_out(self, outputs):
+        if not outputs:
+            return
+        self.last = {k: v[-1:] for k, v in outputs.items()}
+        missing = self.stream.missing - self.padded
+        if self.given == 0 and missing:
+            first = None
+            if self.initial == "repeat":
+                first = {k: np.repeat(v[:1], missing, axis=0) for k, v in outputs.items()}
+            yield self._piece(missing, first)
+        count = len(next(iter(outputs.values())))
+        yield self._piece(count, outputs)
+
+    def _piece(self, count, outputs):
+        frames = None
+        if self.with_frames:
+            frames = np.stack([self.waiting.popleft() for _ in range(count)])
+        piece = Piece(self.given, count, outputs, frames)
+        self.given += count
+        return piece
+
+
+def _decoded(video, model_size, frame_size):
+    """(frames to show or None, frames for the model), a piece at a time, decoded in a thread."""
+    results: queue.Queue = queue.Queue(maxsize=2)
+    stop = threading.Event()
+
+    def put(item) -> bool:
+        while not stop.is_set():
+            try:
+                results.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def decode():
+        try:
+            shown, seen = [], []
+            for frame in video.frames(size=None if frame_size else model_size):
+                seen.append(resize(frame, model_size))
+                if frame_size:
+                    shown.append(resize(frame, frame_size))
+                if len(seen) == PIECE:
+                    if not put((np.stack(shown) if shown else None, np.stack(seen))):
+                        return
+                    shown, seen = [], []
+            if seen:
+                put((np.stack(shown) if shown else None, np.stack(seen)))
+            put(None)
+        except BaseException as error:  # handed to the reader, which raises it
+            put(error)
+
+    thread = threading.Thread(target=decode, name="decode", daemon=True)
+    thread.start()
+    try:
+        while (item := results.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()

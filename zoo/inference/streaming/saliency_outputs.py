@@ -1,0 +1,114 @@
+"""The outputs that say where people look, "mixture" and "saliency", treated alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import cv2
+import keras
+import numpy as np
+
+from zoo.inference.streaming.clip_maps import ClipMaps
+from zoo.inference.streaming.mirror import MirroredStream
+from zoo.inference.streaming.stream import Stream
+from zoo.inference.writing.candidates import map_candidates, mixtures_candidates
+from zoo.inference.writing.rendering import render_mixture, render_mixtures
+
+SALIENCY_OUTPUTS = ("mixture", "saliency")
+
+
+def open_stream(
+    model: keras.Model | Stream | ClipMaps,
+    *,
+    precision: str | None = None,
+    stride: int = 1,
+    flow: str | Callable | None = None,
+    mirror: bool = False,
+) -> Stream | ClipMaps:
+    """The way in which a video is fed to a model: frame by frame, or in long clips.
+
+    Args:
+        model: a model, or what this function has made of one.
+        precision: see `Stream`.
+        stride, flow: see `ClipMaps`; a model that gives something for every frame has none.
+        mirror: see `MirroredStream`.
+
+    Example: `open_stream(zoo.lsts(), stride=4)`.
+    """
+    if isinstance(model, (Stream, ClipMaps)):
+        return model
+    names = output_names(model)
+    if "mixture" not in names and "saliency" in names and len(model.output["saliency"].shape) == 3:
+        if mirror:
+            raise ValueError(
+                "`mirror` needs a model whose only output is 'mixture'. Received: the outputs "
+                f"{sorted(names)} of the model {model.name!r}"
+            )
+        return ClipMaps(model, precision=precision, stride=stride, flow=flow)
+    if stride != 1 or flow is not None:
+        raise ValueError(
+            "`stride` and `flow` are for models of long clips with the output 'saliency'. "
+            f"Received: stride={stride}, flow={flow!r} for the model {model.name!r}"
+        )
+    return (MirroredStream if mirror else Stream)(model, precision=precision)
+
+
+def output_names(model: keras.Model) -> tuple[str, ...]:
+    """The names of a model's outputs; none where they have no names."""
+    outputs = getattr(model, "output", None)  # a Sequential model may have none
+    return tuple(outputs) if isinstance(outputs, dict) else ()
+
+
+def saliency_output(names) -> str:
+    """The output that a map is made of; an error where there is none."""
+    found = [name for name in SALIENCY_OUTPUTS if name in names]
+    if not found:
+        raise ValueError(
+            "A model must have an output named 'mixture' or 'saliency' for saliency maps. "
+            f"Received: the outputs {sorted(names)}"
+        )
+    return found[0]
+
+
+def output_map(outputs: Mapping[str, np.ndarray], index: int, height: int, width: int):
+    """The density (height, width) of one frame, summing to 1, from a model's outputs (n, ...)."""
+    name = saliency_output(outputs)
+    if name == "mixture":
+        return render_mixture(outputs[name][index], height, width)
+    return resized_map(outputs[name][index], height, width)
+
+
+def output_maps(outputs: Mapping[str, np.ndarray], part: slice, height: int, width: int):
+    """Densities (n, height, width) of some frames, see `output_map`."""
+    name = saliency_output(outputs)
+    if name == "mixture":
+        return render_mixtures(outputs[name][part], height, width)
+    return np.stack([resized_map(saliency, height, width) for saliency in outputs[name][part]])
+
+
+def outputs_candidates(outputs: Mapping[str, np.ndarray], count: int) -> list[np.ndarray]:
+    """The `count` likeliest places (k, 3) of every frame: x, y, share."""
+    name = saliency_output(outputs)
+    if not count:
+        return [np.zeros((0, 3), np.float32)] * len(outputs[name])
+    if name == "mixture":
+        return mixtures_candidates(outputs[name], max_candidates=count)
+    return [map_candidates(saliency, max_candidates=count) for saliency in outputs[name]]
+
+
+def resized_map(saliency: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A saliency map (rows, columns) at another size, summing to 1; without any, uniform."""
+    saliency = np.asarray(saliency, np.float32)
+    if not np.isfinite(saliency).all():
+        raise ValueError(
+            "`saliency` must be finite: the model's weights may have diverged in training. "
+            f"Received: {int((~np.isfinite(saliency)).sum())} values that are not"
+        )
+    if saliency.shape != (height, width):
+        shrinks = height <= saliency.shape[0] and width <= saliency.shape[1]
+        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        saliency = cv2.resize(saliency, (width, height), interpolation=way)
+    total = float(saliency.sum(dtype=np.float64))
+    if total <= 0:
+        return np.full((height, width), 1.0 / (height * width), np.float32)
+    return (saliency / np.float32(total)).astype(np.float32)

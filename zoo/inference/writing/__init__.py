@@ -1,0 +1,1 @@
+"""Predictions, their maps, and the folder they go to."""

@@ -1,0 +1,196 @@
+"""How well an action model names videos, and where and when it looks, on labelled videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from zoo.datasets.record import Record
+from zoo.datasets.video.reading import open_video
+from zoo.layers import log_concavity
+from zoo.metrics import mean_average_precision, top_k_accuracy
+from zoo.metrics.spatial_localisation import (
+    VideoTube,
+    attention_boxes,
+    attention_tubes,
+    spatial_localisation_map,
+)
+from zoo.metrics.temporal_localisation import (
+    VideoSegment,
+    attention_segments,
+    temporal_localisation_map,
+    true_segments,
+)
+from zoo.training.action_videos import ActionVideo, predict_videos
+
+TIME_IOU, SPACE_IOU = 0.3, 0.2
+
+
+def measure(
+    model: keras.Model,
+    videos: Sequence[ActionVideo],
+    num_frames: int,
+    *,
+    sampling: str = "spread",
+    stride: int = 1,
+    localise: bool = False,
+    fps: float | None = None,
+) -> dict[str, float]:
+    """Scores of a model on videos.
+
+    Args:
+        model: An action model that takes the videos' inputs.
+        videos: What it is tested on.
+        num_frames: Frames, or feature maps, that it takes of a video.
+        sampling: "spread" or "block", see `zoo.training.action_videos.Batches`.
+        stride: Between the blocks of a video.
+        localise: Whether to score the attention against the records' segments and boxes.
+        fps: Rate at which the videos were read, None for their own.
+
+    Returns:
+        "accuracy" and "top5", or "mean_average_precision" where labels are multi-hot; with
+        temporal attention "log_concavity" of the mean weights. With `localise` also what
+        `localisation` gives.
+    """
+    outputs = predict_videos(model, videos, num_frames, sampling=sampling, stride=stride)
+    actions = np.stack([found["action"] for found in outputs])
+    truth = np.stack([np.asarray(video.target) for video in videos])
+    if truth.ndim == 2:
+        values = {"mean_average_precision": float(mean_average_precision(truth, actions))}
+    else:
+        values = {
+            "accuracy": float(top_k_accuracy(truth, actions)),
+            "top5": float(top_k_accuracy(truth, actions, k=min(5, actions.shape[1]))),
+        }
+    if "temporal_attention" in outputs[0]:
+        means = np.stack([found["temporal_attention"].mean(axis=0) for found in outputs])
+        means = means / means.sum(axis=1, keepdims=True)
+        violations = keras.ops.convert_to_numpy(log_concavity(means))
+        values["log_concavity"] = float(np.mean(violations))
+    if localise:
+        values.update(localisation(videos, outputs, fps=fps))
+    return values
+
+
+def localisation(
+    videos: Sequence[ActionVideo], outputs: Sequence[dict], *, fps: float | None = None
+) -> dict[str, float]:
+    """Mean average precision of the attention's segments and boxes, beside simple guesses.
+
+    Segments are judged at an IoU of 0.3, beside the whole video as the guess. Boxes are judged
+    frame by frame at 0.2, in the frames of the predicted segments (all frames without temporal
+    attention), beside a box of the true boxes' mean size in the middle of the same frames.
+
+    Args:
+        videos: Videos whose records have segments or boxes; others are left out.
+        outputs: The model's outputs for each, as `predict_video` gives them.
+        fps: Rate at which the videos were read.
+
+    Returns:
+        "temporal_map", "whole_video_map", "weight_in_segments" (a multiple of chance);
+        "spatial_map", "spatial_map_scaled" (each mask divided by its highest value),
+        "centre_box_map": what applies.
+    """
+    values: dict[str, float] = {}
+    segments = {"temporal_map": [], "whole_video_map": []}
+    tubes = {"spatial_map": [], "spatial_map_scaled": [], "centre_box_map": []}
+    true_time, true_space, inside = [], [], []
+    for video, found in zip(videos, outputs):
+        record = video.record
+        if not record.segments and not record.boxes:
+            continue
+        source = open_video(record.video)
+        offset = record.start or 0.0
+        seconds = (record.end or source.num_frames / source.fps) - offset
+        label, score = int(np.argmax(found["action"])), float(np.max(found["action"]))
+        about = (record.name, label)
+        whole = [VideoSegment(*about, offset, offset + seconds, score)]
+        predicted = whole
+        if "temporal_attention" in found:
+            predicted = [
+                VideoSegment(*about, offset + s.start, offset + s.end, s.score)
+                for s in attention_segments(
+                    *about, found["temporal_attention"], seconds, score=score
+                )
+            ]
+            if record.segments:
+                true_time += true_segments([record])
+                segments["temporal_map"] += predicted
+                segments["whole_video_map"] += whole
+                weights = found["temporal_attention"].mean(axis=0)
+                share = weight_in_segments(record, weights, offset, seconds)
+                inside += [] if share is None else [share]
+        if "spatial_attention" in found and record.boxes:
+            truth = action_tubes(record, source.fps)
+            true_space += truth
+            size = np.mean(np.concatenate([t.boxes[:, 2:] for t in truth]), axis=0)
+            frames = range(round(offset * source.fps), round((offset + seconds) * source.fps))
+            shown = _boxes(found["spatial_attention"], source, len(frames), size)
+            for name, boxes in shown.items():
+                tubes[name] += _cut(record.name, label, boxes, predicted, source.fps, frames[0])
+    if true_time:
+        for name, guesses in segments.items():
+            scores = temporal_localisation_map(true_time, guesses, thresholds=(TIME_IOU,))
+            values[name] = scores[TIME_IOU]
+        values["weight_in_segments"] = float(np.mean(inside)) if inside else float("nan")
+    if true_space:
+        for name, guesses in tubes.items():
+            scores = spatial_localisation_map(
+                true_space, guesses, thresholds=(SPACE_IOU,), level="frame"
+            )
+            values[name] = scores[SPACE_IOU]
+    return values
+
+
+def weight_in_segments(
+    record: Record, weights: np.ndarray, offset: float, seconds: float
+) -> float | None:
+    """Temporal attention on the parts that show the action, as a multiple of chance.
+
+    Returns None where no weighed part lies in a segment.
+    """
+    times = offset + (np.arange(len(weights)) + 0.5) / len(weights) * seconds
+    inside = np.zeros(len(weights), bool)
+    for segment in record.segments or ():
+        inside |= (times >= segment.start) & (times < segment.end)
+    if not inside.any():
+        return None
+    return float(weights[inside].sum() / weights.sum() / inside.mean())
+
+
+def action_tubes(record: Record, fps: float) -> list[VideoTube]:
+    """The boxes of a record's action: of moving_targets those of the target while it acts."""
+    if record.dataset != "moving_targets":
+        return [VideoTube(record.name, t.label, t.start, t.boxes) for t in record.boxes or ()]
+    boxes = record.boxes[0].boxes
+    return [
+        VideoTube(record.name, segment.label, first, boxes[first:last])
+        for segment in record.segments
+        for first, last in [(round(segment.start * fps), round(segment.end * fps))]
+    ]
+
+
+def _boxes(masks: np.ndarray, source, count: int, size: np.ndarray) -> dict[str, np.ndarray]:
+    """Boxes of every frame by way of finding them; each mask serves an equal part of the frames."""
+    at = np.arange(count) * len(masks) // count
+    shape = (source.height, source.width)
+    middle = [(source.width - size[0]) / 2, (source.height - size[1]) / 2, *size]
+    return {
+        "spatial_map": attention_boxes(masks, *shape)[at],
+        "spatial_map_scaled": attention_boxes(masks, *shape, normalisation="max")[at],
+        "centre_box_map": np.tile(middle, (count, 1)),
+    }
+
+
+def _cut(name, label, boxes, segments, fps, first) -> list[VideoTube]:
+    """Tubes of the boxes inside each segment, with the segment's score."""
+    tubes = []
+    for segment in segments:
+        start, stop = round(segment.start * fps) - first, round(segment.end * fps) - first
+        start = max(start, 0)
+        tubes += attention_tubes(
+            name, label, boxes[start:stop], start=first + start, score=segment.score
+        )
+    return tubes

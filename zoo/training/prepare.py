@@ -1,0 +1,347 @@
+"""`zoo prepare`: a data set to shards of JPEG frames, backbone features and optical flow."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tyro
+
+from zoo.datasets.shards.format import FEATURES
+from zoo.datasets.shards.prepare import local_runner, prepare
+from zoo.datasets.shards.reading import ShardSet
+from zoo.datasets.shards.streams import FlowStream, FrameStream
+from zoo.layers import tvl1_function
+
+BACKBONES = ("c3d", "i3d", "googlenet", "resnet50")
+FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True)
+class FeatureStream:
+    """A backbone's features, float16: one row for every clip, or for every frame.
+
+    Row i belongs to the clip of frames i * hop to i * hop + clip_length (not included); the last
+    row's clip ends with the video. Backbones of single frames have clips of one frame.
+
+    Args:
+        backbone: "c3d", "i3d", "googlenet", "resnet50", or a `.keras` file.
+        weights: Its weights, for `zoo.weights.load_weights`; None: random, or the file's.
+        size: (height, width) of the frames that it is given.
+        clip_length: Frames of a clip; None: 16 for C3D, 79 for I3D, 1 for single frames.
+        hop: Frames between the beginnings of two clips.
+        pool: Average pooling of the features over (time, height, width), stride 1, as LSTS
+            shrinks I3D's: (6, 3, 3) for 79 frames of 224x224. None: none.
+        dense: One feature a frame from one pass (C3D alone).
+        options: More arguments of the backbone's builder, as pairs.
+        batch_size: Clips in one call.
+        seed: Of random weights.
+    """
+
+    backbone: str = "c3d"
+    weights: str | None = None
+    size: tuple[int, int] = (112, 112)
+    clip_length: int | None = None
+    hop: int = 1
+    pool: tuple[int, int, int] | None = None
+    dense: bool = False
+    options: tuple[tuple[str, Any], ...] = ()
+    batch_size: int = 8
+    seed: int = 0
+    name: str = FEATURES
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES and not self.backbone.endswith(".keras"):
+            raise ValueError(
+                f"`backbone` must be one of {BACKBONES} or a .keras file. "
+                f"Received: backbone={self.backbone!r}"
+            )
+        if self.hop < 1 or (self.dense and (self.hop > 1 or self.backbone != "c3d" or self.pool)):
+            raise ValueError(
+                "`hop` must be at least 1; `dense` is C3D's alone, with hop 1 and no pool. "
+                f"Received: hop={self.hop}, dense={self.dense}, backbone={self.backbone!r}, "
+                f"pool={self.pool}"
+            )
+
+    @property
+    def length(self) -> int:
+        """Frames of a clip."""
+        if self.dense:
+            return 1
+        own = {"c3d": 16, "i3d": 79}.get(self.backbone)
+        return self.clip_length or own or _clip_of(self.model)
+
+    @property
+    def model(self):
+        """The backbone, made once in every process."""
+        return _model(self)
+
+    def describe(self) -> dict[str, Any]:
+        return dict(_description(self))
+
+    def rows(self, frames: Iterable[np.ndarray], total: int) -> Iterator[bytes]:
+        if total < self.length:
+            return
+        parts = _dense(self, frames) if self.dense else _clips(self, frames)
+        for part in parts:
+            for row in np.clip(part, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16):
+                yield row.tobytes()
+
+
+@functools.lru_cache(maxsize=4)
+def _description(stream: FeatureStream) -> tuple[tuple[str, Any], ...]:
+    from zoo.training.features import fingerprint
+
+    model = stream.model
+    about = {
+        "dtype": "float16",
+        "shape": list(model.output_shape[2 if stream.dense else 1 :]),
+        "hop": stream.hop,
+        "clip_length": stream.length,
+        "dense": stream.dense,
+        "pool": None if stream.pool is None else list(stream.pool),
+        "backbone": os.path.basename(stream.backbone),
+        "size": list(stream.size),
+        "weights": None if stream.weights is None else os.path.basename(stream.weights),
+        "digest": fingerprint(model),
+    }
+    return tuple(about.items())
+
+
+@functools.lru_cache(maxsize=4)
+def _model(stream: FeatureStream):
+    import keras
+
+    from zoo import backbones
+    from zoo.backbones.loading import load_weights
+    from zoo.models.loading import load
+
+    if stream.backbone.endswith(".keras"):
+        model = load(stream.backbone)
+    else:
+        keras.utils.set_random_seed(stream.seed)
+        options = dict(stream.options)
+        if stream.backbone == "c3d":
+            options["dense"] = stream.dense
+        if stream.backbone == "i3d":
+            options["num_frames"] = stream.clip_length or 79
+        model = getattr(backbones, stream.backbone)(image_size=stream.size, **options)
+        if stream.weights is not None:
+            load_weights(model, stream.weights)
+    if stream.pool is not None:
+        if len(model.output_shape) != 5:
+            raise ValueError(
+                "`pool` needs features (time, height, width, channels). "
+                f"Received: shape={model.output_shape[1:]} of {stream.backbone}"
+            )
+        pooled = keras.layers.AveragePooling3D(stream.pool, 1, name="pool")(model.output)
+        model = keras.Model(model.inputs, pooled, name=f"{model.name}_pooled")
+    return model
+
+
+def _clip_of(model) -> int:
+    if len(model.input_shape) == 4:
+        return 1
+    if model.input_shape[1] is None:
+        raise ValueError("`clip_length` must be given for a backbone of any number of frames.")
+    return int(model.input_shape[1])
+
+
+def _apply(model, batch: np.ndarray) -> np.ndarray:
+    import keras
+
+    return keras.ops.convert_to_numpy(model.predict_on_batch(batch))
+
+
+def _clips(stream: FeatureStream, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Features of the clips, a batch at a time; no more frames are held than a batch needs."""
+    single = len(stream.model.input_shape) == 4
+    held: deque[np.ndarray] = deque(maxlen=stream.length)
+    batch: list[np.ndarray] = []
+    for number, frame in enumerate(frames):
+        held.append(frame)
+        first = number - stream.length + 1
+        if first >= 0 and first % stream.hop == 0:
+            batch.append(held[0] if single else np.stack(held))
+        if len(batch) == stream.batch_size:
+            yield _apply(stream.model, np.stack(batch))
+            batch = []
+    if batch:
+        yield _apply(stream.model, np.stack(batch))
+
+
+def _dense(stream: FeatureStream, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """One feature a frame, as `zoo.training.features.FeatureCache` computes them."""
+    from zoo.training.features import DENSE_CHUNK, DENSE_CONTEXT
+
+    frames = iter(frames)
+    held: list[np.ndarray] = []
+    first = start = 0  # frame number of held[0], and the next to be given
+    ended = False
+    while not ended or start < first + len(held):
+        while not ended and first + len(held) < start + DENSE_CHUNK + DENSE_CONTEXT:
+            frame = next(frames, None)
+            ended = frame is None
+            if not ended:
+                held.append(frame)
+        stop = min(start + DENSE_CHUNK, first + len(held))
+        if stop <= start:
+            return
+        part = _apply(stream.model, np.stack(held)[None])[0]
+        yield part[start - first : stop - first]
+        start = stop
+        drop = max(0, start - DENSE_CONTEXT - first)
+        del held[:drop]
+        first += drop
+
+
+def prepare_command(
+    dataset: tyro.conf.Positional[str],
+    data_dir: tyro.conf.Positional[str],
+    output: tyro.conf.Positional[str],
+    frames: bool = False,
+    features: str | None = None,
+    flow: bool = False,
+    split: str | None = None,
+    size: tuple[int, int] = (112, 112),
+    quality: int = 95,
+    features_size: tuple[int, int] | None = None,
+    features_weights: str | None = None,
+    features_options: str = "{}",
+    clip_length: int | None = None,
+    hop: int = 1,
+    pool: tuple[int, int, int] | None = None,
+    dense: bool = False,
+    batch_size: int = 8,
+    flow_size: tuple[int, int] = (112, 112),
+    flow_method: str = "dis:fast",
+    fps: float | None = None,
+    per_shard: int = 64,
+    chunk: int = 64,
+    workers: Annotated[int | None, tyro.conf.arg(aliases=["-j"])] = None,
+    skip_bad: bool = False,
+    verify: bool = False,
+    runner: Literal["local", "beam"] = "local",
+    beam_options: str = "",
+    seed: int = 0,
+) -> None:
+    """Turn a data set into shards once: JPEG frames, backbone features, optical flow, in any mix.
+
+    The same command goes on where it was stopped. `--dataset shards --data-dir OUTPUT` of the
+    recipes reads them.
+
+    Args:
+        dataset: name of the data set (`zoo list`), or csv.
+        data_dir: its folder; for csv the table.
+        output: folder of the shards.
+        frames: keep the frames as JPEG pictures.
+        features: keep the features of a backbone: c3d, i3d, googlenet, resnet50, a .keras file.
+        flow: keep the optical flow.
+        split: this split alone; default all.
+        size: height and width of the kept frames.
+        quality: of the JPEG pictures.
+        features_size: height and width that the backbone takes; default 112 for c3d, else 224.
+        features_weights: weights of the backbone; default random ones, or the .keras file's.
+        features_options: more arguments of the backbone's builder, as JSON.
+        clip_length: frames of a clip; default 16 for c3d, 79 for i3d, 1 for single frames.
+        hop: frames between the beginnings of two clips.
+        pool: average pooling of the features over time, height and width, stride 1; LSTS: 6 3 3.
+        dense: c3d gives one feature a frame from one pass.
+        batch_size: clips in one call of the backbone.
+        flow_size: height and width at which the flow is computed and kept.
+        flow_method: dis:ultrafast, dis:fast, dis:medium or tvl1.
+        fps: wanted frame rate; default every frame.
+        per_shard: videos in a shard.
+        chunk: frames in one record of the files.
+        workers: processes; default one a core, and one with features.
+        skip_bad: leave out videos that cannot be read, and name them in index.json.
+        verify: read everything once more and check every checksum.
+        runner: local processes, or Apache Beam (extra `beam`).
+        beam_options: options of the Beam pipeline: --beam-options="--runner=FlinkRunner ...".
+        seed: of the order of the videos, and of random weights.
+    """
+    from rich.progress import Progress
+
+    streams: list[Any] = []
+    if frames:
+        streams.append(FrameStream(tuple(size), quality))
+    if features is not None:
+        side = 112 if features == "c3d" else 224
+        streams.append(
+            FeatureStream(
+                backbone=features,
+                weights=features_weights,
+                size=tuple(features_size or (side, side)),
+                clip_length=clip_length,
+                hop=hop,
+                pool=pool,
+                dense=dense,
+                options=_pairs(features_options),
+                batch_size=batch_size,
+                seed=seed,
+            )
+        )
+    if flow:
+        streams.append(
+            FlowStream(
+                tuple(flow_size), flow_method, make=tvl1_function if flow_method == "tvl1" else None
+            )
+        )
+    records, classes = load_all(dataset, data_dir, split)
+    if runner == "beam":
+        from zoo.datasets.shards.beam_runner import beam_runner
+
+        run = beam_runner(beam_options.split())
+    else:
+        run = local_runner(workers or (1 if features else None))
+    with Progress() as bar:
+        task = bar.add_task("videos", total=len(records))
+        manifest = prepare(
+            records,
+            output,
+            streams,
+            dataset=dataset,
+            classes=classes,
+            per_shard=per_shard,
+            chunk=chunk,
+            fps=fps,
+            skip_bad=skip_bad,
+            runner=run,
+            seed=seed,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    size_of = sum(shard["bytes"] for shard in manifest["shards"])
+    for name, counts in manifest["splits"].items():
+        print(f"{name}: {counts['videos']} videos, {counts['frames']} frames")
+    for name, why in manifest["left_out"].items():
+        print(f"left out: {name}: {why}")
+    print(f"{len(manifest['shards'])} shards, {size_of / 2**20:.1f} MiB in {output}")
+    if verify:
+        print(f"{ShardSet(output).verify()} TFRecords verified")
+
+
+def _pairs(text: str) -> tuple[tuple[str, Any], ...]:
+    """A JSON object as pairs that can be hashed."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"`features_options` must be a JSON object. Received: {text!r}")
+    return tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in found.items()))
+
+
+def load_all(dataset: str, data_dir: str | Path, split: str | None):
+    """All records of a data set, with or without gaze, and its classes."""
+    import importlib
+
+    if dataset == "csv":
+        from zoo.datasets import your_own
+
+        return your_own.load(data_dir, split), your_own.class_names(data_dir)
+    module = importlib.import_module(f"zoo.datasets.{dataset}")
+    return module.load(data_dir, split=split), getattr(module, "CLASSES", ())

@@ -1,0 +1,156 @@
+"""How good predicted mixtures are on validation videos, and which truth maps suit them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import cv2
+import keras
+import numpy as np
+
+from zoo.datasets.gaze.truth import blurred
+from zoo.layers import mixture_log_prob, mixture_map
+from zoo.metrics import saliency_metrics, video_mean
+from zoo.training.windows import Source, Windows
+
+
+@dataclasses.dataclass(frozen=True)
+class TruthMap:
+    """A truth map: fixations blurred by a Gaussian, mixed with a uniform distribution.
+
+    Args:
+        sigma: of the Gaussian, in degrees of visual angle.
+        uniform: share p of the uniform distribution.
+        degrees: the frame's width in degrees of visual angle.
+    """
+
+    sigma: float = 1.5
+    uniform: float = 0.25
+    degrees: float = 43.2
+
+    def __call__(self, counts: np.ndarray) -> np.ndarray:
+        """(N, H, W) fixation counts -> maps that sum to 1; without fixations, uniform ones."""
+        sigma = self.sigma / self.degrees * counts.shape[2]
+        out = np.empty(counts.shape, np.float32)
+        for index, count in enumerate(counts):
+            density = blurred(count, sigma)
+            total = density.sum()
+            share = density / total if total > 0 else np.full_like(density, 1 / density.size)
+            out[index] = (1 - self.uniform) * share + self.uniform / density.size
+        return out
+
+
+def central_bias(sources: Sequence[Source], height: int, width: int) -> np.ndarray:
+    """Density of all fixations of some videos, blurred by a twentieth of the frame, (H, W)."""
+    total = np.zeros((height, width), np.float32)
+    for source in sources:
+        total += point_counts(np.asarray(source.points).reshape(1, -1, 2), height, width)[0]
+    density = cv2.GaussianBlur(total, (0, 0), width / 20, borderType=cv2.BORDER_REFLECT)
+    density /= max(float(density.sum()), 1e-12)
+    return 0.99 * density + 0.01 / density.size  # nowhere is impossible
+
+
+def point_counts(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """NaN-padded points (N, A, 2) -> fixations counted per pixel, (N, H, W)."""
+    counts = np.zeros((len(points), height, width), np.float32)
+    frame, which = np.nonzero(np.isfinite(points).all(-1))
+    x, y = points[frame, which].T
+    column = np.clip((x * width).astype(int), 0, width - 1)
+    row = np.clip((y * height).astype(int), 0, height - 1)
+    np.add.at(counts, (frame, row, column), 1)
+    return counts
+
+
+@dataclasses.dataclass
+class Predictions:
+    """Mixtures predicted for validation videos, and the gaze at the same frames."""
+
+    mixtures: np.ndarray  # (N, C, 6)
+    points: np.ndarray  # (N, A, 2)
+    videos: np.ndarray  # (N,) number of the video
+
+
+def predict_windows(model: keras.Model, windows: Windows, every: int = 1) -> Predictions:
+    """Predict every `every`-th predicted step of every video once."""
+    mixtures, points, videos = [], [], []
+    for inputs, _, places in windows.in_order():
+        predicted = keras.ops.convert_to_numpy(model.predict_on_batch(inputs)["mixture"])
+        for mixture, (number, first, count) in zip(predicted, places):
+            chosen = np.arange(count)[(first + np.arange(count)) % every == 0]
+            mixtures.append(mixture[chosen])
+            gaze = np.asarray(windows.sources[number].points[first : first + count])[chosen]
+            points.append(gaze)
+            videos.append(np.full(len(chosen), number))
+    most = max(part.shape[1] for part in points)
+    padded = [
+        np.pad(part, ((0, 0), (0, most - part.shape[1]), (0, 0)), constant_values=np.nan)
+        for part in points
+    ]
+    return Predictions(np.concatenate(mixtures), np.concatenate(padded), np.concatenate(videos))
+
+
+def score(
+    predictions: Predictions,
+    truth_map: TruthMap,
+    *,
+    baseline: np.ndarray | None = None,
+    height: int = 36,
+    width: int = 64,
+) -> dict[str, float]:
+    """Loss a fixation and every saliency metric: means over a video's frames, then over videos."""
+    points, mixtures = predictions.points, predictions.mixtures
+    valid = np.isfinite(points).all(-1)
+    log_prob = keras.ops.convert_to_numpy(
+        mixture_log_prob(mixtures, np.where(valid[..., None], points, 0.5).astype(np.float32))
+    )
+    counts = point_counts(points, height, width)
+    maps = keras.ops.convert_to_numpy(mixture_map(mixtures, height, width))
+    values = _metrics(maps, counts, truth_map(counts), predictions.videos, baseline)
+    values["loss_per_fixation"] = -np.where(valid, log_prob, 0.0).sum(1) / np.where(
+        valid.any(1), valid.sum(1), np.nan
+    )
+    return {name: video_mean(value, predictions.videos) for name, value in values.items()}
+
+
+def choose_truth_map(
+    predictions: Predictions,
+    *,
+    sigmas: Sequence[float] = (1.5, 3.0),
+    uniforms: Sequence[float] = (0.25, 0.5),
+    degrees: float = 43.2,
+    height: int = 36,
+    width: int = 64,
+) -> tuple[TruthMap, list[dict[str, float]]]:
+    """The truth map with the highest CC + SIM on held-out videos, and the table of all."""
+    counts = point_counts(predictions.points, height, width)
+    maps = keras.ops.convert_to_numpy(mixture_map(predictions.mixtures, height, width))
+    table = []
+    for sigma in sigmas:
+        for uniform in uniforms:
+            truth = TruthMap(sigma, uniform, degrees)(counts)
+            watched = counts.any((1, 2))
+            values = saliency_metrics(maps[watched], counts[watched], truth[watched])
+            means = {
+                name: video_mean(values[name], predictions.videos[watched])
+                for name in ("cc", "similarity", "kl_divergence")
+            }
+            table.append({"sigma": sigma, "uniform": uniform, **means})
+    best = max(table, key=lambda row: row["cc"] + row["similarity"])
+    return TruthMap(best["sigma"], best["uniform"], degrees), table
+
+
+def _metrics(maps, counts, truth, videos, baseline) -> dict[str, np.ndarray]:
+    """All metrics a frame; the shuffled AUC's negatives come from the other videos only."""
+    total, rows = counts.sum(0), []
+    for number in np.unique(videos):
+        own = videos == number
+        other = total - counts[own].sum(0)
+        rows.append(
+            saliency_metrics(
+                maps[own], counts[own], truth[own], other if other.any() else None, baseline
+            )
+        )
+    # One video alone has no others to draw negatives from.
+    names = [name for name in rows[0] if all(name in row for row in rows)]
+    return {name: np.concatenate([row[name] for row in rows]) for name in names}

@@ -1,0 +1,1 @@
+"""The linear classifier of appendix A of the RMDN paper."""

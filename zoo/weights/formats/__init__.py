@@ -1,0 +1,1 @@
+"""Readers of weight file formats, each without its framework."""
