@@ -30,6 +30,7 @@ class Video:
         end: Second at which that part ends.
         folder_fps: Frame rate of a folder of pictures, which has none of its own (default 25).
         allow_truncated: Read what there is of a file that ends before its header says.
+        stamps: `Video.stamps` of the same file from an earlier opening; they save the pass over it.
 
     Example:
         video = open_video("clip.mp4", fps=25)
@@ -46,6 +47,7 @@ class Video:
         end: float | None = None,
         folder_fps: float | None = None,
         allow_truncated: bool = False,
+        stamps: np.ndarray | None = None,
     ):
         if fps is not None and not fps > 0:
             raise ValueError(f"`fps` must be above 0. Received: fps={fps}")
@@ -56,7 +58,7 @@ class Video:
         self._source = _source(self.path, folder_fps)
         self._wanted = (fps, start, end)
         self._chosen = fps is not None or start is not None or end is not None
-        self._stamps: np.ndarray | None = None
+        self._stamps = None if stamps is None else np.asarray(stamps, np.float64)
         self._indices: np.ndarray | None = None
         self.height, self.width = self._source.height, self._source.width
         self.source_fps = self._source.fps
@@ -73,6 +75,12 @@ class Video:
         if self._indices is None:
             self._indices = self._choose(self.source_times)
         return self._indices
+
+    @property
+    def stamps(self) -> np.ndarray:
+        """The time stamps of all decoded frames as the file has them, in seconds."""
+        self._scan()
+        return self._stamps
 
     @property
     def source_times(self) -> np.ndarray:
@@ -192,6 +200,7 @@ def open_video(
     end: float | None = None,
     folder_fps: float | None = None,
     allow_truncated: bool = False,
+    stamps: np.ndarray | None = None,
 ) -> Video:
     """Open a video file or a folder of frames; a `VideoError` names what cannot be read."""
     return Video(
@@ -201,4 +210,5 @@ def open_video(
         end=end,
         folder_fps=folder_fps,
         allow_truncated=allow_truncated,
+        stamps=stamps,
     )

@@ -198,6 +198,16 @@ def test_resized_frames_are_the_same_frames(tmp_path):
             break
 
 
+def test_known_stamps_save_the_pass_over_the_file(tmp_path, monkeypatch):
+    path = numbered_video(tmp_path / "a.mp4", 40)
+    stamps = open_video(path).stamps
+    wanted = open_video(path, fps=10).read(range(16), (32, 64))
+    monkeypatch.setattr(video_source.FileSource, "scan", lambda self: pytest.fail("it scans"))
+    video = open_video(path, fps=10, stamps=stamps)
+    assert video.num_frames == 16
+    np.testing.assert_array_equal(video.read(range(16), (32, 64)), wanted)
+
+
 def test_what_came_before_a_fault_is_handed_out():
     def decoded():
         for number in range(9):
