@@ -13,8 +13,8 @@ import pytest
 
 from tests.datasets.conftest import number_of, numbered_video
 from tests.real_data import data_dir
+from zoo.datasets.video import source as video_source
 from zoo.datasets.video.reading import VideoError, open_video
-from zoo.datasets.video.reading import source as video_source
 
 COUNTS = {
     "v_SoccerJuggling_g23_c01": 240,
