@@ -8,9 +8,19 @@ import zoo
 model = zoo.rmdn()                       # a keras.Model
 result = zoo.predict(model, "clip.mp4")  # a saliency map for every frame
 ```
+
+Everything is imported when it is first used: `import zoo` itself loads neither Keras nor its
+backend.
 """
 
+from __future__ import annotations
+
+import importlib as _importlib
+import sys as _sys
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING, Any
+
+from zoo._version import __version__
 
 # In a checkout the layers, data sets and recipes stand beside this folder; an installed
 # distribution has them inside it. Both answer to `zoo.layers`, `zoo.datasets`, `zoo.recipes`.
@@ -22,19 +32,58 @@ from zoo._moved import install as _install_moved  # noqa: E402
 
 _install_moved()
 
-from zoo import backbones, datasets, layers, losses, metrics, weights  # noqa: E402
-from zoo._version import __version__  # noqa: E402
-from zoo.inference.evaluate import evaluate  # noqa: E402
-from zoo.inference.export import export  # noqa: E402
-from zoo.inference.predict import predict  # noqa: E402
-from zoo.models import (  # noqa: E402
-    joint,
-    list_models,
-    load,
-    lsts,
-    rmdn,
-    soft_attention,
-    spatiotemporal_attention,
+if TYPE_CHECKING:
+    from zoo import (
+        backbones,
+        datasets,
+        inference,
+        layers,
+        losses,
+        metrics,
+        models,
+        recipes,
+        training,
+        visualize,
+        weights,
+    )
+    from zoo.inference.evaluate import evaluate
+    from zoo.inference.export import export
+    from zoo.inference.predict import predict
+    from zoo.models import (
+        joint,
+        list_models,
+        load,
+        lsts,
+        rmdn,
+        soft_attention,
+        spatiotemporal_attention,
+    )
+
+# Where each function is defined.
+_FUNCTIONS = {
+    "evaluate": "zoo.inference.evaluate",
+    "export": "zoo.inference.export",
+    "joint": "zoo.models",
+    "list_models": "zoo.models",
+    "load": "zoo.models",
+    "lsts": "zoo.models",
+    "predict": "zoo.inference.predict",
+    "rmdn": "zoo.models",
+    "soft_attention": "zoo.models",
+    "spatiotemporal_attention": "zoo.models",
+}
+_SUBMODULES = (
+    "backbones",
+    "datasets",
+    "inference",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "recipes",
+    "training",
+    "visualize",
+    "weights",
 )
 
 __all__ = [
@@ -43,6 +92,7 @@ __all__ = [
     "datasets",
     "evaluate",
     "export",
+    "inference",
     "joint",
     "layers",
     "list_models",
@@ -50,9 +100,34 @@ __all__ = [
     "losses",
     "lsts",
     "metrics",
+    "models",
     "predict",
+    "recipes",
     "rmdn",
     "soft_attention",
     "spatiotemporal_attention",
+    "training",
+    "visualize",
     "weights",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        value = getattr(_importlib.import_module(_FUNCTIONS[name]), name)
+    elif name in _SUBMODULES:
+        value = _importlib.import_module(f"zoo.{name}")
+    else:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if "keras" in _sys.modules:
+    # With Keras loaded already, `keras.models.load_model` must find the zoo's classes as well;
+    # `zoo.load` always finds them.
+    _importlib.import_module("zoo.models.loading").register()

@@ -1,8 +1,34 @@
 """Where people looked, read from the files of any tracker or data set."""
 
-from zoo.datasets.gaze.fixations import Fixations
-from zoo.datasets.gaze.reading import GazeWarning, read_fixations
-from zoo.datasets.gaze.tables import CsvFormat
-from zoo.datasets.record import GazeSource
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.datasets.gaze.fixations import Fixations
+    from zoo.datasets.gaze.reading import GazeWarning, read_fixations
+    from zoo.datasets.gaze.tables import CsvFormat
+    from zoo.datasets.record import GazeSource
 
 __all__ = ["CsvFormat", "Fixations", "GazeSource", "GazeWarning", "read_fixations"]
+
+# Found when they are asked for: a record imports modules of this folder, and some of these names
+# need the record.
+_DEFINED_IN = {
+    "CsvFormat": "zoo.datasets.gaze.tables",
+    "Fixations": "zoo.datasets.gaze.fixations",
+    "GazeSource": "zoo.datasets.record",
+    "GazeWarning": "zoo.datasets.gaze.reading",
+    "read_fixations": "zoo.datasets.gaze.reading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _DEFINED_IN:
+        return getattr(importlib.import_module(_DEFINED_IN[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

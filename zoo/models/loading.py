@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import zipfile
 
 import keras
+
+# Their classes are registered with Keras when they are imported.
+REGISTERED = ("zoo.layers", "zoo.losses", "zoo.metrics", "zoo.models.joint_model")
+
+
+def register() -> None:
+    """Let Keras find every class of the zoo that a saved model can hold."""
+    for module in REGISTERED:
+        importlib.import_module(module)
 
 
 def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
@@ -42,6 +52,7 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
             "A model must be a `.keras` file as `model.save` writes it. Received: "
             f"{path!r}, a zip file without {sorted(missing)}"
         )
+    register()
     return keras.models.load_model(path, compile=compile)
 
 
