@@ -53,7 +53,7 @@ def write(path: Path, form: str) -> None:
 def convert(path: Path, output: Path) -> dict:
     sys.path.insert(0, str(ROOT))
     start = time.perf_counter()
-    from zoo.backbones import convert as run
+    from zoo.backbones.convert import convert as run
 
     imported, processor = time.perf_counter(), time.process_time()
     run(path, to="c3d", output=output)

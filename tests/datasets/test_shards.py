@@ -20,7 +20,7 @@ from zoo.datasets.record import GazeSource, Record, Segment, Tube
 from zoo.datasets.shards.format import record_from_json, record_to_json
 from zoo.datasets.shards.prepare import local_runner, plan, prepare
 from zoo.datasets.shards.reading import ShardError, ShardSet, load
-from zoo.datasets.shards.reading import writer as shard_writer
+from zoo.datasets.shards import writer as shard_writer
 from zoo.datasets.shards.streams import FlowStream, FrameStream, jpeg_options
 from zoo.datasets.video.reading import VideoError, open_video
 
@@ -236,7 +236,7 @@ def test_another_version_is_refused(damaged, where):
     if where == "index.json":
         manifest["version"] = 2
     else:
-        from zoo.datasets.shards.reading import format as form
+        from zoo.datasets.shards import format as form
 
         meta, arrays = form.unpack_index((damaged / where).read_bytes(), where)
         data = form.pack_index({**meta, "version": 2}, arrays).replace(b'"version": 1', b"")

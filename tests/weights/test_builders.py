@@ -8,7 +8,8 @@ import pytest
 
 import zoo
 from tests.weights.files import npz_bytes, write_keras_2
-from zoo.backbones import c3d, convert, googlenet, i3d, resnet50
+from zoo.backbones import c3d, googlenet, i3d, resnet50
+from zoo.backbones.convert import convert
 from zoo.models import frame_baseline
 from zoo.weights import ORIGINS, RECORDS, Record, WeightsError, load_weights
 from zoo.weights.names.layouts import convolution, dense

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tests.weights.files import npz_bytes
-from zoo.backbones import c3d, convert
+from zoo.backbones import c3d
+from zoo.backbones.convert import convert
 from zoo.backbones.loading import ORIGINS
 from zoo.cli.weights import convert as convert_command
 from zoo.cli.weights import list_records

@@ -59,7 +59,7 @@ def load_records(dataset: str, data_dir: str | Path, split: str) -> list[Record]
 
 def _of_shards(root: str, split: str) -> list[Record]:
     """Split as the data set that was made into shards is, where it is one of `SPLITS`."""
-    from zoo.datasets.shards.reading import reading as shards
+    from zoo.datasets.shards import reading as shards
 
     held = shards.load(root)
     made_of = shards.open_shards(root).manifest["dataset"]
