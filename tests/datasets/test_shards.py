@@ -17,10 +17,10 @@ import pytest
 from tests.datasets.conftest import number_of, numbered_video
 from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import GazeSource, Record, Segment, Tube
+from zoo.datasets.shards import writer as shard_writer
 from zoo.datasets.shards.format import record_from_json, record_to_json
 from zoo.datasets.shards.prepare import local_runner, plan, prepare
 from zoo.datasets.shards.reading import ShardError, ShardSet, load
-from zoo.datasets.shards import writer as shard_writer
 from zoo.datasets.shards.streams import FlowStream, FrameStream, jpeg_options
 from zoo.datasets.video.reading import VideoError, open_video
 
