@@ -124,3 +124,17 @@ def test_load_says_what_is_wrong(tmp_path):
 def test_bad_arguments(arguments):
     with pytest.raises(ValueError, match="Received"):
         zoo.rmdn(**arguments)
+
+
+def test_a_backbone_of_frames_gives_a_causal_model():
+    model = zoo.rmdn(backbone="efficientnet_lite", image_size=64, units=8, num_components=3)
+    video = np.random.default_rng(0).integers(0, 256, (1, 5, 64, 64, 3)).astype("float32")
+    whole = model.predict(video, verbose=0)["mixture"]
+    assert whole.shape == (1, 5, 3, 6)
+    changed = video.copy()
+    changed[:, 3:] = 0.0
+    again = model.predict(changed, verbose=0)["mixture"]
+    np.testing.assert_allclose(again[:, :3], whole[:, :3], atol=1e-5)
+    assert np.abs(again[:, 3:] - whole[:, 3:]).max() > 1e-4
+    with pytest.raises(ValueError, match=r"`backbone` must be one of .*efficientnet_lite"):
+        zoo.rmdn(backbone="vgg")

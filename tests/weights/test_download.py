@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -146,5 +147,48 @@ def test_records_are_complete():
         assert origins[record.origin].architecture == record.architecture
         assert record.file and record.trained_on and record.preprocessing
         assert record.page.startswith("https://")
-        assert len(record.digests) in (0, len(record.urls))
+        assert len(record.digests) in (0, len(record.urls) or bool(record.package))
     assert cache_folder().name
+
+
+def _packaged(tmp_path, monkeypatch, digest=DIGEST):
+    monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
+    record = Record("test", "c3d", "w.pth", "own", package="no-such-package", digests=(digest,))
+    monkeypatch.setitem(RECORDS, "test", record)
+    return record
+
+
+def test_a_file_of_a_package_comes_from_its_wheel(tmp_path, monkeypatch):
+    _packaged(tmp_path, monkeypatch)
+    with pytest.raises(WeightsError, match=r"pip install no-such-package.*or put its wheel into"):
+        locate("test")
+    (tmp_path / "test").mkdir()
+    wheel = tmp_path / "test" / "package-1.whl"
+    wheel.write_bytes(b"no zip file")
+    with pytest.raises(WeightsError, match="damaged"):
+        locate("test")
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("package/other.pth", b"1")
+    with pytest.raises(WeightsError, match=r"must hold w\.pth"):
+        locate("test")
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("package/models/w.pth", CONTENT)
+    path, _ = locate("test")
+    assert path == tmp_path / "test" / "w.pth"
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_file_of_an_installed_package(tmp_path, monkeypatch):
+    record = _packaged(tmp_path / "kept", monkeypatch)
+    site = tmp_path / "site"
+    info = site / "no_such_package-1.dist-info"
+    info.mkdir(parents=True)
+    (site / "models").mkdir()
+    (site / "models" / "w.pth").write_bytes(CONTENT)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: no-such-package\nVersion: 1\n")
+    (info / "RECORD").write_text("models/w.pth,,\n")
+    monkeypatch.syspath_prepend(str(site))
+    assert locate("test") == (site / "models" / "w.pth", record)
+    (site / "models" / "w.pth").write_bytes(CONTENT[1:])
+    with pytest.raises(WeightsError, match="published checksum"):
+        locate("test")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import keras
 
+from zoo.backbones.efficientnet_lite import efficientnet_lite
 from zoo.backbones.googlenet import googlenet
 from zoo.backbones.resnet50 import resnet50
 from zoo.layers.per_step import PerStep
 from zoo.models.loading import load_into
 
-BACKBONES = {"googlenet": googlenet, "resnet50": resnet50}
+BACKBONES = {
+    "efficientnet_lite": efficientnet_lite,
+    "googlenet": googlenet,
+    "resnet50": resnet50,
+}
 
 
 def frame_features(

@@ -44,8 +44,10 @@ def rmdn(
     Args:
         num_frames: length of the videos, or None for any length.
         image_size: side, or (height, width), of the frames.
-        backbone: "c3d"; or a model that maps a clip (16, height, width, 3) to a feature, or with
-            `dense` a video to one feature a frame; or None to take features as input.
+        backbone: "c3d"; or "googlenet", "resnet50" or "efficientnet_lite", which give one feature
+            a frame, without a look ahead; or a model that maps a clip (16, height, width, 3) to
+            a feature, or with `dense` a video to one feature a frame; or None to take features as
+            input.
         width: multiplies C3D's filters, for small versions.
         endpoint: C3D's activation that is used: "conv5b", "pool5", "fc6" or "fc7".
         feature_shape: with `backbone=None`, shape of one step's feature. Default: that of C3D

@@ -9,6 +9,7 @@ import keras
 from zoo.backbones.c3d import CLIP_LENGTH, c3d
 from zoo.layers.per_step import PerStep
 from zoo.layers.sliding_clips import SlidingClips
+from zoo.models.frame_features import BACKBONES as FRAME_BACKBONES
 from zoo.models.loading import load_into
 
 
@@ -24,9 +25,11 @@ def video_trunk(
 ) -> tuple[keras.KerasTensor, keras.KerasTensor, Callable | None]:
     """A model's input, the features of it, and the trunk itself, to be called on other videos.
 
-    `options` are those of `zoo.backbones.c3d`. With `backbone=None` the input is features, and
+    `options` are those of `zoo.backbones.c3d`; a backbone of single frames takes `image_size`
+    alone and always gives one feature a frame. With `backbone=None` the input is features, and
     there is no trunk.
     """
+    dense = dense or backbone in FRAME_BACKBONES
     if num_frames is not None and num_frames < CLIP_LENGTH and not dense:
         raise ValueError(
             f"`num_frames` must be None or at least {CLIP_LENGTH}, the length of a clip. "
@@ -43,12 +46,16 @@ def video_trunk(
         inputs = keras.Input((None, *feature_shape), name="features")
         return inputs, inputs, None
     if isinstance(backbone, str):
-        if backbone != "c3d":
+        if backbone != "c3d" and backbone not in FRAME_BACKBONES:
             raise ValueError(
-                f'`backbone` must be "c3d", a keras.Model or None. Received: {backbone!r}'
+                f"`backbone` must be one of {('c3d', *FRAME_BACKBONES)}, a keras.Model or None. "
+                f"Received: {backbone!r}"
             )
         # A record of published weights chooses the graph too.
-        backbone = c3d(dense=dense, weights=weights, **options)
+        if backbone == "c3d":
+            backbone = c3d(dense=dense, weights=weights, **options)
+        else:
+            backbone = _of_frames(backbone, options["image_size"], weights)
     elif weights is not None:
         load_into(backbone, weights)
     backbone.trainable = trainable
@@ -61,6 +68,13 @@ def video_trunk(
         return per_clip(clips(video))
 
     return inputs, apply(inputs), apply
+
+
+def _of_frames(name: str, image_size, weights) -> keras.Model:
+    """A backbone of single frames as one of whole videos."""
+    frames = FRAME_BACKBONES[name](image_size=image_size, weights=weights)
+    video = keras.Input((None, *frames.input_shape[1:]), name="rgb")
+    return keras.Model(video, PerStep(frames, name=f"{name}_frames")(video), name=name)
 
 
 def as_maps(features):

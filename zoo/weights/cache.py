@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.weights.download import download
 from zoo.weights.errors import WeightsError
+from zoo.weights.package import file_of_wheel, installed_file
 from zoo.weights.record import Record
 from zoo.weights.records import RECORDS
 
@@ -26,8 +27,9 @@ def locate(source: str | Path, architecture: str | None = None) -> tuple[Path, R
     """The file that a path or a record's name stands for, downloaded if need be.
 
     Args:
-        source: A path, or the name of one of `zoo.weights.RECORDS`; "imagenet" is ResNet-50 of
-            keras.applications without its classifier.
+        source: A path (of a wheel: the weight file inside it), or the name of one of
+            `zoo.weights.RECORDS`; "imagenet" is ResNet-50 of keras.applications without its
+            classifier.
         architecture: What a record must be of; told before anything is downloaded.
 
     Returns:
@@ -36,6 +38,8 @@ def locate(source: str | Path, architecture: str | None = None) -> tuple[Path, R
     record = RECORDS.get(_ALIASES.get(str(source), str(source)))
     if record is None:
         path = Path(source).expanduser()
+        if path.suffix == ".whl" and path.is_file():
+            return file_of_wheel(path, cache_folder() / path.stem), None
         if path.exists() or path.with_name(path.name + ".index").exists():
             return path, None
         raise WeightsError(
@@ -62,6 +66,8 @@ def fetch(record: Record, folder: Path | None = None) -> Path:
     target = folder / record.file
     if target.exists() or target.with_name(target.name + ".index").exists():
         return target
+    if record.package:
+        return _from_package(record, folder)
     if not record.urls:
         raise WeightsError(
             f"{record.name} cannot be downloaded by a program. Get {record.file} from "
@@ -78,3 +84,15 @@ def fetch(record: Record, folder: Path | None = None) -> Path:
                 f"{record.page or url} and put it there. Received: {error}"
             ) from error
     return target
+
+
+def _from_package(record: Record, folder: Path) -> Path:
+    if (path := installed_file(record)) is not None:
+        return path
+    for wheel in sorted(folder.glob("*.whl")):
+        return file_of_wheel(wheel, folder, record)
+    raise WeightsError(
+        f"The weights {record.name} are in the Python package {record.package}: install it "
+        f"(pip install {record.package}), or put its wheel into {folder}. "
+        "Received: no such package"
+    )

@@ -28,3 +28,16 @@ MIXED = {
 
 # Stands for the "/" of the published names, which Keras does not allow in a layer's name.
 SEPARATOR = "__"
+
+# EfficientNet-Lite: (kernel, stride, expansion, channels, repeats) of the stages of variant 0,
+# and each variant's factors on the channels and on the repeats.
+LITE_STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+LITE_SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}

@@ -13,7 +13,7 @@ class Record:
 
     Args:
         name: What `weights=` takes.
-        architecture: "c3d", "i3d", "googlenet" or "resnet50".
+        architecture: "c3d", "i3d", "googlenet", "resnet50" or "efficientnet_lite".
         file: The file's name; of a TensorFlow checkpoint, its prefix.
         origin: The naming, one of `zoo.weights.ORIGINS`.
         urls: Where it can be downloaded without a login; all are needed.
@@ -27,6 +27,7 @@ class Record:
         preprocessing: What the published numbers were computed with.
         options: The builder's arguments beyond those that the origin chooses.
         accuracy: The published figure.
+        package: The Python package that ships the file, by its name in the package index.
     """
 
     name: str
@@ -43,3 +44,4 @@ class Record:
     preprocessing: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     accuracy: str = ""
+    package: str = ""

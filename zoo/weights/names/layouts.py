@@ -24,6 +24,11 @@ def convolution(array: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.moveaxis(array, 0, -1), 0, -2)
 
 
+def depthwise(array: np.ndarray) -> np.ndarray:
+    """(channels, 1, *window) to (*window, channels, 1)."""
+    return np.moveaxis(array, (0, 1), (-2, -1))
+
+
 def dense(array: np.ndarray) -> np.ndarray:
     """(out, in), also with leading ones as in old Caffe files, to (in, out)."""
     return array.reshape(array.shape[-2:]).T
