@@ -129,7 +129,8 @@ def _network(x, variant: int, batch_norm: bool, last: int):
             strides=stride,
             padding="same",
             use_bias=not batch_norm,
-            depthwise_initializer="he_normal",
+            # Keras counts all channels as inputs of one, which would leave next to nothing.
+            depthwise_initializer=keras.initializers.RandomNormal(stddev=math.sqrt(2) / kernel),
             name=f"{prefix}_depthwise_conv",
         )(x)
         x = relu(norm(x, f"{prefix}_bn1"), f"{prefix}_relu1")

@@ -36,7 +36,8 @@ def frame_baseline(
         num_classes: Number of actions.
         num_frames: Frames of a video; None for any.
         image_size: Height and width of the frames.
-        backbone: "googlenet", "resnet50", "efficientnet_lite"; or a model of one frame; or None to take features.
+        backbone: "googlenet", "resnet50", "efficientnet_lite"; or a model of one
+            frame; or None to take features.
         feature_shape: With `backbone=None`, of one frame's feature map.
         features: "cube" for the whole map, "mean" for its mean over the places.
         average: Whether "action" is the mean over the frames, (batch, num_classes).

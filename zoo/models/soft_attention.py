@@ -34,8 +34,8 @@ def soft_attention(
         num_classes: Number of actions.
         num_frames: Glimpses a block, one a frame; None for any.
         image_size: Height and width of the frames.
-        backbone: "googlenet", "resnet50", "efficientnet_lite"; or a model of one frame, or of a video, such as
-            `zoo.backbones.small_video`; or None to take features.
+        backbone: "googlenet", "resnet50", "efficientnet_lite"; or a model of one
+            frame, or of a video, such as `zoo.backbones.small_video`; or None to take features.
         feature_shape: With `backbone=None`, of one frame's feature map.
         attention: "location" as printed, "additive" as released; "average" or "max" for the
             baselines that pool over the places.

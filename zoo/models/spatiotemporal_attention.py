@@ -44,8 +44,8 @@ def spatiotemporal_attention(
         num_frames: Frames n of a video; None for any, then `steps` must be given.
         steps: Steps T of the recurrence; by default as many as frames.
         image_size: Height and width of the frames; 256 gives 8x8 features.
-        backbone: "resnet50", "googlenet", "efficientnet_lite"; or a model of one frame, or of a video, such as
-            `zoo.backbones.small_video`; or None to take features.
+        backbone: "resnet50", "googlenet", "efficientnet_lite"; or a model of one
+            frame, or of a video, such as `zoo.backbones.small_video`; or None to take features.
         feature_shape: With `backbone=None`, of one frame's feature map.
         spatial_attention: False leaves the mask out.
         temporal_attention: False lets step t read frame t.
