@@ -1,5 +1,7 @@
 """Data sets, each a module: `zoo.datasets.<name>.load(root, split=...)` returns records.
 
+What training reads of records is `zoo.datasets.stream(zoo.datasets.Samples(...), batch_size)`.
+
 Submodules are imported when they are first used, so that nothing heavy is imported here.
 """
 
@@ -7,16 +9,24 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from types import ModuleType
+from typing import Any
 
 _SUBMODULES = frozenset(module.name for module in pkgutil.iter_modules(__path__))
+_SAMPLES = ("Action", "Boxes", "Features", "Flow", "Frames", "Mixture", "Saliency", "Samples")
+_NAMES = {
+    **dict.fromkeys((*_SAMPLES, "stream", "validation"), "samples"),
+    **dict.fromkeys(("Segments", "Windows"), "sampling"),
+    **dict.fromkeys(("Colour", "Crop", "HorizontalFlip", "MultiScaleCrop"), "transforms"),
+}
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBMODULES})
+    return sorted({*globals(), *_SUBMODULES, *_NAMES})

@@ -7,6 +7,7 @@ moment is the last one whose time stamp is not after it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +38,8 @@ class Windows:
         length: Frames of a sample.
         hop: Frames between the beginnings of two samples where all are wanted.
         fps: Wanted frame rate; None takes the video's frames as they are.
-        pad: A video that is too short stands still at its end; else it is an error.
+        pad: Fill up a video that is too short with numbers after its last frame: there it stands
+            still and has no targets. Else it is an error.
 
     Example: `Windows(30, hop=1, fps=10).draw(video.source_times, rng)`
     """
@@ -54,16 +56,21 @@ class Windows:
                 f"Received: length={self.length}, hop={self.hop}"
             )
 
+    @property
+    def steps(self) -> int:
+        """Frames of a sample."""
+        return self.length
+
     def _frames(self, times: np.ndarray) -> np.ndarray:
         frames = resampled(times, self.fps)
         lacking = self.length - len(frames)
         if lacking > 0:
             if not self.pad or not len(frames):
                 raise ValueError(
-                    f"A video must have {self.length} frames for a window; `pad=True` repeats the "
-                    f"last one. Received: {len(frames)} frames"
+                    f"A video must have {self.length} frames for a window; `pad=True` lets it "
+                    f"stand still at its end. Received: {len(frames)} frames"
                 )
-            frames = np.concatenate([frames, np.repeat(frames[-1:], lacking)])
+            frames = np.concatenate([frames, len(times) + np.arange(lacking)])
         return frames
 
     def draw(self, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -79,6 +86,24 @@ class Windows:
         starts = np.append(np.arange(0, last, self.hop), last)
         return frames[starts[:, None] + np.arange(self.length)]
 
+    def cover(self, times: np.ndarray, lag: int = 0) -> Iterator[tuple[np.ndarray, int]]:
+        """Windows in which every frame but the first `lag` stands once after a window's `lag`th.
+
+        Yields the frame numbers of each window, (length,), those after the video's end being
+        padding, and how many frames after its first `lag` lie inside the video.
+        """
+        if not 0 <= lag < self.length:
+            raise ValueError(
+                f"`lag` must be below `length`. Received: lag={lag}, length={self.length}"
+            )
+        frames = resampled(times, self.fps)
+        hop, total = self.length - lag, len(frames)
+        for start in range(0, max(1, total - lag), hop):
+            window = frames[start : start + self.length]
+            lacking = self.length - len(window)
+            padded = np.concatenate([window, len(times) + np.arange(lacking)])
+            yield padded, max(0, min(hop, total - lag - start))
+
 
 @dataclass(frozen=True)
 class Segments:
@@ -93,6 +118,11 @@ class Segments:
 
     count: int
     length: int = 1
+
+    @property
+    def steps(self) -> int:
+        """Frames of a sample."""
+        return self.count * self.length
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.length < 1:

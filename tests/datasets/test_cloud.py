@@ -85,7 +85,7 @@ def test_any_window_is_read_as_from_the_disk(where, local, s3, web):
 
 @pytest.mark.parametrize("where", ["s3", "web"])
 def test_tf_data_reads_it(where, local, s3, web):
-    from zoo.datasets.samples import shard_examples
+    from zoo.datasets.shards.examples import shard_examples
 
     root = s3[0] if where == "s3" else web
     names = [shard["file"] for shard in ShardSet(local).manifest["shards"]]

@@ -1,21 +1,34 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.datasets.conftest import number_of, numbered_video
 from zoo.datasets.record import GazeSource, Record, Tube
-from zoo.datasets.samples import Samples, sample_dataset, shard_examples, transformed
+from zoo.datasets.samples import (
+    Action,
+    Boxes,
+    Features,
+    Flow,
+    Frames,
+    Mixture,
+    Saliency,
+    Samples,
+)
 from zoo.datasets.sampling import Segments, Windows
 from zoo.datasets.shards.prepare import prepare
-from zoo.datasets.shards.reading import load
+from zoo.datasets.shards.reading import load, shard_video
 from zoo.datasets.shards.streams import FlowStream, FrameStream
 from zoo.datasets.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
+from zoo.datasets.video.flow import video_flow
+from zoo.datasets.video.reading import VideoError, open_video
 
-OPTIONS = {"image_size": (16, 64), "max_points": 2, "max_boxes": 2}
+SIZE = (16, 64)
+TARGETS = (Mixture(2), Action(3), Boxes(2))
 TRANSFORMS = (HorizontalFlip(), Crop(), MultiScaleCrop(), Colour())
 
 
@@ -36,114 +49,264 @@ def records(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sharded(records, tmp_path_factory):
     root = tmp_path_factory.mktemp("shards")
-    streams = [FrameStream((16, 64), 100), FlowStream((16, 64), "dis:ultrafast")]
+    streams = [FrameStream(SIZE, 100), FlowStream(SIZE, "dis:ultrafast")]
     prepare(records, root, streams, per_shard=2, chunk=16, workers=1)
     by_name = {record.name: record for record in load(root)}
-    return root, [by_name[record.name] for record in records]
+    return [by_name[record.name] for record in records]
 
 
-def equal(first, second):
-    assert first.keys() == second.keys()
-    for name in first:
-        np.testing.assert_array_equal(first[name], second[name])
+@pytest.fixture(scope="module")
+def folders(records, tmp_path_factory):
+    """The same videos as folders of pictures."""
+    import cv2
+
+    root, made = tmp_path_factory.mktemp("folders"), []
+    for record in records:
+        folder = root / record.name
+        folder.mkdir()
+        for number, frame in enumerate(open_video(record.video).frames()):
+            cv2.imwrite(str(folder / f"{number:04d}.png"), frame[..., ::-1])
+        made.append(dataclasses.replace(record, video=str(folder)))
+    return made
+
+
+def numbers_of(rgb):
+    return [number_of(frame) for frame in rgb]
+
+
+def shown(points):
+    """The frames that gaze of `records` says, from x."""
+    return np.floor(points[..., 0] * 64)
 
 
 @pytest.mark.parametrize("sampling", [Windows(9), Windows(9, fps=10), Segments(5, 2)])
-@pytest.mark.parametrize("where", ["files", "shards"])
-def test_pictures_gaze_and_boxes_belong_together(records, sharded, sampling, where):
-    given = records if where == "files" else sharded[1]
-    samples = Samples(given, sampling, per_video=3, flow=where == "shards", **OPTIONS)
+@pytest.mark.parametrize("where", ["records", "sharded", "folders"])
+def test_pictures_gaze_boxes_and_labels_belong_together(where, sampling, request):
+    given = request.getfixturevalue(where)
+    samples = Samples(given, sampling, inputs=[Frames(SIZE)], targets=TARGETS, per_video=3)
     assert len(samples) == 9
-    for number in range(9):
-        held = samples.sample(0, number)
-        frames = held["frames"]
-        assert [number_of(frame) for frame in held["rgb"]] == frames.tolist()
-        assert held["label"] == held["video"] == number // 3
-        np.testing.assert_array_equal(
-            np.floor(held["fixations"][..., 0] * 64), frames[:, None] + [0, 0]
-        )
+    seen = set()
+    for number in range(18):
+        inputs, targets, weights = samples.draw(number)
+        frames = np.array(numbers_of(inputs["rgb"]))
+        seen.add(tuple(frames))
+        np.testing.assert_array_equal(shown(targets["mixture"]), frames[:, None] + [0, 0])
         inside = (frames >= 3) & (frames < 23)
         boxes = np.array([[f, 1, 4, 3] for f in frames[inside]]).reshape(-1, 4)
-        np.testing.assert_allclose(held["boxes"][inside, 0], boxes)
-        assert np.isnan(held["boxes"][~inside]).all() and np.isnan(held["boxes"][:, 1]).all()
-        if where == "shards":
-            assert held["flow"].shape == (len(frames), 16, 64, 2)
+        np.testing.assert_allclose(targets["boxes"][inside, 0], boxes)
+        assert np.isnan(targets["boxes"][~inside]).all()
+        assert weights["mixture"] == weights["action"] == 1
+        counts = (40, 25, 60)
+        assert frames.max() < counts[targets["action"]]
+    assert len(seen) > 5
 
 
-def test_the_same_whatever_the_workers_and_where_it_starts(records):
-    samples = Samples(records, Windows(5), per_video=3, transforms=TRANSFORMS, seed=4, **OPTIONS)
-
-    def batches(**options):
-        return list(sample_dataset(samples, batch_size=2, epochs=3, **options).as_numpy_iterator())
-
-    whole = batches(workers=1)
-    assert len(whole) == 15 and len(whole[4]["rgb"]) == 1  # the ninth sample of an epoch
-    for one, other in zip(whole, batches(workers=4), strict=True):
-        equal(one, other)
-    rest = sample_dataset(samples, batch_size=2, epochs=3, start_epoch=1, start_step=3, workers=3)
-    assert rest.cardinality().numpy() == 7
-    for one, other in zip(whole[8:], rest.as_numpy_iterator(), strict=True):
-        equal(one, other)
-    assert any(not np.array_equal(a["frames"], b["frames"]) for a, b in zip(whole[:5], whole[5:]))
-    assert sorted(np.concatenate([b["video"] for b in whole[:5]])) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+def test_a_part_of_a_video_is_its_own_video(records):
+    part = dataclasses.replace(records[2], start=0.8, end=1.6)  # frames 20 to 39
+    samples = Samples([part], Windows(5), inputs=[Frames(SIZE)], per_video=50)
+    drawn = [samples.draw(number) for number in range(50)]
+    frames = np.array([numbers_of(inputs["rgb"]) for inputs, _, _ in drawn])
+    assert frames.min() == 20 and frames.max() == 39
+    gaze = np.array([shown(targets["mixture"])[:, 0] for _, targets, _ in drawn])
+    np.testing.assert_array_equal(gaze, frames)
 
 
-def test_all_samples_in_order_are_not_changed(records):
-    options = {"transforms": TRANSFORMS, "shuffle": False, **OPTIONS}
-    samples = Samples(records, Windows(20, hop=20), **options)
-    (batch,) = sample_dataset(samples, batch_size=99).as_numpy_iterator()
-    places = [(0, 0), (0, 20), (1, 0), (1, 5), (2, 0), (2, 20), (2, 40)]
-    assert list(zip(batch["video"], batch["frames"][:, 0])) == places
-    assert [number_of(rgb[0]) for rgb in batch["rgb"]] == [start for _, start in places]
+def test_a_short_video_stands_still_and_is_not_watched_there(records):
+    targets = [Mixture(2, lag=4)]
+    samples = Samples([records[1]], Windows(30, pad=True), inputs=[Frames(SIZE)], targets=targets)
+    inputs, found, _ = samples.draw(0)
+    assert numbers_of(inputs["rgb"]) == [*range(25), *[24] * 5]
+    assert shown(found["mixture"])[:21, 0].tolist() == list(range(4, 25))
+    assert np.isnan(found["mixture"][21:]).all()
 
 
-@pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda t: type(t).__name__)
-def test_a_transform_is_the_same_eagerly_and_in_tf_data(transform):
-    rng = np.random.default_rng(0)
-    samples = {
-        "rgb": rng.integers(0, 256, (6, 3, 20, 30, 3), dtype=np.uint8),
-        "fixations": rng.random((6, 3, 4, 2), dtype=np.float32),
-        "flow": rng.normal(size=(6, 3, 20, 30, 2)).astype(np.float32),
-        "boxes": rng.uniform(1, 9, (6, 3, 2, 4)).astype(np.float32),
-        "label": np.arange(6),
-    }
-    dataset = transformed(tf.data.Dataset.from_tensor_slices(samples), [transform], seed=5)
-    changed = 0
-    for at, found in enumerate(dataset.as_numpy_iterator()):
-        one = {name: value[at] for name, value in samples.items()}
-        wanted = transform(one, np.random.default_rng([5, at]))
-        equal(found, wanted)
-        changed += not np.array_equal(found["rgb"], one["rgb"])
-    assert changed > 0
-    for name, spec in dataset.element_spec.items():
-        assert spec.shape == samples[name].shape[1:]
+def test_flow_is_that_of_its_frames(records, sharded):
+    def method(first, second):  # tells which frames it was given
+        return np.stack([second.astype(np.float32) - first, first], -1)
+
+    flow = Flow(SIZE, method=method)
+    options = {"inputs": [flow, Frames(SIZE)], "targets": [Action(3)], "per_video": 4}
+    whole = {}
+    for at, record in enumerate(records):
+        frames = open_video(record.video).frames(SIZE)
+        fields = list(video_flow(frames, size=SIZE, output_size=None, method=method))
+        whole[at] = np.stack([np.zeros_like(fields[0]), *fields])
+    for sampling in (Windows(6), Segments(3, 2)):
+        samples = Samples(records, sampling, **options)
+        for number in range(12):
+            inputs, targets, _ = samples.draw(number)
+            wanted = whole[int(targets["action"])][numbers_of(inputs["rgb"])]
+            np.testing.assert_allclose(inputs["flow"], wanted, atol=1e-5)
+            assert np.abs(wanted).max() > 0.1
+    inputs, targets, _ = Samples(sharded, Windows(25), **options).draw(0)
+    rows = shard_video(sharded[int(targets["action"])].video).stream("flow")
+    np.testing.assert_array_equal(inputs["flow"], rows[numbers_of(inputs["rgb"])])
 
 
-def test_tf_data_reads_the_shards_one_after_the_other(sharded):
-    root, _ = sharded
-    files = sorted(str(path) for path in root.glob("*.tfrecord"))
-    seen = {}
-    for chunk in shard_examples(files, ("rgb", "flow")):
-        first, last, _ = chunk["frames"].numpy()
-        rgb = np.stack([tf.io.decode_jpeg(data).numpy() for data in chunk["rgb"]])
-        flow = tf.reshape(tf.io.decode_raw(chunk["flow"], tf.float16), (-1, 16, 64, 2)).numpy()
-        assert len(rgb) == len(flow) == last - first
-        name = chunk["video"].numpy().decode()
-        assert [number_of(frame) for frame in rgb] == list(range(first, last))
-        seen[name] = seen.get(name, 0) + len(rgb)
-    assert seen == {"v0": 40, "v1": 25, "v2": 60}
+def test_a_flip_mirrors_pictures_gaze_boxes_and_flow(records):
+    options = {"inputs": [Frames(SIZE), Flow(SIZE)], "targets": TARGETS, "seed": 3}
+    plain, mirrored = (
+        Samples(records, Windows(5), transforms=[HorizontalFlip(share)], **options)
+        for share in (0.0, 1.0)
+    )
+    for number in range(3):
+        (x, y, _), (mx, my, _) = plain.draw(number), mirrored.draw(number)
+        np.testing.assert_array_equal(x["rgb"][:, :, ::-1], mx["rgb"])
+        np.testing.assert_allclose(x["flow"][:, :, ::-1] * [-1, 1], mx["flow"])
+        assert not np.array_equal(x["rgb"], mx["rgb"])
+        np.testing.assert_allclose(1 - y["mixture"][..., 0], my["mixture"][..., 0], atol=1e-6)
+        left, width = y["boxes"][..., 0], y["boxes"][..., 2]
+        np.testing.assert_allclose(64 - left - width, my["boxes"][..., 0])
 
 
-def test_bad_arguments_are_named(records, sharded):
-    with pytest.raises(ValueError, match=r"must have 30 frames.*'v1'"):
-        Samples(records, Windows(30), shuffle=False)
-    with pytest.raises(ValueError, match="prepare --flow"):
-        Samples(records, Windows(3), flow=True)
-    with pytest.raises(ValueError, match=r"image_size=\(8, 8\)"):
-        Samples(sharded[1], Windows(3), flow=True, image_size=(8, 8))
-    with pytest.raises(ValueError, match="start_step"):
-        sample_dataset(Samples(records, Windows(3)), start_step=9)
-    with pytest.raises(ValueError, match="at least one"):
-        Samples([], Windows(3))
-    several = dataclasses.replace(records[0], label=(0, 2))
-    assert Samples([several], Windows(3)).sample(0, 0)["label"] == -1
+def test_the_map_is_of_the_right_frame(records):
+    for frame, place in (("last", -1), ("centre", 4)):
+        target = Saliency((32, 64), frame=frame, sigma=0.02)
+        samples = Samples(records, Windows(8), inputs=[Frames(SIZE)], targets=[target])
+        inputs, targets, weights = samples.draw(1)
+        truth, counts = np.moveaxis(targets["saliency"], -1, 0)
+        shown_frame = numbers_of(inputs["rgb"])[place]
+        assert np.nonzero(counts)[1].tolist() == [shown_frame] * 3 and counts.sum() == 3
+        assert truth.sum() == pytest.approx(1, abs=1e-5)
+        assert truth.max(0).argmax() == shown_frame
+        assert weights["saliency"] == 1
+
+
+def test_each_prediction_is_scored_once_in_order(records):
+    samples = Samples(
+        records, Windows(10, pad=True), inputs=[Frames(SIZE)], targets=[Mixture(1, lag=3)]
+    )
+    scored = {0: [], 1: [], 2: []}
+    for number, place in enumerate(samples.places):
+        inputs, targets, _ = samples.in_order(number)
+        frames = numbers_of(inputs["rgb"])
+        found = shown(targets["mixture"])[: len(place.scored), 0]
+        np.testing.assert_array_equal(found, place.scored)
+        np.testing.assert_array_equal(frames[3 : 3 + len(place.scored)], place.scored)
+        scored[place.video] += place.scored.tolist()
+    assert scored == {0: list(range(3, 40)), 1: list(range(3, 25)), 2: list(range(3, 60))}
+    np.testing.assert_array_equal(shown(samples.truth(1))[:, 0], range(25))
+
+
+def test_every_place_once_an_epoch(records):
+    samples = Samples(
+        records, Windows(16, hop=4), inputs=[Frames(SIZE)], targets=[Action(3)], per_video=None
+    )
+    count = len(samples)
+    assert count == 7 + 4 + 12  # the last window ends with its video
+    drawn = []
+    for number in range(2 * count):
+        inputs, targets, _ = samples.draw(number)
+        drawn.append((int(targets["action"]), number_of(inputs["rgb"][0])))
+    assert len(set(drawn[:count])) == count and set(drawn[:count]) == set(drawn[count:])
+    assert drawn[:count] != drawn[count:]
+
+
+def test_mixed_videos_weigh_as_a_mean_over_those_that_have_the_target(records):
+    mixed = [
+        dataclasses.replace(records[0], gaze=None),
+        dataclasses.replace(records[1], label=None),
+        records[2],
+        dataclasses.replace(records[0], name="w", gaze=None),
+    ]
+    samples = Samples(mixed, Windows(4), inputs=[Frames(SIZE)], targets=[Mixture(2), Action(3)])
+    total = {"mixture": 0.0, "action": 0.0}
+    for number in range(4):
+        _, targets, weights = samples.draw(number)
+        total = {name: total[name] + weights[name] for name in total}
+        assert (weights["mixture"] > 0) == np.isfinite(targets["mixture"]).any()
+        if not weights["action"]:
+            assert targets["action"] == 0
+    # Over an epoch the weights of each task add up to the number of samples.
+    assert total == {"mixture": pytest.approx(4), "action": pytest.approx(4)}
+
+
+def test_drawn_gaze_stands_for_missing_gaze(records):
+    bare = [dataclasses.replace(records[0], gaze=None), records[1]]
+    points = np.stack([np.arange(40) / 64 + 1 / 128, np.full(40, 0.5)], -1)[:, None]
+    samples = Samples(
+        bare, Windows(4), inputs=[Frames(SIZE)], points={"v0": points}, points_weight=0.5
+    )
+    weights = set()
+    for number in range(8):
+        inputs, targets, weight = samples.draw(number)
+        weights.add(float(weight["mixture"]))
+        np.testing.assert_array_equal(shown(targets["mixture"])[:, 0], numbers_of(inputs["rgb"]))
+    assert weights == {0.5, 1.0}
+
+
+def test_the_teacher_follows_the_step(records):
+    target = Mixture(2, lag=1, teacher=lambda step: step / 10)
+    samples = Samples(records, Windows(20), inputs=[Frames(SIZE)], targets=[target], per_video=20)
+    shares = []
+    for step in (0, 5, 10):
+        told = []
+        for number in range(30):
+            inputs, targets, _ = samples.draw(number, step)
+            given = np.isfinite(inputs["fixations"]).all((1, 2))
+            np.testing.assert_array_equal(inputs["fixations"][given], targets["mixture"][given])
+            told.append(given)
+        shares.append(np.mean(told))
+    assert shares[0] == 0 and shares[2] == 1 and abs(shares[1] - 0.5) < 0.08
+    assert np.isnan(samples.in_order(0)[0]["fixations"]).all()
+
+
+def test_bad_videos_are_counted_and_named_before_anything_is_read(records, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    bad = [
+        *records,
+        Record("b", str(broken), gaze=records[0].gaze),
+        Record("m", str(tmp_path / "missing.mp4"), gaze=records[0].gaze),
+    ]
+    with pytest.raises(VideoError, match=r"2 of 5 cannot: .*broken\.mp4.*missing\.mp4") as error:
+        Samples(bad, Windows(4))
+    assert "skip_bad" in str(error.value)
+    with pytest.warns(UserWarning, match=r"2 of 5"):
+        assert len(Samples(bad, Windows(4), skip_bad=True).records) == 3
+    with pytest.raises(VideoError, match=r"1 of 3 do not: v1 \(.*must have 30 frames.*25"):
+        Samples(records, Windows(30))
+    with pytest.warns(UserWarning, match=r"1 of 3 do not: v1"):
+        assert len(Samples(records, Windows(30), skip_bad=True)) == 2
+
+
+def test_a_video_that_changes_in_the_middle_is_named(records, tmp_path):
+    path = tmp_path / "a.mp4"
+    shutil.copy(records[0].video, path)
+    samples = Samples([dataclasses.replace(records[0], video=str(path))], Windows(4))
+    samples.draw(0)
+    path.write_bytes(path.read_bytes()[:400])
+    with pytest.raises(VideoError, match=r"start again.*a\.mp4"):
+        samples.draw(1)
+    os.remove(path)
+    with pytest.raises(VideoError, match=r"put it back.*a\.mp4"):
+        samples.draw(2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"records": []}, "at least one video"),
+        ({"per_video": 0}, "`per_video`"),
+        ({"targets": []}, "`targets` must hold"),
+        ({"targets": [Action(3), Action(3)]}, "each name once"),
+        ({"targets": [Action(2)]}, r"Labels must be from 0 to 1.*v2"),
+        ({"inputs": [Frames((8, 8)), Flow((16, 16))]}, "one size"),
+        ({"inputs": [Features(None)], "transforms": [Colour()]}, "Stored features"),
+    ],
+)
+def test_bad_arguments_are_named(records, changes, message):
+    arguments = {"records": records, "sampling": Windows(4), **changes}
+    with pytest.raises(ValueError, match=message):
+        Samples(**arguments)
+
+
+def test_a_target_that_no_video_has_is_named(records):
+    bare = [dataclasses.replace(record, gaze=None) for record in records]
+    with pytest.raises(ValueError, match="`mixture` of none of 3"):
+        Samples(bare, Windows(4), targets=[Mixture(), Action(3)])
+    several = [dataclasses.replace(records[0], label=(0, 2))]
+    with pytest.raises(ValueError, match="multi_label"):
+        Samples(several, Windows(4), targets=[Action(3)])
+    samples = Samples(several, Windows(4), targets=[Action(3, multi_label=True)])
+    assert samples.draw(0)[1]["action"].tolist() == [1, 0, 1]

@@ -1,0 +1,91 @@
+"""Fixations of many videos, read once from whatever holds them and kept in a quick form."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+
+from zoo.datasets.gaze.fixations import Fixations
+from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.record import Record
+from zoo.datasets.shards.reading import is_shard_video
+from zoo.datasets.video.index import VideoFacts
+from zoo.files.atomic import atomic_path
+
+IN_MEMORY = 64  # videos whose fixations stay there
+
+
+class GazeStore:
+    """Reads the fixations of records; parsed ones are kept in a folder, a small file each.
+
+    A file belongs to the gaze's description, the state of its files, and the video's frames, so
+    that a change of any of them is met. Memory does not grow with the number of videos.
+
+    Args:
+        folder: Where they are kept; None reads from the sources every time.
+    """
+
+    def __init__(self, folder: str | os.PathLike | None = None):
+        self.folder = None if folder is None else Path(folder)
+        self._held: OrderedDict[str, Fixations] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, record: Record, facts: VideoFacts) -> Fixations:
+        """The fixations of all frames of the record's video, whatever its `start` and `end`."""
+        key = self._key(record, facts)
+        with self._lock:
+            found = self._held.get(key)
+        if found is None:
+            found = self._stored(key)
+            if found is None:
+                found = self._read(record, facts)
+                self._store(key, found, record)
+            with self._lock:
+                self._held[key] = found
+                while len(self._held) > IN_MEMORY:
+                    self._held.popitem(last=False)
+        return found
+
+    def _key(self, record: Record, facts: VideoFacts) -> str:
+        states = []
+        for path in record.gaze.paths:
+            state = os.stat(path) if os.path.exists(path) else None
+            states.append(None if state is None else (state.st_size, state.st_mtime_ns))
+        text = repr((record.gaze, states, facts, None if facts.own is None else facts.own.tolist()))
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    def _read(self, record: Record, facts: VideoFacts) -> Fixations:
+        whole = dataclasses.replace(record, start=None, end=None)
+        return read_fixations(
+            whole,
+            num_frames=facts.count,
+            width=facts.width,
+            height=facts.height,
+            frame_times=facts.times,
+            warn=False,
+        )
+
+    def _stored(self, key: str) -> Fixations | None:
+        path = None if self.folder is None else self.folder / f"{key}.npz"
+        if path is None or not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as held:
+                counts, x, y, viewer = (held[n] for n in ("counts", "x", "y", "viewer"))
+        except Exception:  # zip and NumPy have errors of their own each; the source is read again
+            return None
+        return Fixations(np.repeat(np.arange(len(counts)), counts), x, y, viewer, len(counts))
+
+    def _store(self, key: str, fixations: Fixations, record: Record) -> None:
+        if self.folder is None or is_shard_video(record.gaze.paths[0]):
+            return
+        columns = {"x": fixations.x, "y": fixations.y, "viewer": fixations.viewer.astype(np.int32)}
+        with atomic_path(self.folder / f"{key}.npz") as part:
+            counts = fixations.per_frame.astype(np.uint16)
+            np.savez_compressed(part, counts=counts, **columns)

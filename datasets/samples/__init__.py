@@ -1,0 +1,20 @@
+"""Samples of videos for training: which frames, what a model is given of them, what is true."""
+
+from zoo.datasets.samples.batches import stream, validation
+from zoo.datasets.samples.inputs import Features, Flow, Frames
+from zoo.datasets.samples.samples import Place, Samples
+from zoo.datasets.samples.targets import Action, Boxes, Mixture, Saliency
+
+__all__ = [
+    "Action",
+    "Boxes",
+    "Features",
+    "Flow",
+    "Frames",
+    "Mixture",
+    "Place",
+    "Saliency",
+    "Samples",
+    "stream",
+    "validation",
+]

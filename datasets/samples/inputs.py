@@ -1,0 +1,136 @@
+"""What a sample gives to a model: frames, optical flow, or a frozen backbone's features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from zoo.datasets.record import Record
+from zoo.datasets.shards.format import FLOW
+from zoo.datasets.shards.reading import is_shard_video, shard_video
+from zoo.datasets.video.flow import video_flow
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"`size` must be a height and a width. Received: size={size}")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames as input `rgb`, (time, height, width, 3) uint8.
+
+    Args:
+        size: (height, width).
+    """
+
+    size: tuple[int, int] = (112, 112)
+    name: str = "rgb"
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
+    def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
+        """Shape and dtype of the input of a sample of so many steps."""
+        return (steps, *self.size, 3), "uint8"
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Optical flow as input `flow`, (time, height, width, 2) float32 in pixels a frame.
+
+    The flow of a frame is the motion from the frame before it; that of a video's first frame is
+    zero. It is read from shards that hold it, else computed from the frames.
+
+    Args:
+        size: (height, width) of the input, and of the frames that it is computed from.
+        computed_at: (height, width) at which it is computed; None: `size`.
+        method: Function of two grey batches, see `zoo.datasets.video.flow.video_flow`; None: DIS.
+        scale_vectors: Whether enlarging the flow lengthens its vectors.
+    """
+
+    size: tuple[int, int] = (224, 224)
+    computed_at: tuple[int, int] | None = None
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    scale_vectors: bool = True
+    name: str = "flow"
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
+    def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
+        """Shape and dtype of the input of a sample of so many steps."""
+        return (steps, *self.size, 2), "float32"
+
+    def stored(self, record: Record):
+        """The flow in the video's shards, or None where there is none of this size."""
+        if not is_shard_video(record.video):
+            return None
+        video = shard_video(record.video)
+        if FLOW not in video.shards.streams:
+            return None
+        rows = video.stream(FLOW)
+        return rows if rows.shape[1:3] == tuple(self.size) else None
+
+    def compute(self, frames: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
+        """The flow of frames `numbers[1:]`, (n - 1, height, width, 2), from (n, ...) frames.
+
+        Where a number does not follow the one before it, the flow is left at zero.
+        """
+        out = np.zeros((len(numbers) - 1, *self.size, 2), np.float32)
+        follows = np.diff(numbers) == 1
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], follows, [False]]).astype(int)))
+        for first, last in edges.reshape(-1, 2):
+            fields = video_flow(
+                frames[first : last + 1],
+                method=self.method,
+                size=self.computed_at or self.size,
+                output_size=self.size,
+                scale_vectors=self.scale_vectors,
+            )
+            out[first:last] = list(fields)
+        return out
+
+
+@dataclass(frozen=True)
+class Features:
+    """A frozen backbone's features as input `features`, (time, ...) float16.
+
+    A step of the sample is a row of the features: that of a clip of frames, or of one frame.
+
+    Args:
+        store: Gives a record's rows, `rows(record)`, and how they lie in the video, `about`
+            (`zoo.datasets.shards.features.FeatureStore`).
+        target: The frame of its clip that a row's targets are of, "last" or "centre".
+        single: A sample of one step is (...) instead of (1, ...), for models of one clip.
+    """
+
+    store: Any
+    target: Literal["last", "centre"] = "last"
+    single: bool = False
+    name: str = "features"
+
+    def __post_init__(self) -> None:
+        if self.target not in ("last", "centre"):
+            raise ValueError(
+                f'`target` must be "last" or "centre". Received: target={self.target!r}'
+            )
+
+    def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
+        """Shape and dtype of the input of a sample of so many steps."""
+        shape = tuple(self.store.about["shape"])
+        if self.single and steps != 1:
+            raise ValueError(
+                "`single` features need samples of one step. "
+                f"Received: single=True with a sampling of {steps} steps"
+            )
+        return (shape if self.single else (steps, *shape)), "float16"
+
+    def frames(self, rows: np.ndarray) -> np.ndarray:
+        """The frames that the rows' targets are of."""
+        clip = self.store.about["clip_length"]
+        place = clip - 1 if self.target == "last" else clip // 2
+        return np.asarray(rows) * self.store.about["hop"] + place

@@ -1,0 +1,252 @@
+"""A persistent index of videos: how many frames each has, when they are shown, and their size."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from zoo.datasets.shards.reading import is_shard_video, shard_video
+from zoo.datasets.video.reading import VideoError, open_video
+from zoo.files.atomic import atomic_path
+
+VERSION = 1
+STEADY = 1e-7  # seconds: time stamps this close to a constant rate are stored as one
+SAVE_SECONDS = 30.0
+SHOWN = 10
+COLUMNS = ("size", "changed", "count", "first", "step", "fps", "height", "width")
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What is known about a video without opening it.
+
+    Args:
+        size: Bytes of the file when it was indexed; 0 for a folder.
+        changed: Its time of change, in nanoseconds.
+        count: Number of frames.
+        first: Time stamp of the first frame, in seconds.
+        step: Seconds from each frame to the next, where the rate is constant.
+        fps: Frames per second.
+        height: Height of the frames.
+        width: Width of the frames.
+        own: The frames' time stamps where the rate varies.
+    """
+
+    size: int
+    changed: int
+    count: int
+    first: float
+    step: float
+    fps: float
+    height: int
+    width: int
+    own: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, stamps: np.ndarray, fps: float, height: int, width: int, state=(0, 0)):
+        """The facts of a video with these time stamps; a constant rate needs no table."""
+        stamps = np.asarray(stamps, np.float64)
+        count, first = len(stamps), float(stamps[0])
+        step = float(stamps[-1] - first) / (count - 1) if count > 1 else 0.0
+        steady = np.abs(first + step * np.arange(count) - stamps).max() < STEADY
+        return cls(*state, count, first, step, fps, height, width, None if steady else stamps)
+
+    @property
+    def stamps(self) -> np.ndarray:
+        """Time stamps of all decoded frames as the file has them, in seconds."""
+        return self.first + self.step * np.arange(self.count) if self.own is None else self.own
+
+    @property
+    def times(self) -> np.ndarray:
+        """Seconds from the first frame, as `Video.source_times` gives them."""
+        stamps = self.stamps
+        if np.any(np.diff(stamps) <= 0):  # files without usable time stamps
+            return np.arange(self.count) / self.fps
+        return stamps - stamps[0]
+
+
+class VideoIndex:
+    """The facts of many videos, kept in one file; what has changed since is read again.
+
+    An entry belongs to a file's path, size and time of change; of a folder of frames to the
+    folder's time of change. The file is replaced as a whole, so that others may read it at any
+    time; what several processes add at once is merged. Videos in shards need no entry: their own
+    index holds the facts.
+
+    Args:
+        path: The index file; None keeps the facts in memory alone.
+
+    Example:
+        index = VideoIndex("cache/videos.npz")
+        facts = index.scan(["a.mp4", "b.avi"])  # opens only what is new or has changed
+        facts["a.mp4"].times
+    """
+
+    def __init__(self, path: str | os.PathLike | None = None):
+        self.path = None if path is None else Path(path)
+        self._lock = threading.Lock()
+        self._held: dict[str, VideoFacts] = {}
+        self._loaded: int | None = None
+        self._load()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def scan(
+        self,
+        videos: Sequence[str],
+        *,
+        workers: int | None = None,
+        skip_bad: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, VideoFacts]:
+        """The facts of all videos; those that are new or have changed are opened and counted.
+
+        Args:
+            videos: Paths as records hold them.
+            workers: Videos read at a time; default one a core.
+            skip_bad: Leave out videos that cannot be read, with a warning; else they are an
+                error that counts and names them, after all others have been indexed.
+            progress: Called with (videos counted, videos to count).
+        """
+        self._load()
+        found, missing = {}, []
+        for video in dict.fromkeys(videos):
+            facts = self._known(video)
+            if facts is None:
+                missing.append(video)
+            else:
+                found[video] = facts
+        bad = self._read(missing, found, workers, progress)
+        if bad:
+            named = [f"{video}: {why}" for video, why in sorted(bad.items())]
+            more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+            told = f"{len(bad)} of {len(set(videos))} cannot: {'; '.join(named[:SHOWN])}{more}"
+            if not skip_bad or not found:
+                raise VideoError(
+                    "All videos must be readable; mend or remove those that are not, or leave "
+                    f"them out with `skip_bad=True`. Received: {told}"
+                )
+            warnings.warn(f"Videos that cannot be read are left out: {told}", stacklevel=2)
+        return found
+
+    def _read(self, missing, found, workers, progress) -> dict[str, str]:
+        bad: dict[str, str] = {}
+        if not missing:
+            return bad
+        saved = time.monotonic()
+        with ThreadPoolExecutor(workers or os.cpu_count() or 1, "index") as pool:
+            waiting = {pool.submit(_facts_of, video): video for video in missing}
+            for done, future in enumerate(as_completed(waiting), 1):
+                video = waiting[future]
+                try:
+                    found[video] = future.result()
+                    self._held[_key(video)] = found[video]
+                except (VideoError, OSError) as error:
+                    bad[video] = str(error)
+                if progress is not None:
+                    progress(done, len(missing))
+                if time.monotonic() - saved > SAVE_SECONDS:  # a scan that is killed goes on here
+                    self._save()
+                    saved = time.monotonic()
+        self._save()
+        return bad
+
+    def _known(self, video: str) -> VideoFacts | None:
+        if is_shard_video(video):
+            held = shard_video(video)
+            return VideoFacts.of(held.times, held.fps, held.facts["height"], held.facts["width"])
+        facts = self._held.get(_key(video))
+        if facts is None or not os.path.exists(video):
+            return None
+        return facts if (facts.size, facts.changed) == _state(video) else None
+
+    def _load(self) -> None:
+        """Take in what the file holds, unless it has not changed since it was read."""
+        if self.path is None or not self.path.is_file():
+            return
+        changed = self.path.stat().st_mtime_ns
+        if changed == self._loaded:
+            return
+        try:
+            with np.load(self.path, allow_pickle=False) as held:
+                about = json.loads(held["about"].tobytes())
+                columns = [held[name].tolist() for name in COLUMNS]
+                stamps, edges = held["stamps"], np.cumsum([0, *held["irregular"]])
+            if about["version"] != VERSION:
+                raise ValueError(f"version {about['version']}")
+            tables = [stamps[a:b] if b > a else None for a, b in itertools.pairwise(edges)]
+            read = {path: VideoFacts(*row) for path, *row in zip(about["paths"], *columns, tables)}
+        except Exception as error:  # zip, NumPy and JSON have errors of their own each
+            warnings.warn(
+                f"The index of videos {self.path} cannot be read and is built anew ({error}).",
+                stacklevel=3,
+            )
+            return
+        self._held = {**read, **self._held}
+        self._loaded = changed
+
+    def _save(self) -> None:
+        if self.path is None:
+            return
+        with self._lock:
+            self._load()
+            held = list(self._held.values())
+            irregular = [np.zeros(0) if facts.own is None else facts.own for facts in held]
+            about = json.dumps({"version": VERSION, "paths": list(self._held)}).encode()
+            columns = {name: np.array([getattr(facts, name) for facts in held]) for name in COLUMNS}
+            with atomic_path(self.path) as part:
+                np.savez_compressed(
+                    part,
+                    about=np.frombuffer(about, np.uint8),
+                    stamps=np.concatenate([np.zeros(0), *irregular]),
+                    irregular=np.array([len(table) for table in irregular], np.int64),
+                    **columns,
+                )
+            self._loaded = self.path.stat().st_mtime_ns
+
+
+def check_unchanged(video: str, facts: VideoFacts) -> None:
+    """Refuse a file that is not the one that was indexed."""
+    if is_shard_video(video):
+        return
+    try:
+        state = _state(video)
+    except OSError as error:
+        raise VideoError(
+            "A video must stay where it is while it is read; put it back and start again. "
+            f"Received: {video} ({error.strerror})"
+        ) from error
+    if state != (facts.size, facts.changed):
+        raise VideoError(
+            "A video must not change after it was indexed; start again, and it is indexed anew. "
+            f"Received: {video} of {state[0]} bytes, indexed with {facts.size}"
+        )
+
+
+def _key(video: str) -> str:
+    return os.path.abspath(video)
+
+
+def _state(video: str) -> tuple[int, int]:
+    found = os.stat(video)
+    return (0 if os.path.isdir(video) else found.st_size), found.st_mtime_ns
+
+
+def _facts_of(video: str) -> VideoFacts:
+    if not os.path.exists(video):
+        raise VideoError(f"A video must exist. Received: {video}")
+    state = _state(video)
+    opened = open_video(video)
+    size = opened.height, opened.width
+    return VideoFacts.of(opened.stamps, opened.source_fps, *size, state)
