@@ -12,63 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Literal
-
-import tyro
 
 from zoo.datasets.listing.check_report import Counts, Report
 from zoo.datasets.listing.check_videos import Looked, look
 from zoo.datasets.listing.listing import ALL, Listing, missing_paths, needed_files, shown
 from zoo.datasets.record import Record
 
-__all__ = ["check", "check_dataset"]
-
 ALIASES = {"csv": "your_own"}
 CHUNK = 512
 EVERY = 10.0  # seconds between lines of progress where there is no terminal
-
-
-def check(
-    dataset: tyro.conf.Positional[str],
-    data_dir: tyro.conf.Positional[str],
-    decode: Literal["all", "first", "none"] = "all",
-    options: tuple[str, ...] = (),
-    sample: int | None = None,
-    least: int = 16,
-    workers: int | None = None,
-    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
-    progress: bool = True,
-) -> None:
-    """Is a data set's folder complete and readable? Exit status 0: yes, 1: no, 2: bad input.
-
-    Args:
-        dataset: module of zoo.datasets (zoo list), or csv.
-        data_dir: its folder; for csv the table of videos, or a folder with a folder a class.
-        decode: how far videos are looked into: every frame, the first frame, or not at all.
-        options: of the reader, as NAME=VALUE: fold=2 (default all folds), lists=DIR,
-            annotation=DIR, gaze=DIR, raw_gaze=DIR, clip_sets=DIR.
-        sample: look into so many videos only, evenly spread over the data set.
-        least: a video of fewer frames is short.
-        workers: videos looked into at a time; default the number of processors.
-        output: file for the full result as JSON; default DATASET_check.json here.
-        progress: tell on the standard error stream how far it is.
-    """
-    report = check_dataset(
-        dataset,
-        data_dir,
-        decode=decode,
-        options=dict(_option(text) for text in options),
-        sample=sample,
-        least=least,
-        workers=workers,
-        progress=progress,
-    )
-    path = output or f"{dataset}_check.json"
-    report.write(path)
-    print(report.summary())
-    print(f"all of it: {path}")
-    if not report.ok:
-        raise SystemExit(1)
 
 
 def check_dataset(
@@ -133,13 +85,6 @@ def check_dataset(
 
 class _BadOption(ValueError):
     """An option that the reader does not have."""
-
-
-def _option(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise ValueError(f"An option must be NAME=VALUE. Received: {text!r}")
-    return name.strip().replace("-", "_"), value
 
 
 def _module(dataset: str):

@@ -10,8 +10,10 @@ import pytest
 from tests.datasets import trees
 from tests.datasets.conftest import numbered_video
 from tests.real_data import data_dir
+from zoo.cli.check import check
+from zoo.cli.messages import CommandError
 from zoo.datasets import ucf11
-from zoo.datasets.listing.check import check, check_dataset
+from zoo.datasets.listing.check import check_dataset
 from zoo.datasets.listing.check_videos import look
 from zoo.datasets.listing.listing import Facts, Listing
 from zoo.datasets.record import Record, Segment, Tube
@@ -169,7 +171,7 @@ def test_bad_input_is_refused(tmp_path):
         check_dataset("ucf101", tmp_path, options={"colour": "red"})
     with pytest.raises(ValueError, match="of its kind"):
         check_dataset("ucf101", tmp_path, options={"fold": "two"})
-    with pytest.raises(ValueError, match="NAME=VALUE"):
+    with pytest.raises(CommandError, match="NAME=VALUE"):
         check("ucf101", str(tmp_path), options=("fold",))
 
 

@@ -1,53 +1,20 @@
-"""`zoo convert` and `zoo weights`."""
+"""`zoo weights`: the published weight files that are known."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from zoo.backbones.loading import ORIGINS
-from zoo.weights.cache import cache_folder
-from zoo.weights.errors import WeightsError
-from zoo.weights.records import RECORDS
+from zoo.cli.messages import CommandError, did_you_mean
+from zoo.cli.parsing import call
 
 
-def convert(
-    file: tyro.conf.Positional[str],
-    to: str | None = None,
-    output: Path | None = None,
-    mean_clip: Path | None = None,
-    pool5_padding: str | None = None,
-    preprocessing: str | None = None,
-) -> None:
-    """Convert a published weight file to a Keras file with its provenance inside.
-
-    Args:
-        file: The file, or a record's name.
-        to: c3d, i3d, googlenet or resnet50; by default whichever the file holds.
-        output: A .weights.h5 or .keras file.
-        mean_clip: C3D's mean clip, with preprocessing "sports1m_mean_cube".
-        pool5_padding: C3D: "caffe" or "symmetric" in the place of the file's own.
-        preprocessing: C3D: in the place of the file's own.
-    """
-    from zoo.backbones.convert import convert as run
-
-    options = {"pool5_padding": pool5_padding, "preprocessing": preprocessing}
-    chosen = {key: value for key, value in options.items() if value is not None}
-    console = Console()
-    try:
-        path, provenance = run(file, to=to, output=output, mean_clip=mean_clip, **chosen)
-    except WeightsError as error:
-        raise SystemExit(f"zoo convert: {error}") from None
-    console.print(f"{path}: {provenance['architecture']} from {provenance['origin']}")
-    settings = ", ".join(f"{key}={value!r}" for key, value in provenance["options"].items())
-    console.print(f"graph: {settings}", markup=False)
-    console.print(f"{provenance['tensors']} tensors set, {len(provenance['left_out'])} left out")
-    for line in provenance["left_out"]:
-        if "num_batches_tracked" not in line:
-            console.print(f"  {line}", markup=False)
+def run(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    call(list_records, arguments, "weights")
 
 
 def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
@@ -56,6 +23,10 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
     Args:
         name: A record's name.
     """
+    from zoo.backbones.loading import ORIGINS
+    from zoo.weights.cache import cache_folder
+    from zoo.weights.records import RECORDS
+
     console = Console()
     if name is None:
         table = Table(box=None)
@@ -76,7 +47,9 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
         console.print(f"kept in {cache_folder()} (set ZOO_WEIGHTS to change it)")
         return
     if name not in RECORDS:
-        raise SystemExit(f"zoo weights: no record of that name. Received: {name}")
+        raise CommandError(
+            f"no such record: {name!r}. {did_you_mean(name, RECORDS)}`zoo weights` lists them."
+        )
     record = RECORDS[name]
     origin = next(origin for origin in ORIGINS if origin.name == record.origin)
     for key in record.__dataclass_fields__:

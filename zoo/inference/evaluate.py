@@ -258,7 +258,7 @@ def _enter(output, key, settings, overwrite):
             )
             raise OutputError(
                 "`output` holds an evaluation with other settings, models or videos; give another "
-                f"folder, or overwrite. Received: {output}, which differs in "
+                f"folder, or pass overwrite=True. Received: {output}, which differs in "
                 f"{', '.join(changed) or 'the weights of a model or the gaze'}"
             )
         folder = claim_folder(output, overwrite=True)

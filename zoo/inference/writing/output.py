@@ -42,7 +42,7 @@ def claim_folder(
     held = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     if held and not overwrite:
         raise OutputError(
-            "`output` must be a new or empty folder; give another one, or overwrite. "
+            "`output` must be a new or empty folder; give another one, or pass overwrite=True. "
             f"Received: {folder}, which holds {len(held)} entries, among them {held[0]}"
         )
     for name in known:

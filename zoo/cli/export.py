@@ -1,0 +1,51 @@
+"""`zoo export`: a model in another program's format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from zoo.cli.parsing import call
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    call(export_model, arguments, "export")
+
+
+def export_model(
+    model: tyro.conf.Positional[str],
+    format: Literal["keras", "savedmodel", "onnx", "litert", "openvino"] = "onnx",
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
+    frames: int | None = None,
+    batch: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a model in another program's format and compare the two on random input.
+
+    Args:
+        model: a .keras file.
+        format: keras, savedmodel (TensorFlow), onnx, litert or openvino.
+        output: the file to write; default the model's name in the current folder.
+        frames: length of the videos where the model takes any; litert has to know it.
+        batch: videos at a time; default any number, for litert one.
+        overwrite: replace an earlier file.
+    """
+    from zoo.inference.export import export
+
+    exported = export(
+        model,
+        output or f"{Path(model).stem}{'_exported' if format == 'keras' else ''}",
+        format=format,
+        frames=frames,
+        batch=batch,
+        overwrite=overwrite,
+    )
+    for name, shape in exported.inputs.items():
+        print(f"input {name}: {', '.join('any' if n is None else str(n) for n in shape)}")
+    for name, difference in exported.differences.items():
+        print(f"output {name}: within {difference:.1e} of the model, of its largest value")
+    print(f"{exported.format}: {exported.path}")

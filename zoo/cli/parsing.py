@@ -1,0 +1,89 @@
+"""Arguments to a function's call: one line for a mistake, options named as the user typed them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import io
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tyro
+
+from zoo.cli.messages import CommandError, did_you_mean, in_options, message_of
+
+
+def call(function: Callable[..., None], arguments: Sequence[str], name: str) -> None:
+    """Call a command's function with the arguments of the command line.
+
+    Args:
+        function: its signature and docstring are the command's options and help.
+        arguments: what follows the command.
+        name: the command, such as "predict".
+    """
+
+    @functools.wraps(function)
+    def bind(*args: Any, **options: Any) -> Callable[[], None]:
+        return functools.partial(function, *args, **options)
+
+    parameters = inspect.signature(function).parameters
+    positional = [n for n, p in parameters.items() if "Positional" in str(p.annotation)]
+    bound = parse(bind, arguments, name, list(parameters))
+    with own_options(list(parameters), positional):
+        bound()
+
+
+def parse(target: Any, arguments: Sequence[str], name: str, options: Sequence[str] = ()) -> Any:
+    """What tyro makes of the arguments; a mistake is a `CommandError` of one line."""
+    if dataclasses.is_dataclass(target) and not options:
+        options = [field.name for field in dataclasses.fields(target)]
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            return tyro.cli(target, args=list(arguments), prog=f"zoo {name}")
+    except SystemExit as exit_:
+        if not exit_.code:
+            raise
+        raise CommandError(_one_line(told.getvalue(), name, options)) from None
+    finally:
+        if sys.exc_info()[0] is None:
+            sys.stderr.write(told.getvalue())
+
+
+@contextlib.contextmanager
+def own_options(names: Sequence[str], positional: Sequence[str] = ()):
+    """Errors raised inside name the command's options instead of a function's arguments."""
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise
+    except (ValueError, OSError) as error:
+        raise CommandError(in_options(message_of(error), names, positional)) from error
+
+
+def _one_line(box: str, name: str, options: Sequence[str]) -> str:
+    """The text of tyro's error box without its frame, help and list of attempts."""
+    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()]
+    parts, part = [], []
+    for line in lines[1:]:
+        if line and not line.strip("─ "):
+            parts.append(" ".join(part))
+            part = []
+        else:
+            part.append(line)
+    text = (parts[0] if parts else " ".join(part)).split("Got errors:")[0].strip()
+    if unknown := re.search(r"[Uu]nrecognized options?: (.*)", text):
+        first = unknown[1].split(",")[0].strip()
+        known = [f"--{option.replace('_', '-')}" for option in options]
+        guess = did_you_mean(first, known) if first.startswith("-") else ""
+        return f"no such argument: {unknown[1]}. {guess}`zoo {name} --help` lists them."
+    if wrong := re.match(
+        r"Error parsing (\S+): no type matching (.*) could be .*from \[(.*)\]", text
+    ):
+        kind = wrong[2].replace("{None}|", "").replace("{", "").replace("}", "")
+        return f"{wrong[1]} must be {kind}. Received: {wrong[3]}"
+    return f"{text.rstrip('.')}. `zoo {name} --help` lists the arguments."

@@ -1,0 +1,36 @@
+"""`zoo train`: the recipes."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Sequence
+
+from zoo.cli.messages import CommandError, did_you_mean
+from zoo.cli.names import check_data_set, recipes
+from zoo.cli.parsing import own_options, parse
+
+# What recipes read beside the data sets: a table of one's own, and prepared shards.
+OTHER_DATA = ("csv", "shards", "your_own")
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run a recipe: `zoo train RECIPE [options]`."""
+    known = recipes()
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: zoo train RECIPE [options]; zoo train RECIPE --help lists the options.\n")
+        width = max(len(name) for name in known)
+        for name, text in known.items():
+            print(f"  {name:<{width}}  {text}")
+        return
+    name, rest = arguments[0], arguments[1:]
+    if name not in known:
+        raise CommandError(
+            f"no such recipe: {name!r}. {did_you_mean(name, known)}`zoo train --help` lists them."
+        )
+    recipe = importlib.import_module(f"zoo.recipes.{name}")
+    config = parse(recipe.Config, rest, f"train {name}")
+    if isinstance(data_set := getattr(config, "dataset", None), str):
+        check_data_set(data_set, *OTHER_DATA)
+    with own_options([field.name for field in dataclasses.fields(config)]):
+        recipe.main(config)
