@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         load,
         lsts,
         rmdn,
+        save,
         soft_attention,
         spatiotemporal_attention,
     )
@@ -69,6 +70,7 @@ _FUNCTIONS = {
     "lsts": "zoo.models",
     "predict": "zoo.inference.predict",
     "rmdn": "zoo.models",
+    "save": "zoo.models",
     "soft_attention": "zoo.models",
     "spatiotemporal_attention": "zoo.models",
 }
@@ -104,6 +106,7 @@ __all__ = [
     "predict",
     "recipes",
     "rmdn",
+    "save",
     "soft_attention",
     "spatiotemporal_attention",
     "training",

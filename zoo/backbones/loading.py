@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from zoo._version import __version__
+from zoo.backbones.own_models import check_settings, load_by_names
 from zoo.weights.cache import locate
 from zoo.weights.errors import WeightsError
 from zoo.weights.mapping import Plan, apply, check, model_variables, plan
@@ -98,6 +99,9 @@ def pretrained(
     _refuse_another_graph(source, options)
     path, record = locate(source, architecture)
     file = read_weights(path)
+    if architecture is not None and _is_saved_model(file):
+        model = build(architecture, options)  # the file's graph is compared layer by layer
+        return model, {**_load(model, file, record, True, mean_clip), "options": options}
     chosen = graph_options(path, architecture=architecture, file=file, record=record)
     architecture = chosen.pop("architecture")
     with _zeros_for_random_values():
@@ -203,8 +207,7 @@ def _load(
     }
     own = read_provenance(file.path)
     if file.format == "keras3" and own is None:
-        _load_own(model, file)
-        return {**provenance, "origin": "zoo"}
+        return {**provenance, "origin": "zoo", **_load_saved(model, file, check_graph)}
     if own is not None:
         return {**provenance, **own, **_load_converted(model, file, own, check_graph)}
     given = {}
@@ -225,6 +228,12 @@ def _load(
     for name, values in given.items():
         model_variables(model)[name].assign(values)
     return {**provenance, "origin": origin.name, **_listing(result)}
+
+
+def _is_saved_model(file: WeightFile) -> bool:
+    """Whether it is a `.keras` file that a recipe or `zoo.save` wrote."""
+    own = file.path.suffix == ".keras" and file.format == "keras3"
+    return own and read_provenance(file.path) is None
 
 
 def _listing(result: Plan) -> dict[str, Any]:
@@ -284,8 +293,24 @@ def _load_converted(
     return {**_listing(result), "left_out": left_out}
 
 
+def _load_saved(model: Any, file: WeightFile, check_graph: bool) -> dict[str, Any]:
+    """A file that Keras saved: of the same model, or of another one with its layers in it."""
+    shapes = [tuple(array.shape) for name, array in file.tensors.items() if not _is_seed(name)]
+    same = sorted(shapes) == sorted(tuple(v.shape) for v in model.weights)
+    if same or file.path.suffix != ".keras":
+        if check_graph and _is_saved_model(file):
+            check_settings(model, file.path)
+        _load_own(model, file)
+        return {}
+    return _listing(load_by_names(model, file.path, check_graph=check_graph))
+
+
+def _is_seed(name: str) -> bool:
+    return "seed_generator" in name
+
+
 def _load_own(model: Any, file: WeightFile) -> None:
-    states = [name for name in file.tensors if "seed_generator" not in name]
+    states = [name for name in file.tensors if not _is_seed(name)]
     if len(states) != len(model.weights):
         raise WeightsError(
             "A file saved from a model must have that model's tensors. Received: "

@@ -25,6 +25,7 @@ COMMANDS = {
     "train": Command("train a model by a recipe: zoo train RECIPE [options]", "train"),
     "evaluate": Command("measure models beside baselines", "evaluate"),
     "list": Command("models, recipes and data sets", "listing"),
+    "info": Command("what a model file says about itself", "info"),
     "export": Command("write a model in another program's format", "export"),
     "check": Command("is a data set complete and readable?", "check"),
     "prepare": Command("turn a data set into shards: frames, features, flow", "prepare"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import zoo
 from zoo.cli.messages import CommandError, did_you_mean
 
-NOT_MODELS = ("load", "list_models")
+NOT_MODELS = ("list_models", "load", "save")
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from zoo.models.listing import list_models
 from zoo.models.loading import load
 from zoo.models.lsts import lsts, lsts_features
 from zoo.models.rmdn import rmdn
+from zoo.models.saving import save
 from zoo.models.soft_attention import soft_attention
 from zoo.models.spatiotemporal_attention import spatiotemporal_attention
 
@@ -17,6 +18,7 @@ __all__ = [
     "lsts",
     "lsts_features",
     "rmdn",
+    "save",
     "soft_attention",
     "spatiotemporal_attention",
 ]

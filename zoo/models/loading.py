@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import zipfile
 
 import keras
+
+from zoo.files.model_card import card_lines, read_card
+from zoo.models.saving import set_card
 
 # Their classes are registered with Keras when they are imported.
 REGISTERED = ("zoo.layers", "zoo.losses", "zoo.metrics", "zoo.models.joint_model")
@@ -18,12 +22,13 @@ def register() -> None:
         importlib.import_module(module)
 
 
-def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
+def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True) -> keras.Model:
     """A saved model of the zoo.
 
     Args:
         path: a `.keras` file.
         compile: also restore the optimizer, losses and metrics, to train on.
+        verbose: print what the file says about the model, see `zoo.save`.
 
     Returns:
         The model.
@@ -35,6 +40,28 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
     Example: `zoo.load("runs/rmdn/best.keras")`.
     """
     path = os.fspath(path)
+    check_file(path)
+    register()
+    try:
+        model = keras.models.load_model(path, compile=compile)
+    except (TypeError, ValueError, ImportError) as error:
+        if unknown := _unknown_classes(path):
+            raise ValueError(
+                "A model must be made of layers of Keras and of the zoo; import the library that "
+                f"defines the others first. Received: {path!r} with {', '.join(unknown)}"
+            ) from error
+        raise ValueError(
+            f"A model must load in Keras {keras.__version__}. Received: {path!r}: {error}"
+        ) from error
+    card = read_card(path)
+    set_card(model, card)
+    if verbose and card:
+        print("\n".join([path, *(f"  {line}" for line in card_lines(card))]))
+    return model
+
+
+def check_file(path: str) -> None:
+    """Raise an error unless the file is a whole `.keras` archive."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"A model must be an existing `.keras` file. Received: {path!r}, which is "
@@ -52,8 +79,25 @@ def load(path: str | os.PathLike, *, compile: bool = False) -> keras.Model:
             "A model must be a `.keras` file as `model.save` writes it. Received: "
             f"{path!r}, a zip file without {sorted(missing)}"
         )
-    register()
-    return keras.models.load_model(path, compile=compile)
+
+
+def _unknown_classes(path: str) -> list[str]:
+    """Registered names in a file's configuration that Keras does not know."""
+    with zipfile.ZipFile(path) as archive:
+        waiting, found = [json.loads(archive.read("config.json"))], set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+            name = value.get("registered_name")
+            own = str(value.get("module", "")).split(".")[0] in ("keras", "builtins")
+            if "class_name" in value and not own:
+                name = name or value["class_name"]
+                if keras.saving.get_registered_object(name) is None:
+                    found.add(name)
+        elif isinstance(value, list):
+            waiting += value
+    return sorted(found)
 
 
 def load_into(model: keras.Model, source: str | os.PathLike) -> None:

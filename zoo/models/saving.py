@@ -1,0 +1,117 @@
+"""Saved models that know themselves."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from zoo._version import __version__
+from zoo.files.atomic import atomic_path
+from zoo.files.model_card import write_card
+
+# The cards of models that were loaded or saved, which Keras's own objects have no place for.
+_CARDS: weakref.WeakKeyDictionary[keras.Model, dict[str, Any]] = weakref.WeakKeyDictionary()
+
+
+def save(
+    model: keras.Model,
+    path: str | os.PathLike,
+    *,
+    classes: Sequence[str] | None = None,
+    dataset: str | None = None,
+    command: str | None = None,
+    results: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Save a model with its card: what it names, was trained on, and was measured at.
+
+    `zoo.load` prints the card, `zoo info` lists it, and every prediction uses the class names.
+    What is not given is taken from the card that the model was loaded with.
+
+    Args:
+        model: the model.
+        path: a `.keras` file, which appears only when it is complete.
+        classes: the names of the classes, one for each of the model's output "action".
+        dataset: what the model was trained on.
+        command: what was typed to train it.
+        results: measured values by name, or tables of them by name.
+        more: anything else worth knowing, as JSON values.
+
+    Returns:
+        The card that was written.
+
+    Raises:
+        ValueError: the path is no `.keras` file, or the number of classes is not the model's.
+
+    Example: `zoo.save(model, "model.keras", classes=("walk", "run"), dataset="my videos")`
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"`path` must end in .keras. Received: path={str(path)!r}")
+    given = {"classes": classes, "dataset": dataset, "command": command, "results": results, **more}
+    card = {**card_of(model), **{k: _plain(v) for k, v in given.items() if v is not None}}
+    _check_classes(model, card.get("classes"))
+    card |= {
+        "model": model.name,
+        "versions": versions(),
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+    with atomic_path(path) as part:
+        model.save(part)
+        write_card(part, card)
+    _CARDS[model] = card
+    return card
+
+
+def card_of(model: keras.Model) -> dict[str, Any]:
+    """The card that a model was loaded or saved with; empty where it has none."""
+    return dict(_CARDS.get(model, {}))
+
+
+def set_card(model: keras.Model, card: Mapping[str, Any]) -> None:
+    """Remember a model's card."""
+    _CARDS[model] = dict(card)
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide what a model computes."""
+    backend = keras.backend.backend()
+    module = __import__(backend)
+    return {
+        "video-attention-zoo": __version__,
+        "keras": keras.__version__,
+        backend: getattr(module, "__version__", "unknown"),
+        "python": platform.python_version(),
+    }
+
+
+def _check_classes(model: keras.Model, classes: Sequence[str] | None) -> None:
+    outputs = model.output if isinstance(getattr(model, "output", None), dict) else {}
+    if classes is None or "action" not in outputs:
+        return
+    count = outputs["action"].shape[-1]
+    if count != len(classes):
+        raise ValueError(
+            f"`classes` must name every class of the model. Received: {len(classes)} names, "
+            f"{count} classes"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types; NaN, which JSON does not have, becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and value != value:
+        return None
+    return value
