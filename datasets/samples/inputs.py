@@ -133,4 +133,5 @@ class Features:
         """The frames that the rows' targets are of."""
         clip = self.store.about["clip_length"]
         place = clip - 1 if self.target == "last" else clip // 2
-        return np.asarray(rows) * self.store.about["hop"] + place
+        first = self.store.about.get("first", 0)
+        return first + np.asarray(rows) * self.store.about["hop"] + place

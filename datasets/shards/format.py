@@ -14,8 +14,10 @@ video's frames, a `tf.train.Example`:
     fixations       float64 (n, 3) of x, y and viewer, one array a frame
     <stream>_first  number of the stream's first row in the chunk
 
-Streams that were not asked for are absent. The index says where every single row begins in the
-TFRecord file, how long it is, and its CRC-32: any row is read alone, and checked.
+A stream whose description says `compression` holds each row's bytes compressed: "zlib", with the
+high and the low bytes of the float16 numbers apart. Streams that were not asked for are absent.
+The index says where every single row begins in the TFRecord file, how long it is, and its CRC-32:
+any row is read alone, and checked.
 """
 
 from __future__ import annotations

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +36,7 @@ __all__ = ["DESCRIPTION", "Rows", "ShardError", "ShardSet", "ShardVideo", "load"
 
 DESCRIPTION = Description(name="shards")
 SEPARATOR = "::"  # between the folder and the video's name, in a record's `video`
+READ = 64  # frames that are read at a time
 GAP = 1 << 16  # bytes between wanted rows that are read rather than skipped
 
 
@@ -72,19 +75,7 @@ class ShardSet:
                 "A shard must be as long as its index says. Received: "
                 f"{self.root}/{shard['file']} of {size} bytes, wanted {meta['bytes']}"
             )
-        videos, frame, row = {}, 0, dict.fromkeys(arrays, 0)
-        for held in meta["videos"]:
-            times = arrays["times"][frame : frame + held["num_frames"]]
-            frame += held["num_frames"]
-            tables = {}
-            for stream, count in held["rows"].items():
-                part = slice(row.setdefault(stream, 0), row[stream] + count)
-                row[stream] += count
-                tables[stream] = tuple(
-                    arrays[f"{stream}_{fact}"][part] for fact in ("offset", "length", "crc")
-                )
-            videos[held["name"]] = ShardVideo(self, shard["file"], held, times, tables)
-        return videos
+        return videos_in(self, shard["file"], meta, arrays)
 
     def __len__(self) -> int:
         return len(self._videos)
@@ -173,7 +164,8 @@ class ShardVideo:
                 row = data[start : start + int(lengths[place])]
                 if checksum(row) != crcs[place]:
                     raise ShardError(
-                        "Every row must fit its checksum; the shard is damaged or cut off. "
+                        "Every row must fit its checksum; the shard is damaged or cut off: remove "
+                        "it and give the command that wrote it again. "
                         f"Received: {self.shards.root}/{self.file}, {name} {rows[place]} of "
                         f"{self.name!r}"
                     )
@@ -193,6 +185,23 @@ class ShardVideo:
             viewer=table[:, 2].astype(np.int64),
             num_frames=self.num_frames,
         )
+
+
+def videos_in(owner, file: str, meta: dict, arrays: dict[str, np.ndarray]) -> dict[str, ShardVideo]:
+    """The videos of one shard, by name, from its index."""
+    videos, frame, row = {}, 0, dict.fromkeys(arrays, 0)
+    for held in meta["videos"]:
+        times = arrays["times"][frame : frame + held["num_frames"]]
+        frame += held["num_frames"]
+        tables = {}
+        for stream, count in held["rows"].items():
+            part = slice(row.setdefault(stream, 0), row[stream] + count)
+            row[stream] += count
+            tables[stream] = tuple(
+                arrays[f"{stream}_{fact}"][part] for fact in ("offset", "length", "crc")
+            )
+        videos[held["name"]] = ShardVideo(owner, file, held, times, tables)
+    return videos
 
 
 class Rows:
@@ -230,6 +239,9 @@ class Rows:
 
     def _decode(self, data: bytes) -> np.ndarray:
         if self.about["dtype"] != JPEG:
+            if self.about.get("compression") == "zlib":
+                apart = np.frombuffer(zlib.decompress(data), np.uint8).reshape(2, -1)
+                data = np.ascontiguousarray(apart.T)
             return np.frombuffer(data, self.dtype).reshape(self.shape[1:])
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         if bgr is None:
@@ -336,7 +348,10 @@ class ShardFrames:
         """Yield the frames of `indices`; stop at the last frame there is."""
         from zoo.datasets.video.source import to_rgb
 
-        for index in indices:
-            if index >= len(self._rows):
+        indices = iter(indices)
+        while part := list(itertools.islice(indices, READ)):
+            inside = [index for index in part if index < len(self._rows)]
+            for frame in self._rows[inside]:
+                yield to_rgb(frame[..., ::-1], size)
+            if len(inside) < len(part):
                 return
-            yield to_rgb(self._rows[index][..., ::-1], size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 from zoo.datasets.shards.format import FEATURES
 
 BACKBONES = ("c3d", "i3d", "googlenet", "resnet50")
-FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
@@ -81,12 +79,16 @@ class FeatureStream:
         return dict(_description(self))
 
     def rows(self, frames: Iterable[np.ndarray], total: int) -> Iterator[bytes]:
-        if total < self.length:
-            return
-        parts = _dense(self, frames) if self.dense else _clips(self, frames)
-        for part in parts:
-            for row in np.clip(part, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16):
-                yield row.tobytes()
+        from zoo.training.backbone_features import BackboneFeatures
+
+        features = BackboneFeatures(
+            self.model,
+            clip_length=self.length,
+            hop=self.hop,
+            dense=self.dense,
+            batch_size=self.batch_size,
+        )
+        return features.rows(frames, total)
 
 
 @functools.lru_cache(maxsize=4)
@@ -146,54 +148,6 @@ def _clip_of(model) -> int:
     if model.input_shape[1] is None:
         raise ValueError("`clip_length` must be given for a backbone of any number of frames.")
     return int(model.input_shape[1])
-
-
-def _apply(model, batch: np.ndarray) -> np.ndarray:
-    import keras
-
-    return keras.ops.convert_to_numpy(model.predict_on_batch(batch))
-
-
-def _clips(stream: FeatureStream, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Features of the clips, a batch at a time; no more frames are held than a batch needs."""
-    single = len(stream.model.input_shape) == 4
-    held: deque[np.ndarray] = deque(maxlen=stream.length)
-    batch: list[np.ndarray] = []
-    for number, frame in enumerate(frames):
-        held.append(frame)
-        first = number - stream.length + 1
-        if first >= 0 and first % stream.hop == 0:
-            batch.append(held[0] if single else np.stack(held))
-        if len(batch) == stream.batch_size:
-            yield _apply(stream.model, np.stack(batch))
-            batch = []
-    if batch:
-        yield _apply(stream.model, np.stack(batch))
-
-
-def _dense(stream: FeatureStream, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """One feature a frame, as `zoo.training.features.FeatureCache` computes them."""
-    from zoo.training.features import DENSE_CHUNK, DENSE_CONTEXT
-
-    frames = iter(frames)
-    held: list[np.ndarray] = []
-    first = start = 0  # frame number of held[0], and the next to be given
-    ended = False
-    while not ended or start < first + len(held):
-        while not ended and first + len(held) < start + DENSE_CHUNK + DENSE_CONTEXT:
-            frame = next(frames, None)
-            ended = frame is None
-            if not ended:
-                held.append(frame)
-        stop = min(start + DENSE_CHUNK, first + len(held))
-        if stop <= start:
-            return
-        part = _apply(stream.model, np.stack(held)[None])[0]
-        yield part[start - first : stop - first]
-        start = stop
-        drop = max(0, start - DENSE_CONTEXT - first)
-        del held[:drop]
-        first += drop
 
 
 def load_all(dataset: str, data_dir: str | Path, split: str | None):

@@ -1,0 +1,186 @@
+"""A frozen backbone's features of videos: computed once, kept in compressed, checksummed shards."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets.record import Record
+from zoo.datasets.shards.format import FEATURES, ShardError, index_name, unpack_index
+from zoo.datasets.shards.reading import Rows, ShardVideo, is_shard_video, shard_video, videos_in
+from zoo.datasets.shards.writer import ShardTask, is_complete, write_shard
+from zoo.datasets.video.reading import VideoError
+
+SHOWN = 10
+LEVEL = 1  # of zlib: higher ones gain little on features and take several times as long
+
+
+class FeatureStore:
+    """The features of videos in a folder, a shard a video, float16 and compressed.
+
+    The folder's name comes from everything that the features depend on - the backbone's weights
+    and options, as the stream describes them - and a file's from the video and its state, so
+    that features of other weights, options or videos are never met. A shard appears when it is
+    complete; a stopped computation goes on where it was. Videos in shards that already hold these
+    features are read from there.
+
+    Args:
+        root: Folder of all such stores.
+        stream: Computes the features, see `zoo.datasets.shards.streams`; its description must tell
+            `digest` (of the weights), `clip_length` and `hop`.
+        fps: Wanted frame rate; None takes every frame.
+
+    Example:
+
+    ```python
+    store = FeatureStore("cache/features", BackboneFeatures(backbone, clip_length=16))
+    store.compute(records)
+    samples = Samples(records, Windows(50), inputs=[Features(store)])
+    ```
+    """
+
+    def __init__(self, root: str | os.PathLike, stream: Any, *, fps: float | None = None):
+        self.stream = _Compressed(stream)
+        self.fps = fps
+        self.about: dict[str, Any] = self.stream.describe()
+        self.streams = {FEATURES: self.about}
+        text = json.dumps([self.about, fps], sort_keys=True)
+        self.root = os.path.join(root, hashlib.sha256(text.encode()).hexdigest()[:24])
+        self._opened = functools.lru_cache(maxsize=512)(self._open)
+
+    def compute(
+        self,
+        records: Sequence[Record],
+        *,
+        skip_bad: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Compute what is missing; videos that cannot be read are counted and named at the end.
+
+        Args:
+            records: Videos.
+            skip_bad: Leave those out that cannot be read.
+            progress: Called with (videos done, videos in all).
+        """
+        bad: dict[str, str] = {}
+        for done, record in enumerate(records, 1):
+            if self._in_shards(record) is None:
+                bad.update(write_shard(self._task(record)).bad)
+            if progress is not None:
+                progress(done, len(records))
+        if bad and not skip_bad:
+            named = [f"{name}: {why}" for name, why in sorted(bad.items())]
+            more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+            raise VideoError(
+                "Features need videos that can be read; mend or remove those that cannot, the "
+                f"others are done. Received: {len(bad)} of {len(records)}: "
+                f"{'; '.join(named[:SHOWN])}{more}"
+            )
+
+    def rows(self, record: Record) -> Rows:
+        """The features of a record, (rows, ...), read as they are sliced."""
+        held = self._in_shards(record)
+        if held is None:
+            held = self._opened(self._task(record).file, record.name)
+        return held.stream(FEATURES)
+
+    def read(self, file: str, offset: int, length: int) -> bytes:
+        """Bytes of a shard."""
+        with open(os.path.join(self.root, file), "rb") as opened:
+            opened.seek(offset)
+            return opened.read(length)
+
+    def _task(self, record: Record) -> ShardTask:
+        about = [os.path.abspath(record.video), record.start, record.end]
+        if is_shard_video(record.video):
+            video = shard_video(record.video)
+            about += [entry["index_crc"] for entry in video.shards.manifest["shards"]]
+        key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
+        bare = dataclasses.replace(record, gaze=None, truth_maps=None, boxes=None, segments=None)
+        return ShardTask(self.root, f"{key}.tfrecord", (bare,), (self.stream,), fps=self.fps)
+
+    def _open(self, file: str, name: str) -> ShardVideo:
+        path = Path(self.root, index_name(file))
+        if not path.is_file():
+            raise ShardError(
+                "Features must be computed before they are read: `FeatureStore.compute(records)`. "
+                f"Received: none of {name!r} in {self.root}"
+            )
+        meta, arrays = unpack_index(path.read_bytes(), str(path))
+        (video,) = videos_in(self, file, meta, arrays).values()
+        return video
+
+    def _in_shards(self, record: Record) -> ShardVideo | None:
+        """The video in shards where they hold the features of this backbone themselves."""
+        if self.fps is not None or not is_shard_video(record.video):
+            return None
+        video = shard_video(record.video)
+        held = video.shards.streams.get(FEATURES)
+        wanted = ("digest", "dense", "clip_length", "hop", "first")
+        if held is None or any({"first": 0, **held}.get(n) != self.about.get(n) for n in wanted):
+            return None
+        return video
+
+    def complete(self, record: Record) -> bool:
+        """Whether the features are there, of the video as it is now."""
+        return self._in_shards(record) is not None or is_complete(self._task(record))
+
+
+class JoinedFeatures:
+    """Several stores' features of the same steps, joined along their last axis.
+
+    Args:
+        stores: What is joined; all rows must lie at the same places of a video.
+    """
+
+    def __init__(self, stores: Sequence[FeatureStore]):
+        places = {(s.about["clip_length"], s.about["hop"], s.about.get("first")) for s in stores}
+        shapes = [tuple(store.about["shape"]) for store in stores]
+        if len(places) != 1 or len({shape[:-1] for shape in shapes}) != 1:
+            raise ValueError(
+                "Joined features must be of the same clips and of one size but for the last axis. "
+                f"Received: shapes {shapes}, (clip_length, hop, first) {sorted(map(str, places))}"
+            )
+        self.stores = tuple(stores)
+        shape = [*shapes[0][:-1], sum(shape[-1] for shape in shapes)]
+        self.about = {**stores[0].about, "shape": shape}
+
+    def rows(self, record: Record) -> _JoinedRows:
+        """The features of a record, (rows, ...), read as they are sliced."""
+        return _JoinedRows([store.rows(record) for store in self.stores])
+
+
+class _JoinedRows:
+    def __init__(self, parts: Sequence[Rows]):
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return min(len(part) for part in self.parts)
+
+    def __getitem__(self, rows) -> np.ndarray:
+        return np.concatenate([part[rows] for part in self.parts], axis=-1)
+
+
+class _Compressed:
+    """A stream whose float16 rows are compressed: high and low bytes apart, then zlib."""
+
+    def __init__(self, stream: Any):
+        self.stream, self.name, self.size = stream, FEATURES, stream.size
+        self._about = {"first": 0, **stream.describe(), "compression": "zlib"}
+
+    def describe(self) -> dict[str, Any]:
+        return self._about
+
+    def rows(self, frames: Iterator[np.ndarray], total: int) -> Iterator[bytes]:
+        for row in self.stream.rows(frames, total):
+            apart = np.frombuffer(row, np.uint8).reshape(-1, 2).T
+            yield zlib.compress(np.ascontiguousarray(apart), LEVEL)
