@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.forms import FORMS
-from zoo.datasets.gaze.tables import CsvFormat
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,17 @@ class GazeSource:
         paths: Files (csv: one for all viewers or one a viewer), or one folder of binary maps.
         format: "csv" (tables of text), "maps" (a folder of png pictures or mat files, one a
             frame), "shards", or a form of one publisher: "vig", "diem", "ledov", "coutrot".
-        csv: What the columns of a csv mean.
+        csv: What the columns of a csv mean. Every record may have its own.
         key: Name of the map in a mat file of "maps", of the clip in the file of "coutrot".
+        first_frame: Of "maps", the number of the first frame's map; None: see
+            `zoo.datasets.gaze.maps.frames_of`.
     """
 
     paths: tuple[str, ...]
     format: str = "csv"
     csv: CsvFormat = field(default_factory=CsvFormat)
     key: str = "I"
+    first_frame: int | None = None
 
     def __post_init__(self) -> None:
         if self.format not in ("csv", "maps", "shards", *FORMS):

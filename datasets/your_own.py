@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections import Counter
 from pathlib import Path
 
-from zoo.datasets.gaze.tables import CsvFormat
+from zoo.datasets.gaze.csv_format import CsvFormat
+from zoo.datasets.gaze.description import GAZE_FILES, description_of
+from zoo.datasets.gaze.description import Description as GazeDescription
 from zoo.datasets.listing.checks import require_files, require_there
 from zoo.datasets.listing.listing import (
     LOG,
@@ -23,7 +24,7 @@ from zoo.datasets.record import Description, GazeSource, Record
 __all__ = ["CLASSES", "DESCRIPTION", "class_names", "listing", "load"]
 
 CLASSES: tuple[str, ...] = ()  # `class_names(path)` tells those of a table or folder
-COLUMNS = ("video", "name", "label", "split", "gaze", "start", "end")
+COLUMNS = ("video", "name", "label", "split", "gaze", "start", "end", "gaze_format")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv")
 GAZE_FORMAT = "gaze.json"
 
@@ -42,13 +43,15 @@ def load(
 
     Columns of the table: `video` (file or folder of frames), and as wanted `name`, `label` (class
     names, several with `|`), `split`, `gaze` (a csv, several with `|`, or a folder of csv files
-    or of fixation maps), `start` and `end` (seconds). Paths are taken from the table's folder.
+    or of fixation maps), `start` and `end` (seconds), and `gaze_format` (a json file as
+    `gaze.json`, or the name of a preset). Paths are taken from the table's folder.
 
     Args:
         path: The csv file, or the folder of class folders.
         split: Only the records of this split; None gives all.
         gaze_format: What the columns of the gaze files mean; None reads it from a file
-            `gaze.json` beside the table (the arguments of `CsvFormat`) where there is one.
+            `gaze.json` beside the table (the arguments of `gaze_format`) where there is one.
+            A record's own `gaze_format` in the table goes before both.
         classes: Names of the classes in the order of their numbers; None: sorted names.
         check_files: Raise an error that counts and names missing files.
     """
@@ -92,7 +95,9 @@ def _read(
     require_files([path], "the data set")
     held = _columns(path)
     base = path if path.is_dir() else path.parent
-    form = gaze_format or _format_beside(base)
+    beside = base / GAZE_FORMAT
+    form = GazeDescription(csv=gaze_format) if gaze_format else description_of(beside)
+    own = {text: description_of(base / text) for text in set(held.get("gaze_format", ())) - {""}}
     empty = [""] * len(held["video"])
     columns = [held.get(name, empty) for name in COLUMNS]
     labels, splits = set(held.get("label", empty)), set(held.get("split", empty))
@@ -109,12 +114,12 @@ def _read(
                 video if os.path.isabs(video) else prefix + video,
                 part or None,
                 label[shown],
-                _gaze(gaze, base, form) if gaze else None,
+                _gaze(gaze, base, own.get(form_, form)) if gaze else None,
                 start=_seconds(start, "start", video) if start else None,
                 end=_seconds(end, "end", video) if end else None,
                 dataset="your_own",
             )
-            for video, name, shown, part, gaze, start, end in zip(*columns)
+            for video, name, shown, part, gaze, start, end, form_ in zip(*columns)
             if split is None or part == split
         ]
     _check_names(records, path)
@@ -159,7 +164,7 @@ def _table_columns(path: Path) -> dict[str, list[str]]:
         video, width = header.index("video"), len(header)
         columns: list[list[str]] = [[] for _ in header]
         common: dict[str, str] = {}  # one text for all equal ones
-        shared = [name in ("label", "split") for name in header]
+        shared = [name in ("label", "split", "gaze_format") for name in header]
         for row in reader:
             if not any(row):
                 continue
@@ -191,23 +196,6 @@ def _folder_columns(root: Path) -> dict[str, list[str]]:
     return dict(zip(("name", "video", "label"), map(list, zip(*table))))
 
 
-def _format_beside(folder: Path) -> CsvFormat:
-    file = folder / GAZE_FORMAT
-    if not file.is_file():
-        return CsvFormat()
-    try:
-        held = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(held.get("keep"), dict):
-            held["keep"] = tuple((name, tuple(map(str, of))) for name, of in held["keep"].items())
-        if held.get("screen") is not None:
-            held["screen"] = tuple(held["screen"])
-        return CsvFormat(**held)
-    except (json.JSONDecodeError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"`{GAZE_FORMAT}` must hold arguments of `CsvFormat` as JSON. Received: {file}: {error}"
-        ) from error
-
-
 def _seconds(text: str, name: str, video: str) -> float:
     try:
         return float(text)
@@ -215,16 +203,16 @@ def _seconds(text: str, name: str, video: str) -> float:
         raise ValueError(f"`{name}` must be seconds. Received: {text!r} for {video}") from None
 
 
-def _gaze(text: str, base: Path, form: CsvFormat) -> GazeSource | None:
+def _gaze(text: str, base: Path, form: GazeDescription) -> GazeSource | None:
     paths = [os.path.join(base, part) for part in _parts(text)]
     if not paths:
         return None
     if len(paths) == 1 and os.path.isdir(paths[0]):
-        tables = files_below(paths[0], (".csv",), 0)
+        tables = files_below(paths[0], GAZE_FILES, 0)
         if not tables:
-            return GazeSource((paths[0],), format="maps")
+            return form.maps(paths[0])
         paths = tables
-    return GazeSource(tuple(paths), csv=form)
+    return GazeSource(tuple(paths), csv=form.csv)
 
 
 def _check_names(records: list[Record], path: Path) -> None:

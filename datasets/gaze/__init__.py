@@ -6,20 +6,31 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.datasets.gaze.csv_format import CsvFormat
     from zoo.datasets.gaze.fixations import Fixations
+    from zoo.datasets.gaze.presets import PRESETS, gaze_format
     from zoo.datasets.gaze.reading import GazeWarning, read_fixations
-    from zoo.datasets.gaze.tables import CsvFormat
     from zoo.datasets.record import GazeSource
 
-__all__ = ["CsvFormat", "Fixations", "GazeSource", "GazeWarning", "read_fixations"]
+__all__ = [
+    "PRESETS",
+    "CsvFormat",
+    "Fixations",
+    "GazeSource",
+    "GazeWarning",
+    "gaze_format",
+    "read_fixations",
+]
 
 # Found when they are asked for: a record imports modules of this folder, and some of these names
 # need the record.
 _DEFINED_IN = {
-    "CsvFormat": "zoo.datasets.gaze.tables",
+    "CsvFormat": "zoo.datasets.gaze.csv_format",
     "Fixations": "zoo.datasets.gaze.fixations",
     "GazeSource": "zoo.datasets.record",
     "GazeWarning": "zoo.datasets.gaze.reading",
+    "PRESETS": "zoo.datasets.gaze.presets",
+    "gaze_format": "zoo.datasets.gaze.presets",
     "read_fixations": "zoo.datasets.gaze.reading",
 }
 

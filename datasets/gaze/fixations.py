@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from zoo.datasets.gaze.events import one_per_frame
+
 NO_VIEWER = -1
 
 
@@ -17,9 +19,11 @@ class Fixations:
         frame: Frame numbers, int.
         x: 0 at the left edge of the frame, 1 at the right edge.
         y: 0 at the upper edge of the frame, 1 at the lower edge.
-        viewer: Who looked, int; -1 where that is not known.
+        viewer: Who looked, a place in `viewer_names`; -1 where that is not known.
         num_frames: Frames of the video.
         issues: How many samples could not be used, and why.
+        viewer_names: Names of the viewers; any text, so that 1, 01 and 001 are three.
+        notes: What was done to the samples.
 
     Example:
         fixations = read_fixations(record)
@@ -32,6 +36,8 @@ class Fixations:
     viewer: np.ndarray
     num_frames: int
     issues: dict[str, int] = field(default_factory=dict, compare=False)
+    viewer_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         lengths = {len(self.frame), len(self.x), len(self.y), len(self.viewer)}
@@ -55,8 +61,12 @@ class Fixations:
 
     @property
     def viewers(self) -> np.ndarray:
-        """The viewers that are known, ascending."""
+        """The viewers that are known, as numbers, ascending."""
         return np.unique(self.viewer[self.viewer != NO_VIEWER])
+
+    def name_of(self, viewer: int) -> str:
+        """The name of a viewer; its number where names are not known."""
+        return self.viewer_names[viewer] if viewer < len(self.viewer_names) else str(viewer)
 
     @property
     def per_frame(self) -> np.ndarray:
@@ -73,8 +83,10 @@ class Fixations:
         return replace(self, **{**kept, **changes})
 
     def of_viewers(self, ids) -> Fixations:
-        """Only the fixations of these viewers."""
-        return self._keep(np.isin(self.viewer, np.asarray(list(ids))))
+        """Only the fixations of these viewers, given by their numbers or names."""
+        names = {name: number for number, name in enumerate(self.viewer_names)}
+        numbers = [names.get(one, NO_VIEWER - 1) if isinstance(one, str) else one for one in ids]
+        return self._keep(np.isin(self.viewer, numbers))
 
     def halves(self, seed: int = 0) -> tuple[Fixations, Fixations]:
         """Split the viewers, drawn by the seed, into two halves (the first gets the odd one)."""
@@ -110,17 +122,8 @@ class Fixations:
 
     def one_per_viewer(self) -> Fixations:
         """One fixation a viewer and frame: the median of that viewer's samples in the frame."""
-        keys = np.stack([self.frame, self.viewer], axis=1)
-        unique, group = np.unique(keys, axis=0, return_inverse=True)
-        order = np.argsort(group.reshape(-1), kind="stable")
-        starts = np.searchsorted(group.reshape(-1)[order], np.arange(len(unique)))
-        median = [
-            np.array([np.median(part) for part in np.split(values[order], starts[1:])])
-            if len(unique)
-            else values
-            for values in (self.x, self.y)
-        ]
-        return replace(self, frame=unique[:, 0], viewer=unique[:, 1], x=median[0], y=median[1])
+        columns = {name: getattr(self, name) for name in ("frame", "viewer", "x", "y")}
+        return replace(self, **one_per_frame(columns))
 
     def padded(self, max_points: int | None = None, seed: int = 0) -> np.ndarray:
         """Fixations as (num_frames, points, 2) float32 of x and y, padded with NaN.

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.datasets.gaze.tables import CsvFormat, file_viewer, kept, place
+from zoo.datasets.gaze.csv_format import CsvFormat
+from zoo.datasets.gaze.placing import VideoShape, place
+from zoo.datasets.gaze.raw_gaze import RawGaze, joined
+from zoo.datasets.gaze.tables import file_viewer
 from zoo.files.mat import load_mat, mat_field
 
 # The recordings of Mathe and Sminchisescu: a file a viewer and clip, no header, 500 Hz. Events
@@ -46,31 +49,22 @@ DHF1K = CsvFormat(
 )
 TIMED = CsvFormat(frame=None, time="time", units="fraction")
 FRAMED = CsvFormat()
+FIXATIONS = CsvFormat(frame=None, time="start", duration="duration")
 DIEM_RATE = 30  # rows a second
 DIEM = CsvFormat(frame=None, time="time", placement="centred", screen=(1280, 960))
 FORMS = ("vig", "diem", "ledov", "coutrot")
 
 
 def read_form(
-    kind: str,
-    paths: Sequence[str],
-    key: str,
-    *,
-    num_frames: int,
-    width: int,
-    height: int,
-    frame_times: np.ndarray | None = None,
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Fixations as columns frame, x, y, viewer, and the counted samples that were left out.
+    kind: str, paths: Sequence[str], key: str, video: VideoShape
+) -> tuple[dict[str, np.ndarray], dict[str, int], tuple[str, ...]]:
+    """Columns of `Fixations`, the counted samples that were left out, and what was done.
 
     Args:
         kind: One of `FORMS`.
         paths: Files; `vig` and `diem` have one a viewer, the others one of all viewers.
         key: Name of the clip in the file of `coutrot`.
-        num_frames: Frames of the video.
-        width: Of the video.
-        height: Of the video.
-        frame_times: Seconds of the video's frames.
+        video: What is known about the video.
     """
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
@@ -80,15 +74,13 @@ def read_form(
     elif kind == "diem":
         parts, form = [diem(path) for path in paths], DIEM
     elif kind == "ledov":
-        parts, form = [ledov(path, frame_times) for path in paths], FRAMED
+        parts, form = [ledov(path) for path in paths], FIXATIONS
     else:
         parts, form = [part for path in paths for part in coutrot(path, key)], FRAMED
-    return place(
-        parts, form, num_frames=num_frames, width=width, height=height, frame_times=frame_times
-    )
+    return place(joined(parts), form, video)
 
 
-def vig(path: str) -> dict:
+def vig(path: str) -> RawGaze:
     """A file of Vig, Dorr and Cox: comments, `gaze W H`, `geometry ...`, rows t_us x y confidence.
 
     W and H are the stimulus in the units of x and y, whatever the size of the video's file.
@@ -117,13 +109,12 @@ def vig(path: str) -> dict:
             f"Received: {path} with {len(rows)} samples"
         )
     time, x, y, confidence = np.array(rows).T
-    part = {"x": x, "y": y, "moment": time / 1e6}
-    part["viewer"] = [file_viewer(path, r"^\D*(\d+)_")] * len(x)
-    part = kept(part, confidence > 0)
-    return {**part, "x": part["x"] / size[0], "y": part["y"] / size[1]}
+    viewer = file_viewer(path, r"^\D*(\d+)_")
+    raw = _of_viewer(x / size[0], y / size[1], time / 1e6, viewer)
+    return raw.keep(confidence > 0)
 
 
-def diem(path: str) -> dict:
+def diem(path: str) -> RawGaze:
     """A file of DIEM: rows frame, x, y, dilation and event of the left eye, then of the right.
 
     The mean of the eyes that fixate (event 1); a row is a thirtieth of a second, from 1 on.
@@ -140,12 +131,11 @@ def diem(path: str) -> dict:
     fixates = (eyes[..., 3] == 1) & np.isfinite(eyes[..., :2]).all(-1)
     count = fixates.sum(0)
     x, y = (np.where(fixates, eyes[..., at], 0).sum(0) / np.maximum(count, 1) for at in (0, 1))
-    viewer = [file_viewer(path, r"^(diem\d+s\d+)")] * len(x)
-    part = {"x": x, "y": y, "moment": (table[:, 0] - 0.5) / DIEM_RATE, "viewer": viewer}
-    return kept(part, count > 0)
+    viewer = file_viewer(path, r"^(diem\d+s\d+)")
+    return _of_viewer(x, y, (table[:, 0] - 0.5) / DIEM_RATE, viewer).keep(count > 0)
 
 
-def ledov(path: str, frame_times: np.ndarray) -> dict:
+def ledov(path: str) -> RawGaze:
     """Data.mat of LEDOV: a fixation is in every frame that was shown while it lasted."""
     rows = np.asarray(mat_field(path, "fixdata"), np.float64)
     rows = rows if rows.ndim == 2 and rows.shape[1] >= 5 else rows.T
@@ -155,18 +145,17 @@ def ledov(path: str, frame_times: np.ndarray) -> dict:
             f"{path} of shape {rows.shape}"
         )
     subject, start, duration, x, y = rows[:, :5].T
-    first = np.searchsorted(frame_times, start / 1000 + 1e-9, side="right") - 1
-    last = np.searchsorted(frame_times, (start + duration) / 1000 - 1e-9, side="left")
-    first = np.maximum(first, 0)
-    length = np.maximum(last - first, 0)
-    row = np.repeat(np.arange(len(rows)), length)
-    offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-    moment = (first[row] + offset).astype(np.float64)
-    viewer = [str(int(number)) for number in subject[row]]
-    return {"x": x[row], "y": y[row], "moment": moment, "viewer": viewer}
+    subjects, viewer = np.unique(subject.astype(np.int64), return_inverse=True)
+    names = tuple(str(number) for number in subjects)
+    seconds = duration / 1000
+    return RawGaze(x, y, start / 1000, viewer.reshape(-1).astype(np.int32), names, seconds)
 
 
-def coutrot(path: str, clip: str) -> list[dict]:
+def _of_viewer(x: np.ndarray, y: np.ndarray, moment: np.ndarray, name: str) -> RawGaze:
+    return RawGaze(x, y, moment, np.zeros(len(x), np.int32), (name,))
+
+
+def coutrot(path: str, clip: str) -> list[RawGaze]:
     """The eyes of one clip of Coutrot's file: 2 x frames x viewers, NaN where none is known."""
     held = coutrot_clips(path)
     if clip not in held:
@@ -175,9 +164,16 @@ def coutrot(path: str, clip: str) -> list[dict]:
     for data in held[clip]:
         known = np.isfinite(data).all(0)
         frame, viewer = np.nonzero(known)
-        part = {"x": data[0][known], "y": data[1][known], "moment": frame.astype(np.float64)}
-        part["viewer"] = [str(before + number) for number in viewer]
-        parts.append({**part, "lost": int(known.size - known.sum())})
+        part = RawGaze(
+            data[0][known],
+            data[1][known],
+            frame.astype(np.float64),
+            viewer.astype(np.int32),
+            tuple(str(before + number) for number in range(data.shape[2])),
+        )
+        if not known.all():
+            part.issues["lost by the tracker"] = int(known.size - known.sum())
+        parts.append(part)
         before += data.shape[2]
     return parts
 

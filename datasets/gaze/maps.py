@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
+import scipy.sparse
 
 from zoo.datasets.video.source import numbered_files
+from zoo.files.interface import advised
 from zoo.files.mat import load_mat
 
 NO_VIEWER = -1
+MOST_COUNTS = 32  # a map whose values are 1, 2, 3... up to so many counts fixations
+MOST_SHARE = 0.05  # of the pixels; a map with more above 0 is no map of fixations
+SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
 
 
 def read_map(path: str | Path, key: str = "I") -> np.ndarray:
-    """A fixation map as a (height, width) array, above 0 where someone looked."""
+    """A fixation map as a (height, width) array, above 0 where someone looked.
+
+    Mat files may hold sparse matrices; of a colour picture the largest of the colours counts.
+    """
     path = Path(path)
     if path.suffix.lower() == ".mat":
         held = load_mat(path)
         if key not in held:
+            option = advised("`GazeSource(key=...)`", '"key" in gaze.json')
             raise ValueError(
                 f"A fixation mat file must hold `{key}`. Received: {path} with {[*held]}; another "
-                "name is given by `GazeSource(key=...)`."
+                f"name is given by {option}."
             )
-        picture = np.asarray(held[key])
+        picture = held[key]
+        picture = picture.toarray() if scipy.sparse.issparse(picture) else np.asarray(picture)
     else:
-        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if picture is None:
             raise ValueError(f"A fixation map must be a picture. Received: {path}")
+        if picture.ndim == 3:
+            picture = picture[..., :3].max(2)
     if picture.ndim != 2:
         raise ValueError(
             f"A fixation map must have two axes. Received: {path} of shape {picture.shape}"
@@ -37,37 +50,95 @@ def read_map(path: str | Path, key: str = "I") -> np.ndarray:
 
 
 def read_maps(
-    folder: str, key: str = "I", *, num_frames: int
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Fixations as columns frame, x, y, viewer, and the counted maps that were left out.
+    folder: str, key: str = "I", *, num_frames: int, first_frame: int | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, int], tuple[str, ...]]:
+    """Fixations as columns of `Fixations`, the counted maps that were left out, and notes.
 
-    The n-th map, by number, belongs to the n-th frame. Maps of png are above half of their
-    largest grey level at a fixation; a fixation is placed at its pixel's centre.
+    Every value above 0 is a fixation, at its pixel's centre; a map with the values 1, 2, 3...
+    counts them. Which frame a map belongs to: see `frames_of`.
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"A folder of fixation maps must exist. Received: {folder}")
-    files = numbered_files(folder, (".mat",)) or numbered_files(folder, (".png", ".bmp"))
+    files = numbered_files(folder, (".mat",)) or numbered_files(folder, SUFFIXES)
     if not files:
         raise FileNotFoundError(
             f"A folder of fixation maps must hold png or mat files. Received: {folder}"
         )
-    frames, xs, ys = [], [], []
-    for number, file in enumerate(files[:num_frames]):
+    numbers = [map_number(file) for file in files]
+    place, doubt = frames_of(numbers, num_frames, first_frame)
+    frames, xs, ys, counted = [], [], [], False
+    for frame, file in zip(place, files):
+        if not 0 <= frame < num_frames:
+            continue
         picture = read_map(file, key)
-        height, width = picture.shape
-        row, column = np.nonzero(picture > picture.max(initial=0) / 2)
-        frames.append(np.full(len(row), number))
-        xs.append((column + 0.5) / width)
-        ys.append((row + 0.5) / height)
-    frame = np.concatenate(frames)
+        row, column, repeated = _points(picture, file)
+        counted |= repeated
+        frames.append(np.full(len(row), frame))
+        xs.append((column + 0.5) / picture.shape[1])
+        ys.append((row + 0.5) / picture.shape[0])
+    frame = np.concatenate(frames) if frames else np.zeros(0, np.int64)
     columns = {
         "frame": frame,
-        "x": np.concatenate(xs),
-        "y": np.concatenate(ys),
+        "x": np.concatenate(xs) if xs else np.zeros(0),
+        "y": np.concatenate(ys) if ys else np.zeros(0),
         "viewer": np.full(len(frame), NO_VIEWER),
     }
+    inside = sum(0 <= at < num_frames for at in place)
     issues = {
-        "maps beyond the video's end": max(0, len(files) - num_frames),
-        "frames without a map": max(0, num_frames - len(files)),
+        "maps before the first frame": sum(at < 0 for at in place),
+        "maps beyond the video's end": sum(at >= num_frames for at in place),
+        "frames without a map": num_frames - inside,
+        "maps whose numbers do not tell their frames": len(files) if doubt else 0,
     }
-    return columns, {why: count for why, count in issues.items() if count}
+    notes = ((doubt,) if doubt else ()) + (
+        ("values of the maps were taken as counts",) if counted else ()
+    )
+    return columns, {why: count for why, count in issues.items() if count}, notes
+
+
+def map_number(file: Path) -> int:
+    """The last number in a map's name."""
+    return int(re.findall(r"\d+", file.stem)[-1])
+
+
+def frames_of(
+    numbers: list[int], num_frames: int, first_frame: int | None = None
+) -> tuple[list[int], str]:
+    """The frame of every map by its number, and a doubt, if there is one.
+
+    With `first_frame`, the number of the video's first frame, number - first_frame. Else as many
+    maps as frames follow the frames, whatever the numbers; numbers that begin at 0 or 1 count
+    from there; and numbers that end at the number of frames count from 1, those that end one
+    before it from 0. Anything else begins with the first frame, and is told.
+    """
+    if first_frame is not None:
+        return [number - first_frame for number in numbers], ""
+    if len(numbers) == num_frames:
+        return list(range(num_frames)), ""
+    if numbers[0] in (0, 1):
+        return [number - numbers[0] for number in numbers], ""
+    if numbers[-1] in (num_frames, num_frames - 1):
+        base = numbers[-1] - num_frames + 1
+        return [number - base for number in numbers], ""
+    option = advised("`GazeSource(first_frame=...)`", '"first_frame" in gaze.json')
+    doubt = (
+        f"maps {numbers[0]} to {numbers[-1]} of a video of {num_frames} frames: the first was "
+        f"taken for the first frame's; {option} says the number of the first frame"
+    )
+    return [number - numbers[0] for number in numbers], doubt
+
+
+def _points(picture: np.ndarray, file: Path) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Rows and columns of the fixations, and whether the values counted them."""
+    row, column = np.nonzero(picture > 0)
+    values = picture[row, column]
+    if len(row) > MOST_SHARE * picture.size and len(np.unique(values)) > 2:
+        raise ValueError(
+            "A fixation map must be 0 but at the fixations; a saliency map is none. Received: "
+            f"{file} with {100 * len(row) / picture.size:.0f}% of the pixels above 0"
+        )
+    counts = len(values) and 1 < values.max() <= MOST_COUNTS and values.min() == 1
+    if counts and np.all(values == np.round(values)):
+        repeat = values.astype(np.int64)
+        return np.repeat(row, repeat), np.repeat(column, repeat), True
+    return row, column, False

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.gaze.forms import read_form
 from zoo.datasets.gaze.maps import read_maps
-from zoo.datasets.gaze.tables import read_csv
-from zoo.datasets.record import Record
+from zoo.datasets.gaze.placing import STAMP, VideoShape, place
+from zoo.datasets.gaze.raw_gaze import RawGaze, joined
+from zoo.datasets.gaze.recordings import read_asc, read_iohub
+from zoo.datasets.gaze.tables import file_viewers, read_table
+from zoo.datasets.record import GazeSource, Record
 from zoo.datasets.shards.reading import shard_video
-from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.reading import Video, open_video
 
 
 class GazeWarning(UserWarning):
@@ -26,6 +34,8 @@ def read_fixations(
     width: int | None = None,
     height: int | None = None,
     frame_times: np.ndarray | None = None,
+    pixel_aspect: float = 1.0,
+    time_resolution: float = STAMP,
     fps: float | None = None,
     warn: bool = True,
 ) -> Fixations:
@@ -44,23 +54,16 @@ def read_fixations(
     taken = None
     if part or not known:
         video = open_video(record.video, fps=fps, start=record.start, end=record.end)
-        times = video.source_times
-        num_frames, height, width = len(times), video.height, video.width
-        frame_times = times if frame_times is None else frame_times
+        facts = video_shape(video, frame_times)
         taken = video.source_indices if part else None
-    gaze, size = record.gaze, {"num_frames": num_frames, "width": width, "height": height}
+    else:
+        facts = VideoShape(num_frames, width, height, frame_times, pixel_aspect, time_resolution)
+    gaze = record.gaze
     if gaze.format == "shards":
         fixations = shard_video(gaze.paths[0]).fixations()
     else:
-        if gaze.format == "csv":
-            columns, issues = read_csv(gaze.paths, gaze.csv, **size, frame_times=frame_times)
-        elif gaze.format == "maps":
-            columns, issues = read_maps(gaze.paths[0], gaze.key, num_frames=num_frames)
-        else:
-            columns, issues = read_form(
-                gaze.format, gaze.paths, gaze.key, **size, frame_times=frame_times
-            )
-        fixations = Fixations(**columns, num_frames=num_frames, issues=issues)
+        columns, issues, notes = _columns(gaze, facts, record.video)
+        fixations = Fixations(**columns, num_frames=facts.num_frames, issues=issues, notes=notes)
     if taken is not None:
         fixations = fixations.take(taken)
     empty = len(fixations.empty_frames)
@@ -74,3 +77,51 @@ def read_fixations(
             stacklevel=2,
         )
     return fixations
+
+
+def video_shape(video: Video, frame_times: np.ndarray | None = None) -> VideoShape:
+    """What has to be known about a video to place gaze in it."""
+    times = video.source_times
+    return VideoShape(
+        len(times), video.width, video.height, times if frame_times is None else frame_times
+    )
+
+
+def raw_gaze(paths: Sequence[str], form: CsvFormat, video: VideoShape) -> RawGaze:
+    """The samples of one or several files, as the tracker wrote them."""
+    names = file_viewers(paths, form.file_viewer)
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise FileNotFoundError(f"A gaze file must exist. Received: {missing[0]}")
+    if form.file_type == "iohub":
+        return joined([read_iohub(path, form, name) for path, name in zip(paths, names)])
+    if form.file_type == "asc":
+        times = video.frame_times
+        seconds = float(times[-1] + np.median(np.diff(times))) if len(times) > 1 else 0.04
+        return joined([read_asc(path, form, name, seconds) for path, name in zip(paths, names)])
+    return joined([read_table(path, form, name) for path, name in zip(paths, names)])
+
+
+def form_of_video(form: CsvFormat, video: str) -> CsvFormat:
+    """The description with `{video}` and `{stem}` filled in."""
+    name = os.path.basename(video.rstrip("/"))
+    stem = os.path.splitext(name)[0]
+    keep = tuple(
+        (column, tuple(v.replace("{video}", name).replace("{stem}", stem) for v in values))
+        for column, values in form.keep
+    )
+    message = form.start_message
+    if message is not None:
+        message = message.replace("{video}", re.escape(name)).replace("{stem}", re.escape(stem))
+    return replace(form, keep=keep, start_message=message)
+
+
+def _columns(gaze: GazeSource, facts: VideoShape, video: str):
+    if gaze.format == "csv":
+        form = form_of_video(gaze.csv, video)
+        return place(raw_gaze(gaze.paths, form, facts), form, facts)
+    if gaze.format == "maps":
+        return read_maps(
+            gaze.paths[0], gaze.key, num_frames=facts.num_frames, first_frame=gaze.first_frame
+        )
+    return read_form(gaze.format, gaze.paths, gaze.key, facts)

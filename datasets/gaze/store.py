@@ -18,6 +18,7 @@ from zoo.datasets.shards.reading import is_shard_video
 from zoo.datasets.video.index import VideoFacts
 from zoo.files.atomic import atomic_path
 
+FORM = 2  # of the files
 IN_MEMORY = 64  # videos whose fixations stay there
 
 
@@ -57,7 +58,8 @@ class GazeStore:
         for path in record.gaze.paths:
             state = os.stat(path) if os.path.exists(path) else None
             states.append(None if state is None else (state.st_size, state.st_mtime_ns))
-        text = repr((record.gaze, states, facts, None if facts.own is None else facts.own.tolist()))
+        own = None if facts.own is None else facts.own.tolist()
+        text = repr((FORM, record.video, record.gaze, states, facts, own))
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     def _read(self, record: Record, facts: VideoFacts) -> Fixations:
@@ -78,14 +80,17 @@ class GazeStore:
         try:
             with np.load(path, allow_pickle=False) as held:
                 counts, x, y, viewer = (held[n] for n in ("counts", "x", "y", "viewer"))
+                names = tuple(held["names"].tolist())
         except Exception:  # zip and NumPy have errors of their own each; the source is read again
             return None
-        return Fixations(np.repeat(np.arange(len(counts)), counts), x, y, viewer, len(counts))
+        frame = np.repeat(np.arange(len(counts)), counts)
+        return Fixations(frame, x, y, viewer, len(counts), viewer_names=names)
 
     def _store(self, key: str, fixations: Fixations, record: Record) -> None:
         if self.folder is None or is_shard_video(record.gaze.paths[0]):
             return
         columns = {"x": fixations.x, "y": fixations.y, "viewer": fixations.viewer.astype(np.int32)}
         with atomic_path(self.folder / f"{key}.npz") as part:
-            counts = fixations.per_frame.astype(np.uint16)
-            np.savez_compressed(part, counts=counts, **columns)
+            counts = fixations.per_frame.astype(np.uint32)
+            names = np.array(fixations.viewer_names, np.str_)
+            np.savez_compressed(part, counts=counts, names=names, **columns)

@@ -1,264 +1,320 @@
-"""Gaze in tables of text: what the columns mean, and from screen to video coordinates."""
+"""Gaze in tables of text, of any tracker: the wanted columns of both eyes as samples."""
 
 from __future__ import annotations
 
-import csv
 import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-PLACEMENTS = ("video", "centred", "stretched", "letterboxed")
-TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+from zoo.datasets.gaze.csv_format import EYES, TIME_UNITS, CsvFormat
+from zoo.datasets.gaze.raw_gaze import RawGaze
+from zoo.datasets.gaze.text_columns import Chunk, Fields, TextTable, encoded
+from zoo.files.interface import advised
+
+RATES = (20.0, 2500.0)  # samples a second, among which a time unit is looked for
+COMMA = re.compile(rb"-?\d+,\d+")
+BRACKET = re.compile(r"\[(s|ms|us|μs|µs|ns)\]\s*$")
+SENTINEL = 1e7  # pixels; trackers write lost samples as 1e8 or -1.8e308
 
 
-@dataclass(frozen=True)
-class CsvFormat:
-    """What the columns of a gaze csv mean; the first row holds the columns' names.
+def read_table(path: str, form: CsvFormat, name: str) -> RawGaze:
+    """The samples of one file.
 
     Args:
-        x: Column of the horizontal coordinate, to the right.
-        y: Column of the vertical coordinate, downwards.
-        frame: Column of the frame number; None where `time` says it.
-        time: Column of the time since the video's beginning; used when `frame` is None.
-        viewer: Column of the viewer (any text); None: every file is one viewer.
-        file_viewer: With `viewer` None, a regular expression whose first group, found in the
-            file's name, is the viewer; None takes the whole name.
-        first_frame: Number of the first frame: 0 or 1.
-        time_unit: "s", "ms" or "us".
-        units: "pixels", or "fraction" (0 to 1 of the width and height).
-        placement: Where the coordinates are measured: "video" (in the video's own pixels), or on
-            a screen on which the video stood "centred" (not scaled), "stretched" (over the whole
-            screen) or "letterboxed" (as large as fits with its shape kept, centred).
-        screen: (width, height) of that screen in pixels.
-        keep: Pairs of a column and the values of it that count as gaze, e.g.
-            (("valid", ("1",)),).
-        delimiter: What stands between the columns; a blank means any run of blanks and tabs.
-        columns: Names of the columns where the file has no row of names.
-        skip_rows: So many rows at the beginning are passed over.
-        comment: Rows that begin with this are passed over.
-        above: Samples with a coordinate that is not above this number are lost ones.
-
-    Example:
-        CsvFormat(frame=None, time="t_ms", time_unit="ms", placement="centred", screen=(1024, 768))
+        path: The file.
+        form: What its columns mean.
+        name: Of the viewer, where each file is one viewer.
     """
-
-    x: str = "x"
-    y: str = "y"
-    frame: str | None = "frame"
-    time: str | None = None
-    viewer: str | None = "viewer"
-    first_frame: int = 0
-    time_unit: str = "s"
-    units: str = "pixels"
-    placement: str = "video"
-    screen: tuple[float, float] | None = None
-    keep: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    delimiter: str = ","
-    file_viewer: str | None = None
-    columns: tuple[str, ...] | None = None
-    skip_rows: int = 0
-    comment: str | None = None
-    above: float | None = None
-
-    def __post_init__(self) -> None:
-        if (self.frame is None) == (self.time is None):
-            raise ValueError(
-                "One of `frame` and `time` must name a column, the other be None. Received: "
-                f"frame={self.frame!r}, time={self.time!r}"
-            )
-        if self.placement not in PLACEMENTS:
-            raise ValueError(
-                f"`placement` must be one of {PLACEMENTS}. Received: placement={self.placement!r}"
-            )
-        if self.time_unit not in TIME_UNITS:
-            raise ValueError(
-                f"`time_unit` must be one of {tuple(TIME_UNITS)}. Received: "
-                f"time_unit={self.time_unit!r}"
-            )
-        if self.units not in ("pixels", "fraction"):
-            raise ValueError(
-                f'`units` must be "pixels" or "fraction". Received: units={self.units!r}'
-            )
-        needs = self.placement in ("centred", "letterboxed") or (
-            self.placement == "stretched" and self.units == "pixels"
-        )
-        if needs and self.screen is None:
-            raise ValueError(
-                f"`screen` (width, height) must be given with placement={self.placement!r}. "
-                "Received: screen=None"
-            )
-
-
-def to_video(
-    x: np.ndarray,
-    y: np.ndarray,
-    *,
-    width: int,
-    height: int,
-    placement: str = "video",
-    screen: tuple[float, float] | None = None,
-    units: str = "pixels",
-) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates as measured to fractions of the video frame; outside it below 0 or above 1."""
-    whole = (width, height) if screen is None or placement == "video" else screen
-    if units == "fraction":
-        x, y = x * whole[0], y * whole[1]
-    if placement in ("video", "stretched"):
-        return x / whole[0], y / whole[1]
-    scale = 1.0
-    if placement == "letterboxed":
-        scale = min(whole[0] / width, whole[1] / height)
-    left, top = (whole[0] - scale * width) / 2, (whole[1] - scale * height) / 2
-    return (x - left) / (scale * width), (y - top) / (scale * height)
-
-
-def read_csv(
-    paths: Sequence[str],
-    form: CsvFormat,
-    *,
-    num_frames: int,
-    width: int,
-    height: int,
-    frame_times: np.ndarray | None = None,
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Fixations as columns frame, x, y, viewer, and the counted samples that were left out."""
-    parts = [_read_file(path, form) for path in paths]
-    return place(
-        parts, form, num_frames=num_frames, width=width, height=height, frame_times=frame_times
+    table = TextTable(
+        path, form.delimiter, form.columns, form.skip_rows, form.comment, form.encoding
     )
-
-
-def place(
-    parts: Sequence[dict],
-    form: CsvFormat,
-    *,
-    num_frames: int,
-    width: int,
-    height: int,
-    frame_times: np.ndarray | None = None,
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Samples as read, x, y, moment and viewer each, in frames and fractions of the video."""
-    names = [name for part in parts for name in dict.fromkeys(part["viewer"])]
-    numbers = viewer_numbers(dict.fromkeys(names))
-    viewer = np.array([numbers[name] for part in parts for name in part["viewer"]], np.int64)
-    x, y, moment = (np.concatenate([part[key] for part in parts]) for key in ("x", "y", "moment"))
-    x, y = to_video(
-        x,
-        y,
-        width=width,
-        height=height,
-        placement=form.placement,
-        screen=form.screen,
-        units=form.units,
-    )
-    finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(moment)
-    lost = sum(part.get("lost", 0) for part in parts)
-    frame = np.full(len(x), -1, np.int64)
-    if form.frame is not None:
-        frame[finite] = np.floor(moment[finite]).astype(np.int64) - form.first_frame
-    else:
-        if frame_times is None:
-            raise ValueError("`frame_times` must be given where the gaze is timed. Received: None")
-        seconds = moment[finite] * TIME_UNITS[form.time_unit]
-        frame[finite] = np.searchsorted(frame_times, seconds + 1e-9, side="right") - 1
-        step = np.median(np.diff(frame_times)) if len(frame_times) > 1 else 0.04
-        after = seconds >= frame_times[-1] + step
-        frame[np.flatnonzero(finite)[after]] = num_frames
-    late = finite & (frame >= num_frames)
-    early = finite & (frame < 0)
-    timely = finite & ~late & ~early
-    inside = timely & (x >= 0) & (x < 1) & (y >= 0) & (y < 1)
-    issues = {
-        "not a number": int(np.sum(~finite)),
-        "before the first frame": int(np.sum(early)),
-        "beyond the video's end": int(np.sum(late)),
-        "outside the frame": int(np.sum(timely & ~inside)),
-        "lost by the tracker": lost,
+    form, note = _present_eyes(form, table.header)
+    columns = _Columns(table, form)
+    viewers = _Viewers(table, name)
+    parts = [_samples(chunk, columns, viewers, form, path) for chunk in table.chunks(columns.all)]
+    whole = {
+        name: np.concatenate([part[name] for part in parts]) if parts else np.zeros(0)
+        for name in ("x", "y", "moment", "viewer", "lost")
     }
-    columns = {"frame": frame[inside], "x": x[inside], "y": y[inside], "viewer": viewer[inside]}
-    return columns, {why: count for why, count in issues.items() if count}
-
-
-def viewer_numbers(names) -> dict[str, int]:
-    """Numbers for viewers' names: the names themselves where all are whole numbers."""
-    try:
-        return {name: int(name) for name in names}
-    except ValueError:
-        return {name: number for number, name in enumerate(names)}
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
-
-
-def _read_file(path: str, form: CsvFormat) -> dict:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"A gaze file must exist. Received: {path}")
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = _rows(file, form)
-        for _ in range(form.skip_rows):
-            next(rows, None)
-        header = list(form.columns or [name.strip() for name in next(rows, [])])
-        wanted = [form.x, form.y, form.frame if form.frame is not None else form.time]
-        wanted += [form.viewer] if form.viewer is not None else []
-        wanted += [column for column, _ in form.keep]
-        missing = [name for name in wanted if name not in header]
-        if missing:
-            raise ValueError(
-                f"A gaze csv must have the columns {wanted}. Received: {path} with {header}; "
-                f"missing: {missing}. Other names are given by `CsvFormat`."
-            )
-        table = [row for row in rows if row]
-    first = form.skip_rows + (1 if form.columns else 2)
-    at = {name: header.index(name) for name in wanted}
-    short = [number for number, row in enumerate(table, first) if len(row) < len(header)]
-    if short:
-        raise ValueError(
-            f"Every row of a gaze csv must have {len(header)} columns. Received: {path}, "
-            f"{len(short)} shorter rows, first line {short[0]}"
-        )
-    for column, values in form.keep:
-        table = [row for row in table if row[at[column]].strip() in values]
-    x, y, moment = (
-        np.array([_number(row[at[name]]) for row in table], np.float64) for name in wanted[:3]
+    raw = RawGaze(
+        whole["x"],
+        whole["y"],
+        whole["moment"],
+        whole["viewer"].astype(np.int32),
+        tuple(viewers.names),
+        resolution=10.0 ** -max((part["digits"] for part in parts), default=0),
+        notes=(*table.notes, *note),
     )
-    if form.viewer is None:
-        viewer = [file_viewer(path, form.file_viewer)] * len(table)
+    if form.duration is not None:
+        held = np.concatenate([part["duration"] for part in parts]) if parts else np.zeros(0)
+        raw.duration = held * TIME_UNITS[form.duration_unit or form.time_unit]
+    if form.time is not None:
+        raw = in_seconds(raw, form, columns.name_of(form.time), path)
+    return raw.keep(~whole["lost"].astype(bool))
+
+
+def in_seconds(raw: RawGaze, form: CsvFormat, column: str, path: str) -> RawGaze:
+    """With `moment` in seconds from the video's first frame (but for a message's time)."""
+    unit, told = form.time_unit, ""
+    if unit == "auto":
+        unit = time_unit(raw.moment, column, path)
+        told = f"times are in {unit}"
+    scale = TIME_UNITS[unit]
+    if form.time_start == "first":
+        moment = _from_first(raw)
     else:
-        viewer = [row[at[form.viewer]].strip() for row in table]
-    part = {"x": x, "y": y, "moment": moment, "viewer": viewer}
-    if form.above is not None:
-        part = kept(part, ~((x <= form.above) | (y <= form.above)))
-    return part
+        begin = form.time_start if form.start_file is None else _first_time(path, form)
+        moment = raw.moment - begin
+    return replace(
+        raw,
+        moment=moment * scale,
+        resolution=raw.resolution * scale,
+        notes=(*raw.notes, *([told] if told else [])),
+    )
 
 
-def _rows(file: Iterable[str], form: CsvFormat):
-    if form.comment is not None:
-        file = (line for line in file if not line.startswith(form.comment))
-    if form.delimiter == " ":
-        return (line.split() for line in file)
-    return csv.reader(file, delimiter=form.delimiter, skipinitialspace=True)
+def time_unit(moment: np.ndarray, column: str, path: str) -> str:
+    """The unit that the column's name tells, or by which samples come at a tracker's rate."""
+    bracket = BRACKET.search(column)
+    if bracket:
+        return bracket[1].replace("μ", "u").replace("µ", "u")
+    steps = np.diff(moment[np.isfinite(moment)])
+    steps = steps[steps > 0]
+    if len(steps):
+        step = float(np.median(steps))
+        for unit, scale in TIME_UNITS.items():
+            if RATES[0] <= 1 / (step * scale) <= RATES[1]:
+                return unit
+    raise ValueError(
+        f"`time_unit` must be given where neither the column's name tells it nor samples come at "
+        f"{RATES[0]:.0f} to {RATES[1]:.0f} a second. Received: {path}, column {column!r}"
+    )
 
 
-def kept(part: dict, mask: np.ndarray) -> dict:
-    """The samples of the mask; the others are counted as lost."""
-    chosen = {name: part[name][mask] for name in ("x", "y", "moment")}
-    viewer = [name for name, keep in zip(part["viewer"], mask) if keep]
-    return {**chosen, "viewer": viewer, "lost": part.get("lost", 0) + int(np.sum(~mask))}
+def file_viewers(paths: Sequence[str], pattern: str | None) -> list[str]:
+    """The viewer of each file: what the pattern finds, or the file by its path.
+
+    Without a pattern it is the file's name without its suffix, and where several files have one
+    name as much of the path as tells them apart.
+    """
+    if pattern is not None:
+        return [file_viewer(path, pattern) for path in paths]
+    stems = [os.path.splitext(os.path.basename(path))[0] for path in paths]
+    if len(set(stems)) == len(stems):
+        return stems
+    whole = [os.path.splitext(os.path.abspath(path))[0].replace(os.sep, "/") for path in paths]
+    base = os.path.commonpath([os.path.dirname(path) for path in whole])
+    return [os.path.relpath(path, base).replace(os.sep, "/") for path in whole]
 
 
-def file_viewer(path: str, pattern: str | None) -> str:
-    """The viewer that a file's name tells."""
-    name = os.path.basename(path)
-    if pattern is None:
-        return os.path.splitext(name)[0]
-    found = re.search(pattern, name)
+def file_viewer(path: str, pattern: str) -> str:
+    """The viewer that a file's name, or else its path, tells."""
+    found = re.search(pattern, os.path.basename(path)) or re.search(pattern, path)
     if found is None:
         raise ValueError(f"The file's name must tell the viewer, by {pattern!r}. Received: {path}")
     return found[1]
+
+
+class _Columns:
+    """Where in a table the wanted columns are."""
+
+    def __init__(self, table: TextTable, form: CsvFormat):
+        self.table, missing = table, []
+        self.at: dict[str, int] = {}
+        wanted = [*pair(form.x), *pair(form.y), form.frame or form.time, form.viewer]
+        wanted += [form.duration, *(pair(form.valid) if form.valid else ())]
+        wanted += [name for name, _ in form.keep]
+        for name in dict.fromkeys(name for name in wanted if name is not None):
+            place = _place(name, table.header)
+            if place is None:
+                missing.append(name)
+            else:
+                self.at[name] = place
+        if missing:
+            shown = [name for name in table.header if name][:40]
+            advice = advised(
+                "Other names are given by `CsvFormat`, those of trackers by `gaze_format`.",
+                "Other names are given in gaze.json, those of trackers by its `preset`.",
+            )
+            raise ValueError(
+                f"A gaze csv must have the columns {list(dict.fromkeys(filter(None, wanted)))}. "
+                f"Received: {table.path} with {shown}; missing: {missing}. {advice}"
+            )
+        self.all = list(self.at.values())
+        self.width = len(table.header)
+
+    def name_of(self, column: str) -> str:
+        return self.table.header[self.at[column]]
+
+
+def _present_eyes(form: CsvFormat, header: list[str]) -> tuple[CsvFormat, tuple[str, ...]]:
+    """Where a file has the columns of one eye alone, the description of that eye."""
+    if isinstance(form.x, str):
+        return form, ()
+    there = [
+        all(_place(axis[eye], header) is not None for axis in (form.x, form.y)) for eye in (0, 1)
+    ]
+    if form.eye != "mean" or sum(there) != 1:
+        return form, ()
+    eye = there.index(True)
+    valid, values = form.valid, form.valid_values
+    if valid is not None and not isinstance(valid, str):
+        valid, values = valid[eye], eye_values(form, eye)
+    one = replace(form, x=form.x[eye], y=form.y[eye], valid=valid, valid_values=values)
+    return one, (f"the {EYES[1 + eye]} eye alone is in the file",)
+
+
+def _place(name: str, header: list[str]) -> int | None:
+    for text in name.split("|"):
+        for at, held in enumerate(header):
+            if held == text or (text.endswith("*") and held.startswith(text[:-1])):
+                return at
+    return None
+
+
+def pair(columns: str | Sequence[str]) -> tuple[str, ...]:
+    """The columns of both eyes, or the one column."""
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
+class _Viewers:
+    """Numbers of the viewers as their names turn up."""
+
+    def __init__(self, table: TextTable, name: str):
+        self.table, self.names, self.number = table, [], {}
+        self.of_file = name
+
+    def of(self, fields: Fields | None, rows: int) -> np.ndarray:
+        if fields is None:
+            return np.full(rows, self._number(self.of_file), np.int32)
+        texts = fields.texts()
+        begins = np.flatnonzero(np.concatenate([[True], texts[1:] != texts[:-1]]))[: len(texts)]
+        kinds, which = np.unique(texts[begins], return_inverse=True)
+        order = np.argsort(begins[np.unique(which, return_index=True)[1]], kind="stable")
+        codes = np.zeros(len(kinds), np.int32)
+        for at in order:
+            codes[at] = self._number(self.table.text(bytes(kinds[at])))
+        return np.repeat(codes[which.reshape(-1)], np.diff(np.append(begins, len(texts))))
+
+    def _number(self, name: str) -> int:
+        if name not in self.number:
+            self.number[name] = len(self.names)
+            self.names.append(name)
+        return self.number[name]
+
+
+def _samples(chunk: Chunk, columns: _Columns, viewers: _Viewers, form: CsvFormat, path: str):
+    fields = {name: chunk.columns[at] for name, at in columns.at.items()}
+    mask = np.ones(len(chunk.line), bool)
+    for name, values in form.keep:
+        known = encoded(values)
+        mask &= np.isin(fields[name].texts(known.itemsize + 1), known)
+    if not mask.all():
+        fields = {name: held.rows(mask) for name, held in fields.items()}
+    short = np.flatnonzero(chunk.count[mask] <= max(columns.all))
+    if len(short):
+        raise ValueError(
+            f"Every row of a gaze csv must have {columns.width} columns. Received: {path}, "
+            f"{len(short)} shorter rows, first line {chunk.line[mask][short[0]]}"
+        )
+    moment, digits = _numbers(fields[form.frame or form.time], form, path, chunk.line[mask])
+    found = {"moment": moment[0], "digits": digits}
+    x = [_numbers(fields[name], form, path, chunk.line[mask])[0] for name in pair(form.x)]
+    y = [_numbers(fields[name], form, path, chunk.line[mask])[0] for name in pair(form.y)]
+    valid = [_valid(fields[name], form, eye) for eye, name in enumerate(pair(form.valid or ()))]
+    found.update(of_eyes(x, y, valid, form))
+    if form.duration is not None:
+        found["duration"] = _numbers(fields[form.duration], form, path, chunk.line[mask])[0][0]
+    held = None if form.viewer is None else fields[form.viewer]
+    found["viewer"] = viewers.of(held, int(mask.sum()))
+    return found
+
+
+def of_eyes(x: list, y: list, valid: list[np.ndarray], form: CsvFormat) -> dict:
+    """One gaze of the columns of one or two eyes: x, y, and which samples are lost.
+
+    Args:
+        x: (numbers, empty) of each eye.
+        y: Likewise.
+        valid: Of each eye, or one for both, or none.
+        form: `eye`, and what marks a lost sample.
+    """
+    chosen = [0] if len(x) == 1 else {"left": [0], "right": [1], "mean": [0, 1]}[form.eye]
+    total_x, total_y, count, known = 0.0, 0.0, 0, 0
+    for eye in chosen:
+        (xs, empty_x), (ys, empty_y) = x[eye], y[eye]
+        good = ~(empty_x | empty_y)
+        if valid:
+            good &= valid[min(eye, len(valid) - 1)]
+        for number in form.lost:
+            good &= ~((xs == number) & (ys == number))
+        if form.above is not None:
+            good &= ~((xs <= form.above) | (ys <= form.above))
+        good &= ~((np.abs(xs) >= SENTINEL) | (np.abs(ys) >= SENTINEL))
+        known = known + good
+        if len(chosen) > 1:  # an eye that is no number leaves the other
+            good &= np.isfinite(xs) & np.isfinite(ys)
+        total_x = total_x + np.where(good, xs, 0)
+        total_y = total_y + np.where(good, ys, 0)
+        count = count + good
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {"x": total_x / count, "y": total_y / count, "lost": np.asarray(known) == 0}
+
+
+def _valid(fields: Fields, form: CsvFormat, eye: int) -> np.ndarray:
+    if form.valid_least is not None:
+        with np.errstate(invalid="ignore"):
+            return fields.numbers(form.decimal)[0] >= form.valid_least
+    known = encoded(eye_values(form, eye))
+    return np.isin(fields.texts(known.itemsize + 1), known)
+
+
+def eye_values(form: CsvFormat, eye: int) -> tuple[str, ...]:
+    """The values of `valid` that count as gaze, of one eye."""
+    values = form.valid_values
+    return tuple(values if isinstance(values[0], str) else values[eye])
+
+
+def _numbers(fields: Fields, form: CsvFormat, path: str, lines: np.ndarray):
+    numbers, empty = fields.numbers(form.decimal)
+    bad = np.flatnonzero(np.isnan(numbers) & ~empty)
+    if len(bad) and form.decimal == ".":
+        text = bytes(fields.rows(bad[:1]).texts()[0])
+        if COMMA.fullmatch(text):
+            option = advised('`decimal=","`', '"decimal": "," in gaze.json')
+            raise ValueError(
+                f"Numbers must be written with a decimal point; {option} reads commas. Received: "
+                f"{path}, line {lines[bad[0]]}: {text.decode()}"
+            )
+    digits = 0
+    if len(numbers):
+        point = (fields.matrix(32) == ord(form.decimal)).argmax(1)
+        length = np.minimum(fields.end - fields.start, 32)
+        digits = int(np.max(np.where(point > 0, length - point - 1, 0)))
+    return (numbers, empty), digits
+
+
+def _from_first(raw: RawGaze) -> np.ndarray:
+    """Times from each viewer's first sample."""
+    first = np.full(len(raw.names), np.inf)
+    known = np.isfinite(raw.moment)
+    np.minimum.at(first, raw.viewer[known], raw.moment[known])
+    return raw.moment - first[raw.viewer]
+
+
+def _first_time(path: str, form: CsvFormat) -> float:
+    """The first time in the file beside `path` that tells when the video began."""
+    beside = os.path.join(os.path.dirname(path), form.start_file)
+    table = TextTable(beside)
+    at = _place(form.time, table.header)
+    if at is None:
+        raise ValueError(
+            f"`start_file` must have the column {form.time!r}. Received: {beside} with "
+            f"{table.header}"
+        )
+    for chunk in table.chunks([at]):
+        return float(chunk.columns[at].numbers(form.decimal)[0][0])
+    raise ValueError(f"`start_file` must have a row. Received: {beside} without one")

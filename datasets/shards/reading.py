@@ -184,6 +184,7 @@ class ShardVideo:
             y=table[:, 1],
             viewer=table[:, 2].astype(np.int64),
             num_frames=self.num_frames,
+            viewer_names=tuple(self.facts.get("viewers", ())),  # not in shards of 0.1.0
         )
 
 

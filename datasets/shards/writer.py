@@ -178,7 +178,7 @@ class _Writer:
         task = self.task
         video = open_video(record.video, fps=task.fps, start=record.start, end=record.end)
         total = video.num_frames
-        fixations = None
+        fixations, viewers = None, ()
         if record.gaze is not None:
             gaze = read_fixations(record, fps=task.fps, warn=False)
             if gaze.num_frames != total:
@@ -186,7 +186,7 @@ class _Writer:
                     "A video and its gaze must have one number of frames. Received: "
                     f"{total} and {gaze.num_frames} of {record.name}"
                 )
-            fixations = _gaze_rows(gaze)
+            fixations, viewers = _gaze_rows(gaze), gaze.viewer_names
         text = record_to_json(record)
         sources = list(zip(task.streams, _shared_frames(video, task.streams)))
         streams = {s.name: (s.describe()["hop"], s.rows(f, total)) for s, f in sources}
@@ -207,6 +207,7 @@ class _Writer:
                 "height": video.height,
                 "width": video.width,
                 "watched": fixations is not None,
+                "viewers": list(viewers),
                 "rows": counts,
             }
         )

@@ -29,7 +29,7 @@ def test_the_worked_example(tmp_path):
     assert (one.split, two.split, one.label, two.label) == ("train", "test", 1, 0)
     with pytest.warns(GazeWarning, match="1 frames without"):
         fixations = read_fixations(one)
-    assert len(fixations) == 3 and fixations.viewers.tolist() == [1, 2]
+    assert len(fixations) == 3 and fixations.viewer_names == ("1", "2")
     assert sorted(fixations.x * 640) == [100.0, 320.5, 321.0]
 
 

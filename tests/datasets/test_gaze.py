@@ -3,15 +3,18 @@ from __future__ import annotations
 import warnings
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 
 from tests.datasets.conftest import numbered_video
 from tests.real_data import data_dir
+from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.fixations import Fixations
+from zoo.datasets.gaze.placing import to_video
 from zoo.datasets.gaze.reading import GazeWarning, read_fixations
-from zoo.datasets.gaze.tables import CsvFormat, to_video
 from zoo.datasets.record import GazeSource, Record
 
 KNOWN = {"num_frames": 4, "width": 100, "height": 50}
@@ -166,6 +169,74 @@ def test_binary_maps(tmp_path, kind):
         other = Record("m", "none", gaze=GazeSource((str(tmp_path),), format="maps", key="F"))
         with pytest.raises(ValueError, match=r"hold `F`.*\['I'\]"):
             read_fixations(other, **KNOWN)
+
+
+def of_maps(tmp_path, pictures, num_frames=10, **about):
+    for number, picture in pictures.items():
+        cv2.imwrite(str(tmp_path / f"{number:04d}.png"), picture)
+    record = Record("m", "none", gaze=GazeSource((str(tmp_path),), format="maps", **about))
+    return read_fixations(record, num_frames=num_frames, width=20, height=10, warn=False)
+
+
+def pixel(column, value=255, kind=np.uint8):
+    picture = np.zeros((10, 20), kind)
+    picture[3, column] = value
+    return picture
+
+
+@pytest.mark.parametrize(
+    "numbers, first, expected",
+    [
+        (range(2, 11), None, range(1, 10)),  # 1-based, the first frame has no map
+        (range(1, 10), None, range(9)),
+        (range(3, 10), None, range(3, 10)),  # 0-based: the last is 9
+        (range(41, 51), None, range(10)),  # as many maps as frames
+        (range(5, 8), 1, range(4, 7)),
+        (range(10), 1, range(9)),  # map 0 comes before the first frame
+        (range(1, 11, 3), None, range(0, 10, 3)),
+    ],
+)
+def test_a_maps_number_tells_its_frame(tmp_path, numbers, first, expected):
+    fixations = of_maps(tmp_path, {n: pixel(n % 20) for n in numbers}, first_frame=first)
+    assert fixations.frame.tolist() == list(expected)
+    assert not fixations.notes
+
+
+def test_a_doubtful_numbering_is_told(tmp_path):
+    fixations = of_maps(tmp_path, {number: pixel(number) for number in range(4, 8)})
+    assert fixations.frame.tolist() == [0, 1, 2, 3]
+    assert fixations.issues["maps whose numbers do not tell their frames"] == 4
+    assert "maps 4 to 7 of a video of 10 frames" in fixations.notes[0]
+    assert "first_frame" in fixations.notes[0]
+
+
+def test_values_of_maps(tmp_path):
+    counts = pixel(3, 1) + pixel(7, 3)
+    colour = np.stack([pixel(2), pixel(4), pixel(4) * 0], -1)
+    pictures = {1: pixel(5, 255, np.uint16), 2: pixel(6, 1), 3: counts, 4: colour, 5: pixel(0) * 0}
+    fixations = of_maps(tmp_path, pictures, num_frames=5)
+    assert fixations.per_frame.tolist() == [1, 1, 4, 2, 0]
+    np.testing.assert_allclose(fixations.in_frames(2, 3).x * 20 - 0.5, [3, 7, 7, 7])
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=r"saliency map is none.*0005\.png"):
+        of_maps(tmp_path, {5: rng.integers(0, 255, (10, 20))}, num_frames=5)
+
+
+@pytest.mark.parametrize("version", ["5", "7.3"])
+def test_sparse_maps(tmp_path, version):
+    for number in (1, 2):
+        held = scipy.sparse.csc_matrix(pixel(number, 2).astype(float) + pixel(9, 1))
+        if version == "5":
+            scipy.io.savemat(tmp_path / f"{number}.mat", {"I": held})
+            continue
+        with h5py.File(tmp_path / f"{number}.mat", "w", userblock_size=512) as file:
+            group = file.create_group("I")  # as MATLAB lays a sparse matrix out
+            group.attrs["MATLAB_sparse"] = np.uint64(10)
+            for name, part in (("data", held.data), ("ir", held.indices), ("jc", held.indptr)):
+                group.create_dataset(name, data=part)
+    record = Record("m", "none", gaze=GazeSource((str(tmp_path),), format="maps"))
+    fixations = read_fixations(record, num_frames=2, width=20, height=10)
+    np.testing.assert_allclose(fixations.x * 20 - 0.5, [1, 1, 9, 2, 2, 9])
 
 
 def test_triple_jump():

@@ -55,7 +55,7 @@ def test_gaze_of_mathe_and_sminchisescu(tmp_path):
     b = (1024 - 272 / a) / 2
     wanted = [(a * x, a * (y - b)) for x, y in ((640, 512), (320, 512), (1, 512))]
     for viewer in (1, 16):
-        one = fixations.of_viewers([viewer])
+        one = fixations.of_viewers([f"{viewer:03d}"])
         np.testing.assert_allclose(np.stack([one.x * 640, one.y * 272], 1), wanted)
         assert one.frame.tolist() == [0, 0, 1]
     assert fixations.issues["outside the frame"] == 2  # y = 100 is above the picture
@@ -63,7 +63,7 @@ def test_gaze_of_mathe_and_sminchisescu(tmp_path):
     found = hollywood2.listing(tmp_path, events=("F",))
     assert found.facts["actioncliptest00884"] == Facts(height=272, width=640)
     assert found.notes[0].startswith("1703 clips without gaze")
-    assert len(read(found.records[0]).of_viewers([1])) == 2
+    assert len(read(found.records[0]).of_viewers(["001"])) == 2
     mathe_tree(root / "gaze_hollywood2", ["actionclipnone00001"])
     with pytest.raises(FileNotFoundError, match=r"1 annotations without videos.*actionclipnone"):
         hollywood2.load(tmp_path)
@@ -82,7 +82,7 @@ def test_the_real_recording_of_vig_dorr_and_cox(tmp_path):
     fixations = read_fixations(
         record, num_frames=215, width=640, height=480, frame_times=times, warn=False
     )
-    assert fixations.viewers.tolist() == [1]
+    assert fixations.viewer_names == ("1",)
     assert fixations.issues["lost by the tracker"] == 325
     assert (
         len(fixations)
@@ -160,7 +160,7 @@ def test_raw_gaze_of_dhf1k(tmp_path):
     with pytest.warns(DatasetWarning, match="1 of 1000 videos are there"):
         (record,) = dhf1k.load(tmp_path, raw_gaze=raw, partial=True)
     fixations = read_fixations(record)
-    assert fixations.viewers.tolist() == [1, 17]
+    assert fixations.viewer_names == ("001", "017")
     # 640x360 stands 1440x810 on the 1440x900 screen: 45 rows above and below it.
     assert fixations.frame.tolist() == [0, 0, 1, 1, 2, 2]
     np.testing.assert_allclose(fixations.x[::2], [0.5, 0.5, 0])
@@ -213,8 +213,8 @@ def test_ledov(tmp_path, version):
         records = ledov.load(tmp_path, partial=True)
     fixations = read(records[0], frames=4, width=640, height=360)
     # Frames are shown from 0, 40, 80 and 120 ms on: 80-110 ms is frame 2, 40-41 ms frame 1.
-    found = sorted(zip(fixations.frame.tolist(), fixations.viewer.tolist()))
-    assert found == [(0, 1), (1, 1), (1, 7), (2, 1)]
+    names = [fixations.name_of(viewer) for viewer in fixations.viewer]
+    assert sorted(zip(fixations.frame.tolist(), names)) == [(0, "1"), (1, "1"), (1, "7"), (2, "1")]
     assert (fixations.x[0], fixations.y[0]) == (0.5, 0.5)
     for split, file in ledov.SPLITS.items():
         trees.write(

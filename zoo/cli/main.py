@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from zoo.cli.messages import CommandError, did_you_mean, message_of
 from zoo.cli.quiet import be_quiet, show_warnings_as_lines
+from zoo.files.interface import command_line
 
 
 class Command(NamedTuple):
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not verbose:
         be_quiet()
     try:
-        with show_warnings_as_lines(f"zoo {name}"):
+        with command_line(), show_warnings_as_lines(f"zoo {name}"):
             importlib.import_module(f"zoo.cli.{COMMANDS[name].module}").run(rest)
     except SystemExit as exit_:  # help, and commands with an exit status of their own
         return exit_.code if isinstance(exit_.code, int) else 0 if exit_.code is None else 2

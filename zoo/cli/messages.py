@@ -13,6 +13,7 @@ EXTRAS = {
     "jax": "jax",
     "torch": "torch",
     "apache_beam": "beam",
+    "pymovements": "gaze",
     "tf2onnx": "export",
     "onnx": "export",
     "onnxruntime": "export",

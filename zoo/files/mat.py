@@ -7,6 +7,7 @@ import os
 import h5py
 import numpy as np
 import scipy.io
+import scipy.sparse
 
 
 def load_mat(path: str | os.PathLike) -> dict:
@@ -35,6 +36,11 @@ def mat_field(path: str | os.PathLike, name: str):
 
 
 def _value(file: h5py.File, node):
+    if isinstance(node, h5py.Group) and "MATLAB_sparse" in node.attrs:
+        ends, rows = np.asarray(node["jc"]), int(node.attrs["MATLAB_sparse"])
+        data = np.asarray(node["data"]) if "data" in node else np.zeros(0)
+        places = np.asarray(node["ir"]) if "ir" in node else np.zeros(0, np.int64)
+        return scipy.sparse.csc_matrix((data, places, ends), (rows, len(ends) - 1))
     if isinstance(node, h5py.Group):
         return {name: _value(file, node[name]) for name in node}
     value = node[()]

@@ -1,0 +1,307 @@
+"""Columns of large tables of text, read with NumPy, a chunk of rows at a time.
+
+A row in Python costs a microsecond or more a field; here the places of all delimiters of a chunk
+are found at once, and only the wanted columns are looked at.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+CHUNK = 1 << 23  # bytes
+WIDEST = 64  # characters of a number
+BLANKS = re.compile(rb"[ \t]+")
+EDGES = re.compile(rb"(?m)^ | (?=\r?$)")
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+SINGLE_BYTE = "cp1252"  # as Windows writes Latin-1
+
+
+def encoded(texts: Sequence[str]) -> np.ndarray:
+    """Texts as rows may hold them: in UTF-8, or as Windows writes Latin-1."""
+    both = [text.encode(how, errors="replace") for text in texts for how in ("utf-8", SINGLE_BYTE)]
+    return np.array(sorted(set(both)))
+
+
+@dataclass
+class Fields:
+    """The texts of one column of a chunk: where each begins and ends in the chunk's bytes."""
+
+    data: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+    def matrix(self, width: int | None = None) -> np.ndarray:
+        """(rows, width) bytes, zeros behind the end; longer texts are cut off."""
+        length = self.end - self.start
+        widest = max(1, int(length.max(initial=1)))
+        width = widest if width is None else min(width, widest)
+        places = self.start[:, None] + np.arange(width, dtype=self.start.dtype)
+        found = self.data[np.minimum(places, len(self.data) - 1)]
+        found[places >= self.end[:, None]] = 0
+        return found
+
+    def texts(self, width: int | None = None) -> np.ndarray:
+        """The fields as an array of byte strings."""
+        found = np.ascontiguousarray(self.matrix(width))
+        return found.view(f"S{found.shape[1]}").reshape(-1)
+
+    def rows(self, mask: np.ndarray) -> Fields:
+        return Fields(self.data, self.start[mask], self.end[mask])
+
+    def numbers(self, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
+        """The fields as float64, NaN where one is no number; and which of them are empty."""
+        found = np.ascontiguousarray(self.matrix(WIDEST))
+        if decimal != ".":
+            found[found == ord(decimal)] = ord(".")
+        texts = found.view(f"S{found.shape[1]}").reshape(-1)
+        empty = self.end <= self.start
+        if empty.any():
+            texts = texts.copy() if texts.itemsize >= 3 else texts.astype("S3")
+            texts[empty] = b"nan"
+        try:
+            return texts.astype(np.float64), empty
+        except ValueError:
+            kinds, which = np.unique(texts, return_inverse=True)
+            return np.array([_number(text) for text in kinds])[which.reshape(-1)], empty
+
+
+@dataclass
+class Chunk:
+    """Some rows of a table: the wanted columns, and the line on which each row begins."""
+
+    columns: dict[str, Fields]
+    count: np.ndarray  # fields of each row
+    line: np.ndarray
+
+
+@dataclass
+class TextTable:
+    """A table of text on the disk.
+
+    Args:
+        path: The file.
+        delimiter: Between the columns; a blank means any run of blanks and tabs; None: that of
+            tab, semicolon and comma which gives the first row most columns.
+        columns: Names of the columns where the file has no row of names.
+        skip_rows: So many rows at the beginning are passed over.
+        comment: Rows that begin with this are passed over.
+        encoding: None: by the first bytes, else UTF-8.
+    """
+
+    path: str
+    delimiter: str | None = None
+    columns: Sequence[str] | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    encoding: str | None = None
+    header: list[str] = field(init=False)
+    notes: list[str] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not os.path.isfile(self.path):
+            raise FileNotFoundError(f"A gaze file must exist. Received: {self.path}")
+        with open(self.path, "rb") as file:
+            head = file.read(1 << 16)
+        self._decoding, self._bom = _encoding(head, self.encoding, self.path)
+        self._first_line = self.skip_rows + 1
+        if self.columns is not None:
+            self.header = list(self.columns)
+            self.delimiter = self.delimiter or ","
+            return
+        row = self._header_row()
+        self.delimiter = self.delimiter or max("\t;,", key=row.count)
+        if self.delimiter == " ":
+            self.header = row.split()
+        else:
+            self.header = [
+                name.strip() for name in next(csv.reader([row], delimiter=self.delimiter))
+            ]
+
+    def text(self, raw: bytes) -> str:
+        """A field as text: UTF-8, or where it is none as Windows writes Latin-1."""
+        try:
+            return raw.decode("utf-8").replace('""', '"')
+        except UnicodeDecodeError:
+            note = f"{os.path.basename(self.path)} is no UTF-8 and was read as {SINGLE_BYTE}"
+            if note not in self.notes:
+                self.notes.append(note)
+            return raw.decode(SINGLE_BYTE, errors="replace").replace('""', '"')
+
+    def chunks(self, wanted: Sequence[int]) -> Iterator[Chunk]:
+        """The rows, the columns of these numbers."""
+        rest, line, first = b"", 1, True
+        for block in self._blocks():
+            data = rest + block
+            cut = _last_row_end(data, self.delimiter)
+            rest, data = data[cut:], data[:cut]
+            if data:
+                yield self._chunk(data, wanted, line, first)
+                line, first = line + data.count(b"\n"), False
+        if rest.strip():
+            yield self._chunk(rest + b"\n", wanted, line, first)
+
+    def _blocks(self) -> Iterator[bytes]:
+        """The file as UTF-8 (or a single-byte encoding), without its byte order mark."""
+        with open(self.path, "rb") as file:
+            file.seek(self._bom)
+            if self._decoding in ("utf-8", SINGLE_BYTE):
+                while block := file.read(CHUNK):
+                    yield block
+                return
+            decode = codecs.getincrementaldecoder(self._decoding)()
+            try:
+                while block := file.read(CHUNK):
+                    yield decode.decode(block).encode("utf-8")
+                yield decode.decode(b"", final=True).encode("utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"A gaze file must be text in its encoding. Received: {self.path}, not "
+                    f"{self._decoding} at byte {error.start}"
+                ) from error
+
+    def _header_row(self) -> str:
+        waiting = b""
+        for block in self._blocks():
+            waiting += block
+            lines = waiting.split(b"\n")
+            for number, raw in enumerate(lines[:-1] if len(waiting) >= CHUNK else lines, 1):
+                row = self.text(raw.rstrip(b"\r"))
+                commented = self.comment is not None and row.startswith(self.comment)
+                if number > self.skip_rows and row.strip() and not commented:
+                    self._first_line = number + 1
+                    return row
+        raise ValueError(f"A gaze file must have a row of names. Received: {self.path} without one")
+
+    def _chunk(self, raw: bytes, wanted: Sequence[int], line: int, first: bool) -> Chunk:
+        if self.delimiter == " ":
+            raw = EDGES.sub(b"", BLANKS.sub(b" ", raw))
+        data = np.frombuffer(raw, np.uint8)
+        newline = data == 10
+        breaks = newline | (data == ord(self.delimiter))
+        quotes = data == 34
+        quoted = bool(quotes.any()) and _quotes_enclose(data, quotes, breaks)
+        if quoted:
+            inside = np.cumsum(quotes) & 1
+            breaks &= inside == 0
+        end = np.flatnonzero(breaks)
+        last = newline[end]
+        start = np.concatenate([[0], end[:-1] + 1])
+        row_end = np.flatnonzero(last)
+        row = np.concatenate([[0], row_end[:-1] + 1])
+        count = row_end - row + 1
+        lines = line + np.arange(len(row))
+        kept = self._rows_of_data(data, start, end, row, row_end, count)
+        if first or line < self._first_line:
+            kept &= lines >= self._first_line
+        row, count, lines = row[kept], count[kept], lines[kept]
+        columns = {}
+        for at in dict.fromkeys(wanted):
+            place = row + np.minimum(at, count - 1)
+            left, right = start[place], end[place]
+            right = np.where(at < count, right, left)  # too short a row: empty
+            left, right = _trimmed(data, left, right)
+            if quoted:
+                left, right = _trimmed(data, *_unquoted(data, left, right))
+            columns[at] = Fields(data, left, right)
+        return Chunk(columns, count, lines)
+
+    def _rows_of_data(self, data, start, end, row, row_end, count) -> np.ndarray:
+        """Which rows are neither empty nor comments."""
+        left, right = start[row], end[row_end]
+        bare = right - (data[np.maximum(right - 1, 0)] == 13)
+        kept = (count > 1) | (bare > left)
+        if self.comment:
+            mark = self.comment.encode()
+            matches = np.ones(len(row), bool)
+            for at, byte in enumerate(mark):
+                matches &= data[np.minimum(left + at, len(data) - 1)] == byte
+            kept &= ~matches
+        return kept
+
+
+def _encoding(head: bytes, given: str | None, path: str) -> tuple[str, int]:
+    """The encoding, and the length of the byte order mark."""
+    for mark, name in BOMS:
+        if head.startswith(mark):
+            return name, len(mark)
+    if given is not None:
+        try:
+            name = codecs.lookup(given).name
+        except LookupError:
+            raise ValueError(
+                f"`encoding` must be one that Python knows. Received: {given!r} for {path}"
+            ) from None
+        return ("utf-8" if name in ("ascii", "utf-8-sig") else name), 0
+    if head[1::2].count(0) > len(head) // 4:
+        return "utf-16-le", 0
+    if head[::2].count(0) > len(head) // 4:
+        return "utf-16-be", 0
+    return "utf-8", 0
+
+
+def _last_row_end(data: bytes, delimiter: str) -> int:
+    """Behind the last line break that no quotes enclose; 0 where there is none yet."""
+    cut = data.rfind(b"\n") + 1
+    if data.count(b'"', 0, cut) % 2 == 0:
+        return cut
+    other = b'[^"\r\n' + re.escape(delimiter).encode() + b"]"
+    if re.search(other + b'"' + other, data):
+        return cut  # an inch sign; these quotes enclose nothing
+    while cut and data.count(b'"', 0, cut) % 2:
+        cut = data.rfind(b"\n", 0, data.rfind(b'"', 0, cut)) + 1
+    return cut
+
+
+def _quotes_enclose(data: np.ndarray, quotes: np.ndarray, breaks: np.ndarray) -> bool:
+    """Whether the quotes stand around fields, not in the middle of texts (an inch sign)."""
+    at = np.flatnonzero(quotes)
+    edge = breaks | quotes | (data == 13)
+    before = (at == 0) | edge[np.maximum(at - 1, 0)]
+    after = edge[np.minimum(at + 1, len(data) - 1)]
+    return len(at) % 2 == 0 and bool(np.all(before | after))
+
+
+def _trimmed(
+    data: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Without blanks and carriage returns around the fields."""
+    top = len(data) - 1
+    for _ in range(WIDEST):
+        blank = (left < right) & (data[np.minimum(left, top)] == 32)
+        if not blank.any():
+            break
+        left = left + blank
+    for _ in range(WIDEST):
+        final = data[np.maximum(right - 1, 0)]
+        blank = (left < right) & ((final == 32) | (final == 13))
+        if not blank.any():
+            break
+        right = right - blank
+    return left, right
+
+
+def _unquoted(
+    data: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Without the quotes around the fields."""
+    both = (right - left >= 2) & (data[np.minimum(left, len(data) - 1)] == 34)
+    both &= data[np.maximum(right - 1, 0)] == 34
+    return left + both, right - both
+
+
+def _number(text: bytes) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
