@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
 from zoo.datasets.listing.checks import require_files
 from zoo.datasets.listing.listing import Facts, Listing, lines_of, settle
 from zoo.datasets.record import Description, Record, Tube
+from zoo.files.mat import load_mat
 from zoo.files.safe_pickle import read_pickle
 
 __all__ = ["CLASSES", "DESCRIPTION", "HEIGHT", "WIDTH", "listing", "load", "read_annotation"]
@@ -130,7 +130,7 @@ def _pickle_rows(path: str | Path) -> dict:
 
 
 def _mat_rows(path: str | Path) -> dict:
-    held = scipy.io.loadmat(path, squeeze_me=True)["annot"]
+    held = load_mat(path, squeeze_me=True)["annot"]
     rows = {}
     for video in held:
         tubes = np.atleast_1d(video["tubes"])

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from zoo.datasets.record import Record, Segment, Tube
+from zoo.files.npz import read_npz
 
 FORMAT, VERSION = "video-attention-zoo shards", 1
 MANIFEST = "index.json"
@@ -108,8 +109,7 @@ def pack_index(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
 def unpack_index(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `pack_index` was given."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as held:
-            arrays = {key: held[key] for key in held.files}
+        arrays = read_npz(data, label=name)
         meta = json.loads(arrays.pop("meta").tobytes())
     except Exception as error:  # zip, NumPy and JSON have errors of their own each
         raise ShardError(f"A shard's index must be readable. Received: {name} ({error})") from error

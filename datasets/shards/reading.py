@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 import os
+import re
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
@@ -37,6 +39,10 @@ __all__ = ["DESCRIPTION", "Rows", "ShardError", "ShardSet", "ShardVideo", "load"
 DESCRIPTION = Description(name="shards")
 SEPARATOR = "::"  # between the folder and the video's name, in a record's `video`
 READ = 64  # frames that are read at a time
+# What the manifest holds at least, and what it says of each shard.
+FACTS = {"streams": dict, "shards": list, "splits": dict, "left_out": dict}
+SHARD_FACTS = {"file": str, "index_crc": int}
+SHARD_FILE = re.compile(r"[^/\\\0]+\.tfrecord")
 GAP = 1 << 16  # bytes between wanted rows that are read rather than skipped
 
 
@@ -70,10 +76,10 @@ class ShardSet:
             )
         meta, arrays = unpack_index(data, f"{self.root}/{name}")
         size = self._storage.size(shard["file"])
-        if size is not None and size != meta["bytes"]:
+        if size is not None and size != meta.get("bytes"):
             raise ShardError(
                 "A shard must be as long as its index says. Received: "
-                f"{self.root}/{shard['file']} of {size} bytes, wanted {meta['bytes']}"
+                f"{self.root}/{shard['file']} of {size} bytes, wanted {meta.get('bytes')}"
             )
         return videos_in(self, shard["file"], meta, arrays)
 
@@ -190,6 +196,30 @@ class ShardVideo:
 
 def videos_in(owner, file: str, meta: dict, arrays: dict[str, np.ndarray]) -> dict[str, ShardVideo]:
     """The videos of one shard, by name, from its index."""
+    try:
+        _check_rows(meta, arrays, f"{owner.root}/{file}")
+        return _videos_in(owner, file, meta, arrays)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ShardError(
+            "A shard's index must be as `zoo prepare` wrote it. Received: "
+            f"that of {owner.root}/{file} ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _check_rows(meta: dict, arrays: dict[str, np.ndarray], place: str) -> None:
+    for key in (key for key in arrays if key.endswith("_offset")):
+        lengths = arrays[key.removesuffix("offset") + "length"]
+        ends = arrays[key].astype(np.float64) + lengths
+        if np.any(arrays[key] < 0) or np.any(lengths < 0) or np.any(ends > meta["bytes"]):
+            raise ShardError(
+                "Every row must lie in its shard. Received: "
+                f"{place} of {meta['bytes']} bytes, {key} up to {ends.max():.0f}"
+            )
+
+
+def _videos_in(
+    owner, file: str, meta: dict, arrays: dict[str, np.ndarray]
+) -> dict[str, ShardVideo]:
     videos, frame, row = {}, 0, dict.fromkeys(arrays, 0)
     for held in meta["videos"]:
         times = arrays["times"][frame : frame + held["num_frames"]]
@@ -241,7 +271,9 @@ class Rows:
     def _decode(self, data: bytes) -> np.ndarray:
         if self.about["dtype"] != JPEG:
             if self.about.get("compression") == "zlib":
-                apart = np.frombuffer(zlib.decompress(data), np.uint8).reshape(2, -1)
+                size = math.prod(self.shape[1:]) * self.dtype.itemsize
+                apart = zlib.decompressobj().decompress(data, size)
+                apart = np.frombuffer(apart, np.uint8).reshape(2, -1)
                 data = np.ascontiguousarray(apart.T)
             return np.frombuffer(data, self.dtype).reshape(self.shape[1:])
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -323,12 +355,43 @@ def _manifest(storage, root: str) -> dict[str, Any]:
             f"A folder of shards must hold {MANIFEST}; `zoo prepare` writes it last, so run the "
             f"same command again where it was stopped. Received: {root} without"
         ) from error
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ShardError(
             f"{MANIFEST} must be whole. Received: {root}/{MANIFEST} ({error})"
         ) from error
     check_version(found, f"{root}/{MANIFEST}")
+    _check_manifest(found, f"{root}/{MANIFEST}")
     return found
+
+
+def _check_manifest(found: dict[str, Any], name: str) -> None:
+    """Are all facts there, and do all files lie in the folder itself?"""
+    missing = [key for key, kind in FACTS.items() if not isinstance(found.get(key), kind)]
+    if missing:
+        raise ShardError(
+            f"{MANIFEST} must be as `zoo prepare` wrote it. Received: {name} without {missing}"
+        )
+    for shard in found["shards"]:
+        wrong = [
+            key
+            for key, kind in SHARD_FACTS.items()
+            if not isinstance(shard, dict) or not isinstance(shard.get(key), kind)
+        ]
+        if wrong:
+            raise ShardError(
+                f"Every shard in {MANIFEST} must have {sorted(SHARD_FACTS)}. Received: {name} "
+                f"with one without {wrong}"
+            )
+        if not SHARD_FILE.fullmatch(shard["file"]):
+            raise ShardError(
+                "A shard must be a .tfrecord file in the folder of its index. "
+                f"Received: {shard['file']!r} in {name}"
+            )
+    for stream, about in found["streams"].items():
+        if not isinstance(about, dict) or not {"dtype", "shape"} <= about.keys():
+            raise ShardError(
+                f"Every stream must have a type and a shape. Received: {stream!r} in {name} without"
+            )
 
 
 class ShardFrames:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import threading
 import urllib.error
@@ -74,15 +75,24 @@ class WebStorage:
         except urllib.error.URLError as error:
             raise OSError(f"{self.root}/{name} must be readable. Received: {error}") from error
 
+    def _body(self, name: str, answer) -> bytes:
+        try:
+            return answer.read()
+        except (http.client.HTTPException, OSError) as error:
+            raise OSError(
+                f"{self.root}/{name} must arrive whole; the connection ended early, so try again. "
+                f"Received: {error}"
+            ) from error
+
     def read(self, name: str) -> bytes:
         """A whole file."""
         with self._get(name) as answer:
-            return answer.read()
+            return self._body(name, answer)
 
     def read_range(self, name: str, offset: int, length: int) -> bytes:
         """Bytes of a file; fewer where it ends."""
         with self._get(name, Range=f"bytes={offset}-{offset + length - 1}") as answer:
-            data = answer.read()
+            data = self._body(name, answer)
             # A server that knows no ranges sends the whole file.
             return data if answer.status == 206 else data[offset : offset + length]
 

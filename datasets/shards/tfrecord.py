@@ -15,6 +15,7 @@ import numpy as np
 from zoo.datasets.shards.crc32c import masked_crc32c
 
 HEAD, FOOT = 12, 4  # bytes around a record's data
+BLOCK = 1 << 24  # bytes read at once
 
 Value = Sequence[bytes] | np.ndarray
 
@@ -42,13 +43,22 @@ def read_records(file: BinaryIO, name: str = "") -> Iterator[bytes]:
         length, crc = struct.unpack("<QI", head)
         if masked_crc32c(head[:8]) != crc:
             raise ValueError(f"A record's length must fit its checksum. Received: {where}")
-        data, foot = file.read(length), file.read(FOOT)
+        data, foot = _read(file, length), file.read(FOOT)
         if len(data) < length or len(foot) < FOOT:
             raise ValueError(f"A TFRecord file must end after a record. Received: {where}, cut off")
         if masked_crc32c(data) != struct.unpack("<I", foot)[0]:
             raise ValueError(f"A record must fit its checksum. Received: {where}")
         yield data
         number += 1
+
+
+def _read(file: BinaryIO, length: int) -> bytes:
+    """Bytes of a file, or fewer where it ends; a forged length allocates no more than is there."""
+    parts = []
+    while length > 0 and (part := file.read(min(length, BLOCK))):
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
 
 
 def encode_example(features: Mapping[str, Value]) -> tuple[bytes, dict[str, list[int]]]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from tests.weights.files import npz_bytes
-from zoo.weights import RECORDS, Record, WeightsError, cache_folder, fetch
+from tests.weights.files import npz_bytes, write_safetensors
+from zoo.weights import ORIGINS, RECORDS, Record, WeightsError, cache_folder, fetch
 from zoo.weights.cache import locate
 from zoo.weights.download import download
 
@@ -102,13 +104,85 @@ def test_a_record_is_fetched_once_and_found_by_name(tmp_path, server, monkeypatc
 def test_a_checkpoint_of_several_files(tmp_path, server):
     base = server.url.replace("weights.npz", "model.ckpt")
     record = Record(
-        "t", "i3d", "model.ckpt", "o", urls=(f"{base}.data-00000-of-1", f"{base}.index")
+        "t",
+        "i3d",
+        "model.ckpt",
+        "o",
+        urls=(f"{base}.data-00000-of-1", f"{base}.index"),
+        digests=(DIGEST, DIGEST),
     )
     assert fetch(record, tmp_path) == tmp_path / "model.ckpt"
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "model.ckpt.data-00000-of-1",
         "model.ckpt.index",
+        "sha256.json",
     ]
+
+
+class _Server(ThreadingHTTPServer):
+    """Sends one body without its length, so that an early end looks like the end."""
+
+    def __init__(self, body: bytes):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(self.server.body)
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.body = body
+
+
+@pytest.fixture
+def unmeasured(tmp_path):
+    origin = next(origin for origin in ORIGINS if origin.name == "resnet50_torchvision")
+    tensors = {rule.source: np.zeros((1,), "float32") for rule in origin.rules(None)}
+    body = write_safetensors(tmp_path / "w.safetensors", tensors).read_bytes()
+    with _Server(body) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/w.safetensors"
+        facts = {"urls": (url,), "size": len(body), "classes": 1000}
+        yield server, Record("t", "resnet50", "w.safetensors", origin.name, **facts)
+        server.shutdown()
+        thread.join()
+
+
+def test_a_body_that_ends_early_is_never_kept(tmp_path, unmeasured):
+    server, record = unmeasured
+    whole, folder = server.body, tmp_path / "cache"
+    for keep, message in ((0.5, "about"), (0.97, "complete")):
+        server.body = whole[: int(len(whole) * keep)]
+        with pytest.raises(WeightsError, match=message):
+            fetch(record, folder)
+        assert not (folder / record.file).exists() and not (folder / ".incoming").exists()
+    server.body = whole
+    with pytest.raises(WeightsError, match="all tensors"):
+        fetch(dataclasses.replace(record, origin="resnet50_keras"), folder)
+    assert fetch(record, folder).read_bytes() == whole
+    assert sorted(path.name for path in folder.iterdir()) == ["sha256.json", "w.safetensors"]
+
+
+def test_the_first_use_is_trusted_and_no_other(tmp_path, unmeasured):
+    server, record = unmeasured
+    folder = tmp_path / "cache"
+    path = fetch(record, folder)
+    whole = path.read_bytes()
+    digest = hashlib.sha256(whole).hexdigest()
+    assert json.loads((folder / "sha256.json").read_text()) == {record.file: digest}
+    altered = whole[:-1] + bytes([whole[-1] ^ 1])
+    path.write_bytes(altered)  # on the disk
+    with pytest.raises(WeightsError, match="first used"):
+        fetch(record, folder)
+    path.unlink()
+    server.body = altered  # where it is published
+    with pytest.raises(WeightsError, match="checksum"):
+        fetch(record, folder)
+    server.body = whole
+    assert fetch(record, folder) == path
 
 
 def test_what_cannot_be_fetched_says_what_to_do(tmp_path, server):
@@ -129,6 +203,10 @@ def test_imagenet_is_the_file_of_keras_applications(tmp_path, monkeypatch):
     path = tmp_path / record.name / record.file
     path.parent.mkdir()
     path.write_bytes(b"x")
+    with pytest.raises(WeightsError, match="the published one"):
+        locate("imagenet")
+    record = dataclasses.replace(record, digests=("md5:" + hashlib.md5(b"x").hexdigest(),))
+    monkeypatch.setitem(RECORDS, record.name, record)
     assert locate("imagenet") == (path, record)
 
 
@@ -139,8 +217,6 @@ def test_a_path_is_not_a_record(tmp_path):
 
 
 def test_records_are_complete():
-    from zoo.weights import ORIGINS
-
     origins = {origin.name: origin for origin in ORIGINS}
     for name, record in RECORDS.items():
         assert name == record.name
@@ -148,6 +224,9 @@ def test_records_are_complete():
         assert record.file and record.trained_on and record.preprocessing
         assert record.page.startswith("https://")
         assert len(record.digests) in (0, len(record.urls) or bool(record.package))
+        assert all(url.startswith("https://") for url in record.urls)
+        # Without a published checksum, the size is what a first download is held against.
+        assert record.size or not record.urls
     assert cache_folder().name
 
 

@@ -17,25 +17,14 @@ from zoo.weights.cache import locate
 from zoo.weights.errors import WeightsError
 from zoo.weights.mapping import Plan, apply, check, model_variables, plan
 from zoo.weights.mean_clip import read_mean_clip
-from zoo.weights.names.c3d import C3D_ORIGINS
-from zoo.weights.names.efficientnet_lite import EFFICIENTNET_LITE_ORIGINS
-from zoo.weights.names.googlenet import GOOGLENET_ORIGINS
-from zoo.weights.names.i3d import I3D_ORIGINS
 from zoo.weights.names.layouts import as_is
 from zoo.weights.names.origin import Origin, Rule, recognise
-from zoo.weights.names.resnet50 import RESNET50_ORIGINS
+from zoo.weights.origins import ORIGINS
 from zoo.weights.provenance import read_provenance
 from zoo.weights.reader import WeightFile, read_weights, sha256_of
 from zoo.weights.record import Record
 from zoo.weights.records import RECORDS
 
-ORIGINS = (
-    *C3D_ORIGINS,
-    *I3D_ORIGINS,
-    *GOOGLENET_ORIGINS,
-    *RESNET50_ORIGINS,
-    *EFFICIENTNET_LITE_ORIGINS,
-)
 # Arguments of the builders that tell the graph; the others may differ from the file's.
 _GRAPH = ("pool5_padding", "padding", "bn_epsilon", "batch_norm", "version", "variant")
 _MEAN = "input_normalization/mean_image"

@@ -23,8 +23,8 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
     Args:
         name: A record's name.
     """
-    from zoo.backbones.loading import ORIGINS
     from zoo.weights.cache import cache_folder
+    from zoo.weights.origins import ORIGINS
     from zoo.weights.records import RECORDS
 
     console = Console()

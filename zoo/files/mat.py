@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import io
 import os
+from pathlib import Path
 
 import h5py
 import numpy as np
 import scipy.io
 import scipy.sparse
 
+from zoo.files.errors import FileFormatError
+from zoo.files.hdf5 import Hdf5Reader, open_hdf5
+from zoo.files.mat5 import HEADER, unpack_mat5
 
-def load_mat(path: str | os.PathLike) -> dict:
-    """The variables of a mat file; structs are dicts."""
+DEEPEST = 50  # structs inside one another
+
+
+def load_mat(path: str | os.PathLike, **options) -> dict:
+    """The variables of a mat file; structs are dicts.
+
+    Args:
+        path: The file, of any version.
+        options: Of `scipy.io.loadmat` for files before version 7.3, in place of
+            `simplify_cells=True`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: the file is damaged, leads to other files, or declares more than it holds.
+    """
     try:
         if h5py.is_hdf5(path):  # version 7.3
-            with h5py.File(path, "r") as file:
-                return {name: _value(file, file[name]) for name in file if name[0] != "#"}
-        held = scipy.io.loadmat(path, simplify_cells=True)
-        return {name: value for name, value in held.items() if not name.startswith("__")}
+            with open_hdf5(path) as held:
+                return _variables(held)
+        found = scipy.io.loadmat(_checked(path), **(options or {"simplify_cells": True}))
+        return {name: value for name, value in found.items() if not name.startswith("__")}
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged file can fail in any way
-        raise ValueError(f"A mat file must be readable. Received: {path}: {error}") from error
+        raise FileFormatError(f"A mat file must be readable. Received: {path}: {error}") from error
 
 
 def mat_field(path: str | os.PathLike, name: str):
@@ -35,15 +53,57 @@ def mat_field(path: str | os.PathLike, name: str):
     raise ValueError(f"A mat file must hold `{name}`. Received: {path} without")
 
 
-def _value(file: h5py.File, node):
-    if isinstance(node, h5py.Group) and "MATLAB_sparse" in node.attrs:
-        ends, rows = np.asarray(node["jc"]), int(node.attrs["MATLAB_sparse"])
-        data = np.asarray(node["data"]) if "data" in node else np.zeros(0)
-        places = np.asarray(node["ir"]) if "ir" in node else np.zeros(0, np.int64)
-        return scipy.sparse.csc_matrix((data, places, ends), (rows, len(ends) - 1))
-    if isinstance(node, h5py.Group):
-        return {name: _value(file, node[name]) for name in node}
-    value = node[()]
-    if node.dtype == h5py.ref_dtype and np.size(value) == 1:
-        return _value(file, file[np.ravel(value)[0]])
-    return np.asarray(value).T  # MATLAB stores columns first
+def _checked(path: str | os.PathLike) -> io.BytesIO:
+    with open(path, "rb") as file:
+        head = file.read(HEADER)
+    if len(head) == HEADER and head[126:128] in (b"IM", b"MI"):
+        return unpack_mat5(path)
+    # Version 4 has no compression: read from memory, nothing can be longer than the file.
+    return io.BytesIO(Path(path).read_bytes())
+
+
+def _variables(held: Hdf5Reader) -> dict:
+    values: dict[int, np.ndarray] = {}  # by place: references may share a data set
+
+    def value(node, name: str, depth: int):
+        if depth > DEEPEST:
+            raise FileFormatError(f"Structs may nest {DEEPEST} deep. Received: {name} deeper")
+        if isinstance(node, h5py.Group):
+            held.once(node, name)
+            if "MATLAB_sparse" in node.attrs:
+                return _sparse(held, node, name)
+            return {key: value(held.child(node, key), f"{name}/{key}", depth + 1) for key in node}
+        if node.dtype == h5py.ref_dtype:
+            held.once(node, name)
+            references = held.read(node, name)
+            if references.size == 1:
+                return value(_target(held, references, name), name, depth + 1)
+            return np.asarray(references).T
+        place = h5py.h5o.get_info(node.id).addr
+        if place not in values:
+            values[place] = held.read(node, name).T  # MATLAB stores columns first
+        return values[place]
+
+    names = [name for name in held.file if name[0] != "#"]
+    return {name: value(held.child(held.file, name), name, 0) for name in names}
+
+
+def _target(held: Hdf5Reader, references: np.ndarray, name: str):
+    reference = np.ravel(references)[0]
+    if not reference:
+        raise FileFormatError(f"A reference must lead somewhere. Received: {name} without a place")
+    return held.file[reference]
+
+
+def _sparse(held: Hdf5Reader, node: h5py.Group, name: str) -> scipy.sparse.csc_matrix:
+    rows = int(node.attrs["MATLAB_sparse"])
+    parts = {
+        key: held.read(held.child(node, key), f"{name}/{key}")
+        for key in ("data", "ir", "jc")
+        if key in node
+    }
+    ends, places = parts["jc"], parts.get("ir", np.zeros(0, np.int64))
+    matrix = (parts.get("data", np.zeros(0)), places, ends)
+    found = scipy.sparse.csc_matrix(matrix, (rows, len(ends) - 1))
+    found.check_format(full_check=True)  # places inside the matrix
+    return found

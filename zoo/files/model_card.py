@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.files.archive import open_member
 from zoo.files.atomic import atomic_path
 
 MEMBER = "zoo_model.json"
@@ -24,8 +25,9 @@ def read_card(path: str | os.PathLike) -> dict[str, Any]:
         if MEMBER not in archive.namelist():
             return {}
         try:
-            card = json.loads(archive.read(MEMBER))
-        except ValueError as error:
+            with open_member(path, MEMBER) as (stream, _):
+                card = json.load(stream)
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"The card of a model must be JSON. Received: {path}, {MEMBER}: {error}"
             ) from error

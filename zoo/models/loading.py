@@ -9,9 +9,12 @@ import zipfile
 
 import keras
 
+from zoo.files.archive import open_member
+from zoo.files.hdf5 import open_hdf5
 from zoo.files.model_card import card_lines, read_card
 from zoo.models.saving import set_card
 
+LARGEST_TEXT = 64 << 20  # bytes of each text in a .keras file, such as what its layers are
 # Their classes are registered with Keras when they are imported.
 REGISTERED = ("zoo.layers", "zoo.losses", "zoo.metrics", "zoo.models.joint_model")
 
@@ -44,14 +47,15 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
     register()
     try:
         model = keras.models.load_model(path, compile=compile)
-    except (TypeError, ValueError, ImportError) as error:
+    except Exception as error:  # an altered configuration can fail in any way
         if unknown := _unknown_classes(path):
             raise ValueError(
                 "A model must be made of layers of Keras and of the zoo; import the library that "
                 f"defines the others first. Received: {path!r} with {', '.join(unknown)}"
             ) from error
         raise ValueError(
-            f"A model must load in Keras {keras.__version__}. Received: {path!r}: {error}"
+            f"A model must load in Keras {keras.__version__}, whole and unaltered. "
+            f"Received: {path!r}: {type(error).__name__}: {_first_line(error)}"
         ) from error
     card = read_card(path)
     set_card(model, card)
@@ -61,7 +65,7 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
 
 
 def check_file(path: str) -> None:
-    """Raise an error unless the file is a whole `.keras` archive."""
+    """Raise an error unless the file is a whole `.keras` archive, as large as it says."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"A model must be an existing `.keras` file. Received: {path!r}, which is "
@@ -73,18 +77,38 @@ def check_file(path: str) -> None:
             f"{path!r}, which is not one or is truncated ({os.path.getsize(path)} bytes)"
         )
     with zipfile.ZipFile(path) as archive:
-        missing = {"config.json", "model.weights.h5"} - set(archive.namelist())
+        missing = {"config.json", "metadata.json", "model.weights.h5"} - set(archive.namelist())
     if missing:
         raise ValueError(
             "A model must be a `.keras` file as `model.save` writes it. Received: "
             f"{path!r}, a zip file without {sorted(missing)}"
         )
+    for name in ("config.json", "metadata.json"):
+        with open_member(path, name) as (_, length):
+            if length > LARGEST_TEXT:
+                raise ValueError(
+                    f"{name} of a `.keras` file may have {LARGEST_TEXT} bytes. Received: {path!r} "
+                    f"with {name} of {length} bytes"
+                )
+    with (
+        open_member(path, "model.weights.h5") as (stream, length),
+        open_hdf5(stream, label=path, length=length) as held,
+    ):
+        for name, data in held.datasets(held.file):
+            held.check(data, name)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [""])[0][:500]
 
 
 def _unknown_classes(path: str) -> list[str]:
     """Registered names in a file's configuration that Keras does not know."""
     with zipfile.ZipFile(path) as archive:
-        waiting, found = [json.loads(archive.read("config.json"))], set()
+        try:
+            waiting, found = [json.loads(archive.read("config.json"))], set()
+        except (ValueError, RecursionError):
+            return []
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):

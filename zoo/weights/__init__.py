@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.weights.cache import cache_folder, fetch
 from zoo.weights.errors import WeightsError
+from zoo.weights.origins import ORIGINS
 from zoo.weights.provenance import read_provenance
 from zoo.weights.reader import read_weights
 from zoo.weights.record import Record
@@ -15,7 +16,6 @@ from zoo.weights.records import RECORDS
 # Functions of `zoo.backbones`, which stands above this floor, under the names that users know:
 # found when they are asked for.
 _OF_BACKBONES = {
-    "ORIGINS": "zoo.backbones.loading",
     "convert": "zoo.backbones.convert",
     "graph_options": "zoo.backbones.loading",
     "load_weights": "zoo.backbones.loading",
@@ -23,6 +23,7 @@ _OF_BACKBONES = {
 }
 
 __all__ = [
+    "ORIGINS",
     "RECORDS",
     "Record",
     "WeightsError",

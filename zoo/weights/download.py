@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -43,8 +44,11 @@ def download(
             raise OSError(f"{url} answered {error.code} {error.reason}") from error
         response = None
     if response is not None:
-        with response:
-            _receive(response, partial, have, path.name, progress)
+        try:
+            with response:
+                _receive(response, partial, have, path.name, progress)
+        except http.client.HTTPException as error:
+            raise OSError(f"the connection ended early ({error!r}); try again to go on") from error
     _check(partial, digest, url)
     os.replace(partial, path)
     return path

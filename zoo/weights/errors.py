@@ -1,5 +1,7 @@
 """The one error of weight files."""
 
+from zoo.files.errors import FileFormatError
 
-class WeightsError(ValueError):
+
+class WeightsError(FileFormatError):
     """A weight file that cannot be read, or that does not fit the model."""

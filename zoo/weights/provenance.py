@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import keras
 
+from zoo.files.archive import open_member
 from zoo.weights.errors import WeightsError
 
 _KEY = "zoo_provenance"
@@ -53,10 +54,13 @@ def read_provenance(path: str | Path) -> dict[str, Any] | None:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                return json.loads(archive.read(_MEMBER)) if _MEMBER in archive.namelist() else None
+                if _MEMBER not in archive.namelist():
+                    return None
+            with open_member(path, _MEMBER) as (stream, _):
+                return json.load(stream)
         if not h5py.is_hdf5(path):
             return None
         with h5py.File(path, "r") as file:
             return json.loads(file.attrs[_KEY]) if _KEY in file.attrs else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError, zipfile.BadZipFile):
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.files.npz import read_npz
 from zoo.weights.errors import WeightsError
 from zoo.weights.formats.caffe_file import read_caffe
 from zoo.weights.formats.keras_file import read_keras_archive, read_keras_h5
@@ -38,6 +39,10 @@ def read_weights(path: str | Path) -> WeightFile:
 
     Returns:
         A `WeightFile`. Large files are mapped into memory, not copied.
+
+    Raises:
+        WeightsError: the file is damaged, of an unknown format, leads to other files, or declares
+            tensors larger than what it holds; the tensor is named.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -59,7 +64,15 @@ def read_weights(path: str | Path) -> WeightFile:
         stream.seek(max(size - 8, 0))
         tail = stream.read(8)
     _refuse_impostors(head, path, size)
-    kind, tensors = _read(path, head, tail, size)
+    try:
+        kind, tensors = _read(path, head, tail, size)
+    except WeightsError:
+        raise
+    except Exception as error:  # a damaged file can fail in any way
+        told = f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise WeightsError(
+            f"A weight file must be whole and hold what it declares. Received: {path}: {told}"
+        ) from error
     return WeightFile(path, kind, tensors)
 
 
@@ -122,13 +135,7 @@ def _read_zip(path: Path) -> tuple[str, dict[str, np.ndarray]]:
             )
         return "torch-zip", read_torch_zip(path)
     if names and all(name.endswith(".npy") for name in names):
-        with np.load(path, allow_pickle=False) as arrays:
-            try:
-                return "npz", {name: arrays[name] for name in arrays.files}
-            except ValueError as error:
-                raise WeightsError(
-                    f"An .npz must hold plain arrays. Received: {path}: {error}"
-                ) from error
+        return "npz", read_npz(path)
     raise WeightsError(
         "An archive must be of PyTorch, NumPy or Keras; unpack others first. "
         f"Received: {path} with {names[:5]}"

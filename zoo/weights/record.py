@@ -45,3 +45,10 @@ class Record:
     options: Mapping[str, Any] = field(default_factory=dict)
     accuracy: str = ""
     package: str = ""
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Names of the files in the cache: one, or each of a TensorFlow checkpoint."""
+        if len(self.urls) < 2:
+            return (self.file,)
+        return tuple(url.split("?")[0].rsplit("/", 1)[-1] for url in self.urls)

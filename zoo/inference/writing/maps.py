@@ -11,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from zoo.files.npz import NpzFile
+
 
 class MapWriter:
     """Writes saliency maps as they come; the file or folder appears only when complete.
@@ -79,9 +81,9 @@ def read_maps(path: str | os.PathLike, frames=None) -> np.ndarray:
 
     Example: `read_maps("out/maps.npz", range(100, 110))`.
     """
-    with np.load(path) as archive:
-        names = archive.files if frames is None else [f"{frame:06d}" for frame in frames]
-        missing = sorted(set(names) - set(archive.files))
+    with NpzFile(path) as archive:
+        names = archive.names if frames is None else [f"{frame:06d}" for frame in frames]
+        missing = sorted(set(names) - set(archive.names))
         if missing:
             raise KeyError(
                 f"The frames must have a map. Received: {len(missing)} without one in {path}, "

@@ -6,6 +6,7 @@ both numberings: BVLC's and that of the C3D fork, which put a `length` before th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import numpy as np
 from zoo.weights.errors import WeightsError
 from zoo.weights.formats.mapped import map_file
 
+# Numbers that a blob may hold one by one, each with a field of its own, as old files do.
+_MOST_SINGLE = 1 << 22
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -74,7 +77,10 @@ def _blob(message: np.ndarray) -> np.ndarray:
         elif wire == _BYTES:
             packed[field] = value
         elif wire == _FIXED32:
-            single.setdefault(field, []).append(value)
+            numbers = single.setdefault(field, [])
+            numbers.append(value)
+            if len(numbers) > _MOST_SINGLE:
+                raise IndexError("numbers without end")
     if 5 in sizes:  # C3D's fork: num, channels, length, height, width, data
         data_field, shape = 6, [sizes.get(field, 1) for field in (1, 2, 3, 4, 5)]
     else:
@@ -87,7 +93,7 @@ def _blob(message: np.ndarray) -> np.ndarray:
         values = np.frombuffer(packed[data_field], "<f4")
     else:
         values = np.frombuffer(b"".join(v.tobytes() for v in single.get(data_field, [])), "<f4")
-    if int(np.prod(shape, dtype=np.int64)) != values.size:
+    if math.prod(shape) != values.size or len(shape) > 32:
         raise WeightsError(
             f"A blob's numbers must fit its shape. Received: shape={shape}, {values.size} numbers"
         )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
+from zoo.files.archive import open_member
+from zoo.files.hdf5 import Hdf5Reader, open_hdf5
 from zoo.weights.errors import WeightsError
 
 # Keras 1 named weights by one letter, and called the moving variance running_std.
@@ -31,55 +30,52 @@ def is_keras_3(file: h5py.File) -> bool:
 
 def read_keras_h5(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     """The generation (`keras2` or `keras3`) of a Keras HDF5 file, and its tensors."""
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(file, path)
-    except OSError as error:
-        raise WeightsError(
-            "The file must be whole HDF5; it is damaged or ends too early. "
-            f"Received: {path}: {error}"
-        ) from error
+    with open_hdf5(path) as held:
+        return _read(held)
 
 
 def read_keras_archive(path: Path) -> dict[str, np.ndarray]:
     """Tensors of a .keras file."""
-    with zipfile.ZipFile(path) as archive:
-        content = io.BytesIO(archive.read("model.weights.h5"))
-    with h5py.File(content, "r") as file:
-        return _read(file, path)[1]
+    with (
+        open_member(path, "model.weights.h5") as (stream, length),
+        open_hdf5(stream, label=path, length=length) as held,
+    ):
+        return _read(held)[1]
 
 
-def _read(file: h5py.File, path: Path) -> tuple[str, dict[str, np.ndarray]]:
-    root = file.get("model_weights", file)
+def _read(held: Hdf5Reader) -> tuple[str, dict[str, np.ndarray]]:
+    file = held.file
+    root = held.child(file, "model_weights") or file
     if "layer_names" not in root.attrs and "layer_names0" not in root.attrs:
         if not is_keras_3(file):
             raise WeightsError(
                 "An HDF5 file must be one that Keras wrote. Received: "
-                f"{path} with {list(file)[:10]}"
+                f"{held.label} with {list(file)[:10]}"
             )
-        return "keras3", _read_keras_3(file)
+        return "keras3", _read_keras_3(held)
     result: dict[str, np.ndarray] = {}
-    for layer in _names(root, "layer_names"):
-        group = root[layer]
-        weights = _names(group, "weight_names")
+    for layer in _names(held, root, "layer_names"):
+        group = held.child(root, layer)
+        if not isinstance(group, h5py.Group):
+            raise WeightsError(
+                f"Every layer in the file's list must be there. Received: none {layer!r} in "
+                f"{held.label}"
+            )
+        weights = _names(held, group, "weight_names")
         short = [_short(name, index) for index, name in enumerate(weights)]
         nested = len(set(short)) < len(short)  # a model inside the model: keep its layers' names
         for weight, name in zip(weights, short):
             key = re.sub(r":\d+$", "", weight) if nested else f"{layer}/{name}"
-            result[key] = np.asarray(group[weight])
+            result[key] = held.read(held.child(group, weight), f"{layer}/{weight}")
     return "keras2", result
 
 
-def _names(group: Any, key: str) -> list[str]:
+def _names(held: Hdf5Reader, group: h5py.Group, key: str) -> list[str]:
     """A list in an attribute; long lists are cut into numbered parts."""
     parts = [key] if key in group.attrs else []
     while key not in parts and f"{key}{len(parts)}" in group.attrs:
         parts.append(f"{key}{len(parts)}")
-    return [
-        name.decode("utf-8") if isinstance(name, bytes) else str(name)
-        for part in parts
-        for name in group.attrs[part]
-    ]
+    return [name for part in parts for name in held.text_list(group, part)]
 
 
 def _short(weight: str, index: int) -> str:
@@ -92,12 +88,9 @@ def _short(weight: str, index: int) -> str:
     return name
 
 
-def _read_keras_3(file: h5py.File) -> dict[str, np.ndarray]:
-    result: dict[str, np.ndarray] = {}
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"):
-            result[name] = np.asarray(item)
-
-    file.visititems(visit)
-    return result
+def _read_keras_3(held: Hdf5Reader) -> dict[str, np.ndarray]:
+    return {
+        name: held.read(data, name)
+        for name, data in held.datasets(held.file)
+        if not name.startswith("optimizer")
+    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zoo.files.budget import Budget
 from zoo.weights.errors import WeightsError
 
 
@@ -49,10 +51,17 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
             f"Received: {index} alone"
         )
     reader = _reader(prefix)
+    shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    files = [prefix] if prefix.exists() else list(prefix.parent.glob(prefix.name + ".data-*"))
+    length = sum(file.stat().st_size for file in files)
+    # Version 1, one file, is packed by Snappy.
+    budget, packed = Budget(prefix, length), prefix.exists()
     result = {}
-    for name in sorted(reader.get_variable_to_shape_map()):
+    for name in sorted(shapes):
         if name.startswith("_"):  # the object graph of TensorFlow 2, no tensor
             continue
+        size = math.prod(shapes[name]) * max(types[name].size or 1, 1)
+        budget.take(name, size, stored=length, compressed=packed)
         try:
             result[name] = np.asarray(reader.get_tensor(name))
         except Exception as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import math
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from zoo.files.budget import Budget
+from zoo.files.pickle_check import check_pickle
 from zoo.weights.errors import WeightsError
 from zoo.weights.formats.mapped import map_file
 from zoo.weights.formats.torch_unpickler import RestrictedUnpickler, StorageRef, TensorRef
 
 _LEGACY_MAGIC = 119547037146038801333356
+_LARGEST_PICKLE = 1 << 28  # bytes of a data.pkl, which names the tensors and does not hold them
+_DEEPEST = 8  # tables inside tables that are looked through for the weights
+# A view may repeat numbers of its storage, such as a bias that was expanded, up to this many.
+_REPEATED = 1 << 20
 # Where training programs keep the weights of a checkpoint, most usual first.
 _WEIGHT_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 
@@ -26,10 +35,11 @@ def read_torch_zip(path: Path) -> dict[str, np.ndarray]:
         if len(pickles) != 1:
             raise WeightsError(f"A PyTorch file must hold one data.pkl. Received: {pickles}")
         root = pickles[0][: -len("data.pkl")]
-        if f"{root}byteorder" in members and archive.read(f"{root}byteorder") != b"little":
+        order = members.get(f"{root}byteorder")
+        if order is not None and archive.open(order).read(8) != b"little":
             raise WeightsError(f"Weights must be little-endian. Received: {path}")
-        with archive.open(pickles[0]) as stream:
-            content = _unpickle(stream, path)
+        budget = Budget(path, os.path.getsize(path))
+        content = _unpickle(io.BytesIO(_member(archive, members[pickles[0]], budget)), path)
         whole = map_file(path)
 
         def storage(key: str) -> np.ndarray:
@@ -37,7 +47,7 @@ def read_torch_zip(path: Path) -> dict[str, np.ndarray]:
             if info is None:
                 raise WeightsError(f"The file must hold every storage. Received: none named {key}")
             if info.compress_type != zipfile.ZIP_STORED:
-                return np.frombuffer(archive.read(info), np.uint8)
+                return np.frombuffer(_member(archive, info, budget), np.uint8)
             header = whole[info.header_offset : info.header_offset + 30]
             start = info.header_offset + 30 + int(header[26:30].view("<u2").sum())
             return whole[start : start + info.file_size]
@@ -45,16 +55,28 @@ def read_torch_zip(path: Path) -> dict[str, np.ndarray]:
         return _tensors(content, storage, path)
 
 
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> bytes:
+    compressed = info.compress_type != zipfile.ZIP_STORED
+    budget.take(info.filename, info.file_size, stored=info.compress_size, compressed=compressed)
+    if info.filename.endswith("data.pkl") and info.file_size > _LARGEST_PICKLE:
+        raise WeightsError(
+            f"A data.pkl may have {_LARGEST_PICKLE} bytes. Received: {info.file_size} in "
+            f"{archive.filename}"
+        )
+    return archive.read(info)
+
+
 def read_torch_legacy(path: Path) -> dict[str, np.ndarray]:
     """Tensors of the legacy form (PyTorch 1.5 and before), as views into the file."""
+    whole = map_file(path)
     with path.open("rb") as stream:
-        magic = _unpickle(stream, path)
+        magic = _unpickle(stream, path, whole)
         if magic != _LEGACY_MAGIC:
             raise WeightsError(
                 "A pickle must be one that PyTorch saved. Received: a pickle of "
                 f"{type(magic).__name__} in {path}"
             )
-        _, _, content, keys = (_unpickle(stream, path) for _ in range(4))
+        _, _, content, keys = (_unpickle(stream, path, whole) for _ in range(4))
         if not isinstance(keys, list):
             raise WeightsError(f"The list of storages must follow the weights. Received: {path}")
         sizes = {
@@ -62,7 +84,6 @@ def read_torch_legacy(path: Path) -> dict[str, np.ndarray]:
             for ref in _references(content)
             if isinstance(ref.storage, StorageRef)
         }
-        whole = map_file(path)
         position, storages = stream.tell(), {}
         for key in map(str, keys):
             if position + 8 > whole.size:
@@ -84,9 +105,14 @@ def read_torch_legacy(path: Path) -> dict[str, np.ndarray]:
     return _tensors(content, storage, path)
 
 
-def _unpickle(stream: Any, path: Path) -> Any:
+def _unpickle(stream: Any, path: Path, whole: np.ndarray | None = None) -> Any:
     try:
-        return RestrictedUnpickler(stream).load()
+        start = stream.tell()
+        data = memoryview(stream.getvalue() if whole is None else whole)
+        length = check_pickle(data[start:], path)
+        found = RestrictedUnpickler(io.BytesIO(data[start : start + length])).load()
+        stream.seek(start + length)
+        return found
     except WeightsError as error:
         raise WeightsError(f"{error} in {path}") from None
     except EOFError:
@@ -131,7 +157,7 @@ def _state_dict(content: Any, path: Path) -> dict[Any, Any]:
         raise WeightsError(
             f"The file must hold a table of tensors. Received: {type(content).__name__} in {path}"
         )
-    table = dict(dict.items(content))
+    table, depth = dict(dict.items(content)), 0
     while not any(isinstance(value, TensorRef) for value in table.values()):
         inner = {
             key: dict(dict.items(value))
@@ -142,7 +168,8 @@ def _state_dict(content: Any, path: Path) -> dict[Any, Any]:
         chosen = next((key for key in _WEIGHT_KEYS if key in holding), None)
         if chosen is None and len(holding) == 1:
             chosen = next(iter(holding))
-        if chosen is None:
+        depth += 1
+        if chosen is None or depth > _DEEPEST:
             raise WeightsError(
                 "The file must hold one table of tensors, by itself or under "
                 f"{', '.join(_WEIGHT_KEYS)}. Received: {path} with {list(table)[:10]}"
@@ -156,13 +183,16 @@ def _tensors(
 ) -> dict[str, np.ndarray]:
     table = _state_dict(content, path)
     blocks: dict[str, np.ndarray] = {}
-    result = {}
+    result, budget = {}, Budget(path, _REPEATED)
     for name, reference in table.items():
         if not isinstance(reference, TensorRef):
             continue
         key = reference.storage.key
         if key not in blocks:
             blocks[key] = storage(key)
+            budget.length += blocks[key].size
+        size = math.prod(reference.shape) * _itemsize(reference.storage.dtype)
+        budget.take(str(name), size, stored=max(blocks[key].size, _REPEATED))
         result[str(name)] = _view(blocks[key], reference, str(name), path)
     return result
 

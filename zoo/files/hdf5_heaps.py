@@ -1,0 +1,53 @@
+"""HDF5's heaps of texts, checked before the library reads them: a damaged one holds it for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from zoo.files.errors import FileFormatError
+
+_SIGN = b"GCOL\x01\0\0\0"  # a collection, version 1
+_HEAD = 16  # bytes before a collection's objects, and before each object's data
+_BLOCK = 1 << 22
+
+
+def check_heaps(file: BinaryIO, label: object) -> None:
+    """Refuse a file with a heap whose objects do not follow one another to its end.
+
+    Args:
+        file: An open HDF5 file.
+        label: What the file is called in errors.
+    """
+    for start in _collections(file):
+        file.seek(start)
+        head = file.read(_HEAD)
+        end, at = start + int.from_bytes(head[8:], "little"), start + _HEAD
+        while at + _HEAD <= end:
+            file.seek(at)
+            head = file.read(_HEAD)
+            index, size = int.from_bytes(head[:2], "little"), int.from_bytes(head[8:], "little")
+            # Object 0 is the free space, whose size counts its head.
+            step = size if index == 0 else _HEAD + -(-size // 8) * 8
+            if len(head) < _HEAD or step < _HEAD or at + step > end:
+                raise FileFormatError(
+                    "An HDF5 file's heap must hold what it declares. Received: an object of "
+                    f"{size} bytes at byte {at} of {label}"
+                )
+            at += step
+    file.seek(0)
+
+
+def _collections(file: BinaryIO) -> Iterator[int]:
+    """Where the file's heaps of texts begin."""
+    found, start, kept = [], 0, b""
+    file.seek(0)
+    while block := file.read(_BLOCK):
+        data = kept + block
+        place = data.find(_SIGN)
+        while place >= 0:
+            found.append(start - len(kept) + place)
+            place = data.find(_SIGN, place + 1)
+        start += len(block)
+        kept = data[-len(_SIGN) + 1 :]
+    yield from found
