@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from zoo.datasets.video.sound import add_sound
+
 
 class VideoWriter:
     """Writes RGB frames into an h264 mp4 file that appears under its name only when complete.
@@ -26,6 +28,7 @@ class VideoWriter:
         quality: Constant rate factor of x264: 0 lossless, 18 visually lossless, 28 small.
         preset: Speed of x264, "ultrafast" to "veryslow".
         threads: Encoder threads; None lets FFmpeg choose.
+        sound: A video whose sound is put into the file, and the second at which it begins.
 
     Example:
         with VideoWriter("out.mp4", fps=25, height=112, width=112) as writer:
@@ -43,6 +46,7 @@ class VideoWriter:
         quality: int = 18,
         preset: str = "veryfast",
         threads: int | None = None,
+        sound: tuple[str, float] | None = None,
     ):
         if not fps > 0:
             raise ValueError(f"`fps` must be above 0. Received: fps={fps}")
@@ -57,6 +61,7 @@ class VideoWriter:
         self.quality = quality
         self.preset = preset
         self.threads = threads
+        self.sound = sound
         self._pad = (height % 2, width % 2)
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._container = None
@@ -100,12 +105,24 @@ class VideoWriter:
         picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         self._container.mux(self._stream.encode(picture))
 
+    def _add_sound(self) -> None:
+        if self.sound is None:
+            return
+        try:
+            add_sound(self._part, *self.sound)
+        except (av.error.FFmpegError, ValueError) as error:
+            warnings.warn(
+                f"The sound of {self.sound[0]} cannot be read; {self.path} has none: {error}",
+                stacklevel=3,
+            )
+
     def __exit__(self, kind, error, trace) -> None:
         try:
             if kind is None:
                 self._container.mux(self._stream.encode())
             self._container.close()
             if kind is None:
+                self._add_sound()
                 os.replace(self._part, self.path)
         finally:
             self._container = None

@@ -85,7 +85,7 @@ def test_dense(dense_model, video):
 
 def test_files(model, video, tmp_path):
     output = tmp_path / "new" / "folder"
-    got = predict(model, video, output=output, initial="omit", progress=False)
+    got = predict(model, video, output=output, initial="omit", maps="npz", progress=False)
     assert {p.name for p in output.iterdir()} == {
         "film.mp4",
         "maps.npz",
@@ -147,7 +147,9 @@ def test_a_folder_of_frames_and_a_model_file(model, tmp_path):
     for index in range(17):
         cv2.imwrite(str(frames / f"{index:03d}.png"), rng.integers(0, 255, (21, 31, 3)))
     model.save(tmp_path / "model.keras")
-    got = predict(tmp_path / "model.keras", frames, output=tmp_path / "out", progress=False)
+    got = predict(
+        tmp_path / "model.keras", frames, output=tmp_path / "out", maps="npz", progress=False
+    )
     assert read_maps(tmp_path / "out" / "maps.npz").shape == (17, 21, 31)
     assert open_video(tmp_path / "out" / "film.mp4").num_frames == 17
     np.testing.assert_allclose(got.outputs["mixture"][15:], _whole(model, frames), atol=1e-4)
@@ -182,7 +184,7 @@ def test_output_folder(model, video, tmp_path):
 
 
 def test_a_failure_leaves_no_half_written_file(model, video, tmp_path, monkeypatch):
-    from zoo.inference import predict as module
+    from zoo.inference import saliency as module
 
     calls = []
 
@@ -194,7 +196,7 @@ def test_a_failure_leaves_no_half_written_file(model, video, tmp_path, monkeypat
 
     monkeypatch.setattr(module, "output_map", failing)
     with pytest.raises(RuntimeError, match="the disk is full"):
-        predict(model, video, output=tmp_path, progress=False)
+        predict(model, video, output=tmp_path, maps="npz", progress=False)
     assert list(tmp_path.iterdir()) == []
     assert not [t for t in threading.enumerate() if t.name in ("decode", "write")]
 

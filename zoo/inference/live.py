@@ -88,7 +88,8 @@ def predict_live(
 
     Args:
         model: as for `zoo.predict`.
-        source: "-" for standard input, a camera's index, or RGB frames (height, width, 3) uint8.
+        source: "-" for standard input, a camera's index, an address such as rtsp://..., or RGB
+            frames (height, width, 3) uint8.
         output: new folder for the film, the arrays and the summary; None writes none.
         raw_size: (height, width) of raw frames on standard input; None: the input is encoded.
         pixel_format: of raw frames, see `raw_frames`.

@@ -1,59 +1,45 @@
-"""A video file to saliency maps, gaze candidates and a film."""
+"""Videos to saliency maps, gaze candidates and a film, or to the actions they show."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import queue
-import threading
-import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoo.datasets.video.reading import Video, open_video
-from zoo.inference.actions.naming import ActionPrediction, predict_action
+from zoo.inference.actions.naming import predict_action
+from zoo.inference.actions.predict_joint import predict_joint
+from zoo.inference.live import predict_live
+from zoo.inference.saliency import predict_saliency, saliency_stream
 from zoo.inference.streaming.clip_maps import ClipMaps
 from zoo.inference.streaming.joint import is_joint
-from zoo.inference.streaming.pipeline import INITIAL, run_model
-from zoo.inference.streaming.saliency_outputs import (
-    SALIENCY_OUTPUTS,
-    open_stream,
-    output_map,
-    output_names,
-    outputs_candidates,
-    saliency_output,
-)
+from zoo.inference.streaming.live_source import is_live
+from zoo.inference.streaming.pipeline import INITIAL
+from zoo.inference.streaming.saliency_outputs import SALIENCY_OUTPUTS, output_names
+from zoo.inference.streaming.sources import AnyVideo, find_videos, video_name
 from zoo.inference.streaming.stream import Stream
-from zoo.inference.writing.kept import KeptOutputs
-from zoo.inference.writing.maps import MapWriter
-from zoo.inference.writing.output import claim_folder, write_json, write_text
-from zoo.inference.writing.prediction import Prediction
+from zoo.inference.writing.output import claim_folder
+from zoo.inference.writing.prediction import default_size
 from zoo.models.loading import load
-from zoo.visualize.film import SaliencyFilm
+from zoo.models.saving import card_of
 
-LONGEST_SIDE = 1280
-FILES = {
-    "film": "film.mp4",
-    "maps": "maps.npz",
-    "candidates": "candidates.csv",
-    "arrays": "prediction.npz",
-    "saliency": "saliency.npy",
-    "summary": "prediction.json",
-    "action": "action.json",
-}
+
+class PredictionError(ValueError):
+    """Some of several videos could not be predicted; `predictions` holds the others'."""
+
+    predictions: list[Any]
 
 
 def predict(
-    model: keras.Model | Stream | ClipMaps | str | os.PathLike,
-    video: Video | str | os.PathLike,
+    video: Any,
+    model: keras.Model | Stream | ClipMaps | str | os.PathLike | None = None,
     *,
     output: str | os.PathLike | None = None,
     initial: str = "repeat",
     chunk: int | None = None,
-    maps: str | None = "npz",
+    maps: str | None = None,
     candidates: int = 5,
     film: bool = True,
     size: tuple[int, int] | None = None,
@@ -64,10 +50,10 @@ def predict(
     mirror: bool = False,
     overwrite: bool = False,
     progress: bool = True,
-) -> Prediction | ActionPrediction:
-    """Where people look in each frame of a video, or what action it shows and why.
+) -> Any:
+    """Where people look in each frame of videos, or what action they show and why.
 
-    The video is decoded, fed to the model and drawn piece by piece, all three at once; the
+    A video is decoded, fed to the model and drawn piece by piece, all three at once; the
     recurrent state is carried on, so the result is that of the whole video in one call. Memory
     does not grow with the video but for the outputs themselves, about 1 KB a frame.
 
@@ -76,19 +62,26 @@ def predict(
     for it.
 
     Args:
+        video: a video file, a folder of videos, a folder of numbered pictures (one video), a
+            pattern such as "clips/*.mp4", an http or https address, a picture, an array
+            (time, height, width, 3) of RGB from 0 to 255, or a list of these. A camera's number
+            or an rtsp address is followed while it runs, see `zoo.inference.live.predict_live`.
         model: a model with the output "mixture" or "saliency", such as `zoo.rmdn()` and
             `zoo.lsts()`, or with the output "action"; or a `.keras` file; or a `Stream` or
-            `ClipMaps` of a model: then many videos share its compiled graphs.
-        video: a video file or a folder of numbered frames.
-        output: folder for the files; None writes none. It must be new or empty.
+            `ClipMaps` of a model: then many videos share its compiled graphs. Model and video may
+            also be given in the other order.
+        output: folder for the files; None writes none. It must be new or empty. Several videos
+            get a folder each in it.
         initial: what stands for the first 15 frames of a model that looks at clips of 16 (the
             first 78 for clips of 79): "repeat" the first prediction, "pad" the video with its
             first frame, which also makes videos of fewer frames possible, or "omit" them. The
-            same is done at the end where the maps are for the clips' middle frames.
+            same is done at the end where the maps are for the clips' middle frames. A picture is
+            always padded.
         chunk: frames the model is given at a time. It changes memory and speed, not the result.
         maps: "npz" (one float32 array a frame), "png" (one grey picture a frame) or None.
         candidates: how many of the likeliest places of each frame are listed.
-        film: write the video with its saliency as a heat map.
+        film: write the video with its saliency as a heat map, with the video's sound; of a
+            picture, a picture.
         size: (height, width) of maps and film; default the video's, at most 1280 a side.
         precision: "bfloat16" is about twice as fast where the processor has it; None computes
             as the model was built.
@@ -97,7 +90,8 @@ def predict(
             frames: a block begins at every so many frames.
         flow: of models of optical flow: "dis", "tvl1" or a function, see
             `zoo.datasets.video.flow.video_flow`; None: as the model was trained.
-        classes: the names of the actions, such as `zoo.datasets.moving_targets.CLASSES`.
+        classes: the names of the actions, such as `zoo.datasets.moving_targets.CLASSES`; default
+            those in the model's file, see `zoo.save`.
         mirror: predict the video's mirror image too, and give the mean; takes twice the time.
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a bar with the time left.
@@ -105,15 +99,144 @@ def predict(
     Returns:
         A `Prediction`: the arrays, and the paths of the files; of actions an `ActionPrediction`;
         of `zoo.joint()` a `JointPrediction`, whose film has a line for the action and a strip of
-        time.
+        time. Of a list, a folder of videos or a pattern, a list; of a camera, a `LivePrediction`.
+
+    Raises:
+        ValueError: an argument, a video or the model is unfit.
+        PredictionError: some of several videos could not be predicted, which is told after the
+            others.
 
     Example:
 
     ```python
-    prediction = zoo.predict(model, "clip.mp4", output="out")
+    prediction = zoo.predict("clip.mp4", model, output="out")
     prediction.map(40)
     ```
     """
+    if _is_model(video) and not _is_model(model):
+        video, model = model, video
+    _check(maps, candidates, initial, size)
+    if model is None:
+        raise ValueError("`model` must be a `.keras` file or a model. Received: model=None")
+    if isinstance(video, (str, int)) and is_live(video):
+        return predict_live(
+            model,
+            video,
+            output=output,
+            maps=maps == "npz",
+            film=film,
+            candidates=candidates,
+            precision=precision,
+            overwrite=overwrite,
+        )
+    videos = find_videos(video)
+    model = load(model, verbose=progress) if isinstance(model, (str, os.PathLike)) else model
+    run = _runner(
+        model,
+        classes=classes,
+        initial=initial,
+        chunk=chunk,
+        maps=maps,
+        candidates=candidates,
+        film=film,
+        precision=precision,
+        stride=stride,
+        flow=flow,
+        mirror=mirror,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+    def one(video: AnyVideo, folder):
+        return run(video, output=folder, size=size or default_size(video.height, video.width))
+
+    if _is_one(video, videos):
+        return one(videos[0], output)
+    folders = _folders(videos, output, overwrite)
+    return _each(one, videos, folders)
+
+
+def _runner(model, *, classes, stride, flow, mirror, precision, film, overwrite, **saliency):
+    """The function that predicts one video with a model: its compiled graphs are shared."""
+    common = {"film": film, "overwrite": overwrite}
+    if isinstance(model, keras.Model):
+        classes = classes or card_of(model).get("classes")
+    if is_joint(model):
+        options = {**common, **saliency, "mirror": mirror, "precision": precision}
+        return lambda video, **given: predict_joint(
+            model, video, classes=classes, **options, **given
+        )
+    if isinstance(model, keras.Model) and _names_actions(model):
+        if mirror:
+            raise ValueError(
+                "`mirror` needs a model whose only output is 'mixture'. Received: the outputs "
+                f"{sorted(model.output)}"
+            )
+        options = {**common, "stride": stride, "precision": precision}
+        return lambda video, **given: predict_action(
+            model, video, classes=classes, **options, **given
+        )
+    if classes is not None:
+        raise ValueError("`classes` is for models with the output 'action'. Received: another one")
+    stream = saliency_stream(model, precision=precision, stride=stride, flow=flow, mirror=mirror)
+    facts = {"stride": stride, "precision": precision or "as built"}
+    return lambda video, **given: predict_saliency(
+        stream, video, facts=facts, **common, **saliency, **given
+    )
+
+
+def _folders(videos: list[AnyVideo], output, overwrite: bool) -> list[Path | None]:
+    """A folder for each video, by its name; a number is added where two have one name."""
+    if output is None:
+        return [None] * len(videos)
+    folder, taken, found = claim_folder(output, overwrite=overwrite), set(), []
+    for video in videos:
+        name, count = video_name(video), 2
+        while name in taken:
+            name, count = f"{video_name(video)}_{count}", count + 1
+        taken.add(name)
+        found.append(folder / name)
+    return found
+
+
+def _each(one: Callable, videos: list[AnyVideo], folders: list[Path | None]) -> list[Any]:
+    found, failed = [], []
+    for video, folder in zip(videos, folders):
+        try:
+            found.append(one(video, folder))
+        except (ValueError, OSError) as error:
+            failed.append(str(error))
+            if folder is not None and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+    if failed:
+        error = PredictionError(
+            f"Every video must be predictable; {len(found)} of {len(videos)} are done. "
+            f"Received: {'; '.join(failed)}"
+        )
+        error.predictions = found
+        raise error
+    return found
+
+
+def _is_one(asked: Any, videos: list[AnyVideo]) -> bool:
+    """Whether one video was asked for: no list, pattern or folder of videos, even of one."""
+    if isinstance(asked, (str, os.PathLike)):
+        return len(videos) == 1 and videos[0].path == os.fspath(asked)
+    return not isinstance(asked, (list, tuple)) and len(videos) == 1
+
+
+def _is_model(value: Any) -> bool:
+    if isinstance(value, (str, os.PathLike)):
+        return os.fspath(value).endswith(".keras")
+    return isinstance(value, (keras.Model, Stream, ClipMaps))
+
+
+def _names_actions(model: keras.Model) -> bool:
+    names = set(output_names(model))
+    return "action" in names and not names & set(SALIENCY_OUTPUTS)
+
+
+def _check(maps, candidates, initial, size) -> None:
     if maps not in ("npz", "png", None):
         raise ValueError(f'`maps` must be "npz", "png" or None. Received: maps={maps!r}')
     if candidates < 0:
@@ -122,229 +245,3 @@ def predict(
         raise ValueError(f"`initial` must be one of {INITIAL}. Received: initial={initial!r}")
     if size is not None and min(size) < 1:
         raise ValueError(f"`size` must be positive. Received: size={size}")
-    video = video if isinstance(video, Video) else open_video(video)
-    size = size or _default_size(video.height, video.width)
-    model = load(model) if isinstance(model, (str, os.PathLike)) else model
-    if is_joint(model):
-        from zoo.inference.actions.predict_joint import predict_joint
-
-        options = {"chunk": chunk, "maps": maps, "candidates": candidates, "precision": precision}
-        options |= {"overwrite": overwrite, "progress": progress, "size": size, "film": film}
-        options |= {"output": output, "initial": initial, "classes": classes, "mirror": mirror}
-        return predict_joint(model, video, predict=predict, **options)
-    if isinstance(model, keras.Model) and _names_actions(model):
-        if mirror:
-            raise ValueError(
-                "`mirror` needs a model whose only output is 'mixture'. Received: the outputs "
-                f"{sorted(model.output)}"
-            )
-        return predict_action(
-            model,
-            video,
-            output=output,
-            classes=classes,
-            stride=stride,
-            film=film,
-            size=size,
-            precision=precision,
-            overwrite=overwrite,
-        )
-    if classes is not None:
-        raise ValueError("`classes` is for models with the output 'action'. Received: another one")
-    options = {"precision": precision, "stride": stride, "flow": flow, "mirror": mirror}
-    stream = _stream(model, options)
-    total = video.num_frames  # decodes once: a video that ends early is known before any work
-    least = stream.missing + stream.trailing + 1
-    if total < least and initial != "pad":
-        raise ValueError(
-            f"The video must have at least {least} frames for this model; "
-            'initial="pad" repeats its first frame as often as is missing. '
-            f"Received: {video.path}, {total} frames"
-        )
-    folder = None
-    if output is not None:
-        names = [*FILES.values(), "maps"]
-        folder = claim_folder(output, overwrite=overwrite, known=names)
-    start = time.perf_counter()
-    with contextlib.ExitStack() as stack:
-        kept = stack.enter_context(KeptOutputs(folder))
-        sink = _Sink(candidates, size, kept)
-        if folder is not None:
-            if maps is not None:
-                path = folder / (FILES["maps"] if maps == "npz" else "maps")
-                sink.maps = stack.enter_context(MapWriter(path))
-                sink.files["maps"] = str(path)
-            if film:
-                path = folder / FILES["film"]
-                sink.film = stack.enter_context(
-                    SaliencyFilm(path, fps=video.fps, height=size[0], width=size[1])
-                )
-                sink.files["film"] = str(path)
-        bar = stack.enter_context(_progress(progress))
-        task = bar.add_task(os.path.basename(str(video.path).rstrip("/")), total=total)
-        writer = stack.enter_context(_Worker(sink.write))
-        pieces = run_model(
-            stream,
-            video,
-            initial=initial,
-            chunk=chunk,
-            frame_size=size if sink.film is not None else None,
-        )
-        for piece in stack.enter_context(contextlib.closing(pieces)):
-            writer.put(piece)
-            bar.advance(task, piece.count)
-        writer.finish()
-        outputs = kept.finish()
-    seconds = time.perf_counter() - start
-    prediction = Prediction(
-        video=str(video.path),
-        frames=np.asarray(sink.frames, np.int64),
-        outputs=outputs,
-        candidates=sink.candidates,
-        num_frames=total,
-        fps=float(video.fps),
-        height=video.height,
-        width=video.width,
-        files={**sink.files, **kept.files},
-    )
-    if folder is not None:
-        _write_arrays(prediction, folder)
-        facts = {"initial": initial, "stride": stride, "precision": precision or "as built"}
-        _write_summary(prediction, folder, size, facts, seconds)
-    return prediction
-
-
-def _stream(model, options) -> Stream | ClipMaps:
-    if isinstance(model, keras.Model):
-        saliency_output(output_names(model))
-    stream = open_stream(model, **options)
-    saliency_output(stream.output_names)
-    return stream
-
-
-def _names_actions(model) -> bool:
-    names = set(output_names(model))
-    return "action" in names and not names & set(SALIENCY_OUTPUTS)
-
-
-def _default_size(height: int, width: int) -> tuple[int, int]:
-    scale = min(1.0, LONGEST_SIDE / max(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _progress(shown: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(
-        *columns, TextColumn("frames, time left"), TimeRemainingColumn(), disable=not shown
-    )
-
-
-class _Sink:
-    """Takes pieces: keeps the small arrays, writes maps and film."""
-
-    def __init__(self, num_candidates: int, size: tuple[int, int], kept: KeptOutputs):
-        self.num_candidates = num_candidates
-        self.size = size
-        self.maps: MapWriter | None = None
-        self.film: SaliencyFilm | None = None
-        self.files: dict[str, str] = {}
-        self.frames: list[int] = []
-        self.kept = kept
-        self.candidates: list[np.ndarray] = []
-
-    def write(self, piece) -> None:
-        if piece.outputs is None:
-            if self.film is not None:
-                for frame in piece.frames:
-                    self.film.write(frame, None)
-            return
-        self.frames.extend(range(piece.start, piece.start + piece.count))
-        self.kept.add(piece.outputs)
-        found = outputs_candidates(piece.outputs, self.num_candidates)
-        for index, places in enumerate(found):
-            self.candidates.append(places)
-            if self.maps is None and self.film is None:
-                continue
-            saliency = output_map(piece.outputs, index, *self.size)
-            if self.maps is not None:
-                self.maps.write(piece.start + index, saliency)
-            if self.film is not None:
-                self.film.write(piece.frames[index], saliency, places)
-
-
-class _Worker:
-    """Runs a function on items in a thread of its own, a few items behind at most."""
-
-    def __init__(self, function):
-        self._function = function
-        self._items: queue.Queue = queue.Queue(maxsize=2)
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="write", daemon=True)
-
-    def __enter__(self) -> _Worker:
-        self._thread.start()
-        return self
-
-    def _run(self):
-        while (item := self._items.get()) is not None:
-            if self._error is None:
-                try:
-                    self._function(item)
-                except BaseException as error:  # raised where the work is handed over
-                    self._error = error
-
-    def put(self, item) -> None:
-        if self._error is not None:
-            raise self._error
-        self._items.put(item)
-
-    def finish(self) -> None:
-        self.__exit__(None, None, None)
-        if self._error is not None:
-            raise self._error
-
-    def __exit__(self, kind, error, trace) -> None:
-        if self._thread.is_alive():
-            self._items.put(None)
-            self._thread.join()
-
-
-def _write_arrays(prediction: Prediction, folder) -> None:
-    def lines():
-        yield "frame,rank,x,y,share"
-        for frame, places in zip(prediction.frames, prediction.candidates):
-            for rank, (x, y, share) in enumerate(places):
-                yield f"{frame},{rank},{x:.5f},{y:.5f},{share:.5f}"
-
-    write_text(folder / FILES["candidates"], lines())
-    path = folder / FILES["arrays"]
-    part = folder / f".{FILES['arrays']}.{os.getpid()}.part"
-    try:
-        with open(part, "wb") as file:
-            small = {n: v for n, v in prediction.outputs.items() if n not in prediction.files}
-            np.savez(file, frames=prediction.frames, **small)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    prediction.files["candidates"] = str(folder / FILES["candidates"])
-    prediction.files["arrays"] = str(path)
-
-
-def _write_summary(prediction, folder, size, facts, seconds) -> None:
-    prediction.files["summary"] = str(folder / FILES["summary"])
-    summary = {
-        "video": prediction.video,
-        "num_frames": prediction.num_frames,
-        "predicted_frames": len(prediction.frames),
-        "fps": prediction.fps,
-        "height": prediction.height,
-        "width": prediction.width,
-        "map_height": size[0],
-        "map_width": size[1],
-        **facts,
-        "seconds": round(seconds, 3),
-        "seconds_a_frame": round(seconds / prediction.num_frames, 5),
-        "outputs": {name: list(value.shape) for name, value in prediction.outputs.items()},
-        "files": {kind: os.path.basename(path) for kind, path in prediction.files.items()},
-    }
-    write_json(folder / FILES["summary"], summary)

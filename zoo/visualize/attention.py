@@ -129,10 +129,12 @@ def attention_film(
     temporal: np.ndarray | None = None,
     *,
     fps: float = 25.0,
+    sound: tuple[str, float] | None = None,
 ) -> None:
     """The video with its heat maps; below each frame the temporal strip, the moment marked.
 
-    `frames` is read one by one: `video.frames()` of a long video needs no memory.
+    `frames` is read one by one: `video.frames()` of a long video needs no memory. `sound` is as in
+    `VideoWriter`.
     """
     given = spatial if spatial is not None else temporal
     if given is None:
@@ -144,7 +146,7 @@ def attention_film(
     frames = iter(frames)
     first = next(frames)
     height, width = first.shape[:2]
-    with VideoWriter(path, fps=fps, height=height + below, width=width) as writer:
+    with VideoWriter(path, fps=fps, height=height + below, width=width, sound=sound) as writer:
         at = -1
         for at, picture in enumerate(itertools.chain([first], frames)):
             if at == count:

@@ -18,6 +18,7 @@ class SaliencyFilm:
         fps: frames a second.
         height, width: size of the frames.
         strength: opacity of the heat map, see `zoo.visualize.overlay`.
+        sound: see `VideoWriter`.
 
     Example:
 
@@ -35,9 +36,12 @@ class SaliencyFilm:
         height: int,
         width: int,
         strength: float = 0.75,
+        sound: tuple[str, float] | None = None,
     ):
         self.strength = strength
-        self._writer = VideoWriter(path, fps=fps, height=height, width=width, quality=23)
+        self._writer = VideoWriter(
+            path, fps=fps, height=height, width=width, quality=23, sound=sound
+        )
 
     def __enter__(self) -> SaliencyFilm:
         self._writer.__enter__()

@@ -26,6 +26,7 @@ class JointFilm:
         height, width: size of the frames, without text and strip.
         text: the line, as "run 87%".
         weights: (frames,), not negative.
+        sound: see `VideoWriter`.
 
     Example:
 
@@ -44,13 +45,16 @@ class JointFilm:
         width: int,
         text: str,
         weights: np.ndarray,
+        sound: tuple[str, float] | None = None,
     ):
         below = STRIP + LINE
         self.count = len(weights)
         self.text = text
         self.strip = temporal_strip(weights, width, STRIP)
         self._at = 0
-        self._writer = VideoWriter(path, fps=fps, height=height + below, width=width, quality=23)
+        self._writer = VideoWriter(
+            path, fps=fps, height=height + below, width=width, quality=23, sound=sound
+        )
 
     def __enter__(self) -> JointFilm:
         self._writer.__enter__()

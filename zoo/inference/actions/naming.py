@@ -6,74 +6,23 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import keras
 import numpy as np
 
-from zoo.datasets.video.reading import Video
+from zoo.inference.actions.action_prediction import FILES, ActionPrediction
 from zoo.inference.streaming.adapt import adapt, compile_for_inference, quiet_retracing
-from zoo.inference.writing.output import claim_folder, write_json
+from zoo.inference.streaming.sources import AnyVideo
+from zoo.inference.writing.output import claim_folder
 from zoo.layers.per_step import PerStep
-from zoo.metrics.spatial_localisation import attention_boxes
-from zoo.metrics.temporal_localisation import attention_segments
-from zoo.visualize.attention import attention_film, attention_picture, temporal_curve, write_png
 
-FILES = {
-    "film": "attention.mp4",
-    "picture": "attention.png",
-    "curve": "when.png",
-    "arrays": "prediction.npz",
-    "summary": "attention.json",
-}
 BLOCK = 30  # frames of a block where the model takes any number of them
 BATCH = 8  # blocks or frames in one call
-SHOWN = 8  # frames in the picture
-
-
-@dataclass(frozen=True)
-class ActionPrediction:
-    """What an action model says about one video.
-
-    Attributes:
-        video: path of the video.
-        frames: (n,) numbers of the frames that the model was given, from 0.
-        outputs: "action" (classes,), probabilities of the whole video; where the model has them
-            "spatial_attention" (n, rows, columns) and "temporal_attention" (steps, n).
-        classes: the classes' names, or None.
-        num_frames, fps, height, width: of the video.
-        files: what was written, kind to path: "film", "picture", "curve", "arrays", "summary".
-
-    Example:
-
-    ```python
-    prediction = zoo.predict(model, "clip.mp4", output="out", classes=ucf101.CLASSES)
-    prediction.top(3)  # [("Archery", 0.61), ...]
-    ```
-    """
-
-    video: str
-    frames: np.ndarray
-    outputs: dict[str, np.ndarray]
-    classes: tuple[str, ...] | None
-    num_frames: int
-    fps: float
-    height: int
-    width: int
-    files: dict[str, str] = field(default_factory=dict)
-
-    def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes and their probabilities, the likeliest first."""
-        action = self.outputs["action"]
-        order = np.argsort(-action, kind="stable")[:count]
-        names = self.classes or [str(index) for index in range(len(action))]
-        return [(names[index], float(action[index])) for index in order]
 
 
 def predict_action(
     model: keras.Model,
-    video: Video,
+    video: AnyVideo,
     *,
     output: str | os.PathLike | None = None,
     classes: Sequence[str] | None = None,
@@ -120,11 +69,12 @@ def predict_action(
         fps=float(video.fps),
         height=video.height,
         width=video.width,
+        seconds=time.perf_counter() - start,
+        source=video,
+        block_stride=stride if runner.stepwise else None,
     )
     if folder is not None:
-        found = _located(prediction, size)
-        _draw(prediction, video, folder, size, film, found)
-        _write(prediction, folder, found, stride if runner.stepwise else None, start)
+        prediction.write(folder, film, size)
     return prediction
 
 
@@ -155,7 +105,7 @@ class _Runner:
         self.least = 1 if self.padded or self.length is None else self.length
         self._trunk, self._head = _split(model)
 
-    def spread(self, video: Video):
+    def spread(self, video: AnyVideo):
         """Frames spread over the video, given at once."""
         total = video.num_frames
         length = self.length or min(BLOCK, total)
@@ -172,7 +122,7 @@ class _Runner:
             found["temporal_attention"] = found["temporal_attention"][:, :held]
         return frames, found
 
-    def blocks(self, video: Video, stride: int):
+    def blocks(self, video: AnyVideo, stride: int):
         """Every block of consecutive frames, the last one always; memory holds a few."""
         total = video.num_frames
         length = self.length or min(BLOCK, total)
@@ -265,104 +215,3 @@ def _batches(frames, count):
             held = []
     if held:
         yield np.stack(held)
-
-
-def _located(prediction, size) -> dict:
-    """Boxes of the given frames and segments of the video, by the papers' rules."""
-    found = {}
-    spatial = prediction.outputs.get("spatial_attention")
-    temporal = prediction.outputs.get("temporal_attention")
-    if spatial is not None:
-        highest = spatial.reshape(len(spatial), -1).max(axis=1)
-        relative = spatial / np.maximum(highest, 1e-12)[:, None, None]
-        found["boxes"] = attention_boxes(relative, *size)
-    if temporal is not None:
-        seconds = prediction.num_frames / prediction.fps
-        label = int(prediction.outputs["action"].argmax())
-        segments = attention_segments(prediction.video, label, temporal, seconds)
-        found["segments"] = [(s.start / seconds, s.end / seconds) for s in segments]
-    return found
-
-
-def _draw(prediction, video, folder: Path, size, film: bool, found) -> None:
-    spatial = prediction.outputs.get("spatial_attention")
-    temporal = prediction.outputs.get("temporal_attention")
-    if spatial is None and temporal is None:
-        return
-    chosen = np.unique(np.linspace(0, len(prediction.frames) - 1, SHOWN).round().astype(int))
-    picture = attention_picture(
-        video.read(prediction.frames[chosen], size=size),
-        None if spatial is None else spatial[chosen],
-        None if temporal is None else temporal[:, chosen],
-        predicted_boxes=found["boxes"][chosen] if "boxes" in found else None,
-        columns=SHOWN,
-    )
-    write_png(folder / FILES["picture"], picture)
-    prediction.files["picture"] = str(folder / FILES["picture"])
-    if temporal is not None:
-        curve = temporal_curve(temporal, predicted_segments=found["segments"])
-        write_png(folder / FILES["curve"], curve)
-        prediction.files["curve"] = str(folder / FILES["curve"])
-    if film:
-        attention_film(
-            folder / FILES["film"],
-            video.frames(size=size),
-            _every_frame(spatial, prediction),
-            None if temporal is None else _every_frame(temporal.mean(axis=0), prediction),
-            fps=video.fps,
-        )
-        prediction.files["film"] = str(folder / FILES["film"])
-
-
-def _every_frame(values, prediction):
-    """Values (n, ...) at the given frames as values at every frame, interpolated between."""
-    if values is None or len(values) == prediction.num_frames:
-        return values
-    where = np.interp(np.arange(prediction.num_frames), prediction.frames, np.arange(len(values)))
-    low = np.floor(where).astype(int)
-    high = np.minimum(low + 1, len(values) - 1)
-    share = (where - low).reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
-    return values[low] * (1 - share) + values[high] * share
-
-
-def _write(prediction, folder: Path, found, stride, start) -> None:
-    path = folder / FILES["arrays"]
-    part = folder / f".{FILES['arrays']}.{os.getpid()}.part"
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, frames=prediction.frames, **prediction.outputs)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    prediction.files["arrays"] = str(path)
-    prediction.files["summary"] = str(folder / FILES["summary"])
-    spatial = prediction.outputs.get("spatial_attention")
-    temporal = prediction.outputs.get("temporal_attention")
-    summary = {
-        "video": prediction.video,
-        "num_frames": prediction.num_frames,
-        "fps": prediction.fps,
-        "top": [{"class": name, "probability": p} for name, p in prediction.top()],
-        "frames": prediction.frames,
-        "block_stride": stride,
-        "temporal_attention": None if temporal is None else temporal.mean(axis=0),
-        "segments_seconds": [
-            [share * prediction.num_frames / prediction.fps for share in segment]
-            for segment in found.get("segments", [])
-        ],
-        "spatial_attention_peaks": None if spatial is None else _peaks(spatial),
-        "seconds": round(time.perf_counter() - start, 3),
-        "outputs": {name: list(value.shape) for name, value in prediction.outputs.items()},
-        "files": {kind: os.path.basename(path) for kind, path in prediction.files.items()},
-    }
-    write_json(folder / FILES["summary"], summary)
-
-
-def _peaks(spatial) -> list[list[float]]:
-    """x, y in [0, 1] and value of each frame's highest place."""
-    _, rows, columns = spatial.shape
-    peaks = []
-    for weights in spatial:
-        row, column = np.unravel_index(weights.argmax(), weights.shape)
-        peaks.append([(column + 0.5) / columns, (row + 0.5) / rows, float(weights[row, column])])
-    return peaks

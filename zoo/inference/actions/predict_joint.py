@@ -12,42 +12,42 @@ import keras
 import numpy as np
 
 from zoo.datasets.video.reading import open_video
+from zoo.inference.actions.joint_prediction import JointPrediction
 from zoo.inference.evaluating.evaluation import Evaluation, safe_name
-from zoo.inference.streaming.joint import (
-    ActionPass,
-    JointPrediction,
-    check_classes,
-    saliency_part,
-    video_action,
-)
+from zoo.inference.saliency import predict_saliency, saliency_stream
+from zoo.inference.streaming.joint import ActionPass, check_classes, saliency_part, video_action
 from zoo.inference.streaming.pipeline import run_model
+from zoo.inference.streaming.sources import AnyVideo
 from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.output import write_json
-from zoo.inference.writing.rendering import render_mixture
-from zoo.visualize.joint_film import JointFilm
+from zoo.inference.writing.prediction import is_picture
 
 
 def predict_joint(
     model: keras.Model,
-    video,
+    video: AnyVideo,
     *,
-    predict,
     output: str | os.PathLike | None,
     initial: str,
     film: bool,
     size: tuple[int, int],
     classes: Sequence[str] | None,
+    mirror: bool,
+    precision: str | None,
     **options,
 ) -> JointPrediction:
-    """`zoo.predict` of a joint model; `predict` is `zoo.predict` itself."""
+    """`zoo.predict` of one video by a joint model."""
     classes = check_classes(classes, model)
-    found = predict(
-        saliency_part(model),
+    still = is_picture(video)
+    initial = "pad" if still else initial
+    found = predict_saliency(
+        saliency_stream(saliency_part(model), precision=precision, mirror=mirror),
         video,
         output=output,
         initial=initial,
-        film=False,
+        film=film and still,
         size=size,
+        facts={"precision": precision or "as built"},
         **options,
     )
     action_pass = ActionPass(model)
@@ -64,40 +64,8 @@ def predict_joint(
         classes=classes,
     )
     if output is not None:
-        path = Path(output) / "action.json"
-        write_json(path, _summary(prediction))
-        prediction.files["action"] = str(path)
-        if film:
-            prediction.files["film"] = str(Path(output) / "film.mp4")
-            _write_film(prediction, video, size, prediction.files["film"])
+        prediction.write_action(Path(output), film and not still, size)
     return prediction
-
-
-def _summary(prediction: JointPrediction) -> dict:
-    order = np.argsort(-prediction.action)
-    names = prediction.classes or [str(number) for number in range(len(order))]
-    return {
-        "label": prediction.label,
-        "probabilities": {names[k]: round(float(prediction.action[k]), 6) for k in order},
-        "frames": prediction.frames.tolist(),
-        "temporal": [round(float(value), 6) for value in prediction.temporal],
-    }
-
-
-def _write_film(prediction: JointPrediction, video, size, path: str) -> None:
-    place = {int(frame): index for index, frame in enumerate(prediction.frames)}
-    text = f"{prediction.label} {prediction.action.max():.0%}"
-    weights = np.zeros(prediction.num_frames)
-    weights[prediction.frames] = prediction.temporal
-    with JointFilm(
-        path, fps=video.fps, height=size[0], width=size[1], text=text, weights=weights
-    ) as film:
-        for number, frame in enumerate(video.frames(size=size)):
-            saliency = None
-            if number in place:
-                mixture = prediction.outputs["mixture"][place[number]]
-                saliency = render_mixture(mixture, *size)
-            film.write(frame, saliency)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -12,34 +11,11 @@ from zoo.datasets.video.reading import Video
 from zoo.inference.streaming.adapt import adapt, compile_for_inference, quiet_retracing
 from zoo.inference.streaming.receptive_field import receptive_field
 from zoo.inference.streaming.saliency_outputs import output_names
-from zoo.inference.writing.prediction import Prediction
 from zoo.layers.saliency.saliency_weighting import SaliencyWeighting
 from zoo.layers.sliding_clips import SlidingClips
 
 CHUNK = 32  # steps at a time
 STEPS = "steps"  # the layer at which the model is cut, see `zoo.joint`
-
-
-@dataclasses.dataclass(frozen=True)
-class JointPrediction(Prediction):
-    """A `Prediction` with the video's action.
-
-    Attributes:
-        action: (classes,) probabilities.
-        temporal: (n,) of each frame in `frames`: its temporal attention, or, in models without,
-            the probability that the frame alone gives the likeliest action.
-        classes: names of the actions, or None.
-    """
-
-    action: np.ndarray | None = None
-    temporal: np.ndarray | None = None
-    classes: tuple[str, ...] | None = None
-
-    @property
-    def label(self) -> str:
-        """Name, or number, of the likeliest action."""
-        best = int(np.argmax(self.action))
-        return self.classes[best] if self.classes else str(best)
 
 
 def is_joint(model) -> bool:
@@ -95,7 +71,8 @@ class ActionPass:
     def __call__(
         self, pieces: Iterator[np.ndarray], mixtures: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (classes,), and what each step says (steps,), see `JointPrediction`.
+        """Probabilities (classes,), and what each step says (steps,), see
+        `JointPrediction`.
 
         Args:
             pieces: the video's frames in order, in arrays (n, height, width, 3).

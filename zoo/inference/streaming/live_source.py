@@ -19,6 +19,9 @@ PIXEL_FORMATS = {
     "gray": (1.0, 1, cv2.COLOR_GRAY2RGB),
     "yuv420p": (1.5, 1, cv2.COLOR_YUV2RGB_I420),
 }
+# Addresses of streams that come as they are made; http and https are files unless they end so.
+LIVE_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "rtp://", "srt://", "tcp://", "udp://")
+LIVE_ENDINGS = (".m3u8", ".mpd")
 
 
 class StreamError(ValueError):
@@ -81,7 +84,9 @@ def encoded_frames(file: BinaryIO | str) -> Iterator[np.ndarray]:
 
     count = 0
     try:
-        with av.open(file, "r") as container:
+        # Over UDP, which RTSP prefers, single packets get lost and pictures break.
+        options = {"rtsp_transport": "tcp"} if str(file).startswith("rtsp") else {}
+        with av.open(file, "r", options=options) as container:
             if not container.streams.video:
                 raise StreamError("A stream must hold a video. Received: none")
             size = None
@@ -193,17 +198,28 @@ def arriving(
 def open_live(
     source: str | int, size: tuple[int, int] | None = None, pixel_format: str = "rgb24"
 ) -> Iterator[np.ndarray]:
-    """The frames of "-" (standard input: raw if `size` is given, else encoded) or of a camera."""
+    """The frames of a live source.
+
+    Args:
+        source: "-" for standard input (raw if `size` is given, else encoded), an address such as
+            rtsp://..., or the number of a camera.
+        size, pixel_format: of raw frames.
+    """
     if source == "-":
         file = os.fdopen(os.dup(0), "rb")
         return raw_frames(file, size, pixel_format) if size is not None else encoded_frames(file)
+    if isinstance(source, str) and "://" in source:
+        return encoded_frames(source)
     return camera_frames(int(source))
 
 
-def is_live(source) -> bool:
-    """Whether a name means standard input or a camera, and no file."""
+def is_live(source: str | int) -> bool:
+    """Whether a name means standard input, a camera or an address of a live stream."""
     if isinstance(source, int):
         return True
     if source == "-":
         return True
-    return isinstance(source, str) and source.isdigit() and not os.path.exists(source)
+    if "://" in source:
+        path = source.partition("?")[0].lower()
+        return path.startswith(LIVE_SCHEMES) or path.endswith(LIVE_ENDINGS)
+    return source.isdigit() and not os.path.exists(source)

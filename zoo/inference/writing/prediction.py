@@ -1,16 +1,33 @@
-"""What a model says about one video."""
+"""What a model says about where people look in one video."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from zoo.files.atomic import atomic_path
 from zoo.inference.streaming.saliency_outputs import output_map
+from zoo.inference.streaming.sources import ArrayVideo, sound_of
+from zoo.inference.writing.kept import ON_DISK
+from zoo.inference.writing.output import claim_folder
+from zoo.inference.writing.saliency_files import (
+    FILES,
+    KNOWN,
+    SaliencyFiles,
+    write_arrays,
+    write_summary,
+)
+from zoo.inference.writing.shown import Shown
+from zoo.visualize.attention import write_png
+
+LONGEST_SIDE = 1280
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(Shown):
     """A model's outputs for one video: named arrays, and the files that were written.
 
     Attributes:
@@ -20,15 +37,19 @@ class Prediction:
             "saliency" (n, height, width), float16, mapped from a file.
         candidates: n arrays (k, 3): x, y in [0, 1] and the share of the likeliest places.
         num_frames, fps, height, width: of the video.
-        files: what was written, kind to path: "film", "maps", "candidates", "arrays",
-            "saliency", "summary".
+        files: what was written, kind to path: "film" (of one picture: "picture"), "maps",
+            "candidates", "arrays", "saliency", "summary".
+        seconds: how long it took.
+        source: the open video.
 
     Example:
 
     ```python
-    prediction = zoo.predict(model, "clip.mp4")
+    prediction = zoo.predict("clip.mp4", model)
     prediction.map(40)               # (height, width), sums to 1
     prediction.candidates[40][0]     # x, y, share
+    prediction.plot(40)              # matplotlib axes: the frame with its heat map
+    prediction.save("out")           # film, candidates, arrays
     ```
     """
 
@@ -41,13 +62,123 @@ class Prediction:
     height: int
     width: int
     files: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    source: Any = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {value.shape}" for name, value in self.outputs.items())
+        return f"{type(self).__name__}({self.headline}; {shapes})"
+
+    @property
+    def headline(self) -> str:
+        """The video, its frames and where its results are, in a line."""
+        text = f"{self.title}: {len(self.frames)} of {self.num_frames} frames"
+        return f"{text}, {self.height}x{self.width}"
+
+    def summary(self) -> str:
+        """What was done, and where to look, in a line."""
+        rate = f", {self.num_frames / self.seconds:.1f} a second" if self.seconds else ""
+        text = f"{self.headline} in {self.seconds:.1f} s{rate}"
+        shown = self.files.get("film") or self.files.get("picture") or self.files.get("summary")
+        return f"{text}; look at {shown}" if shown else text
 
     def map(self, frame: int, height: int | None = None, width: int | None = None) -> np.ndarray:
         """The saliency map of a frame at any size (default the video's), summing to 1."""
-        place = int(np.searchsorted(self.frames, frame))
-        if place >= len(self.frames) or self.frames[place] != frame:
-            raise IndexError(
-                f"`frame` must be one of the {len(self.frames)} frames with a prediction. "
-                f"Received: frame={frame}"
-            )
+        place = self._place(frame)
         return output_map(self.outputs, place, height or self.height, width or self.width)
+
+    def heat(self, place: int) -> np.ndarray:
+        """The map that is drawn over the frame `frames[place]`."""
+        return output_map(self.outputs, place, *default_size(self.height, self.width))
+
+    def places(self, place: int) -> np.ndarray:
+        """The likely places that are marked in the frame `frames[place]`."""
+        return self.candidates[place]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for every likely place of every frame: a table in plain Python.
+
+        Its columns are video, frame, time (in seconds), rank (from 0), x, y and share.
+        """
+        return [
+            {
+                "video": self.video,
+                "frame": int(frame),
+                "time": float(frame) / self.fps,
+                "rank": rank,
+                "x": float(x),
+                "y": float(y),
+                "share": float(share),
+            }
+            for frame, places in zip(self.frames, self.candidates)
+            for rank, (x, y, share) in enumerate(places)
+        ]
+
+    def save(
+        self,
+        folder: str | os.PathLike,
+        *,
+        maps: str | None = None,
+        film: bool = True,
+        size: tuple[int, int] | None = None,
+        overwrite: bool = False,
+    ) -> dict[str, str]:
+        """Write what `zoo.predict(..., output=folder)` writes; return kind to path.
+
+        Args:
+            folder: new or empty.
+            maps: "npz", "png" or None.
+            film: write the video with its saliency as a heat map.
+            size: (height, width) of maps and film.
+            overwrite: replace the files of an earlier prediction.
+        """
+        video = self._source()
+        folder = claim_folder(folder, overwrite=overwrite, known=KNOWN)
+        size = size or default_size(self.height, self.width)
+        still = is_picture(video)
+        place_of = {int(frame): place for place, frame in enumerate(self.frames)}
+        with SaliencyFiles(
+            folder,
+            maps=maps,
+            film=film and not still,
+            fps=self.fps,
+            size=size,
+            sound=sound_of(video) if film else None,
+        ) as files:
+            for number, frame in enumerate(video.frames(size=size) if files.wanted else ()):
+                place = place_of.get(number)
+                if place is None:
+                    files.write(number, frame, None)
+                else:
+                    saliency = output_map(self.outputs, place, *size)
+                    files.write(number, frame, saliency, self.candidates[place])
+        small = {name: v for name, v in self.outputs.items() if name not in ON_DISK}
+        found = {**files.files, **write_arrays(folder, self.frames, small, self.candidates)}
+        for name in self.outputs.keys() - small.keys():
+            found[name] = str(folder / f"{name}.npy")
+            with atomic_path(found[name]) as part, open(part, "wb") as file:
+                np.save(file, self.outputs[name])
+        if film and still:
+            found["picture"] = self.write_picture(folder)
+        self.files.clear()
+        self.files.update(found)
+        write_summary(folder, self, {"map_height": size[0], "map_width": size[1]})
+        return dict(self.files)
+
+    def write_picture(self, folder: str | os.PathLike) -> str:
+        """Write picture.png, the overlay of one frame, into a folder; return its path."""
+        path = os.path.join(folder, FILES["picture"])
+        with atomic_path(path) as part:
+            write_png(part, self.picture())
+        return path
+
+
+def default_size(height: int, width: int) -> tuple[int, int]:
+    """The size of maps and film: the video's, at most 1280 pixels a side."""
+    scale = min(1.0, LONGEST_SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def is_picture(video: Any) -> bool:
+    """Whether a video is one picture."""
+    return isinstance(video, ArrayVideo) and video.num_frames == 1

@@ -1,0 +1,225 @@
+"""What an action model says about one video."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.files.atomic import atomic_path
+from zoo.inference.streaming.sources import sound_of
+from zoo.inference.writing.output import claim_folder, write_json
+from zoo.inference.writing.prediction import default_size, is_picture
+from zoo.inference.writing.shown import Shown
+from zoo.metrics.spatial_localisation import attention_boxes
+from zoo.metrics.temporal_localisation import attention_segments
+from zoo.visualize.attention import attention_film, attention_picture, temporal_curve, write_png
+
+FILES = {
+    "film": "attention.mp4",
+    "picture": "attention.png",
+    "curve": "when.png",
+    "arrays": "prediction.npz",
+    "summary": "attention.json",
+}
+SHOWN = 8  # frames in the picture
+
+
+@dataclass(frozen=True, repr=False)
+class ActionPrediction(Shown):
+    """What an action model says about one video.
+
+    Attributes:
+        video: path of the video.
+        frames: (n,) numbers of the frames that the model was given, from 0.
+        outputs: "action" (classes,), probabilities of the whole video; where the model has them
+            "spatial_attention" (n, rows, columns) and "temporal_attention" (steps, n).
+        classes: the classes' names, or None.
+        num_frames, fps, height, width: of the video.
+        files: what was written, kind to path: "film", "picture", "curve", "arrays", "summary".
+        seconds: how long it took.
+        source: the open video.
+        block_stride: frames between the beginnings of two blocks; None: spread frames.
+
+    Example:
+
+    ```python
+    prediction = zoo.predict("clip.mp4", model, output="out", classes=ucf101.CLASSES)
+    prediction.top(3)  # [("Archery", 0.61), ...]
+    ```
+    """
+
+    video: str
+    frames: np.ndarray
+    outputs: dict[str, np.ndarray]
+    classes: tuple[str, ...] | None
+    num_frames: int
+    fps: float
+    height: int
+    width: int
+    files: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    source: Any = field(default=None, compare=False)
+    block_stride: int | None = None
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {value.shape}" for name, value in self.outputs.items())
+        return f"ActionPrediction({self.headline}; {shapes})"
+
+    @property
+    def headline(self) -> str:
+        """The video and its likeliest action, in a line."""
+        name, share = self.top(1)[0]
+        return f"{self.title}: {name} {share:.0%}, from {len(self.frames)} frames"
+
+    def summary(self) -> str:
+        """What was done, and where to look, in a line."""
+        text = f"{self.headline} in {self.seconds:.1f} s"
+        shown = self.files.get("film") or self.files.get("picture") or self.files.get("summary")
+        return f"{text}; look at {shown}" if shown else text
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The likeliest classes and their probabilities, the likeliest first."""
+        action = self.outputs["action"]
+        order = np.argsort(-action, kind="stable")[:count]
+        names = self.classes or [str(index) for index in range(len(action))]
+        return [(names[index], float(action[index])) for index in order]
+
+    def heat(self, place: int) -> np.ndarray | None:
+        """The spatial attention that is drawn over the frame `frames[place]`."""
+        spatial = self.outputs.get("spatial_attention")
+        return None if spatial is None else spatial[place]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for every class, the likeliest first: video, rank, action, probability."""
+        return [
+            {"video": self.video, "rank": rank, "action": name, "probability": share}
+            for rank, (name, share) in enumerate(self.top(len(self.outputs["action"])))
+        ]
+
+    def save(
+        self,
+        folder: str | os.PathLike,
+        *,
+        film: bool = True,
+        size: tuple[int, int] | None = None,
+        overwrite: bool = False,
+    ) -> dict[str, str]:
+        """Write what `zoo.predict(..., output=folder)` writes; return kind to path.
+
+        Args:
+            folder: new or empty.
+            film: write the video with its attention as a heat map.
+            size: (height, width) of the pictures.
+            overwrite: replace the files of an earlier prediction.
+        """
+        folder = claim_folder(folder, overwrite=overwrite, known=FILES.values())
+        self.files.clear()
+        self.write(folder, film, size or default_size(self.height, self.width))
+        return dict(self.files)
+
+    def write(self, folder: Path, film: bool, size: tuple[int, int]) -> None:
+        """Write pictures, film, arrays and attention.json into a folder."""
+        video = self._source()
+        found = _located(self, size)
+        _draw(self, video, folder, size, film and not is_picture(video), found)
+        self.files["arrays"] = str(folder / FILES["arrays"])
+        with atomic_path(self.files["arrays"]) as part, open(part, "wb") as file:
+            np.savez(file, frames=self.frames, **self.outputs)
+        self.files["summary"] = str(folder / FILES["summary"])
+        write_json(folder / FILES["summary"], _facts(self, found))
+
+
+def _located(prediction, size) -> dict:
+    """Boxes of the given frames and segments of the video, by the papers' rules."""
+    found = {}
+    spatial = prediction.outputs.get("spatial_attention")
+    temporal = prediction.outputs.get("temporal_attention")
+    if spatial is not None:
+        highest = spatial.reshape(len(spatial), -1).max(axis=1)
+        relative = spatial / np.maximum(highest, 1e-12)[:, None, None]
+        found["boxes"] = attention_boxes(relative, *size)
+    if temporal is not None:
+        seconds = prediction.num_frames / prediction.fps
+        label = int(prediction.outputs["action"].argmax())
+        segments = attention_segments(prediction.video, label, temporal, seconds)
+        found["segments"] = [(s.start / seconds, s.end / seconds) for s in segments]
+    return found
+
+
+def _draw(prediction, video, folder: Path, size, film: bool, found) -> None:
+    spatial = prediction.outputs.get("spatial_attention")
+    temporal = prediction.outputs.get("temporal_attention")
+    if spatial is None and temporal is None:
+        return
+    chosen = np.unique(np.linspace(0, len(prediction.frames) - 1, SHOWN).round().astype(int))
+    picture = attention_picture(
+        video.read(prediction.frames[chosen], size=size),
+        None if spatial is None else spatial[chosen],
+        None if temporal is None else temporal[:, chosen],
+        predicted_boxes=found["boxes"][chosen] if "boxes" in found else None,
+        columns=SHOWN,
+    )
+    write_png(folder / FILES["picture"], picture)
+    prediction.files["picture"] = str(folder / FILES["picture"])
+    if temporal is not None:
+        curve = temporal_curve(temporal, predicted_segments=found["segments"])
+        write_png(folder / FILES["curve"], curve)
+        prediction.files["curve"] = str(folder / FILES["curve"])
+    if film:
+        attention_film(
+            folder / FILES["film"],
+            video.frames(size=size),
+            _every_frame(spatial, prediction),
+            None if temporal is None else _every_frame(temporal.mean(axis=0), prediction),
+            fps=video.fps,
+            sound=sound_of(video),
+        )
+        prediction.files["film"] = str(folder / FILES["film"])
+
+
+def _every_frame(values, prediction):
+    """Values (n, ...) at the given frames as values at every frame, interpolated between."""
+    if values is None or len(values) == prediction.num_frames:
+        return values
+    where = np.interp(np.arange(prediction.num_frames), prediction.frames, np.arange(len(values)))
+    low = np.floor(where).astype(int)
+    high = np.minimum(low + 1, len(values) - 1)
+    share = (where - low).reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
+    return values[low] * (1 - share) + values[high] * share
+
+
+def _facts(prediction: ActionPrediction, found: dict) -> dict[str, Any]:
+    """What attention.json holds."""
+    spatial = prediction.outputs.get("spatial_attention")
+    temporal = prediction.outputs.get("temporal_attention")
+    return {
+        "video": prediction.video,
+        "num_frames": prediction.num_frames,
+        "fps": prediction.fps,
+        "top": [{"class": name, "probability": p} for name, p in prediction.top()],
+        "frames": prediction.frames,
+        "block_stride": prediction.block_stride,
+        "temporal_attention": None if temporal is None else temporal.mean(axis=0),
+        "segments_seconds": [
+            [share * prediction.num_frames / prediction.fps for share in segment]
+            for segment in found.get("segments", [])
+        ],
+        "spatial_attention_peaks": None if spatial is None else _peaks(spatial),
+        "seconds": round(prediction.seconds, 3),
+        "outputs": {name: list(value.shape) for name, value in prediction.outputs.items()},
+        "files": {kind: os.path.basename(path) for kind, path in prediction.files.items()},
+    }
+
+
+def _peaks(spatial) -> list[list[float]]:
+    """x, y in [0, 1] and value of each frame's highest place."""
+    _, rows, columns = spatial.shape
+    peaks = []
+    for weights in spatial:
+        row, column = np.unravel_index(weights.argmax(), weights.shape)
+        peaks.append([(column + 0.5) / columns, (row + 0.5) / rows, float(weights[row, column])])
+    return peaks

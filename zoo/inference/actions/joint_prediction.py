@@ -1,0 +1,107 @@
+"""What a joint model says about one video."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.inference.streaming.sources import sound_of
+from zoo.inference.writing.output import write_json
+from zoo.inference.writing.prediction import Prediction, default_size, is_picture
+from zoo.inference.writing.rendering import render_mixture
+from zoo.inference.writing.saliency_files import FILES
+from zoo.visualize.joint_film import JointFilm
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class JointPrediction(Prediction):
+    """A `Prediction` with the video's action.
+
+    Attributes:
+        action: (classes,) probabilities.
+        temporal: (n,) of each frame in `frames`: its temporal attention, or, in models without,
+            the probability that the frame alone gives the likeliest action.
+        classes: names of the actions, or None.
+
+    Example: `zoo.predict("clip.mp4", zoo.joint(num_classes=5)).label`
+    """
+
+    action: np.ndarray | None = None
+    temporal: np.ndarray | None = None
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def label(self) -> str:
+        """Name, or number, of the likeliest action."""
+        return self.top(1)[0][0]
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The likeliest classes and their probabilities, the likeliest first."""
+        order = np.argsort(-self.action, kind="stable")[:count]
+        names = self.classes or [str(index) for index in range(len(self.action))]
+        return [(names[index], float(self.action[index])) for index in order]
+
+    @property
+    def headline(self) -> str:
+        """The video, its action, its frames, in a line."""
+        return f"{super().headline}, {self.label} {self.action.max():.0%}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of a `Prediction`, each with the action and its probability."""
+        action = {"action": self.label, "probability": float(self.action.max())}
+        return [{**row, **action} for row in super().rows()]
+
+    def save(
+        self,
+        folder: str | os.PathLike,
+        *,
+        maps: str | None = None,
+        film: bool = True,
+        size: tuple[int, int] | None = None,
+        overwrite: bool = False,
+    ) -> dict[str, str]:
+        """Write what `zoo.predict(..., output=folder)` writes; see `Prediction.save`."""
+        picture = is_picture(self._source())
+        super().save(folder, maps=maps, film=film and picture, size=size, overwrite=overwrite)
+        self.write_action(Path(folder), film and not picture, size)
+        return dict(self.files)
+
+    def write_action(self, folder: Path, film: bool, size: tuple[int, int] | None) -> None:
+        """Write action.json, and the film with the action's line and strip of time."""
+        self.files["action"] = str(folder / FILES["action"])
+        write_json(
+            folder / FILES["action"],
+            {
+                "label": self.label,
+                "probabilities": {n: round(p, 6) for n, p in self.top(len(self.action))},
+                "frames": self.frames.tolist(),
+                "temporal": [round(float(value), 6) for value in self.temporal],
+            },
+        )
+        if film:
+            self.files["film"] = str(folder / FILES["film"])
+            self._write_film(size or default_size(self.height, self.width))
+
+    def _write_film(self, size: tuple[int, int]) -> None:
+        video = self._source()
+        place = {int(frame): index for index, frame in enumerate(self.frames)}
+        weights = np.zeros(self.num_frames)
+        weights[self.frames] = self.temporal
+        with JointFilm(
+            self.files["film"],
+            fps=video.fps,
+            height=size[0],
+            width=size[1],
+            text=f"{self.label} {self.action.max():.0%}",
+            weights=weights,
+            sound=sound_of(video),
+        ) as film:
+            for number, frame in enumerate(video.frames(size=size)):
+                saliency = None
+                if number in place:
+                    saliency = render_mixture(self.outputs["mixture"][place[number]], *size)
+                film.write(frame, saliency)

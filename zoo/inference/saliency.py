@@ -1,0 +1,201 @@
+"""One video to where people look in each of its frames."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from zoo.inference.streaming.clip_maps import ClipMaps
+from zoo.inference.streaming.pipeline import run_model
+from zoo.inference.streaming.saliency_outputs import (
+    open_stream,
+    output_map,
+    output_names,
+    outputs_candidates,
+    saliency_output,
+)
+from zoo.inference.streaming.sources import AnyVideo, sound_of
+from zoo.inference.streaming.stream import Stream
+from zoo.inference.writing.kept import KeptOutputs
+from zoo.inference.writing.output import claim_folder
+from zoo.inference.writing.prediction import Prediction, is_picture
+from zoo.inference.writing.saliency_files import KNOWN, SaliencyFiles, write_arrays, write_summary
+
+
+def predict_saliency(
+    stream: Stream | ClipMaps,
+    video: AnyVideo,
+    *,
+    output: str | os.PathLike | None,
+    initial: str,
+    chunk: int | None,
+    maps: str | None,
+    candidates: int,
+    film: bool,
+    size: tuple[int, int],
+    facts: dict,
+    overwrite: bool,
+    progress: bool,
+) -> Prediction:
+    """`zoo.predict` of one video by a model of saliency; see there for the arguments.
+
+    Args:
+        stream: what `saliency_stream` makes of a model.
+        facts: more of what prediction.json says.
+    """
+    total = video.num_frames  # decodes once: a video that ends early is known before any work
+    still = is_picture(video)
+    initial = "pad" if still else initial
+    least = stream.missing + stream.trailing + 1
+    if total < least and initial != "pad":
+        raise ValueError(
+            f"The video must have at least {least} frames for this model; "
+            'initial="pad" repeats its first frame as often as is missing. '
+            f"Received: {video.path}, {total} frames"
+        )
+    folder = None
+    if output is not None:
+        folder = claim_folder(output, overwrite=overwrite, known=KNOWN)
+    start = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        kept = stack.enter_context(KeptOutputs(folder))
+        files = stack.enter_context(
+            SaliencyFiles(
+                folder,
+                maps=maps,
+                film=film and not still,
+                fps=video.fps,
+                size=size,
+                sound=sound_of(video) if film and folder is not None else None,
+            )
+        )
+        sink = _Sink(candidates, size, kept, files)
+        bar = stack.enter_context(_progress(progress))
+        task = bar.add_task(os.path.basename(str(video.path).rstrip("/")), total=total)
+        writer = stack.enter_context(_Worker(sink.write))
+        frame_size = size if files.film else None
+        pieces = run_model(stream, video, initial=initial, chunk=chunk, frame_size=frame_size)
+        for piece in stack.enter_context(contextlib.closing(pieces)):
+            writer.put(piece)
+            bar.advance(task, piece.count)
+        writer.finish()
+        outputs = kept.finish()
+    prediction = Prediction(
+        video=str(video.path),
+        frames=np.asarray(sink.frames, np.int64),
+        outputs=outputs,
+        candidates=sink.candidates,
+        num_frames=total,
+        fps=float(video.fps),
+        height=video.height,
+        width=video.width,
+        files={**files.files, **kept.files},
+        seconds=time.perf_counter() - start,
+        source=video,
+    )
+    if folder is not None:
+        _finish(prediction, folder, film and still, size, {"initial": initial, **facts})
+    return prediction
+
+
+def saliency_stream(model, **options) -> Stream | ClipMaps:
+    """How a video is fed to a model; an error where the model gives no saliency.
+
+    Example: `saliency_stream(zoo.lsts(), stride=4)`
+    """
+    if isinstance(model, keras.Model):
+        saliency_output(output_names(model))
+    stream = open_stream(model, **options)
+    saliency_output(stream.output_names)
+    return stream
+
+
+def _finish(prediction: Prediction, folder: Path, picture: bool, size, facts) -> None:
+    small = {n: v for n, v in prediction.outputs.items() if n not in prediction.files}
+    prediction.files.update(write_arrays(folder, prediction.frames, small, prediction.candidates))
+    if picture:
+        prediction.files["picture"] = prediction.write_picture(folder)
+    write_summary(folder, prediction, {"map_height": size[0], "map_width": size[1], **facts})
+
+
+def _progress(shown: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(
+        *columns, TextColumn("frames, time left"), TimeRemainingColumn(), disable=not shown
+    )
+
+
+class _Sink:
+    """Takes pieces: keeps the small arrays, writes maps and film."""
+
+    def __init__(
+        self, num_candidates: int, size: tuple[int, int], kept: KeptOutputs, files: SaliencyFiles
+    ):
+        self.num_candidates = num_candidates
+        self.size = size
+        self.kept = kept
+        self.files = files
+        self.frames: list[int] = []
+        self.candidates: list[np.ndarray] = []
+
+    def write(self, piece) -> None:
+        shown = piece.frames if piece.frames is not None else [None] * piece.count
+        numbers = range(piece.start, piece.start + piece.count)
+        if piece.outputs is None:
+            for number, frame in zip(numbers, shown):
+                self.files.write(number, frame, None)
+            return
+        self.frames.extend(numbers)
+        self.kept.add(piece.outputs)
+        found = outputs_candidates(piece.outputs, self.num_candidates)
+        for index, (number, places) in enumerate(zip(numbers, found)):
+            self.candidates.append(places)
+            if self.files.wanted:
+                saliency = output_map(piece.outputs, index, *self.size)
+                self.files.write(number, shown[index], saliency, places)
+
+
+class _Worker:
+    """Runs a function on items in a thread of its own, a few items behind at most."""
+
+    def __init__(self, function: Callable):
+        self._function = function
+        self._items: queue.Queue = queue.Queue(maxsize=2)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="write", daemon=True)
+
+    def __enter__(self) -> _Worker:
+        self._thread.start()
+        return self
+
+    def _run(self):
+        while (item := self._items.get()) is not None:
+            if self._error is None:
+                try:
+                    self._function(item)
+                except BaseException as error:  # raised where the work is handed over
+                    self._error = error
+
+    def put(self, item) -> None:
+        if self._error is not None:
+            raise self._error
+        self._items.put(item)
+
+    def finish(self) -> None:
+        self.__exit__(None, None, None)
+        if self._error is not None:
+            raise self._error
+
+    def __exit__(self, kind, error, trace) -> None:
+        if self._thread.is_alive():
+            self._items.put(None)
+            self._thread.join()

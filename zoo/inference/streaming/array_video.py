@@ -1,0 +1,75 @@
+"""Frames in memory, read as a video is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from zoo.datasets.video.source import resize
+
+FPS = 25.0
+
+
+class ArrayVideo:
+    """A video in an array, with the methods of `zoo.datasets.video.Video` that models need.
+
+    Args:
+        frames: (time, height, width, 3), or one picture (height, width, 3); RGB from 0 to 255.
+            Floats are rounded.
+        fps: frames per second.
+        path: what it is called.
+
+    Example: `zoo.predict(np.zeros((30, 90, 160, 3), "uint8"), model)` makes one.
+    """
+
+    def __init__(self, frames: np.ndarray, *, fps: float = FPS, path: str = "array"):
+        self._frames = _checked(np.asarray(frames))
+        self.fps = float(fps)
+        self.path = path
+        self.num_frames, self.height, self.width = self._frames.shape[:3]
+
+    def frames(
+        self, size: tuple[int, int] | None = None, start: int = 0, stop: int | None = None
+    ) -> Iterator[np.ndarray]:
+        """Frames `start` to `stop` (not included), one by one; `size` is (height, width)."""
+        for frame in self._frames[start:stop]:
+            yield frame if size is None else resize(frame, size)
+
+    def read(self, indices: Sequence[int], size: tuple[int, int] | None = None) -> np.ndarray:
+        """Frames of any indices: (n, height, width, 3)."""
+        wanted = np.asarray(indices, np.int64).reshape(-1)
+        if len(wanted) and not (wanted.min() >= 0 and wanted.max() < self.num_frames):
+            raise IndexError(
+                f"Frame indices must be in [0, {self.num_frames}). Received: {wanted.min()} to "
+                f"{wanted.max()} of {self.path}"
+            )
+        chosen = self._frames[wanted]
+        return chosen if size is None else np.stack([resize(frame, size) for frame in chosen])
+
+
+def _checked(frames: np.ndarray) -> np.ndarray:
+    """The frames as uint8 (time, height, width, 3)."""
+    if frames.ndim == 3:
+        frames = frames[None]
+    if frames.ndim != 4 or frames.shape[-1] != 3 or min(frames.shape) < 1:
+        raise ValueError(
+            "An array of a video must have the shape (time, height, width, 3), of a picture "
+            f"(height, width, 3). Received: shape={frames.shape}"
+        )
+    if frames.dtype == np.uint8:
+        return np.ascontiguousarray(frames)
+    if frames.dtype.kind not in "fiu":
+        raise ValueError(f"An array of a video must hold numbers. Received: dtype={frames.dtype}")
+    lowest, highest = float(frames.min()), float(frames.max())
+    if not (lowest >= 0.0 and highest <= 255.0):  # also where a value is not a number
+        raise ValueError(
+            "An array of a video must hold RGB values from 0 to 255. "
+            f"Received: values from {lowest:g} to {highest:g}"
+        )
+    if frames.dtype.kind == "f" and 0.0 < highest <= 1.0:
+        raise ValueError(
+            "An array of a video must hold RGB values from 0 to 255; multiply by 255. "
+            f"Received: floats from {lowest:g} to {highest:g}"
+        )
+    return np.ascontiguousarray(np.rint(frames).astype(np.uint8))

@@ -1,0 +1,144 @@
+"""The files of a saliency prediction, written while its frames come."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.files.atomic import atomic_path
+from zoo.inference.writing.maps import MapWriter
+from zoo.inference.writing.output import write_json, write_text
+from zoo.visualize.film import SaliencyFilm
+
+FILES = {
+    "film": "film.mp4",
+    "picture": "picture.png",
+    "maps": "maps.npz",
+    "candidates": "candidates.csv",
+    "arrays": "prediction.npz",
+    "saliency": "saliency.npy",
+    "summary": "prediction.json",
+    "action": "action.json",
+}
+KNOWN = (*FILES.values(), "maps")  # what a prediction may write into its folder
+
+
+class SaliencyFiles:
+    """Maps and film of one video; each has its name only when it is complete.
+
+    Args:
+        folder: where they go; None writes none.
+        maps: "npz", "png" or None.
+        film: whether there is a film.
+        fps: frames per second of the film.
+        size: (height, width) of maps and film.
+        sound: see `VideoWriter`.
+
+    Example:
+
+    ```python
+    with SaliencyFiles(folder, maps="npz", film=True, fps=25, size=(90, 160)) as files:
+        files.write(0, frame, saliency, places)
+    ```
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        maps: str | None,
+        film: bool,
+        fps: float,
+        size: tuple[int, int],
+        sound: tuple[str, float] | None = None,
+    ):
+        self.folder = folder
+        self.maps = maps if folder is not None else None
+        self.film = film and folder is not None
+        self.fps = fps
+        self.size = size
+        self.sound = sound
+        self.files: dict[str, str] = {}
+        self._stack = contextlib.ExitStack()
+        self._maps = self._film = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything needs maps."""
+        return self.film or self.maps is not None
+
+    def __enter__(self) -> SaliencyFiles:
+        if self.maps is not None:
+            path = self.folder / (FILES["maps"] if self.maps == "npz" else "maps")
+            self._maps = self._stack.enter_context(MapWriter(path))
+            self.files["maps"] = str(path)
+        if self.film:
+            path = self.folder / FILES["film"]
+            height, width = self.size
+            film = SaliencyFilm(path, fps=self.fps, height=height, width=width, sound=self.sound)
+            self._film = self._stack.enter_context(film)
+            self.files["film"] = str(path)
+        return self
+
+    def write(
+        self,
+        number: int,
+        frame: np.ndarray | None,
+        saliency: np.ndarray | None,
+        places: np.ndarray | None = None,
+    ) -> None:
+        """Append a frame; without a map it is shown as it is, and has none on disk."""
+        if self._maps is not None and saliency is not None:
+            self._maps.write(number, saliency)
+        if self._film is not None:
+            self._film.write(frame, saliency, places)
+
+    def __exit__(self, kind, error, trace) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
+def write_arrays(
+    folder: Path,
+    frames: np.ndarray,
+    outputs: Mapping[str, np.ndarray],
+    candidates: Sequence[np.ndarray],
+) -> dict[str, str]:
+    """Write candidates.csv and prediction.npz; return what was written, kind to path."""
+
+    def lines():
+        yield "frame,rank,x,y,share"
+        for frame, places in zip(frames, candidates):
+            for rank, (x, y, share) in enumerate(places):
+                yield f"{frame},{rank},{x:.5f},{y:.5f},{share:.5f}"
+
+    table, arrays = folder / FILES["candidates"], folder / FILES["arrays"]
+    write_text(table, lines())
+    with atomic_path(arrays) as part, open(part, "wb") as file:
+        np.savez(file, frames=frames, **outputs)
+    return {"candidates": str(table), "arrays": str(arrays)}
+
+
+def write_summary(folder: Path, prediction: Any, facts: Mapping[str, Any]) -> str:
+    """Write prediction.json: the video, what was asked for, and what there is; return its path."""
+    path = folder / FILES["summary"]
+    prediction.files["summary"] = str(path)
+    summary = {
+        "video": prediction.video,
+        "num_frames": prediction.num_frames,
+        "predicted_frames": len(prediction.frames),
+        "fps": prediction.fps,
+        "height": prediction.height,
+        "width": prediction.width,
+        **facts,
+        "seconds": round(prediction.seconds, 3),
+        "seconds_a_frame": round(prediction.seconds / prediction.num_frames, 5),
+        "outputs": {name: list(value.shape) for name, value in prediction.outputs.items()},
+        "files": {kind: os.path.basename(file) for kind, file in prediction.files.items()},
+    }
+    write_json(path, summary)
+    return str(path)
