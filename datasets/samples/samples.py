@@ -152,16 +152,23 @@ class Samples:
             number: Its number, counted over all epochs from 0.
             step: The training step that it is for; a teacher's schedule depends on it.
         """
+        video, steps, rng = self.choose(number)
+        return self._sample(video, steps, rng, step=step)
+
+    def choose(self, number: int) -> tuple[int, np.ndarray, np.random.Generator]:
+        """The video of training sample `number`, its steps, and the generator for the rest."""
         epoch, at = divmod(int(number), len(self))
         place = int(_order(self.seed, epoch, len(self))[at])
         rng = np.random.default_rng([self.seed, epoch, place])
-        if self.per_video is None:
-            video = int(np.searchsorted(self._counts, place, side="right")) - 1
-            steps = self._all(video)[place - self._counts[video]]
-        else:
+        if self.per_video is not None:
             video = place // self.per_video
-            steps = self.sampling.draw(self._times(video), rng)
-        return self._sample(video, steps, rng, step=step)
+            return video, self.sampling.draw(self._times(video), rng), rng
+        video = int(np.searchsorted(self._counts, place, side="right")) - 1
+        return video, self._all(video)[place - self._counts[video]], rng
+
+    def facts(self, video: int) -> VideoFacts:
+        """What the index knows of a video."""
+        return self._facts[self.records[video].video]
 
     @functools.cached_property
     def places(self) -> list[Place]:
@@ -215,7 +222,7 @@ class Samples:
 
     def _part(self, video: int) -> tuple[np.ndarray, np.ndarray]:
         """Numbers in the file, and times, of the frames that belong to the record."""
-        return _part_of(self.records[video], self._facts[self.records[video].video])
+        return _part_of(self.records[video], self.facts(video))
 
     def _all(self, video: int) -> np.ndarray:
         return self.sampling.all(self._times(video))
@@ -291,7 +298,7 @@ class Samples:
         return inputs, targets, weights
 
     def _read(self, video: int, steps: np.ndarray, inside: np.ndarray) -> Sample:
-        record, facts = self.records[video], self._facts[self.records[video].video]
+        record, facts = self.records[video], self.facts(video)
         held: Sample = {}
         if self._features is not None:
             rows = self._features.store.rows(record)[steps]

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +139,11 @@ class VideoIndex:
                 )
             warnings.warn(f"Videos that cannot be read are left out: {told}", stacklevel=2)
         return found
+
+    def add(self, facts: Mapping[str, VideoFacts]) -> None:
+        """Enter facts that are known from elsewhere, by path."""
+        self._held.update({_key(video): held for video, held in facts.items()})
+        self._save()
 
     def _read(self, missing, found, workers, progress) -> dict[str, str]:
         bad: dict[str, str] = {}

@@ -149,3 +149,24 @@ def test_bad_arguments_are_named(records):
         with pytest.raises(ValueError, match=message):
             stream(samples, 4, **options)
     assert shown(samples.truth(0)).shape == (40, 3)
+
+
+def test_shards_on_a_web_server_are_streamed(sharded, records):
+    import functools
+    import http.server
+    import threading
+
+    from zoo.datasets.shards.reading import load, shard_video
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    root = shard_video(sharded[0].video).shards.root
+    handler = functools.partial(Handler, directory=root)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        there = {r.name: r for r in load(f"http://127.0.0.1:{server.server_port}")}
+        distant = [there[record.name] for record in sharded]
+        equal(batches(made(sharded), 3), batches(made(distant), 3))
+        server.shutdown()
