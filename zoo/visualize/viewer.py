@@ -1,0 +1,232 @@
+"""The viewer: one page that plays a video with the model's saliency drawn over it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+
+from zoo.files.atomic import atomic_path
+from zoo.visualize.pages import asset, page
+
+PAGE, FOLDER = "index.html", "viewer"
+LONGEST_SIDE = 96  # of the maps in the page; the browser enlarges them smoothly
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+CHUNK = 50  # maps in a file: the page loads those around the frame that is shown
+
+
+@dataclass(frozen=True)
+class Series:
+    """A curve of the time line: a value for every predicted frame, NaN where there is none."""
+
+    name: str
+    values: Sequence[float]
+    unit: str = ""
+    meaning: str = ""
+
+
+class Viewer:
+    """Writes `index.html` and the folder `viewer/` beside it, map by map.
+
+    The page needs no network and no server: maps lie in scripts, which a page may load from the
+    file system. It plays the video itself where the browser can, else the film.
+
+    Args:
+        folder: Folder of the page.
+        video: Path of the video or picture.
+        times: (n,) time stamps of the video's frames, in seconds.
+        height, width: Size at which the video is shown (with its sample aspect).
+        title: Heading; default the file's name.
+        about: One line below the heading, such as the model's name.
+
+    Example:
+
+    ```python
+    with Viewer("out", "clip.mp4", times, 360, 640) as viewer:
+        for frame, saliency in enumerate(maps):
+            viewer.add(frame, saliency)
+        viewer.finish(film="film.mp4")
+    ```
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        video: str,
+        times: Sequence[float],
+        height: int,
+        width: int,
+        *,
+        title: str | None = None,
+        about: str = "",
+    ):
+        self.folder = Path(folder)
+        self.video, self.title = str(video), title or os.path.basename(str(video).rstrip("/"))
+        self.about = about
+        self.times = np.asarray(times, float)
+        self.size = (int(height), int(width))
+        scale = min(1.0, LONGEST_SIDE / max(self.size))
+        self._grid = tuple(max(1, round(side * scale)) for side in self.size)
+        self._first: int | None = None
+        self._places: list[list[list[float]]] = []
+        self._constant: list[int] = []
+        self._entropy: list[float] = []
+        self._peak: list[float] = []
+        self._held: list[np.ndarray] = []
+        self._chunks = 0
+
+    def __enter__(self) -> Viewer:
+        (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        """Nothing is left open: a page that was not finished is not there."""
+
+    def add(self, frame: int, saliency: np.ndarray, places: Sequence[Sequence[float]] = ()) -> None:
+        """The map of a frame, (height, width) of any size; frames come one after the other.
+
+        `places` are the likeliest places: x, y in [0, 1] and a share.
+        """
+        if self._first is None:
+            self._first = frame
+        if frame != self._first + len(self._places):
+            raise ValueError(
+                "Frames must come one after the other. "
+                f"Received: frame={frame} after {self._first + len(self._places) - 1}"
+            )
+        small = cv2.resize(
+            np.asarray(saliency, np.float32), self._grid[::-1], interpolation=cv2.INTER_AREA
+        )
+        low, high, total = float(small.min()), float(small.max()), float(small.sum())
+        if high - low <= 1e-6 * abs(high):
+            self._constant.append(len(self._places))
+        density = np.maximum(small, 0) / (total if total > 0 else 1.0)
+        filled = density[density > 0]
+        self._entropy.append(float(-(filled * np.log2(filled)).sum()))
+        self._peak.append(float(density.max() * density.size))
+        span = high - low if high > low else 1.0
+        self._held.append(np.round((small - low) / span * 255).astype(np.uint8))
+        self._places.append([[round(float(value), 4) for value in place] for place in places])
+        if len(self._held) == CHUNK:
+            self._write_chunk()
+
+    def finish(
+        self,
+        *,
+        film: str | None = None,
+        series: Sequence[Series] = (),
+        segments: Sequence[Mapping[str, Any]] = (),
+        actions: Sequence[tuple[str, float]] = (),
+        gaze: Sequence[Sequence[Sequence[float]]] | None = None,
+    ) -> Path:
+        """Write the page, and return its path.
+
+        Args:
+            film: Name of the film in the folder, shown where the browser cannot play the video.
+            series: More curves for the time line, of the predicted frames.
+            segments: Parts of the video: `label`, and `start` and `end` in seconds.
+            actions: Names and probabilities, the likeliest first.
+            gaze: For each frame of the video the viewers' gaze, x and y in [0, 1].
+        """
+        if self._held:
+            self._write_chunk()
+        curves = [*series]
+        if self._places:
+            curves = [
+                Series("entropy", self._entropy, "bits", "how spread out the map is"),
+                Series("peak", self._peak, "x uniform", "density at the likeliest place"),
+                *series,
+            ]
+        about = {
+            "title": self.title,
+            "about": self.about,
+            **_sources(self.video, self.folder, film),
+            "times": np.round(self.times, 5).tolist(),
+            "height": self.size[0],
+            "width": self.size[1],
+            "first": self._first or 0,
+            "count": len(self._places),
+            "rows": self._grid[0],
+            "columns": self._grid[1],
+            "chunk": CHUNK,
+            "chunks": self._chunks,
+            "constant": self._constant,
+            "places": self._places,
+            "series": [_curve(curve, self._first or 0) for curve in curves],
+            "segments": [dict(segment) for segment in segments],
+            "actions": [[name, float(share)] for name, share in actions],
+            "gaze": None if gaze is None else [_rounded(points) for points in gaze],
+        }
+        with atomic_path(self.folder / FOLDER / "data.js") as part:
+            part.write_text(f"zooPane({_json(about)});\n", encoding="utf-8")
+        with atomic_path(self.folder / FOLDER / "viewer.js") as part:
+            part.write_text(asset("viewer.js"), encoding="utf-8")
+        return write_viewer_page(self.folder / PAGE, [FOLDER], self.title, self.about)
+
+    def _write_chunk(self) -> None:
+        _, data = cv2.imencode(".png", np.concatenate(self._held))
+        url = "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
+        name = f"maps-{self._chunks:04d}.js"
+        with atomic_path(self.folder / FOLDER / name) as part:
+            part.write_text(f"zooChunk({self._chunks},{_json(url)});\n", encoding="utf-8")
+        self._chunks += 1
+        self._held = []
+
+
+def write_viewer_page(path: Path, folders: Sequence[str], title: str, about: str = "") -> Path:
+    """A page that shows the viewers of one or several folders, side by side.
+
+    Args:
+        path: The page.
+        folders: Folders `viewer/` that `Viewer` wrote, as addresses seen from the page.
+        title: Heading.
+        about: One line below it.
+    """
+    scripts = [f"{folders[0]}/viewer.js", *(f"{folder}/data.js" for folder in folders)]
+    head = "".join(f'<script src="{html.escape(src)}"></script>\n' for src in scripts)
+    body = Template(asset("viewer.html")).substitute(
+        title=html.escape(title), about=html.escape(about)
+    )
+    with atomic_path(path) as part:
+        part.write_text(page(title, body, head=head), encoding="utf-8")
+    return path
+
+
+def _sources(video: str, folder: Path, film: str | None) -> dict[str, Any]:
+    """Where the page finds the video: itself, as an address seen from `viewer/`, and the film."""
+    name, picture = os.path.basename(video), video.lower().endswith(PICTURES)
+    found = {"original": None, "original_name": name, "film": film, "picture": picture}
+    if os.path.isfile(video):  # else a folder of frames, shards, a pipe or a camera
+        relative = os.path.relpath(os.path.abspath(video), (folder / FOLDER).absolute())
+        found["original"] = "/".join(quote(part) for part in Path(relative).parts)
+    return found
+
+
+def _curve(curve: Series, first: int) -> dict[str, Any]:
+    values = [None if not np.isfinite(v) else float(f"{v:.5g}") for v in curve.values]
+    return {
+        "name": curve.name,
+        "unit": curve.unit,
+        "meaning": curve.meaning,
+        "first": first,
+        "values": values,
+    }
+
+
+def _rounded(points: Sequence[Sequence[float]]) -> list[list[float]]:
+    return [[round(float(x), 4), round(float(y), 4)] for x, y in points]
+
+
+def _json(value: Any) -> str:
+    """JSON that may stand in a script: no text of it can end the script."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
