@@ -23,6 +23,7 @@ class Command(NamedTuple):
 # The modules are imported when their command is called, so that `zoo --help` is quick.
 COMMANDS = {
     "predict": Command("where people look in videos, or the action: maps, a film", "predict"),
+    "view": Command("predictions in the browser, one or several side by side", "view"),
     "train": Command("train a model by a recipe: zoo train RECIPE [options]", "train"),
     "evaluate": Command("measure models beside baselines", "evaluate"),
     "list": Command("models, recipes and data sets", "listing"),

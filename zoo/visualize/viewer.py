@@ -171,7 +171,10 @@ class Viewer:
             part.write_text(f"zooPane({_json(about)});\n", encoding="utf-8")
         with atomic_path(self.folder / FOLDER / "viewer.js") as part:
             part.write_text(asset("viewer.js"), encoding="utf-8")
-        return write_viewer_page(self.folder / PAGE, [FOLDER], self.title, self.about)
+        path = self.folder / PAGE
+        with atomic_path(path) as part:
+            part.write_text(viewer_page([FOLDER], self.title, self.about), encoding="utf-8")
+        return path
 
     def _write_chunk(self) -> None:
         _, data = cv2.imencode(".png", np.concatenate(self._held))
@@ -183,11 +186,10 @@ class Viewer:
         self._held = []
 
 
-def write_viewer_page(path: Path, folders: Sequence[str], title: str, about: str = "") -> Path:
-    """A page that shows the viewers of one or several folders, side by side.
+def viewer_page(folders: Sequence[str], title: str, about: str = "") -> str:
+    """The HTML of a page that shows the viewers of one or several folders, side by side.
 
     Args:
-        path: The page.
         folders: Folders `viewer/` that `Viewer` wrote, as addresses seen from the page.
         title: Heading.
         about: One line below it.
@@ -197,9 +199,7 @@ def write_viewer_page(path: Path, folders: Sequence[str], title: str, about: str
     body = Template(asset("viewer.html")).substitute(
         title=html.escape(title), about=html.escape(about)
     )
-    with atomic_path(path) as part:
-        part.write_text(page(title, body, head=head), encoding="utf-8")
-    return path
+    return page(title, body, head=head)
 
 
 def _sources(video: str, folder: Path, film: str | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def page(title: str, body: str, *, head: str = "") -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n'
         f"<title>{html.escape(title)}</title>\n<style>\n{asset('style.css')}</style>\n{head}"
         f"</head>\n<body>\n{body}</body>\n</html>\n"
     )

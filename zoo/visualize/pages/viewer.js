@@ -85,6 +85,7 @@
     pane.stage = document.createElement("div");
     pane.stage.className = "stage";
     pane.stage.style.aspectRatio = `${about.width} / ${about.height}`;
+    pane.stage.style.maxWidth = `calc(70vh * ${about.width / about.height})`;
     pane.canvas = document.createElement("canvas");
     pane.canvas.setAttribute("role", "img");
     pane.caption = document.createElement("figcaption");
@@ -130,9 +131,9 @@
     if (failed) {
       const name = pane.about.original_name;
       tell(pane, next
-        ? `This browser cannot play or find ${name}. It shows ${pane.about.film} instead, which has the saliency drawn into it already; the overlay is switched off.`
+        ? `This browser cannot play or find ${name}. It shows ${pane.about.film} instead, which has the saliency drawn into it already; no overlay is drawn over it.`
         : `This browser can play neither ${name} nor a film of it. Open the file in another player, or convert it to MP4 (H.264).`);
-      if (next) { state.saliency = false; $("saliency").checked = false; }
+      pane.burnt = Boolean(next);
     }
     if (next) pane.video.src = next;
     else if (!failed) tell(pane, `The video ${pane.about.original_name} is not here, and no film of it was written.`);
@@ -145,7 +146,7 @@
     canvas.height = Math.max(1, Math.round(box.height * ratio));
     const place = state.frame - about.first, has = place >= 0 && place < about.count;
     const constant = has && about.constant.includes(place);
-    if (has && state.saliency && about.rows) {
+    if (has && state.saliency && about.rows && !pane.burnt) {
       const data = chunkOf(pane, Math.floor(place / about.chunk));
       chunkOf(pane, Math.floor(place / about.chunk) + 1);
       if (data && !constant) {
