@@ -20,7 +20,8 @@ from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
 from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.inference.evaluating.evaluation import METRICS, Evaluation, safe_name
-from zoo.inference.evaluating.report import time_plot, write_page
+from zoo.inference.evaluating.page import Picture, write_pages
+from zoo.inference.evaluating.report import time_plot
 from zoo.inference.evaluating.scoring import BASELINES, Scorer, digest
 from zoo.inference.streaming.joint import is_joint
 from zoo.inference.streaming.pipeline import INITIAL
@@ -180,7 +181,7 @@ def evaluate(
     evaluation = Evaluation(results, settings, notes, None if folder is None else str(folder))
     if folder is not None:
         write_json(folder / "evaluation.json", evaluation.to_json())
-        write_page(folder / "index.html", evaluation, _pictures(folder, records[:pictures]))
+        write_pages(folder, evaluation, _pictures(folder, records[:pictures]))
     if progress:
         console.print(evaluation.rich_table())
         for name, share in evaluation.explained_information.items():
@@ -281,7 +282,10 @@ def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
         picture = base.with_name(f"{base.name}.jpg")
         if result.get("key") == video_key and (picture.exists() or not with_picture):
             return result
-    result, frames, strip = scorer.score(record, fixations, with_picture=with_picture)
+    viewer = base if with_picture else None
+    result, frames, strip = scorer.score(
+        record, fixations, with_picture=with_picture, viewer=viewer
+    )
     result["key"] = video_key
     _write_csv(base.with_name(f"{base.name}.csv"), frames)
     if strip is not None:
@@ -301,9 +305,9 @@ def _write_csv(path, frames: dict[str, np.ndarray]) -> None:
     write_text(path, text.getvalue())
 
 
-def _pictures(folder, records) -> list[tuple[str, list[bytes]]]:
+def _pictures(folder, records) -> dict[str, list[Picture]]:
     """For the page: a strip of frames and NSS over time, of each video that has them."""
-    shown = []
+    shown = {}
     for record in records:
         base = folder / "videos" / safe_name(record.name)
         with base.with_name(f"{base.name}.csv").open(encoding="utf-8", newline="") as file:
@@ -315,7 +319,18 @@ def _pictures(folder, records) -> list[tuple[str, list[bytes]]]:
             for name, values in table.items()
             if name.endswith("/nss") and name != "uniform/nss"
         }
-        plot = time_plot(table["frame"], curves, METRICS["nss"][0])
+        means = ", ".join(f"{k} {np.nanmean(v):.2f}" for k, v in curves.items() if len(v))
+        label = METRICS["nss"][0]
+        plot = Picture(
+            time_plot(table["frame"], curves, label),
+            f"Curves of {label} over the frames of {record.name}. Means: {means}.",
+        )
         strip = base.with_name(f"{base.name}.jpg")
-        shown.append((record.name, [strip.read_bytes()] * strip.exists() + [plot]))
+        drawn = [name for name in curves if name != "central_bias"]
+        text = (
+            f"Frames of {record.name} side by side. First row: where the viewers looked. "
+            f"Below, a row of saliency maps for each of: {', '.join(drawn)}."
+        )
+        found = [Picture(strip.read_bytes(), text)] if strip.exists() else []
+        shown[record.name] = [*found, plot]
     return shown

@@ -48,6 +48,7 @@ class Viewer:
         height, width: Size at which the video is shown (with its sample aspect).
         title: Heading; default the file's name.
         about: One line below the heading, such as the model's name.
+        origin: Time stamp of the video file's first frame; default that of `times`.
 
     Example:
 
@@ -69,11 +70,13 @@ class Viewer:
         *,
         title: str | None = None,
         about: str = "",
+        origin: float | None = None,
     ):
         self.folder = Path(folder)
         self.video, self.title = str(video), title or os.path.basename(str(video).rstrip("/"))
         self.about = about
         self.times = np.asarray(times, float)
+        self.origin = float(origin if origin is not None else self.times[0])
         self.size = (int(height), int(width))
         scale = min(1.0, LONGEST_SIDE / max(self.size))
         self._grid = tuple(max(1, round(side * scale)) for side in self.size)
@@ -151,6 +154,7 @@ class Viewer:
             "title": self.title,
             "about": self.about,
             **_sources(self.video, self.folder, film),
+            "origin": self.origin,
             "times": np.round(self.times, 5).tolist(),
             "height": self.size[0],
             "width": self.size[1],

@@ -18,6 +18,19 @@ METRICS = {
     "information_gain": ("IG bits", True),
     "log_likelihood": ("LL nats", True),
 }
+MEANINGS = {
+    "auc_judd": "how well the map's values tell fixated pixels from all others; 0.5 is chance",
+    "auc_shuffled": "the same against the places that people looked at in other videos, so that "
+    "a bias towards the centre earns nothing; 0.5 is chance",
+    "nss": "the map's mean value at the fixations, in standard deviations above its mean; 0 is "
+    "chance",
+    "cc": "correlation of the map with the blurred fixations, from -1 to 1",
+    "similarity": "overlap of the map with the blurred fixations as distributions, from 0 to 1",
+    "kl_divergence": "information lost when the map stands for the blurred fixations, in nats; 0 "
+    "is perfect",
+    "information_gain": "mean information about a fixation beyond the central bias, in bits",
+    "log_likelihood": "mean log density at the fixations relative to a uniform map, in nats",
+}
 
 
 @dataclass(frozen=True)

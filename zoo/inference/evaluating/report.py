@@ -1,12 +1,9 @@
-"""The page of an evaluation: table, notes and pictures in one file."""
+"""The pictures of an evaluation: strips of frames, and curves over time."""
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,18 +16,6 @@ LABEL_HEIGHT = 22
 HIDDEN = ("uniform", "central_bias")
 # Validated for colour-blind readers; fixed order, so that a method keeps its colour.
 COLOURS = ("#2a78d6", "#1baf7a", "#eda100", "#008300", "#4a3aa7", "#e34948", "#e87ba4", "#eb6834")
-
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
-  color: #1c1c1a; background: #fcfcfb; }
-table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
-th, td { padding: .35rem .8rem; text-align: right; border-bottom: 1px solid #e2e1dc;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-img { max-width: 100%; height: auto; display: block; margin: .5rem 0; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-.best { font-weight: 700; } .muted { color: #6b6a65; } ul { padding-left: 1.2rem; }
-"""
 
 
 def filmstrip(
@@ -62,12 +47,28 @@ def filmstrip(
         if method in HIDDEN:
             continue
         drawn = [
-            overlay(frame, of_frame[int(n)]) if int(n) in of_frame else frame // 3
+            _drawn(frame, of_frame[int(n)]) if int(n) in of_frame else frame // 3
             for n, frame in zip(numbers, small)
         ]
         rows += [_label(method), np.hstack(drawn)]
     picture = cv2.cvtColor(np.vstack([_to_width(row) for row in rows]), cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
+
+
+def _drawn(frame: np.ndarray, saliency: np.ndarray) -> np.ndarray:
+    """The frame with its map; a constant map is named as one instead of being coloured."""
+    if not is_constant(saliency):
+        return overlay(frame, saliency)
+    drawn = frame // 2
+    place = (6, drawn.shape[0] // 2)
+    cv2.putText(drawn, "constant", place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255,) * 3, 1, cv2.LINE_AA)
+    return drawn
+
+
+def is_constant(saliency: np.ndarray) -> bool:
+    """Whether a map has one value everywhere, and so says nothing."""
+    low, high = float(np.min(saliency)), float(np.max(saliency))
+    return high - low <= 1e-6 * abs(high)
 
 
 def _label(text: str) -> np.ndarray:
@@ -116,80 +117,3 @@ def _smoothed(values: np.ndarray, length: int = 5) -> np.ndarray:
     middle = slice(length // 2, length // 2 + len(values))
     total, count = total[middle], count[middle]
     return np.where(known, total / np.maximum(count, 1.0), np.nan)
-
-
-def write_page(
-    path: Path, evaluation, pictures: Sequence[tuple[str, Sequence[bytes]]] = ()
-) -> None:
-    """Write an `Evaluation` as one HTML file that needs no other file.
-
-    Args:
-        path: the file.
-        evaluation: a `zoo.inference.evaluating.evaluation.Evaluation`.
-        pictures: (title, jpeg or png pictures) for each video shown.
-    """
-    from zoo.inference.writing.output import write_text
-
-    shares = "".join(
-        f"<p>{html.escape(name)} explains <b>{share:.1%}</b> of the information that the true "
-        "density has over the trained central bias.</p>"
-        for name, share in evaluation.explained_information.items()
-    )
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in evaluation.notes)
-    empty = "".join(
-        f"<li>{html.escape(name)}: {_ranges(frames)}</li>"
-        for name, frames in evaluation.frames_without_fixations.items()
-    )
-    settings = "".join(
-        f"<li>{html.escape(str(key))}: {html.escape(str(value))}</li>"
-        for key, value in evaluation.settings.items()
-    )
-    parts = [
-        "<!doctype html><html lang='en'><meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width'>",
-        f"<title>Evaluation</title><style>{STYLE}</style>",
-        f"<h1>{html.escape(evaluation.title)}</h1>",
-        _table(evaluation),
-        "<p class='muted'>Mean over a video's frames, then over videos. Lower is better for KL, "
-        "higher for all others. Bold: the best, people and the true density aside.</p>",
-        shares,
-        f"<ul>{notes}</ul>" if notes else "",
-        f"<h2>Frames without a fixation</h2><ul>{empty}</ul>" if empty else "",
-    ]
-    for title, shown in pictures:
-        parts.append(f"<h2>{html.escape(title)}</h2>")
-        parts += [f"<img alt='{html.escape(title)}' src='{_data_url(data)}'>" for data in shown]
-    parts.append(f"<h2>Settings</h2><ul class='muted'>{settings}</ul></html>")
-    write_text(path, "\n".join(part for part in parts if part))
-
-
-def _table(evaluation) -> str:
-    from zoo.inference.evaluating.evaluation import METRICS, format_value
-
-    names, best = evaluation.columns, evaluation.best
-    head = "".join(f"<th>{METRICS[name][0]}</th>" for name in names)
-    rows = []
-    for method, values in evaluation.table.items():
-        cells = "".join(
-            f"<td{' class=best' if best.get(name) == method else ''}>"
-            f"{format_value(values.get(name, np.nan))}</td>"
-            for name in names
-        )
-        rows.append(f"<tr><td>{html.escape(method)}</td>{cells}</tr>")
-    return f"<table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
-
-
-def _data_url(data: bytes) -> str:
-    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def _ranges(frames: Sequence[int]) -> str:
-    """1 2 3 7 as "1-3, 7"."""
-    runs: list[list[int]] = []
-    for frame in frames:
-        if runs and frame == runs[-1][1] + 1:
-            runs[-1][1] = frame
-        else:
-            runs.append([frame, frame])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

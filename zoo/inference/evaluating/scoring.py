@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from zoo.datasets.record import Record
 from zoo.datasets.video.reading import Video, open_video
 from zoo.inference.evaluating import baselines
 from zoo.inference.evaluating.evaluation import METRICS
-from zoo.inference.evaluating.report import filmstrip
+from zoo.inference.evaluating.report import filmstrip, is_constant
+from zoo.inference.evaluating.viewing import viewed
 from zoo.inference.streaming.clip_maps import ClipMaps
 from zoo.inference.streaming.pipeline import run_model
 from zoo.inference.streaming.saliency_outputs import output_maps
@@ -67,9 +69,17 @@ class Scorer:
         return digest(*parts, *(value for _, value in sorted(self.points.items())))
 
     def score(
-        self, record: Record, fixations: Fixations, *, with_picture: bool = False
+        self,
+        record: Record,
+        fixations: Fixations,
+        *,
+        with_picture: bool = False,
+        viewer: Path | None = None,
     ) -> tuple[dict, dict[str, np.ndarray], bytes | None]:
-        """The video's result, the values of its frames by "method/metric", and a jpeg strip."""
+        """The video's result, the values of its frames by "method/metric", and a jpeg strip.
+
+        `viewer` is the folder for a page with the first model's maps over the video.
+        """
         self._notes = []
         video = open_video(record.video, start=record.start, end=record.end)
         if video.num_frames != fixations.num_frames:
@@ -92,7 +102,10 @@ class Scorer:
         shown = used[np.linspace(0, len(used) - 1, SHOWN).astype(int)] if len(used) else used
         measure = _Measure(self, record, used, shown, height, width)
         for name, stream in self.streams.items():
-            measure.add(name, self._model_maps(stream, video, height, width), fixations)
+            maps = self._model_maps(stream, video, height, width)
+            if viewer is not None and name == next(iter(self.streams)):
+                maps = viewed(maps, viewer, record, video, fixations, name)
+            measure.add(name, maps, fixations)
         for name in self.baselines:
             self._add_baseline(measure, name, record, video, fixations)
         empty = np.flatnonzero(fixations.per_frame[first:stop] == 0) + first
@@ -107,6 +120,7 @@ class Scorer:
             "gaze_issues": {why: int(n) for why, n in fixations.issues.items() if n},
             "map_size": [height, width],
             "metrics": measure.summary(),
+            "constant_maps": measure.constant,
             "notes": self._notes,
         }
         strip = None
@@ -182,6 +196,7 @@ class _Measure:
         self.others = scorer.others(record, height, width)
         self.values: dict[str, np.ndarray] = {}
         self.shown: dict[str, dict[int, np.ndarray]] = {}
+        self.constant: dict[str, int] = {}  # method to frames whose map has one value
 
     def add(self, method: str, pieces: Iterator, fixations: Fixations) -> None:
         """Measure a method; a second call with its name gives the mean of the two."""
@@ -202,6 +217,9 @@ class _Measure:
                 values.update((name, against[name]) for name in AGAINST_TRUTH)
             for name, value in values.items():
                 found[name][numbers] = value
+            count = sum(is_constant(maps[i]) for i in chosen)
+            if count and method != "uniform":
+                self.constant[method] = self.constant.get(method, 0) + count
             for i in chosen:
                 if frames[i] in self.wanted:
                     self.shown.setdefault(method, {})[int(frames[i])] = np.array(maps[i])

@@ -58,7 +58,7 @@
   }
 
   const last = () => Math.max(0, panes[0].about.times.length - 1);
-  const start = (pane) => pane.about.times[0] || 0;
+  const start = (pane) => pane.about.origin;
   function frameAt(seconds) {
     const times = panes[0].about.times, wanted = seconds + start(panes[0]) + 1e-4;
     let low = 0, high = times.length - 1;

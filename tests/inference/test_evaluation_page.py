@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from zoo.inference.evaluating.evaluation import Evaluation
-from zoo.inference.evaluating.report import STRIP_WIDTH, filmstrip, time_plot, write_page
+from zoo.inference.evaluating.page import Picture, write_pages
+from zoo.inference.evaluating.report import STRIP_WIDTH, filmstrip, time_plot
 
 
 def _decode(data):
@@ -22,6 +23,7 @@ def _evaluation():
             "num_frames": 10,
             "frames_evaluated": 6,
             "frames_without_fixations": [0, 1, 2, 7],
+            "constant_maps": {"net": 2},
             "metrics": {
                 "net": {"nss": _metric(12.0, 6), "log_likelihood": _metric(6.0, 6)},
                 "trained_central_bias": {"log_likelihood": _metric(3.0, 6)},
@@ -63,18 +65,35 @@ def test_time_plot_draws_every_curve():
     assert time_plot(frames[:1], {"net": values[:1]}, "NSS").startswith(b"\x89PNG")
 
 
-def test_the_page_is_whole_and_escapes(tmp_path):
+def test_a_constant_map_is_named_and_not_coloured():
+    frames = [np.full((60, 80, 3), 200, np.uint8)] * 4
+    flat = dict.fromkeys(range(4), np.full((60, 80), 0.1, np.float32))
+    strip = _decode(filmstrip(range(4), frames, [np.zeros((0, 2))] * 4, {"net": flat})).astype(int)
+    row = strip[-round(60 * (STRIP_WIDTH // 4) / 80) :]
+    assert np.abs(row - row.mean(-1, keepdims=True)).max() < 30  # grey: no heat map
+    assert row[4, 4].mean() < 120 and row.max() > 230  # dimmed, with a word on it
+
+
+def test_the_pages_are_whole_and_escape(tmp_path):
     evaluation = _evaluation()
-    picture = time_plot(np.arange(5), {"net": np.arange(5.0)}, "NSS")
-    write_page(tmp_path / "index.html", evaluation, [("<one>", [picture])])
+    picture = Picture(time_plot(np.arange(5), {"net": np.arange(5.0)}, "NSS"), "NSS of <one>")
+    write_pages(tmp_path, evaluation, {"<one>": [picture]})
     page = (tmp_path / "index.html").read_text()
     assert "<one>" not in page
     assert "&lt;one&gt;: 0-2, 7" in page
     assert "a &lt;note&gt;" in page
-    assert "src='data:image/png;base64," in page
+    assert 'alt="NSS of &lt;one&gt;" src="data:image/png;base64,' in page
     assert "net explains <b>50.0%</b>" in page
     assert "<td class=best>2.000</td>" in page  # the true density does not compete
-    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    assert "NSS &uarr;" in page and "standard deviations" in page
+    assert '<a href="videos/_one_.html">&lt;one&gt;</a>' in page
+    assert "net: 2 frames" in page  # whose maps were constant
+    video = (tmp_path / "videos" / "_one_.html").read_text()
+    assert "10 frames, 6 of them with fixations" in video
+    assert 'href="../index.html"' in video and "_one_/index.html" not in video
+    for text in (page, video):
+        assert text.startswith("<!doctype html>") and 'lang="en"' in text
+        assert 'name="viewport"' in text and text.rstrip().endswith("</html>")
 
 
 def test_means_over_frames_and_videos():
