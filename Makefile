@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUTPUT ?= demo
 
-.PHONY: demo test slow lint package backends parity export beam tfio help
+.PHONY: demo test slow lint package backends parity export beam tfio browser help
 
 help:
 	@echo "make demo      train a small model, compare it with baselines, write a film and a page"
@@ -16,6 +16,7 @@ help:
 	@echo "make parity    converted weights against reference models in PyTorch"
 	@echo "make export    exported models, run by the programs they are exported for"
 	@echo "make beam      shards made on Apache Beam"
+	@echo "make browser   the pages in headless Chromium (Debian: apt-get install chromium chromium-driver)"
 	@echo "make tfio      shards read from S3 and http (Python 3.10 to 3.12)"
 
 .venv/.done: requirements/dev.txt pyproject.toml
@@ -77,3 +78,10 @@ beam: .venv-beam/.done
 
 tfio: .venv-tfio/.done
 	.venv-tfio/bin/python -m pytest -q -p tests.datasets.leave_at_once tests/datasets/test_cloud.py
+
+.venv/.browser: .venv/.done requirements/browser.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/browser.txt
+	@touch $@
+
+browser: .venv/.browser
+	$(BIN)/python -m pytest -q tests/browser

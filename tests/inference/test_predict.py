@@ -88,6 +88,8 @@ def test_files(model, video, tmp_path):
     got = predict(model, video, output=output, initial="omit", maps="npz", progress=False)
     assert {p.name for p in output.iterdir()} == {
         "film.mp4",
+        "index.html",
+        "viewer",
         "maps.npz",
         "candidates.csv",
         "prediction.npz",

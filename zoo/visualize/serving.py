@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mimetypes
 import os
 import re
@@ -13,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from zoo.visualize.viewer import FOLDER, PAGE, viewer_page
+from zoo.visualize.viewer import FOLDER, PAGE, read_viewer, viewer_page
 
 LOCAL = ("127.0.0.1", "localhost")
 PIECE = 1 << 20  # bytes
@@ -128,8 +127,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 def _original(folder: Path) -> Path | None:
     """The video or picture that a viewer's data names, where it is one and still there."""
-    text = (folder / FOLDER / "data.js").read_text(encoding="utf-8")
-    about = json.loads(text.removeprefix("zooPane(").rstrip().removesuffix(");"))
+    about = read_viewer(folder)
     if not about["original"]:
         return None
     path = (folder / FOLDER / unquote(about["original"])).resolve()

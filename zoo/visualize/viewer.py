@@ -107,9 +107,12 @@ class Viewer:
                 "Frames must come one after the other. "
                 f"Received: frame={frame} after {self._first + len(self._places) - 1}"
             )
-        small = cv2.resize(
-            np.asarray(saliency, np.float32), self._grid[::-1], interpolation=cv2.INTER_AREA
-        )
+        saliency = np.asarray(saliency, np.float32)
+        if not np.isfinite(saliency).all():
+            raise ValueError(f"A map's values must be finite. Received: NaN or inf, frame {frame}")
+        shrinks = saliency.shape[0] >= self._grid[0]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        small = cv2.resize(saliency, self._grid[::-1], interpolation=how)
         low, high, total = float(small.min()), float(small.max()), float(small.sum())
         if high - low <= 1e-6 * abs(high):
             self._constant.append(len(self._places))
@@ -143,13 +146,11 @@ class Viewer:
         """
         if self._held:
             self._write_chunk()
-        curves = [*series]
-        if self._places:
-            curves = [
-                Series("entropy", self._entropy, "bits", "how spread out the map is"),
-                Series("peak", self._peak, "x uniform", "density at the likeliest place"),
-                *series,
-            ]
+        curves = [
+            Series("entropy", self._entropy, "bits", "how spread out the map is"),
+            Series("peak", self._peak, "x uniform", "density at the likeliest place"),
+        ]
+        curves = [*(curves if self._places else []), *series]
         about = {
             "title": self.title,
             "about": self.about,
@@ -171,8 +172,7 @@ class Viewer:
             "actions": [[name, float(share)] for name, share in actions],
             "gaze": None if gaze is None else [_rounded(points) for points in gaze],
         }
-        with atomic_path(self.folder / FOLDER / "data.js") as part:
-            part.write_text(f"zooPane({_json(about)});\n", encoding="utf-8")
+        _write_data(self.folder, about)
         with atomic_path(self.folder / FOLDER / "viewer.js") as part:
             part.write_text(asset("viewer.js"), encoding="utf-8")
         path = self.folder / PAGE
@@ -188,6 +188,32 @@ class Viewer:
             part.write_text(f"zooChunk({self._chunks},{_json(url)});\n", encoding="utf-8")
         self._chunks += 1
         self._held = []
+
+
+def add_to_viewer(
+    folder: str | os.PathLike,
+    *,
+    film: str | None = None,
+    series: Sequence[Series] = (),
+    actions: Sequence[tuple[str, float]] = (),
+) -> None:
+    """Add to the page that `Viewer` wrote in `folder`; for the arguments see `Viewer.finish`."""
+    about = read_viewer(folder)
+    about["film"] = film or about["film"]
+    about["series"] += [_curve(curve, about["first"]) for curve in series]
+    about["actions"] += [[name, float(share)] for name, share in actions]
+    _write_data(Path(folder), about)
+
+
+def read_viewer(folder: str | os.PathLike) -> dict[str, Any]:
+    """What the page in `folder` knows of its video."""
+    text = (Path(folder) / FOLDER / "data.js").read_text(encoding="utf-8")
+    return json.loads(text.removeprefix("zooPane(").rstrip().removesuffix(");"))
+
+
+def _write_data(folder: Path, about: Mapping[str, Any]) -> None:
+    with atomic_path(folder / FOLDER / "data.js") as part:
+        part.write_text(f"zooPane({_json(about)});\n", encoding="utf-8")
 
 
 def viewer_page(folders: Sequence[str], title: str, about: str = "") -> str:
