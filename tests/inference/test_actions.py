@@ -98,6 +98,7 @@ def test_files(when, soft, video, tmp_path):
     classes = moving_targets.CLASSES
     got = predict(when, video, output=tmp_path / "when", classes=classes, progress=False)
     names = {"attention.mp4", "attention.png", "when.png", "prediction.npz", "attention.json"}
+    names |= {"index.html", "viewer"}
     assert {p.name for p in (tmp_path / "when").iterdir()} == names
     film = open_video(got.files["film"])
     assert film.num_frames == COUNT and film.height > 46  # the strip is below the frames

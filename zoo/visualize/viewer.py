@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,13 +88,16 @@ class Viewer:
         self._peak: list[float] = []
         self._held: list[np.ndarray] = []
         self._chunks = 0
+        self._finished = False
 
     def __enter__(self) -> Viewer:
         (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        """Nothing is left open: a page that was not finished is not there."""
+        """A page that was not finished leaves no maps behind."""
+        if not self._finished:
+            shutil.rmtree(self.folder / FOLDER, ignore_errors=True)
 
     def add(self, frame: int, saliency: np.ndarray, places: Sequence[Sequence[float]] = ()) -> None:
         """The map of a frame, (height, width) of any size; frames come one after the other.
@@ -178,6 +182,7 @@ class Viewer:
         path = self.folder / PAGE
         with atomic_path(path) as part:
             part.write_text(viewer_page([FOLDER], self.title, self.about), encoding="utf-8")
+        self._finished = True
         return path
 
     def _write_chunk(self) -> None:
