@@ -180,6 +180,7 @@ def _runner(model, *, classes, stride, flow, mirror, precision, film, overwrite,
         raise ValueError("`classes` is for models with the output 'action'. Received: another one")
     stream = saliency_stream(model, precision=precision, stride=stride, flow=flow, mirror=mirror)
     facts = {"stride": stride, "precision": precision or "as built"}
+    saliency["model"] = getattr(model, "name", "")
     return lambda video, **given: predict_saliency(
         stream, video, facts=facts, **common, **saliency, **given
     )

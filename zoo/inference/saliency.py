@@ -28,7 +28,13 @@ from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.kept import KeptOutputs
 from zoo.inference.writing.output import claim_folder
 from zoo.inference.writing.prediction import Prediction, is_picture
-from zoo.inference.writing.saliency_files import KNOWN, SaliencyFiles, write_arrays, write_summary
+from zoo.inference.writing.saliency_files import (
+    FILES,
+    KNOWN,
+    SaliencyFiles,
+    write_arrays,
+    write_summary,
+)
 
 
 def predict_saliency(
@@ -45,12 +51,14 @@ def predict_saliency(
     facts: dict,
     overwrite: bool,
     progress: bool,
+    model: str = "",
 ) -> Prediction:
     """`zoo.predict` of one video by a model of saliency; see there for the arguments.
 
     Args:
         stream: what `saliency_stream` makes of a model.
         facts: more of what prediction.json says.
+        model: the model's name, for the page.
     """
     total = video.num_frames  # decodes once: a video that ends early is known before any work
     still = is_picture(video)
@@ -71,9 +79,10 @@ def predict_saliency(
         files = stack.enter_context(
             SaliencyFiles(
                 folder,
+                video,
+                model=model,
                 maps=maps,
                 film=film and not still,
-                fps=video.fps,
                 size=size,
                 sound=sound_of(video) if film and folder is not None else None,
             )
@@ -88,6 +97,7 @@ def predict_saliency(
             writer.put(piece)
             bar.advance(task, piece.count)
         writer.finish()
+        files.finish(FILES["picture"] if film and still else None)
         outputs = kept.finish()
     prediction = Prediction(
         video=str(video.path),

@@ -13,10 +13,13 @@ from zoo.files.atomic import atomic_path
 from zoo.inference.streaming.sources import sound_of
 from zoo.inference.writing.output import claim_folder, write_json
 from zoo.inference.writing.prediction import default_size, is_picture
+from zoo.inference.writing.saliency_files import frame_times
 from zoo.inference.writing.shown import Shown
 from zoo.metrics.spatial_localisation import attention_boxes
 from zoo.metrics.temporal_localisation import attention_segments
 from zoo.visualize.attention import attention_film, attention_picture, temporal_curve, write_png
+from zoo.visualize.viewer import FOLDER as VIEWER
+from zoo.visualize.viewer import PAGE, Series, Viewer
 
 FILES = {
     "film": "attention.mp4",
@@ -24,7 +27,9 @@ FILES = {
     "curve": "when.png",
     "arrays": "prediction.npz",
     "summary": "attention.json",
+    "page": PAGE,
 }
+KNOWN = (*FILES.values(), VIEWER)  # what a prediction may write into its folder
 SHOWN = 8  # frames in the picture
 
 
@@ -116,7 +121,7 @@ class ActionPrediction(Shown):
             size: (height, width) of the pictures.
             overwrite: replace the files of an earlier prediction.
         """
-        folder = claim_folder(folder, overwrite=overwrite, known=FILES.values())
+        folder = claim_folder(folder, overwrite=overwrite, known=KNOWN)
         self.files.clear()
         self.write(folder, film, size or default_size(self.height, self.width))
         return dict(self.files)
@@ -126,6 +131,7 @@ class ActionPrediction(Shown):
         video = self._source()
         found = _located(self, size)
         _draw(self, video, folder, size, film and not is_picture(video), found)
+        self.files["page"] = _write_page(self, video, folder, size, found)
         self.files["arrays"] = str(folder / FILES["arrays"])
         with atomic_path(self.files["arrays"]) as part, open(part, "wb") as file:
             np.savez(file, frames=self.frames, **self.outputs)
@@ -179,6 +185,33 @@ def _draw(prediction, video, folder: Path, size, film: bool, found) -> None:
             sound=sound_of(video),
         )
         prediction.files["film"] = str(folder / FILES["film"])
+
+
+def _write_page(prediction, video, folder: Path, size, found) -> str:
+    """The viewer: spatial attention over the video, temporal attention and segments in time."""
+    spatial = _every_frame(prediction.outputs.get("spatial_attention"), prediction)
+    temporal = prediction.outputs.get("temporal_attention")
+    times, origin = frame_times(video)
+    file = str(getattr(video, "file", video.path))
+    with Viewer(folder, file, times, *size, title=prediction.title, origin=origin) as viewer:
+        for frame, weights in enumerate(() if spatial is None else spatial):
+            viewer.add(frame, weights)
+        series, segments = [], []
+        if temporal is not None:
+            values = _every_frame(temporal.mean(axis=0), prediction)
+            series = [Series("temporal attention", values, meaning="weight of the frame")]
+            label, length = prediction.top(1)[0][0], times[-1] - times[0]
+            segments = [
+                {"label": label, "start": times[0] + a * length, "end": times[0] + b * length}
+                for a, b in found["segments"]
+            ]
+        page = viewer.finish(
+            film=FILES["film"] if "film" in prediction.files else None,
+            series=series,
+            segments=segments,
+            actions=prediction.top(),
+        )
+    return str(page)
 
 
 def _every_frame(values, prediction):

@@ -15,6 +15,7 @@ from zoo.inference.writing.prediction import Prediction, default_size, is_pictur
 from zoo.inference.writing.rendering import render_mixture
 from zoo.inference.writing.saliency_files import FILES
 from zoo.visualize.joint_film import JointFilm
+from zoo.visualize.viewer import Series, add_to_viewer
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -85,6 +86,12 @@ class JointPrediction(Prediction):
         if film:
             self.files["film"] = str(folder / FILES["film"])
             self._write_film(size or default_size(self.height, self.width))
+        add_to_viewer(
+            folder,
+            film=FILES["film"] if film else None,
+            series=[Series("temporal attention", self.temporal, meaning="share of the action")],
+            actions=self.top(),
+        )
 
     def _write_film(self, size: tuple[int, int]) -> None:
         video = self._source()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from zoo.inference.actions.action_prediction import FILES, ActionPrediction
+from zoo.inference.actions.action_prediction import KNOWN, ActionPrediction
 from zoo.inference.streaming.adapt import adapt, compile_for_inference, quiet_retracing
 from zoo.inference.streaming.sources import AnyVideo
 from zoo.inference.writing.output import claim_folder
@@ -57,7 +57,7 @@ def predict_action(
         )
     folder = None
     if output is not None:
-        folder = claim_folder(output, overwrite=overwrite, known=FILES.values())
+        folder = claim_folder(output, overwrite=overwrite, known=KNOWN)
     start = time.perf_counter()
     frames, outputs = runner.blocks(video, stride) if runner.stepwise else runner.spread(video)
     prediction = ActionPrediction(

@@ -48,6 +48,7 @@ def predict_joint(
         film=film and still,
         size=size,
         facts={"precision": precision or "as built"},
+        model=model.name,
         **options,
     )
     action_pass = ActionPass(model)

@@ -38,7 +38,7 @@ class Prediction(Shown):
         candidates: n arrays (k, 3): x, y in [0, 1] and the share of the likeliest places.
         num_frames, fps, height, width: of the video.
         files: what was written, kind to path: "film" (of one picture: "picture"), "maps",
-            "candidates", "arrays", "saliency", "summary".
+            "candidates", "arrays", "saliency", "summary", "page".
         seconds: how long it took.
         source: the open video.
 
@@ -139,19 +139,20 @@ class Prediction(Shown):
         place_of = {int(frame): place for place, frame in enumerate(self.frames)}
         with SaliencyFiles(
             folder,
+            video,
             maps=maps,
             film=film and not still,
-            fps=self.fps,
             size=size,
             sound=sound_of(video) if film else None,
         ) as files:
-            for number, frame in enumerate(video.frames(size=size) if files.wanted else ()):
+            for number, frame in enumerate(video.frames(size=size)):
                 place = place_of.get(number)
                 if place is None:
                     files.write(number, frame, None)
                 else:
                     saliency = output_map(self.outputs, place, *size)
                     files.write(number, frame, saliency, self.candidates[place])
+            files.finish(FILES["picture"] if film and still else None)
         small = {name: v for name, v in self.outputs.items() if name not in ON_DISK}
         found = {**files.files, **write_arrays(folder, self.frames, small, self.candidates)}
         for name in self.outputs.keys() - small.keys():

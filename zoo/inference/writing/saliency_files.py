@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from zoo.files.atomic import atomic_path
+from zoo.inference.streaming.sources import AnyVideo, ArrayVideo
 from zoo.inference.writing.maps import MapWriter
 from zoo.inference.writing.output import write_json, write_text
 from zoo.visualize.film import SaliencyFilm
+from zoo.visualize.viewer import FOLDER as VIEWER
+from zoo.visualize.viewer import PAGE, Viewer
 
 FILES = {
     "film": "film.mp4",
@@ -24,25 +27,27 @@ FILES = {
     "saliency": "saliency.npy",
     "summary": "prediction.json",
     "action": "action.json",
+    "page": PAGE,
 }
-KNOWN = (*FILES.values(), "maps")  # what a prediction may write into its folder
+KNOWN = (*FILES.values(), "maps", VIEWER)  # what a prediction may write into its folder
 
 
 class SaliencyFiles:
-    """Maps and film of one video; each has its name only when it is complete.
+    """Maps, film and viewer page of one video; each has its name only when it is complete.
 
     Args:
         folder: where they go; None writes none.
+        video: the open video.
+        model: the model's name, for the page.
         maps: "npz", "png" or None.
         film: whether there is a film.
-        fps: frames per second of the film.
         size: (height, width) of maps and film.
         sound: see `VideoWriter`.
 
     Example:
 
     ```python
-    with SaliencyFiles(folder, maps="npz", film=True, fps=25, size=(90, 160)) as files:
+    with SaliencyFiles(folder, video, maps="npz", film=True, size=(90, 160)) as files:
         files.write(0, frame, saliency, places)
     ```
     """
@@ -50,27 +55,29 @@ class SaliencyFiles:
     def __init__(
         self,
         folder: Path | None,
+        video: AnyVideo,
         *,
+        model: str = "",
         maps: str | None,
         film: bool,
-        fps: float,
         size: tuple[int, int],
         sound: tuple[str, float] | None = None,
     ):
         self.folder = folder
         self.maps = maps if folder is not None else None
         self.film = film and folder is not None
-        self.fps = fps
+        self.video = video
+        self.model = model
         self.size = size
         self.sound = sound
         self.files: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
-        self._maps = self._film = None
+        self._maps = self._film = self._viewer = None
 
     @property
     def wanted(self) -> bool:
         """Whether anything needs maps."""
-        return self.film or self.maps is not None
+        return self.folder is not None
 
     def __enter__(self) -> SaliencyFiles:
         if self.maps is not None:
@@ -80,10 +87,27 @@ class SaliencyFiles:
         if self.film:
             path = self.folder / FILES["film"]
             height, width = self.size
-            film = SaliencyFilm(path, fps=self.fps, height=height, width=width, sound=self.sound)
+            film = SaliencyFilm(
+                path, fps=self.video.fps, height=height, width=width, sound=self.sound
+            )
             self._film = self._stack.enter_context(film)
             self.files["film"] = str(path)
+        if self.folder is not None:
+            self._viewer = self._stack.enter_context(self._open_viewer())
         return self
+
+    def _open_viewer(self) -> Viewer:
+        times, origin = frame_times(self.video)
+        file = getattr(self.video, "file", self.video.path)
+        return Viewer(
+            self.folder,
+            str(file),
+            times,
+            *self.size,
+            title=os.path.basename(str(self.video.path).rstrip("/")),
+            about=self.model,
+            origin=origin,
+        )
 
     def write(
         self,
@@ -97,9 +121,24 @@ class SaliencyFiles:
             self._maps.write(number, saliency)
         if self._film is not None:
             self._film.write(frame, saliency, places)
+        if self._viewer is not None and saliency is not None:
+            self._viewer.add(number, saliency, () if places is None else places)
+
+    def finish(self, film: str | None = None) -> None:
+        """Write the page, once all frames are there; `film` is the file it may show instead."""
+        if self._viewer is not None:
+            shown = film or (FILES["film"] if self._film is not None else None)
+            self.files["page"] = str(self._viewer.finish(film=shown))
 
     def __exit__(self, kind, error, trace) -> None:
         self._stack.__exit__(kind, error, trace)
+
+
+def frame_times(video: AnyVideo) -> tuple[np.ndarray, float]:
+    """Time stamps of a video's frames in seconds, and that of its file's first frame."""
+    if isinstance(video, ArrayVideo):
+        return np.arange(video.num_frames) / video.fps, 0.0
+    return video.source_times[video.source_indices], float(video.source_times[0])
 
 
 def write_arrays(

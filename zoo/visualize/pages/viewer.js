@@ -94,10 +94,12 @@
     pane.notice.hidden = true;
     const served = location.protocol.startsWith("http");
     const original = about.original && pane.base + (served ? "original" : about.original);
+    const film = about.film && `${pane.base}../${about.film}`;
+    pane.burnt = !original; // the film has the saliency drawn into it
     if (about.picture) {
       const image = document.createElement("img");
       image.alt = `The picture ${about.title}`;
-      image.src = original;
+      image.src = original || film;
       pane.stage.append(image);
     } else {
       pane.video = document.createElement("video");
@@ -105,8 +107,7 @@
       pane.video.muted = number > 0;
       pane.video.preload = "auto";
       pane.video.setAttribute("aria-label", `The video ${about.title}`);
-      pane.sources = original ? [original] : [];
-      if (about.film) pane.sources.push(pane.base + "../" + about.film);
+      pane.sources = [original, film].filter(Boolean);
       pane.video.addEventListener("error", () => fall(pane));
       pane.video.addEventListener("seeked", sync);
       pane.video.addEventListener("loadeddata", sync);
@@ -133,7 +134,7 @@
       tell(pane, next
         ? `This browser cannot play or find ${name}. It shows ${pane.about.film} instead, which has the saliency drawn into it already; no overlay is drawn over it.`
         : `This browser can play neither ${name} nor a film of it. Open the file in another player, or convert it to MP4 (H.264).`);
-      pane.burnt = Boolean(next);
+      pane.burnt = true;
     }
     if (next) pane.video.src = next;
     else if (!failed) tell(pane, `The video ${pane.about.original_name} is not here, and no film of it was written.`);
