@@ -57,7 +57,8 @@ def _write(pictures, given, out, start: float) -> None:
         new_audio = out.add_stream_from_template(audio)
         sound = _copied(given, audio, begin, begin + length)
     else:
-        new_audio = out.add_stream("aac", rate=audio.codec_context.sample_rate)
+        rate = audio.codec_context.sample_rate
+        new_audio = out.add_stream("aac", rate=rate, layout=audio.layout)
         sound = _encoded(given, audio, new_audio, begin, begin + length)
     film = ((packet, new_video) for packet in pictures.demux(video) if packet.dts is not None)
     for packet, stream in _by_time(film, ((packet, new_audio) for packet in sound)):
