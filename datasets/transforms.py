@@ -39,7 +39,7 @@ class HorizontalFlip:
         out = dict(sample)
         for name in ("rgb", "flow"):
             if name in out:
-                out[name] = out[name][:, :, ::-1]
+                out[name] = _flipped(out[name], 1)
         if "flow" in out:
             out["flow"] = out["flow"] * np.array([-1, 1], out["flow"].dtype)
         if "fixations" in out:
@@ -72,7 +72,10 @@ class Colour:
         factor = 1 + rng.uniform(-self.contrast, self.contrast)
         shift = 255 * rng.uniform(-self.brightness, self.brightness)
         levels = np.clip((np.arange(256) - 127.5) * factor + 127.5 + shift, 0, 255)
-        return {**sample, "rgb": np.round(levels).astype(np.uint8)[sample["rgb"]]}
+        rgb = np.ascontiguousarray(sample["rgb"])
+        rows = rgb.reshape(-1, *rgb.shape[-2:])
+        changed = cv2.LUT(rows, np.round(levels).astype(np.uint8))
+        return {**sample, "rgb": changed.reshape(rgb.shape)}
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,16 @@ class MultiScaleCrop:
         places = [(0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)]
         down, across = places[rng.integers(len(places))]
         return _cut(sample, int(down * free[0]), int(across * free[1]), rows, columns)
+
+
+def _flipped(frames: np.ndarray, axis: int) -> np.ndarray:
+    """All frames mirrored along 1, across, or 0, down; many times faster than strides of -1."""
+    if frames.dtype == np.float16:  # cv2 knows none
+        return np.flip(frames, 1 + (axis == 1))
+    out = np.empty_like(frames)
+    for frame, target in zip(frames, out):
+        cv2.flip(np.ascontiguousarray(frame), axis, target)
+    return out
 
 
 def _cut(sample: Sample, top: int, left: int, rows: int, columns: int) -> Sample:
