@@ -14,7 +14,7 @@ from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.gaze.forms import read_form
 from zoo.datasets.gaze.maps import read_maps
-from zoo.datasets.gaze.placing import STAMP, VideoShape, place
+from zoo.datasets.gaze.placing import VideoShape, place
 from zoo.datasets.gaze.raw_gaze import RawGaze, joined
 from zoo.datasets.gaze.recordings import read_asc, read_iohub
 from zoo.datasets.gaze.tables import file_viewers, read_table
@@ -34,36 +34,35 @@ def read_fixations(
     width: int | None = None,
     height: int | None = None,
     frame_times: np.ndarray | None = None,
-    pixel_aspect: float = 1.0,
-    time_resolution: float = STAMP,
+    shape: VideoShape | None = None,
     fps: float | None = None,
     warn: bool = True,
 ) -> Fixations:
     """Read the gaze of a record.
 
-    What is not given about the video is read from the video itself. `fps` is a wanted frame
-    rate: the fixations are then those of the frames that `open_video(..., fps=fps)` gives; the
-    record's `start` and `end` count likewise. Samples outside the frame, that are no number, or
-    beyond the video's end are left out, counted in `issues`, and named in a `GazeWarning`.
+    What is not given about the video, singly or as its `shape`, is read from the video itself.
+    `fps` is a wanted frame rate: the fixations are then those of the frames that
+    `open_video(..., fps=fps)` gives; the record's `start` and `end` count likewise. Samples
+    outside the frame, that are no number, or beyond the video's end are left out, counted in
+    `issues`, and named in a `GazeWarning`.
     """
     if record.gaze is None:
         raise ValueError(f"The record must have gaze. Received: record {record.name!r} without")
     part = fps is not None or record.start is not None or record.end is not None
     given = frame_times is not None or not record.gaze.timed
-    known = None not in (num_frames, width, height) and given
+    if shape is None and None not in (num_frames, width, height) and given:
+        shape = VideoShape(num_frames, width, height, frame_times)
     taken = None
-    if part or not known:
+    if part or shape is None:
         video = open_video(record.video, fps=fps, start=record.start, end=record.end)
-        facts = video_shape(video, frame_times)
+        shape = video_shape(video, frame_times)
         taken = video.source_indices if part else None
-    else:
-        facts = VideoShape(num_frames, width, height, frame_times, pixel_aspect, time_resolution)
     gaze = record.gaze
     if gaze.format == "shards":
         fixations = shard_video(gaze.paths[0]).fixations()
     else:
-        columns, issues, notes = _columns(gaze, facts, record.video)
-        fixations = Fixations(**columns, num_frames=facts.num_frames, issues=issues, notes=notes)
+        columns, issues, notes = _columns(gaze, shape, record.video)
+        fixations = Fixations(**columns, num_frames=shape.num_frames, issues=issues, notes=notes)
     if taken is not None:
         fixations = fixations.take(taken)
     empty = len(fixations.empty_frames)
@@ -116,12 +115,12 @@ def form_of_video(form: CsvFormat, video: str) -> CsvFormat:
     return replace(form, keep=keep, start_message=message)
 
 
-def _columns(gaze: GazeSource, facts: VideoShape, video: str):
+def _columns(gaze: GazeSource, shape: VideoShape, video: str):
     if gaze.format == "csv":
         form = form_of_video(gaze.csv, video)
-        return place(raw_gaze(gaze.paths, form, facts), form, facts)
+        return place(raw_gaze(gaze.paths, form, shape), form, shape)
     if gaze.format == "maps":
         return read_maps(
-            gaze.paths[0], gaze.key, num_frames=facts.num_frames, first_frame=gaze.first_frame
+            gaze.paths[0], gaze.key, num_frames=shape.num_frames, first_frame=gaze.first_frame
         )
-    return read_form(gaze.format, gaze.paths, gaze.key, facts)
+    return read_form(gaze.format, gaze.paths, gaze.key, shape)

@@ -40,15 +40,12 @@ def check_dataset(
     if sample is not None and sample < 1:
         raise ValueError(f"`sample` must be at least 1. Received: {sample}")
     began = time.monotonic()
-    module = _module(dataset)
-    if not Path(root).exists():
-        raise FileNotFoundError(f"The data set's folder must exist. Received: {root}")
     name, held = ALIASES.get(dataset, dataset), {"decode": decode}
     try:
-        listings = _listings(module, root, options or {})
+        listings = listings_of(dataset, root, options)
+    except (_BadOption, _NotThere):
+        raise
     except (ValueError, OSError) as error:
-        if isinstance(error, _BadOption):
-            raise
         return Report(name, str(root), errors=[f"the annotation: {error}"], **held)
     records = {record.name: record for listing in listings for record in listing.records}
     absent = missing_paths({path for r in records.values() for path in needed_files(r)})
@@ -58,10 +55,11 @@ def check_dataset(
     chosen = [record for name, record in records.items() if name in there]
     if sample is not None and sample < len(chosen):
         chosen = [chosen[at * len(chosen) // sample] for at in range(sample)]
-    findings, frames = [], 0
+    findings, frames, gaze = [], 0, []
     for looked in _look_at_all(chosen, listings[0], decode, least, workers, progress):
         findings += looked.findings
         frames += looked.frames or 0
+        gaze += [] if looked.gaze is None else [looked.gaze]
     return Report(
         name,
         str(root),
@@ -75,6 +73,7 @@ def check_dataset(
             if (twice := listing.repeated())
         ],
         findings=findings,
+        gaze=gaze,
         notes=list(dict.fromkeys(note for listing in listings for note in listing.notes)),
         looked=len(chosen),
         frames=frames,
@@ -83,8 +82,20 @@ def check_dataset(
     )
 
 
+def listings_of(dataset: str, root: str | Path, options: dict | None = None) -> list[Listing]:
+    """The listings of a data set's folder, one a fold; the arguments are those of `zoo check`."""
+    module = _module(dataset)
+    if not Path(root).exists():
+        raise _NotThere(f"The data set's folder must exist. Received: {root}")
+    return _listings(module, root, options or {})
+
+
 class _BadOption(ValueError):
-    """An option that the reader does not have."""
+    """A data set or an option that there is not."""
+
+
+class _NotThere(FileNotFoundError):
+    """A folder that is not there."""
 
 
 def _module(dataset: str):
@@ -93,7 +104,7 @@ def _module(dataset: str):
     if dataset.isidentifier() and importlib.util.find_spec(name) is not None:
         module = importlib.import_module(name)
     if not hasattr(module, "load") or not hasattr(module, "DESCRIPTION"):
-        raise ValueError(
+        raise _BadOption(
             f"The data set must be csv or one that `zoo list` names. Received: {dataset!r}"
         )
     return module

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from zoo.datasets.listing.check_gaze import GazeLook, gaze_line
 from zoo.datasets.listing.check_videos import Finding
 from zoo.datasets.listing.listing import numbers, shown_number
 from zoo.files.atomic import atomic_path
@@ -58,6 +59,7 @@ class Report:
         surplus: Videos that no annotation names.
         lost: Annotation of videos that are not there.
         findings: What the look into the files found.
+        gaze: What the gaze of each video looks like.
         notes: What a user should know.
         errors: Why the annotation cannot be used.
         decode: How the videos were looked at: "all", "first" or "none".
@@ -73,6 +75,7 @@ class Report:
     surplus: Sequence[str] = ()
     lost: Sequence[str] = ()
     findings: Sequence[Finding] = ()
+    gaze: Sequence[GazeLook] = ()
     notes: Sequence[str] = ()
     errors: Sequence[str] = ()
     decode: str = "all"
@@ -133,6 +136,8 @@ class Report:
                 here = [f for f in self.findings if f.kind == kind and f.serious == serious]
                 if here:
                     lines.append(self._line(what + mark, [f"{f.video}: {f.text}" for f in here]))
+        if self.gaze:
+            lines.append(f"  {gaze_line(self.gaze)}")
         lines += [f"  note: {note}"[:WIDTH] for note in self.notes]
         if self.counts:
             told = f", {self.frames} frames" if self.decode == "all" else ""

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from zoo.datasets.gaze.maps import read_map
-from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.gaze.maps import frames_of, map_number, read_map
+from zoo.datasets.listing.check_gaze import GazeLook, look_at_gaze
 from zoo.datasets.listing.listing import Facts, Listing
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import Video, open_video
@@ -38,6 +38,7 @@ class Looked:
 
     frames: int | None = None
     findings: tuple[Finding, ...] = ()
+    gaze: GazeLook | None = None
 
 
 def look(record: Record, listing: Listing, *, decode: str = "all", least: int = 16) -> Looked:
@@ -54,7 +55,7 @@ def look(record: Record, listing: Listing, *, decode: str = "all", least: int = 
     def tell(kind: str, text: str, serious: bool = True) -> None:
         found.append(Finding(record.name, kind, text, serious))
 
-    video, frames = None, None
+    video, frames, gaze = None, None, None
     if decode != "none":
         try:
             video = open_video(record.video, start=record.start, end=record.end)
@@ -70,8 +71,8 @@ def look(record: Record, listing: Listing, *, decode: str = "all", least: int = 
         _look_at_truth(record, video, tell)
     _look_at_maps(record, video, frames, tell)
     if frames is not None and record.gaze is not None and record.gaze.format != "maps":
-        _look_at_gaze(record, video, tell)
-    return Looked(frames, tuple(found))
+        gaze = _look_at_gaze(record, video, tell)
+    return Looked(frames, tuple(found), gaze)
 
 
 def _frames(video: Video, record: Record, tell) -> int:
@@ -139,7 +140,7 @@ def _look_at_maps(record: Record, video: Video | None, frames: int | None, tell)
     sizes = {} if video is None else {"video": (video.height, video.width)}
     for what, folder in folders.items():
         try:
-            files = numbered_files(folder, (".mat",)) or numbered_files(folder, MAPS)
+            files = numbered_maps(folder)
             counts[what] = len(files)
             odd = map_sizes(files, record.gaze.key if record.gaze is not None else "I")
         except (ValueError, OSError) as error:
@@ -150,10 +151,20 @@ def _look_at_maps(record: Record, video: Video | None, frames: int | None, tell)
             tell("size", f"{what} of several sizes: {told}")
         elif odd:
             sizes[what] = next(iter(odd))
+    if record.gaze is not None and "fixation maps" in counts and frames is not None:
+        numbers = [map_number(file) for file in numbered_maps(folders["fixation maps"])]
+        _, doubt = frames_of(numbers, frames, record.gaze.first_frame)
+        if doubt:
+            tell("gaze", doubt)
     if len(set(counts.values())) > 1:
         tell("frames", ", ".join(f"{count} {what}" for what, count in counts.items()))
     if len(set(sizes.values())) > 1:
         tell("size", ", ".join(f"{what} {w}x{h}" for what, (h, w) in sizes.items()))
+
+
+def numbered_maps(folder: str) -> list[Path]:
+    """The maps of a folder by their numbers: mat files where there are any, else pictures."""
+    return numbered_files(folder, (".mat",)) or numbered_files(folder, MAPS)
 
 
 def map_sizes(files: list[Path], key: str) -> dict[tuple[int, int], int]:
@@ -175,24 +186,13 @@ def _png_size(file: Path) -> tuple[int, int] | None:
     return height, width
 
 
-def _look_at_gaze(record: Record, video: Video, tell) -> None:
-    try:
-        fixations = read_fixations(
-            record,
-            num_frames=len(video.source_times),
-            width=video.width,
-            height=video.height,
-            frame_times=video.source_times,
-            warn=False,
-        )
-    except (ValueError, OSError) as error:
-        tell("gaze", str(error))
-        return
-    if not len(fixations):
-        tell("gaze", "no sample can be used: " + _issues(fixations.issues))
-    elif fixations.issues:
-        tell("gaze", _issues(fixations.issues) + f"; {len(fixations)} samples used", False)
-
-
-def _issues(issues: dict[str, int]) -> str:
-    return ", ".join(f"{count} {why}" for why, count in issues.items()) or "the files are empty"
+def _look_at_gaze(record: Record, video: Video, tell) -> GazeLook:
+    whole = record.start is None and record.end is None
+    gaze = look_at_gaze(record, video if whole else None)
+    if gaze.doubts:
+        tell("gaze", gaze.text)
+    elif gaze.issues or gaze.notes:
+        told = ", ".join(f"{count} {why}" for why, count in gaze.issues.items())
+        parts = [told, *gaze.notes, f"{gaze.facts.used} samples used"]
+        tell("gaze", "; ".join(filter(None, parts)), False)
+    return gaze

@@ -13,6 +13,7 @@ from tests.real_data import data_dir
 from zoo.datasets import your_own
 from zoo.datasets.gaze import text_columns
 from zoo.datasets.gaze.csv_format import CsvFormat
+from zoo.datasets.gaze.placing import VideoShape
 from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.gaze.text_columns import TextTable
 from zoo.datasets.record import GazeSource, Record
@@ -24,9 +25,8 @@ def read(tmp_path, text, form=None, encoding="utf-8", **known):
     path = tmp_path / "g.csv"
     path.write_bytes(text.encode(encoding) if isinstance(text, str) else text)
     source = GazeSource((str(path),), csv=form or CsvFormat())
-    return read_fixations(
-        Record("clip", "a/clip.mp4", gaze=source), **{**KNOWN, **known}, warn=False
-    )
+    record = Record("clip", "a/clip.mp4", gaze=source)
+    return read_fixations(record, shape=VideoShape(**{**KNOWN, **known}), warn=False)
 
 
 def test_a_viewers_name_is_a_text(tmp_path):

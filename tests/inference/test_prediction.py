@@ -59,8 +59,7 @@ def sound(path):
     with av.open(str(path)) as container:
         if not container.streams.audio:
             return None, None
-        assert container.streams.audio[0].layout.name == "mono"
-        frames = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
+        frames = [f.to_ndarray().reshape(-1) for f in container.decode(audio=0)]
         return np.concatenate(frames).astype(float), container.streams.audio[0].rate
 
 

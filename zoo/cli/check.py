@@ -49,7 +49,7 @@ def check(
         dataset,
         data_dir,
         decode=decode,
-        options=dict(_option(text) for text in options),
+        options=dict(option(text) for text in options),
         sample=sample,
         least=least,
         workers=workers,
@@ -63,7 +63,8 @@ def check(
         raise SystemExit(1)
 
 
-def _option(text: str) -> tuple[str, str]:
+def option(text: str) -> tuple[str, str]:
+    """The name and the value of an option of a reader."""
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise CommandError(f"--options must be NAME=VALUE. Received: {text!r}")

@@ -30,6 +30,7 @@ COMMANDS = {
     "info": Command("what a model file says about itself", "info"),
     "export": Command("write a model in another program's format", "export"),
     "check": Command("is a data set complete and readable?", "check"),
+    "gaze-report": Command("a page that shows whether gaze was read right", "gaze_report"),
     "prepare": Command("turn a data set into shards: frames, features, flow", "prepare"),
     "weights": Command("the published weight files that are known", "weights"),
     "convert": Command("turn a published weight file into a Keras file", "convert"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.datasets.gaze.reading import read_fixations
+from zoo.datasets.listing.check_gaze import tell_gaze
 from zoo.datasets.listing.listing import show_counts
 from zoo.datasets.record import Record
 from zoo.datasets.video.clips import FrameCache
@@ -54,7 +55,10 @@ def load_records(dataset: str, data_dir: str | Path, split: str) -> list[Record]
         show_counts()
         module = importlib.import_module(f"zoo.datasets.{dataset}")
         found = [record for name in wanted for record in module.load(data_dir, split=name)]
-    return [record for record in found if record.gaze is not None]
+    watched = [record for record in found if record.gaze is not None]
+    show_counts()
+    tell_gaze(watched)
+    return watched
 
 
 def _of_shards(root: str, split: str) -> list[Record]:

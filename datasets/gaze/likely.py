@@ -1,0 +1,114 @@
+"""Which option of a gaze description is likely wrong: the one by whose change the gaze fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from zoo.datasets.gaze.csv_format import PLACEMENTS, TIME_UNITS, CsvFormat
+from zoo.datasets.gaze.placing import VideoShape, place
+from zoo.datasets.gaze.raw_gaze import RawGaze
+from zoo.datasets.gaze.reading import form_of_video, raw_gaze
+from zoo.datasets.record import Record
+from zoo.files.interface import advised
+
+MOST = 50_000  # samples that are tried
+FITS = 0.8  # share of the samples that a likely option must bring into the video
+BETTER = 0.2  # by which it must be better than the description as it is
+
+
+def likely_option(record: Record, shape: VideoShape) -> str:
+    """Advice on the option that is likely wrong, or nothing where no single change fits."""
+    form = form_of_video(record.gaze.csv, record.video)
+    try:
+        raw = _some(raw_gaze(record.gaze.paths, form, shape))
+    except (ValueError, OSError):
+        return ""
+    now = _fit(raw, form, shape)
+    tried = [
+        (_fit(*changed, shape), -at, option)
+        for at, (option, changed) in enumerate(_options(raw, form))
+    ]
+    best, _, (name, value) = max(tried)
+    if best < max(FITS, now + BETTER):
+        return _beyond(raw, form, shape)
+    told = advised(f"{name}={value!r}", f'"{name}": {_json(value)} in the gaze description')
+    return f"`{name}` is likely wrong: with {told} {100 * best:.0f}% of the samples fit"
+
+
+def _options(raw: RawGaze, form: CsvFormat) -> Iterator[tuple[tuple[str, Any], tuple]]:
+    """((option, value), (samples, description)) of each single change."""
+
+    def changed(**changes):
+        return (raw, replace(form, **changes))
+
+    for units in ("fraction", "pixels"):
+        if form.units != units:
+            yield ("units", units), changed(units=units)
+    if form.time is not None:
+        for unit, scale in TIME_UNITS.items():
+            factor = scale / TIME_UNITS.get(form.time_unit, scale)
+            if factor != 1:
+                yield ("time_unit", unit), (replace(raw, moment=raw.moment * factor), form)
+        if form.time_start != "first":
+            first = np.full(len(raw.names), np.inf)
+            np.fmin.at(first, raw.viewer, raw.moment)
+            yield (
+                ("time_start", "first"),
+                (replace(raw, moment=raw.moment - first[raw.viewer]), form),
+            )
+    else:
+        for number in (0, 1):
+            if form.first_frame != number:
+                yield ("first_frame", number), changed(first_frame=number)
+    other = "centre" if form.origin == "corner" else "corner"
+    yield ("origin", other), changed(origin=other)
+    yield ("y_up", not form.y_up), changed(y_up=not form.y_up)
+    if form.screen is not None:
+        for placement in PLACEMENTS[:4]:
+            if placement != form.placement:
+                yield ("placement", placement), changed(placement=placement, area=None)
+
+
+def _beyond(raw: RawGaze, form: CsvFormat, shape: VideoShape) -> str:
+    """Advice where the coordinates reach farther than the video's: they are of a screen."""
+    if form.screen is not None or form.units != "pixels" or not np.isfinite(raw.x).any():
+        return ""
+    right, low = (float(np.nanpercentile(axis, 99)) for axis in (raw.x, raw.y))
+    if right < 1.02 * shape.width and low < 1.02 * shape.height:
+        return ""
+    return (
+        f"the coordinates reach {right:.0f}, {low:.0f}, beyond the video's {shape.width}x"
+        f"{shape.height} pixels: `placement` and `screen` must tell on which screen it was shown"
+    )
+
+
+def _fit(raw: RawGaze, form: CsvFormat, shape: VideoShape) -> float:
+    """Share of the samples that are in the video, less where they crowd in a frame or corner."""
+    form = replace(form, samples="all")
+    columns, _, _ = place(replace(raw), form, shape)
+    total = int(np.sum(np.isfinite(raw.x) & np.isfinite(raw.y) & np.isfinite(raw.moment)))
+    if not total or not len(columns["frame"]):
+        return 0.0
+    share = min(1.0, len(columns["frame"]) / total)
+    counts = np.bincount(columns["frame"], minlength=shape.num_frames)
+    if shape.num_frames >= 10 and counts.max() > 0.5 * counts.sum():
+        share *= 1 - counts.max() / counts.sum()
+    corner = (columns["x"] * shape.width < 1.5) & (columns["y"] * shape.height < 1.5)
+    covered = np.count_nonzero(counts) / min(shape.num_frames, counts.sum())
+    return float(share * (1 - corner.mean()) * min(1.0, 2 * covered))
+
+
+def _some(raw: RawGaze) -> RawGaze:
+    if len(raw) <= MOST:
+        return raw
+    return raw.keep(np.arange(len(raw)) % -(-len(raw) // MOST) == 0, "not tried")
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
