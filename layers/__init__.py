@@ -15,10 +15,16 @@ from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.local_response_normalization import LocalResponseNormalization
 from zoo.layers.per_step import PerStep
 from zoo.layers.projected_lstm import ProjectedLSTM
+from zoo.layers.resize_like import Enlarge, ResizeLike
 from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
+from zoo.layers.saliency.centre_bias import CentreBias
+from zoo.layers.saliency.density_memory import DensityMemory
 from zoo.layers.saliency.local_mixture import LocalMixture
+from zoo.layers.saliency.log_density import LogDensity
+from zoo.layers.saliency.map_mixture import MapMixture
 from zoo.layers.saliency.mixture import mixture_log_prob, mixture_map
 from zoo.layers.saliency.mixture_density import MixtureDensity
+from zoo.layers.saliency.past_density import Density, PastDensity
 from zoo.layers.saliency.saliency_feedback import SaliencyFeedback
 from zoo.layers.saliency.saliency_weighting import SaliencyWeighting
 from zoo.layers.saliency.teacher_saliency import TeacherSaliency
@@ -39,20 +45,28 @@ __all__ = [
     "AttentionConvLSTM",
     "AttentionLSTM",
     "CentralBiasDiffusion",
+    "CentreBias",
     "ClipScaling",
     "Contrast",
     "CropTime",
+    "Density",
+    "DensityMemory",
+    "Enlarge",
     "InputNormalization",
     "LocalMixture",
     "LocalResponseNormalization",
     "LocationAttention",
+    "LogDensity",
+    "MapMixture",
     "MaskPaddedTime",
     "MergePhases",
     "MixtureDensity",
     "NeighbourMax",
     "PadTime",
+    "PastDensity",
     "PerStep",
     "ProjectedLSTM",
+    "ResizeLike",
     "SaliencyFeedback",
     "SaliencyMap",
     "SaliencyWeighting",

@@ -29,13 +29,13 @@ class PerStep(keras.layers.Wrapper):
         self.built = True
 
     def call(self, inputs, training=None):
-        batch, time = ops.shape(inputs)[:2]
-        folded = ops.reshape(inputs, (-1, *inputs.shape[2:]))
+        batch, time, *rest = ops.shape(inputs)
+        folded = ops.reshape(inputs, (-1, *rest))
         if self.layer._call_has_training_arg:
             outputs = self.layer(folded, training=training)
         else:
             outputs = self.layer(folded)
-        return ops.reshape(outputs, (batch, time, *outputs.shape[1:]))
+        return ops.reshape(outputs, (batch, time, *ops.shape(outputs)[1:]))
 
     def compute_output_shape(self, input_shape):
         inner = self.layer.compute_output_shape((None, *input_shape[2:]))

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from zoo.inference.export import export
     from zoo.inference.predict import predict
     from zoo.models import (
+        general_saliency,
         joint,
         list_models,
         load,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 _FUNCTIONS = {
     "evaluate": "zoo.inference.evaluate",
     "export": "zoo.inference.export",
+    "general_saliency": "zoo.models",
     "joint": "zoo.models",
     "list_models": "zoo.models",
     "load": "zoo.models",
@@ -94,6 +96,7 @@ __all__ = [
     "datasets",
     "evaluate",
     "export",
+    "general_saliency",
     "inference",
     "joint",
     "layers",

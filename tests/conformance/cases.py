@@ -6,6 +6,7 @@ array stands for itself.
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 
 import zoo
@@ -22,6 +23,16 @@ def moving_pattern(height=24, width=24):
     return np.repeat(np.stack(frames)[None, ..., None], 3, axis=-1).astype("float32")
 
 
+def small_pyramid():
+    """A backbone of frames with maps at strides of 8 and 16."""
+    frame = x = keras.Input((None, None, 3))
+    maps = []
+    for filters in (4, 4, 6, 6):
+        x = keras.layers.Conv2D(filters, 3, 2, padding="same", activation="relu")(x)
+        maps.append(x)
+    return keras.Model(frame, maps[2:], name="backbone")
+
+
 # name: (how to make it, shapes of the inputs)
 LAYERS = {
     "AttentionConvLSTM": (
@@ -36,8 +47,12 @@ LAYERS = {
         lambda **k: layers.CentralBiasDiffusion(2, **k),
         [(2, 4, 3, 6)],
     ),
+    "CentreBias": (lambda **k: layers.CentreBias(**k), [(2, 6, 9, 1)]),
     "ClipScaling": (lambda **k: layers.ClipScaling(-20.0, 20.0, **k), [(2, 4, 5, 5, 2)]),
     "CropTime": (lambda **k: layers.CropTime(**k), [(2, 8, 3), (2, 5, 3)]),
+    "Density": (lambda **k: layers.Density(**k), [(2, 4, 6, 9)]),
+    "DensityMemory": (lambda **k: layers.DensityMemory(0.3, **k), [MAPS, MAPS]),
+    "Enlarge": (lambda **k: layers.Enlarge(3, **k), [(2, 5, 7, 4)]),
     "InputNormalization": (
         lambda **k: layers.InputNormalization(mean=(1.0, 2.0, 3.0), channel_order="bgr", **k),
         [(2, 4, 5, 5, 3)],
@@ -54,11 +69,14 @@ LAYERS = {
         lambda **k: layers.LocationAttention("additive", **k),
         [(2, 5, 5, 6), (2, 4)],
     ),
+    "LogDensity": (lambda **k: layers.LogDensity(**k), [(2, 6, 9, 1)]),
+    "MapMixture": (lambda **k: layers.MapMixture(2, 3, **k), [MAPS]),
     "MaskPaddedTime": (lambda **k: layers.MaskPaddedTime(2, **k), [(4, 4, 3), (2, 7, 3)]),
     "MergePhases": (lambda **k: layers.MergePhases(4, **k), [(8, 3, 5)]),
     "MixtureDensity": (lambda **k: layers.MixtureDensity(3, **k), [(2, 4, 8)]),
     "NeighbourMax": (lambda **k: layers.NeighbourMax(causal=True, **k), [(2, 4, 5)]),
     "PadTime": (lambda **k: layers.PadTime(8, **k), [(2, 5, 3)]),
+    "PastDensity": (lambda **k: layers.PastDensity(3, **k), [(2, 5, 6, 9)]),
     "PerStep": (
         lambda **k: layers.PerStep(zoo.layers.MixtureDensity(2), **k),
         [(2, 4, 8)],
@@ -67,6 +85,7 @@ LAYERS = {
         lambda **k: layers.ProjectedLSTM(4, return_sequences=True, **k),
         [(2, 5, 6)],
     ),
+    "ResizeLike": (lambda **k: layers.ResizeLike(**k), [(2, 3, 4, 6), (2, 5, 8, 2)]),
     "SaliencyFeedback": (
         lambda **k: layers.SaliencyFeedback(4, num_components=2, **k),
         [VIDEO],
@@ -105,6 +124,11 @@ _attention = _rng.dirichlet(np.ones(25), size=(2, 4)).reshape(2, 4, 5, 5).astype
 _steps = _rng.dirichlet(np.ones(3), size=(2, 4)).astype("float32")
 
 LOSSES = {
+    "DensityCrossEntropy": (
+        lambda: losses.DensityCrossEntropy(nss=0.1, cc=0.1, kl=0.1),
+        _counts,
+        np.log(_map / _map.sum((1, 2), keepdims=True)),
+    ),
     "DoublyStochastic": (losses.DoublyStochastic, np.zeros_like(_attention), _attention),
     "LogConcavity": (losses.LogConcavity, np.zeros_like(_weights), _weights),
     "MinMaxMSE": (losses.MinMaxMSE, _truth, _map),
@@ -137,6 +161,10 @@ METRICS = {
 }
 
 MODELS = {
+    "general_saliency": (
+        lambda: zoo.general_saliency(backbone=small_pyramid(), width=8, memory=3, mixture=(2, 3)),
+        {"rgb": (1, 4, 40, 56, 3)},
+    ),
     "joint": (
         lambda: zoo.joint(
             num_classes=3,

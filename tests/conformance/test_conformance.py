@@ -39,7 +39,7 @@ def numbers(shape, seed=0):
 def layer_model(factory, shapes, **kwargs):
     inputs = [keras.Input(shape[1:], batch_size=shape[0]) for shape in shapes]
     layer = factory(**kwargs)
-    takes_a_list = layer.__class__.__name__ in ("CropTime", "MaskPaddedTime")
+    takes_a_list = layer.__class__.__name__ in ("CropTime", "DensityMemory", "MaskPaddedTime")
     outputs = layer(inputs if takes_a_list else inputs[0], *([] if takes_a_list else inputs[1:]))
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
 

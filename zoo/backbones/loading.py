@@ -140,16 +140,21 @@ def graph_options(
 
 def build(architecture: str, options: dict[str, Any]) -> Any:
     """A backbone by its name."""
-    known = sorted({origin.architecture for origin in ORIGINS})
+    known = _architectures()
     if architecture not in known:
         raise WeightsError(f"The model must be one of {known}. Received: {architecture}")
     return getattr(importlib.import_module("zoo.backbones"), architecture)(**options)
 
 
+def _architectures() -> list[str]:
+    """The backbones whose published files are known."""
+    return sorted({origin.architecture for origin in ORIGINS})
+
+
 def _refuse_another_graph(source: str | Path, options: dict[str, Any]) -> None:
     """Before a record's file is fetched: does the caller ask for a graph that it does not fit?"""
     record = RECORDS.get(str(source))
-    if record is None:
+    if record is None or not record.origin:
         return
     origin = next(origin for origin in ORIGINS if origin.name == record.origin)
     fitting = {k: v for k, v in {**origin.options, **record.options}.items() if k in _GRAPH}
@@ -195,8 +200,10 @@ def _load(
         "preprocessing": record.preprocessing if record else None,
     }
     own = read_provenance(file.path)
-    if file.format == "keras3" and own is None:
-        return {**provenance, "origin": "zoo", **_load_saved(model, file, check_graph)}
+    whole = own is not None and own["architecture"] not in _architectures()
+    if file.format == "keras3" and (own is None or whole):
+        loaded = _load_saved(model, file, check_graph)
+        return {**provenance, "origin": "zoo", **(own or {}), **loaded}
     if own is not None:
         return {**provenance, **own, **_load_converted(model, file, own, check_graph)}
     given = {}

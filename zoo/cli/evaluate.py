@@ -20,7 +20,8 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def evaluate_models(
-    model: tyro.conf.Positional[tuple[str, ...]],
+    model: tyro.conf.Positional[tuple[str, ...]] = ("general",),
+    *,
     data_dir: str,
     dataset: str = "csv",
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
@@ -42,7 +43,8 @@ def evaluate_models(
     The same command on the same folder goes on where it was stopped.
 
     Args:
-        model: .keras files, or the word none for the baselines alone.
+        model: .keras files; general for the model that the zoo ships, which is the default; or
+            the word none for the baselines alone.
         data_dir: folder of the data set; for csv the table of videos.
         dataset: which data set it is; its test videos are measured, and the trained central bias
             is fitted to its training videos.

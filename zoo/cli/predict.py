@@ -50,7 +50,8 @@ def predict_videos(
             patterns, http and https addresses, or pictures. Or one live source: the number of a
             camera, an rtsp address, or - for standard input (an encoded stream, or raw frames
             with --raw-size).
-        model: a .keras file. It may also be named before the videos, without the option.
+        model: a .keras file; default the general model that the zoo ships. It may also be named
+            before the videos, without the option.
         output: new folder for the files; default VIDEO_prediction in the current folder, for
             several videos predictions.
         maps: also write the maps: npz (an array a frame; the default where --maps stands alone)
@@ -166,7 +167,7 @@ def _model_and_videos(model: str | None, named: Sequence[str]) -> tuple[str | No
     if model is None and named and named[0].endswith(".keras"):
         model = named.pop(0)
     if not named:
-        raise CommandError("a video must be named: zoo predict VIDEO --model FILE. Received: none")
+        raise CommandError("a video must be named: zoo predict VIDEO. Received: none")
     return model, named
 
 

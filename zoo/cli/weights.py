@@ -36,11 +36,14 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
         for record in RECORDS.values():
             where = cache_folder() / record.name / record.file
             there = where.exists() or where.with_name(where.name + ".index").exists()
+            how = "can be fetched" if record.urls else "by hand"
+            if record.package:
+                how = f"pip install {record.package}"
             table.add_row(
                 record.name,
                 str(record.classes or "none"),
                 str(record.size // 1_000_000 or ""),
-                "here" if there else "can be fetched" if record.urls else "by hand",
+                "here" if there or record.shipped else how,
             )
         console.print(table)
         console.print("`zoo weights NAME` tells the rest of one: figure, licence, preprocessing.")
@@ -51,10 +54,10 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
             f"no such record: {name!r}. {did_you_mean(name, RECORDS)}`zoo weights` lists them."
         )
     record = RECORDS[name]
-    origin = next(origin for origin in ORIGINS if origin.name == record.origin)
+    origin = next((origin for origin in ORIGINS if origin.name == record.origin), None)
     for key in record.__dataclass_fields__:
         if key == "options":
-            settings = {**origin.options, **record.options}
+            settings = {**(origin.options if origin else {}), **record.options}
             value = ", ".join(f"{name}={chosen!r}" for name, chosen in settings.items())
             console.print(f"graph: {value}", markup=False)
         elif value := getattr(record, key):

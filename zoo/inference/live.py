@@ -18,15 +18,19 @@ import numpy as np
 
 from zoo.datasets.video.source import resize
 from zoo.inference.streaming.live_source import StreamError, arriving, open_live
+from zoo.inference.streaming.saliency_outputs import (
+    output_map,
+    outputs_candidates,
+    saliency_output,
+)
 from zoo.inference.streaming.stream import Stream
-from zoo.inference.writing.candidates import mixture_candidates
+from zoo.inference.writing.kept import KeptOutputs
 from zoo.inference.writing.maps import MapWriter
 from zoo.inference.writing.output import claim_folder, write_json
-from zoo.inference.writing.rendering import render_mixture
-from zoo.models.loading import load
+from zoo.models.loading import GENERAL, load
 from zoo.visualize.overlay import overlay
 
-FILES = ("film.mp4", "maps.npz", "prediction.npz", "prediction.json")
+FILES = ("film.mp4", "maps.npz", "prediction.npz", "prediction.json", "log_density.npy")
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class LivePrediction:
 
 
 def predict_live(
-    model: keras.Model | Stream | str | os.PathLike,
+    model: keras.Model | Stream | str | os.PathLike | None,
     source: str | int | Iterable[np.ndarray],
     *,
     output: str | os.PathLike | None = None,
@@ -81,13 +85,13 @@ def predict_live(
 ) -> LivePrediction:
     """Where people look, frame by frame while a stream comes.
 
-    A causal model (`zoo.rmdn(dense=True, causal=True)`) answers each frame at once; any other
-    model answers as many frames later as it looks ahead. A stream that stalls, breaks off or
-    changes its size ends the prediction with a `StreamError` that says where; what was predicted
-    until then is on disk, whole.
+    A causal model (`zoo.general_saliency()`, `zoo.rmdn(dense=True, causal=True)`) answers each
+    frame at once; any other model answers as many frames later as it looks ahead. A stream that
+    stalls, breaks off or changes its size ends the prediction with a `StreamError` that says
+    where; what was predicted until then is on disk, whole.
 
     Args:
-        model: as for `zoo.predict`.
+        model: as for `zoo.predict`; None is the model that the zoo ships.
         source: "-" for standard input, a camera's index, an address such as rtsp://..., or RGB
             frames (height, width, 3) uint8.
         output: new folder for the film, the arrays and the summary; None writes none.
@@ -109,7 +113,6 @@ def predict_live(
     Example: `predict_live("model.keras", 0, output="out", window=True)`
     """
     stream = _stream(model, precision)
-    stream.reset()
     if isinstance(source, (str, int)):
         source = open_live(source, raw_size, pixel_format)
     folder = None
@@ -120,7 +123,8 @@ def predict_live(
     with contextlib.ExitStack() as stack:
         sink = _LiveSink(stack, folder if maps or film else None, maps, film, window, fps)
         sink.num_candidates = candidates
-        run = _LiveRun(stream, sink)
+        kept = stack.enter_context(KeptOutputs(folder))
+        run = _LiveRun(stream, sink, kept)
         try:
             with contextlib.closing(arriving(iter(source), stall=stall)) as frames:
                 for came, frame in frames:
@@ -132,14 +136,15 @@ def predict_live(
         except KeyboardInterrupt:
             pass  # the usual way to end a camera; what there is, is kept
         run.finish()
+        outputs = kept.finish()
     seconds = time.perf_counter() - start
     found = LivePrediction(
-        outputs={name: np.concatenate(parts) for name, parts in run.outputs.items()},
+        outputs=outputs,
         first=stream.missing,
         num_frames=run.num_frames,
         latency=np.asarray(run.latency),
         delay=stream.delay + stream.chunk - 1 if stream.delay else 0,
-        files=dict(sink.files),
+        files={**sink.files, **kept.files},
         error=None if error is None else str(error),
     )
     if folder is not None:
@@ -156,28 +161,26 @@ def predict_live(
 def _stream(model, precision) -> Stream:
     if isinstance(model, Stream):
         return model
-    model = model if isinstance(model, keras.Model) else load(model)
+    if not isinstance(model, keras.Model):
+        model = load(GENERAL if model is None else model, verbose=False)
     stream = Stream(model, precision=precision)
     if not stream.delay and not stream.missing:  # causal: one frame at a time
         stream = Stream(model, precision=precision, step=1)
-    if "mixture" not in stream.output_names:
-        raise ValueError(
-            "A model must have an output named 'mixture' for a saliency film. Received: a model "
-            f"with the outputs {sorted(stream.output_names)}"
-        )
+    saliency_output(stream.output_names)
     return stream
 
 
 class _LiveRun:
     """Feeds frames and hands the answers out, in order, with the frames they belong to."""
 
-    def __init__(self, stream: Stream, sink: _LiveSink):
+    def __init__(self, stream: Stream, sink: _LiveSink, kept: KeptOutputs):
         self.stream = stream
         self.sink = sink
+        self.kept = kept
         self.waiting: deque = deque()
         self.num_frames = 0
         self.latency: list[float] = []
-        self.outputs: dict[str, list[np.ndarray]] = {}
+        self.output = saliency_output(stream.output_names)
 
     def take(self, came: float, frame: np.ndarray) -> None:
         if self.waiting and frame.shape != self.waiting[-1][1].shape:
@@ -187,6 +190,8 @@ class _LiveRun:
             )
         if self.num_frames == 0 or self.sink.size is None:
             self.sink.open(frame.shape[:2])
+            self.stream.fit(*frame.shape[:2])
+            self.stream.reset()
         elif frame.shape[:2] != self.sink.size:
             raise StreamError(
                 "A stream must keep its size. Received: "
@@ -205,15 +210,14 @@ class _LiveRun:
     def _answer(self, outputs) -> None:
         if not outputs:
             return
-        if not self.outputs:  # a model of clips says nothing about the first frames
+        if not self.latency:  # a model of clips says nothing about the first frames
             for number in range(self.stream.missing):
                 self.sink.write(number, self.waiting.popleft()[1], None)
-        for name, values in outputs.items():
-            self.outputs.setdefault(name, []).append(values)
-        for mixture in outputs["mixture"]:
+        self.kept.add(outputs)
+        for index in range(len(outputs[self.output])):
             came, frame = self.waiting.popleft()
             number = len(self.latency) + self.stream.missing
-            self.sink.write(number, frame, mixture)
+            self.sink.write(number, frame, {k: v[index : index + 1] for k, v in outputs.items()})
             self.latency.append(time.perf_counter() - came)
 
 
@@ -242,16 +246,16 @@ class _LiveSink:
         if self.window:
             self.stack.callback(cv2.destroyAllWindows)
 
-    def write(self, number: int, frame: np.ndarray, mixture: np.ndarray | None) -> None:
+    def write(self, number: int, frame: np.ndarray, outputs: dict | None) -> None:
         if self.maps is None and self.film is None and not self.window:
             return
-        if mixture is not None:
-            saliency = render_mixture(mixture, *self.size)
+        if outputs is not None:
+            saliency = output_map(outputs, 0, *self.size)
             if self.maps is not None:
                 self.maps.write(number, saliency)
             places = None
             if self.num_candidates:
-                places = mixture_candidates(mixture, max_candidates=self.num_candidates)
+                places = outputs_candidates(outputs, self.num_candidates)[0]
             frame = overlay(frame, saliency, candidates=places)
         if self.film is not None:
             self.film.write(frame)
@@ -306,8 +310,9 @@ def _write(found: LivePrediction, folder: Path, seconds: float) -> None:
     path = folder / "prediction.npz"
     part = folder / f".prediction.npz.{os.getpid()}.part"
     frames = np.arange(found.first, found.first + len(found.latency))
+    small = {name: v for name, v in found.outputs.items() if name not in found.files}
     with open(part, "wb") as file:
-        np.savez(file, frames=frames, latency=found.latency, **found.outputs)
+        np.savez(file, frames=frames, latency=found.latency, **small)
     os.replace(part, path)
     found.files["arrays"] = str(path)
     found.files["summary"] = str(folder / "prediction.json")

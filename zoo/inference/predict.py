@@ -22,7 +22,7 @@ from zoo.inference.streaming.sources import AnyVideo, find_videos, video_name
 from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.output import claim_folder
 from zoo.inference.writing.prediction import default_size
-from zoo.models.loading import load
+from zoo.models.loading import GENERAL, load
 from zoo.models.saving import card_of
 
 
@@ -66,10 +66,11 @@ def predict(
             pattern such as "clips/*.mp4", an http or https address, a picture, an array
             (time, height, width, 3) of RGB from 0 to 255, or a list of these. A camera's number
             or an rtsp address is followed while it runs, see `zoo.inference.live.predict_live`.
-        model: a model with the output "mixture" or "saliency", such as `zoo.rmdn()` and
-            `zoo.lsts()`, or with the output "action"; or a `.keras` file; or a `Stream` or
-            `ClipMaps` of a model: then many videos share its compiled graphs. Model and video may
-            also be given in the other order.
+        model: a model that says where people look, such as `zoo.general_saliency()`, `zoo.rmdn()`
+            and `zoo.lsts()`, or a model with the output "action"; or a `.keras` file; or a
+            `Stream` or `ClipMaps` of a model: then many videos share its compiled graphs. None or
+            "general" is the general model that the zoo ships. Model and video may also be given
+            in the other order.
         output: folder for the files; None writes none. It must be new or empty. Several videos
             get a folder each in it.
         initial: what stands for the first 15 frames of a model that looks at clips of 16 (the
@@ -109,15 +110,14 @@ def predict(
     Example:
 
     ```python
-    prediction = zoo.predict("clip.mp4", model, output="out")
+    prediction = zoo.predict("clip.mp4", output="out")
     prediction.map(40)
     ```
     """
     if _is_model(video) and not _is_model(model):
         video, model = model, video
     _check(maps, candidates, initial, size)
-    if model is None:
-        raise ValueError("`model` must be a `.keras` file or a model. Received: model=None")
+    model = GENERAL if model is None else model
     if isinstance(video, (str, int)) and is_live(video):
         return predict_live(
             model,
@@ -130,7 +130,8 @@ def predict(
             overwrite=overwrite,
         )
     videos = find_videos(video)
-    model = load(model, verbose=progress) if isinstance(model, (str, os.PathLike)) else model
+    if isinstance(model, (str, os.PathLike)):
+        model = load(model, verbose=progress and model != GENERAL)
     run = _runner(
         model,
         classes=classes,

@@ -1,5 +1,6 @@
 """Losses: a pure function and a thin Keras class each."""
 
+from zoo.losses.density_cross_entropy import DensityCrossEntropy, density_cross_entropy
 from zoo.losses.doubly_stochastic import DoublyStochastic, doubly_stochastic
 from zoo.losses.log_concavity import LogConcavity, log_concavity
 from zoo.losses.min_max_mse import MinMaxMSE, min_max_mse
@@ -11,6 +12,7 @@ from zoo.losses.saliency_sum import SaliencySum
 from zoo.losses.step_cross_entropy import StepCrossEntropy, step_cross_entropy
 
 __all__ = [
+    "DensityCrossEntropy",
     "DoublyStochastic",
     "LogConcavity",
     "MinMaxMSE",
@@ -20,6 +22,7 @@ __all__ = [
     "SaliencyNSS",
     "SaliencySum",
     "StepCrossEntropy",
+    "density_cross_entropy",
     "doubly_stochastic",
     "log_concavity",
     "min_max_mse",

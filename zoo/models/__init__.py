@@ -1,6 +1,7 @@
 """The zoo's models: lowercase builders that return a `keras.Model`."""
 
 from zoo.models.frame_baseline import frame_baseline
+from zoo.models.general_saliency import general_saliency
 from zoo.models.joint import joint
 from zoo.models.listing import list_models
 from zoo.models.loading import load
@@ -12,6 +13,7 @@ from zoo.models.spatiotemporal_attention import spatiotemporal_attention
 
 __all__ = [
     "frame_baseline",
+    "general_saliency",
     "joint",
     "list_models",
     "load",

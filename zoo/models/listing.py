@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 
+from zoo.models.general_saliency import general_saliency
 from zoo.models.joint import joint
 from zoo.models.lsts import lsts
 from zoo.models.rmdn import rmdn
 from zoo.models.soft_attention import soft_attention
 from zoo.models.spatiotemporal_attention import spatiotemporal_attention
 
-BUILDERS = (joint, lsts, rmdn, soft_attention, spatiotemporal_attention)
+BUILDERS = (general_saliency, joint, lsts, rmdn, soft_attention, spatiotemporal_attention)
 
 
 def list_models() -> dict[str, str]:

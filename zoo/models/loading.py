@@ -19,6 +19,9 @@ LARGEST_TEXT = 64 << 20  # bytes of each text in a .keras file, such as what its
 REGISTERED = ("zoo.layers", "zoo.losses", "zoo.metrics", "zoo.models.joint_model")
 
 
+GENERAL = "general"  # the model that the zoo ships
+
+
 def register() -> None:
     """Let Keras find every class of the zoo that a saved model can hold."""
     for module in REGISTERED:
@@ -29,7 +32,7 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
     """A saved model of the zoo.
 
     Args:
-        path: a `.keras` file.
+        path: a `.keras` file, or "general" for the model that the zoo ships.
         compile: also restore the optimizer, losses and metrics, to train on.
         verbose: print what the file says about the model, see `zoo.save`.
 
@@ -43,6 +46,8 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
     Example: `zoo.load("runs/rmdn/best.keras")`.
     """
     path = os.fspath(path)
+    if path == GENERAL:
+        return load_general(verbose=verbose)
     check_file(path)
     register()
     try:
@@ -61,6 +66,35 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
     set_card(model, card)
     if verbose and card:
         print("\n".join([path, *(f"  {line}" for line in card_lines(card))]))
+    return model
+
+
+def load_general(
+    frame_size: tuple[int, int] | None = None, *, verbose: bool = False
+) -> keras.Model:
+    """The model that the zoo ships, `zoo.general_saliency(weights="general")`, with its card.
+
+    Args:
+        frame_size: (height, width) of the frames; None for any.
+        verbose: print the card.
+    """
+    from zoo.models.general_saliency import general_saliency
+    from zoo.weights import fetch, read_provenance
+    from zoo.weights.records import RECORDS
+
+    model = general_saliency(image_size=frame_size, weights=GENERAL)
+    record = RECORDS[GENERAL]
+    held = read_provenance(fetch(record)) or {}
+    card = {
+        "model": model.name,
+        "dataset": record.trained_on,
+        "command": held.get("command"),
+        "results": held.get("results"),
+        "licence": record.licence,
+    }
+    set_card(model, card)
+    if verbose:
+        print("\n".join([GENERAL, *(f"  {line}" for line in card_lines(card))]))
     return model
 
 

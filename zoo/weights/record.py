@@ -13,9 +13,10 @@ class Record:
 
     Args:
         name: What `weights=` takes.
-        architecture: "c3d", "i3d", "googlenet", "resnet50" or "efficientnet_lite".
+        architecture: "c3d", "i3d", "googlenet", "resnet50" or "efficientnet_lite";
+            or a builder of whole models, "general_saliency".
         file: The file's name; of a TensorFlow checkpoint, its prefix.
-        origin: The naming, one of `zoo.weights.ORIGINS`.
+        origin: The naming, one of `zoo.weights.ORIGINS`; "" for a file of the zoo's own.
         urls: Where it can be downloaded without a login; all are needed.
         page: Where a person finds it.
         digests: `algorithm:hexdigest` of each url where known, else "". A digest may be cut, as in
@@ -28,6 +29,7 @@ class Record:
         options: The builder's arguments beyond those that the origin chooses.
         accuracy: The published figure.
         package: The Python package that ships the file, by its name in the package index.
+        shipped: Whether the file is part of this package.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Record:
     options: Mapping[str, Any] = field(default_factory=dict)
     accuracy: str = ""
     package: str = ""
+    shipped: bool = False
 
     @property
     def file_names(self) -> tuple[str, ...]:

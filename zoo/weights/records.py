@@ -283,5 +283,18 @@ _ALL = (
         preprocessing=_CAFFE,
     ),
     *(_efficientnet_lite(*facts) for facts in _LITE),
+    Record(
+        "general",
+        "general_saliency",
+        "general.weights.h5",
+        "",
+        page="https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels",
+        digests=("sha256:c26ec11954ace9f02cc188452362adb34ce10a3840e65f441b2b2f76074b958b",),
+        size=6_376_080,
+        licence="Apache-2.0 (backbone), MIT (fixations); see docs/general.md",
+        trained_on="fixations on still images: OSIE, crowd saliency, scene; ImageNet-1k (backbone)",
+        preprocessing="RGB minus 127 over 128, longer side 320",
+        shipped=True,
+    ),
 )
 RECORDS: dict[str, Record] = {record.name: record for record in _ALL}

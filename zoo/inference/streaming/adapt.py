@@ -21,7 +21,11 @@ _FLOAT32 = ("InputLayer", "LocalMixture", "MixtureDensity")
 
 
 def adapt(
-    model: keras.Model, *, precision: str | None = None, any_length: bool = True
+    model: keras.Model,
+    *,
+    precision: str | None = None,
+    any_length: bool = True,
+    frame_size: tuple[int, int] | None = None,
 ) -> keras.Model:
     """The model with a free time axis and, if asked for, computing in another type.
 
@@ -30,6 +34,7 @@ def adapt(
         precision: None, "float32", "bfloat16" or "float16". The weights and the layers that
             make densities and outputs stay in float32.
         any_length: whether the time axis is freed.
+        frame_size: (height, width) of the frames, for a model that takes any.
 
     Returns:
         The model, or a copy of it.
@@ -42,14 +47,16 @@ def adapt(
         )
     policy = PRECISIONS.get(precision)
     free = not any_length or all(tensor.shape[1] is None for tensor in model.inputs)
-    if free and (policy is None or _policies(model) <= {policy}):
+    sized = frame_size is None or None not in model.inputs[0].shape[2:]
+    if sized and free and (policy is None or _policies(model) <= {policy}):
         return model
     config = model.get_config()
-    if not free:
-        for layer in config["layers"]:
-            if layer["class_name"] == "InputLayer":
-                shape = list(layer["config"].pop("batch_shape"))
-                layer["config"]["batch_shape"] = [shape[0], None, *shape[2:]]
+    for layer in config["layers"]:
+        if layer["class_name"] == "InputLayer":
+            batch, time, *frame = layer["config"].pop("batch_shape")
+            if not sized:
+                frame = [*frame_size, *frame[2:]]
+            layer["config"]["batch_shape"] = [batch, time if free else None, *frame]
     if policy is not None:
         outputs = {t._keras_history.operation.name for t in keras.tree.flatten(model.output)}
         _set_policy(config, policy, outputs)

@@ -15,6 +15,9 @@ from zoo.inference.streaming.adapt import compile_for_inference, quiet_retracing
 from zoo.inference.streaming.carried_plan import Plan
 from zoo.inference.streaming.carried_step import Carry, Step
 
+STEP = 32  # frames that a model takes at a time
+MOST_PIXELS = STEP * 112 * 112  # of all of them together
+
 
 class CarriedTrunk:
     """Runs a model of one output a frame over a video in steps, carrying its layers' borders.
@@ -22,7 +25,8 @@ class CarriedTrunk:
     Args:
         model: a functional model from (1, time, ...) to (1, time, ...).
         step: frames taken at a time: a multiple of the model's phases (8 for C3D, 4 for I3D), or
-            1 for a causal model that answers every frame at once.
+            1 for a causal model that answers every frame at once; None for 32, or fewer of
+            large frames.
 
     Attributes:
         delay: the outputs lag so many frames behind the frames fed.
@@ -40,11 +44,13 @@ class CarriedTrunk:
     ```
     """
 
-    def __init__(self, model: keras.Model, *, step: int = 32):
+    def __init__(self, model: keras.Model, *, step: int | None = None):
         plan = Plan(model)
         self.model = compile_for_inference(keras.Model(model.inputs[0], model.outputs[0]))
         self.delay = plan.output.delay
         self.phases = plan.phases
+        if step is None:
+            step = _default_step(model.inputs[0].shape[2:4], plan.phases)
         if step < 1 or (step % plan.phases and (step > 1 or self.delay)):
             raise ValueError(
                 f"`step` must be a multiple of the model's {plan.phases} phases"
@@ -104,6 +110,12 @@ class CarriedTrunk:
         self._held = [held[count:].copy()] if len(held) > count else []
         self.held -= count
         return held[:count]
+
+
+def _default_step(frame_size, phases: int) -> int:
+    """Frames at a time whose activations fit into a few hundred MB, a multiple of the phases."""
+    fitting = max(1, MOST_PIXELS // int(np.prod(frame_size)))
+    return max(phases, min(STEP, fitting) // phases * phases)
 
 
 def _run(model, frames):

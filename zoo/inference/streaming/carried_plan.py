@@ -13,6 +13,10 @@ from zoo.layers.clip_scaling import ClipScaling
 from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.per_step import PerStep
 from zoo.layers.saliency.bounded_gaussians import BoundedGaussians
+from zoo.layers.saliency.density_memory import DensityMemory
+from zoo.layers.saliency.log_density import LogDensity
+from zoo.layers.saliency.map_mixture import MapMixture
+from zoo.layers.saliency.past_density import Density
 
 # Layers whose output at a frame depends on that frame alone, whatever their arguments.
 _POINTWISE = (
@@ -29,7 +33,11 @@ _POINTWISE = (
     layers.Rescaling,
     layers.TimeDistributed,
     BoundedGaussians,
+    Density,
+    DensityMemory,
     InputNormalization,
+    LogDensity,
+    MapMixture,
     PerStep,
 )
 LOWEST = -3e38  # below every activation, and a number in bfloat16 too

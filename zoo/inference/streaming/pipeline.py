@@ -69,6 +69,8 @@ def run_model(
     if chunk is not None and chunk < 1:
         raise ValueError(f"`chunk` must be at least 1. Received: chunk={chunk}")
     stream = open_stream(model, precision=precision)
+    if isinstance(stream, Stream):
+        stream.fit(video.height, video.width)
     stream.reset()
     if len(stream.frame_shape) != 3 or stream.frame_shape[-1] != 3:
         raise ValueError(

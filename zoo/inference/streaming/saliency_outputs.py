@@ -1,4 +1,4 @@
-"""The outputs that say where people look, "mixture" and "saliency", treated alike."""
+"""The outputs that say where people look, maps and mixtures, treated alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.candidates import map_candidates, mixtures_candidates
 from zoo.inference.writing.rendering import render_mixture, render_mixtures
 
-SALIENCY_OUTPUTS = ("mixture", "saliency")
+SALIENCY_OUTPUTS = ("log_density", "mixture", "saliency")
 
 
 def open_stream(
@@ -64,7 +64,8 @@ def saliency_output(names) -> str:
     found = [name for name in SALIENCY_OUTPUTS if name in names]
     if not found:
         raise ValueError(
-            "A model must have an output named 'mixture' or 'saliency' for saliency maps. "
+            "A model must have an output named 'log_density', 'mixture' or 'saliency' for saliency "
+            "maps. "
             f"Received: the outputs {sorted(names)}"
         )
     return found[0]
@@ -75,7 +76,7 @@ def output_map(outputs: Mapping[str, np.ndarray], index: int, height: int, width
     name = saliency_output(outputs)
     if name == "mixture":
         return render_mixture(outputs[name][index], height, width)
-    return resized_map(outputs[name][index], height, width)
+    return resized_map(_as_map(name, outputs[name][index]), height, width)
 
 
 def output_maps(outputs: Mapping[str, np.ndarray], part: slice, height: int, width: int):
@@ -83,7 +84,8 @@ def output_maps(outputs: Mapping[str, np.ndarray], part: slice, height: int, wid
     name = saliency_output(outputs)
     if name == "mixture":
         return render_mixtures(outputs[name][part], height, width)
-    return np.stack([resized_map(saliency, height, width) for saliency in outputs[name][part]])
+    maps = (_as_map(name, saliency) for saliency in outputs[name][part])
+    return np.stack([resized_map(saliency, height, width) for saliency in maps])
 
 
 def outputs_candidates(outputs: Mapping[str, np.ndarray], count: int) -> list[np.ndarray]:
@@ -93,7 +95,14 @@ def outputs_candidates(outputs: Mapping[str, np.ndarray], count: int) -> list[np
         return [np.zeros((0, 3), np.float32)] * len(outputs[name])
     if name == "mixture":
         return mixtures_candidates(outputs[name], max_candidates=count)
-    return [map_candidates(saliency, max_candidates=count) for saliency in outputs[name]]
+    maps = (_as_map(name, saliency) for saliency in outputs[name])
+    return [map_candidates(saliency, max_candidates=count) for saliency in maps]
+
+
+def _as_map(name: str, values: np.ndarray) -> np.ndarray:
+    """A frame's map, not negative; a log density becomes a density."""
+    values = np.asarray(values, np.float32)
+    return np.exp(values) if name == "log_density" else values
 
 
 def resized_map(saliency: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -10,11 +10,12 @@ import numpy as np
 from zoo.inference.streaming.adapt import adapt, compile_for_inference, quiet_retracing
 from zoo.inference.streaming.carried import CarriedTrunk
 from zoo.inference.streaming.carried_plan import NotCarried, is_pointwise
+from zoo.inference.streaming.frame_size import fitting_size
 from zoo.inference.streaming.receptive_field import receptive_field
 from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.layers.sliding_clips import SlidingClips
 
-STEP = 32  # frames that a carried model takes at a time
+NOMINAL_SIZE = fitting_size(9, 16)  # of a model that takes any, until a video is known
 
 
 class Stream:
@@ -31,6 +32,7 @@ class Stream:
         precision: None computes as the model was built; "float32" or "bfloat16" in that type.
         step: frames that a dense model computes at a time, a multiple of its phases; or 1 for a
             causal model that is to answer every frame at once.
+        frame_size: (height, width) of the frames for a model that takes any; `fit` changes it.
 
     Attributes:
         delay: outputs lag so many frames behind the frames fed, besides those that are gathered
@@ -52,9 +54,20 @@ class Stream:
     trailing = 0
 
     def __init__(
-        self, model: keras.Model, *, precision: str | None = None, step: int | None = None
+        self,
+        model: keras.Model,
+        *,
+        precision: str | None = None,
+        step: int | None = None,
+        frame_size: tuple[int, int] = NOMINAL_SIZE,
     ):
-        model = adapt(model, precision=precision)
+        self._built_from = model, precision, step
+        self._any_size = len(model.inputs[0].shape) == 5 and None in model.inputs[0].shape[2:4]
+        self._prepare(frame_size)
+
+    def _prepare(self, frame_size: tuple[int, int]) -> None:
+        model, precision, step = self._built_from
+        model = adapt(model, precision=precision, frame_size=frame_size)
         self._model = model
         self._graph = model.to_json()
         recurrent = _recurrent_layers(model)
@@ -65,11 +78,20 @@ class Stream:
                 f"stride={clips[0].stride}"
             )
         self.missing = sum(layer.clip_length - 1 for layer in clips)
-        end = _before_recurrence(model, recurrent[0]) if recurrent else None
+        self._leading = None if recurrent else _leading_output(model)
+        if recurrent:
+            end = _before_recurrence(model, recurrent[0])
+        else:
+            end = None if self._leading is None else model.output[self._leading]
         self._trunk = _trunk(model, end, step, self.missing)
         self.delay = self._trunk.delay
         self.chunk = self._trunk.chunk
-        self._head = _stateful_head(model, recurrent, end) if recurrent else None
+        self._head = None
+        if recurrent:
+            self._head = _stateful_head(model, recurrent, end)
+        elif end is not None:
+            others = {k: v for k, v in model.output.items() if k != self._leading}
+            self._head = compile_for_inference(keras.Model(end, others))
         self._initial = [
             keras.ops.convert_to_numpy(state)
             for layer in recurrent
@@ -85,6 +107,16 @@ class Stream:
         self._trunk.reset()
         self._states = list(self._initial)
         self.num_frames = 0
+
+    def fit(self, height: int, width: int) -> None:
+        """Get ready for a video of this size, if the model takes frames of any.
+
+        They are given with `zoo.inference.streaming.frame_size.LONG_SIDE` pixels on the longer
+        side.
+        """
+        size = fitting_size(height, width)
+        if self._any_size and self.frame_shape[:2] != size:
+            self._prepare(size)
 
     def identity(self) -> list:
         """What tells this model from another one: its graph, its precision and its weights."""
@@ -122,6 +154,9 @@ class Stream:
         features = _map(lambda x: x[None], features)
         if self._head is None:
             outputs = features
+        elif self._leading is not None:
+            with quiet_retracing():
+                outputs = {self._leading: features, **self._head.predict_on_batch(features)}
         else:
             with quiet_retracing():
                 outputs, self._states = self._head.predict_on_batch([features, *self._states])
@@ -191,7 +226,7 @@ def _trunk(model, end, step, missing):
     if len(model.inputs) == 1 and (end is not None or len(model.outputs) == 1):
         last = model.outputs[0] if end is None else end
         try:
-            return CarriedTrunk(keras.Model(model.inputs[0], last), step=step or STEP)
+            return CarriedTrunk(keras.Model(model.inputs[0], last), step=step)
         except NotCarried as error:
             if step is not None:
                 raise ValueError(f"`step` is for a dense model. {error}") from error
@@ -216,6 +251,13 @@ def _before_recurrence(model, first):
                 f"Received: {layer.name!r} before {first.name!r}"
             )
         tensor = parents[0]
+
+
+def _leading_output(model) -> str | None:
+    """The name of the output that all others are made of; None where there is none."""
+    if not isinstance(model.output, dict) or len(model.output) < 2 or len(model.inputs) > 1:
+        return None
+    return next((name for name, x in model.output.items() if not _reaches(model, x)), None)
 
 
 def _parents(tensor) -> list:

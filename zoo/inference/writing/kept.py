@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-ON_DISK = ("saliency",)
+ON_DISK = ("log_density", "saliency")
 TYPE = np.dtype("float16")
 
 

@@ -24,6 +24,7 @@ FILES = {
     "maps": "maps.npz",
     "candidates": "candidates.csv",
     "arrays": "prediction.npz",
+    "log_density": "log_density.npy",
     "saliency": "saliency.npy",
     "summary": "prediction.json",
     "action": "action.json",

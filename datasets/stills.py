@@ -1,0 +1,162 @@
+"""Still images with people's fixations: a folder of images beside a table of fixations."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from zoo.datasets.record import Description
+
+__all__ = ["DESCRIPTION", "HOLD_OUT", "Still", "load"]
+
+TABLE, IMAGES = "fixations.csv", "images"
+COLUMNS = ("image", "viewer", "x", "y")
+HOLD_OUT = 7  # every so manieth image of a folder is held out
+SPLITS = ("train", "validation")
+
+DESCRIPTION = Description(name="stills")
+
+
+@dataclass(frozen=True)
+class Still:
+    """An image and where people looked in it.
+
+    Attributes:
+        name: folder and file name.
+        path: the image file.
+        group: name of the folder it came from.
+        height, width: pixels.
+        points: (n, 2) float32, x and y of the fixations in [0, 1), x to the right, y down.
+        viewers: (n,) which viewer each fixation is of, as numbers from 0.
+        split: "train" or "validation".
+    """
+
+    name: str
+    path: str
+    group: str
+    height: int
+    width: int
+    points: np.ndarray
+    viewers: np.ndarray
+    split: str
+
+    def picture(self) -> np.ndarray:
+        """The image, (height, width, 3) uint8, RGB."""
+        return _read(Path(self.path))
+
+
+def load(root: str | Path, split: str | None = None, *, outside: str = "error") -> list[Still]:
+    """Images with fixations below a folder.
+
+    A folder holds `fixations.csv` and a folder `images`. The table has a row a fixation, with the
+    columns `image` (file name), `viewer` (any text), `x` and `y` (pixels of the image, from its
+    top left corner); other columns are ignored. `root` is such a folder or holds several of them.
+    Every seventh image by name is held out for validation.
+
+    Args:
+        root: the folder.
+        split: "train" or "validation"; None gives all.
+        outside: "error", or "drop" to leave out fixations that are not inside their image.
+
+    Raises:
+        FileNotFoundError: there is no table, or images are missing; the error counts and names
+            them.
+        ValueError: a column is missing, a value is no number, a fixation lies outside its image.
+
+    Example: `zoo.datasets.stills.load("stills", "train")`
+    """
+    if split not in (None, *SPLITS):
+        raise ValueError(f"`split` must be one of {SPLITS} or None. Received: split={split!r}")
+    if outside not in ("error", "drop"):
+        raise ValueError(f'`outside` must be "error" or "drop". Received: outside={outside!r}')
+    root = Path(root)
+    folders = (
+        [root] if (root / TABLE).is_file() else sorted(p.parent for p in root.glob(f"*/{TABLE}"))
+    )
+    if not folders:
+        raise FileNotFoundError(
+            f"A folder of stills must hold {TABLE} beside a folder {IMAGES}, or folders that do. "
+            f"Received: {root}"
+        )
+    stills = [still for folder in folders for still in _folder(folder, outside)]
+    return [still for still in stills if split in (None, still.split)]
+
+
+def _folder(folder: Path, outside: str) -> list[Still]:
+    rows = _rows(folder / TABLE)
+    names = sorted(rows)
+    missing = [name for name in names if not (folder / IMAGES / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"Every image of {TABLE} must be in the folder {IMAGES}. Received: "
+            f"{folder / IMAGES}, where {len(missing)} of {len(names)} are missing: {missing[:5]}"
+        )
+    stills, wrong = [], []
+    for number, name in enumerate(names):
+        path = folder / IMAGES / name
+        height, width = _read(path).shape[:2]
+        points = np.array([row[1:] for row in rows[name]], np.float32) / (width, height)
+        inside = np.all((points >= 0) & (points <= 1), axis=1)
+        if not inside.all():
+            wrong.append((name, int((~inside).sum())))
+        _, viewers = np.unique([row[0] for row in rows[name]], return_inverse=True)
+        held = number % HOLD_OUT == HOLD_OUT // 2
+        stills.append(
+            Still(
+                name=f"{folder.name}/{name}",
+                path=str(path),
+                group=folder.name,
+                height=height,
+                width=width,
+                # On the edge itself, as rounding leaves them, they are of the last pixel.
+                points=np.minimum(points[inside], np.float32(1 - 1e-6)),
+                viewers=viewers[inside],
+                split=SPLITS[held],
+            )
+        )
+    if wrong and outside == "error":
+        raise ValueError(
+            'Fixations must lie inside their image; outside="drop" leaves the others out. '
+            f"Received: {sum(count for _, count in wrong)} outside in {len(wrong)} images of "
+            f"{folder}, such as {wrong[0][0]}"
+        )
+    return stills
+
+
+def _rows(path: Path) -> dict[str, list[tuple[str, float, float]]]:
+    """Image to its (viewer, x, y)."""
+    found = defaultdict(list)
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        lacking = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+        if lacking:
+            raise ValueError(
+                f"{TABLE} must have the columns {', '.join(COLUMNS)}. "
+                f"Received: {path} without {', '.join(lacking)}"
+            )
+        for row in reader:
+            try:
+                point = float(row["x"]), float(row["y"])
+            except (TypeError, ValueError):
+                point = (np.nan, np.nan)
+            if not np.isfinite(point).all():
+                raise ValueError(
+                    "Coordinates must be finite numbers. Received: "
+                    f"x={row['x']!r}, y={row['y']!r} in {path}, line {reader.line_num}"
+                )
+            found[row["image"]].append((row["viewer"], *point))
+    if not found:
+        raise ValueError(f"{TABLE} must hold at least one fixation. Received: {path}")
+    return found
+
+
+def _read(path: Path) -> np.ndarray:
+    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError(f"An image must be readable. Received: {path}")
+    return np.ascontiguousarray(picture[:, :, ::-1])

@@ -1,0 +1,68 @@
+"""A learned preference for the middle of the frame."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class CentreBias(keras.layers.Layer):
+    """Adds the logarithm of one learned Gaussian to a map of logits.
+
+    The Gaussian lives in the frame's own [0, 1] coordinates, so that what is learned holds for
+    any size and shape. The layer computes in float32 whatever the global dtype policy is.
+
+    Args:
+        sigma: standard deviation along both axes before training, as a share of the side.
+
+    Input shape: (batch, rows, columns, 1), logits of any float type.
+
+    Output shape: as the input, float32.
+
+    Example: `CentreBias()(logits)`.
+
+    Reference: Tatler, The central fixation bias in scene viewing, 2007; as the last step of a
+    network: Kümmerer et al., DeepGaze II, 2016.
+    """
+
+    def __init__(self, sigma: float = 0.22, **kwargs):
+        kwargs.pop("dtype", None)
+        super().__init__(dtype="float32", **kwargs)
+        if not sigma > 0:
+            raise ValueError(f"`sigma` must be positive. Received: sigma={sigma}")
+        self.sigma = sigma
+
+    def build(self, input_shape):
+        constant = keras.initializers.Constant
+        self.centre = self.add_weight(name="centre", shape=(2,), initializer=constant(0.5))
+        self.log_sigma = self.add_weight(
+            name="log_sigma", shape=(2,), initializer=constant(math.log(self.sigma))
+        )
+        self.strength = self.add_weight(name="strength", shape=(1,), initializer="ones")
+        self.built = True
+
+    def call(self, inputs):
+        height, width = ops.shape(inputs)[1:3]
+        x, y = _places(width), _places(height)
+        scale = ops.exp(-self.log_sigma)
+        across = ops.square((x - self.centre[0]) * scale[0])
+        down = ops.square((y - self.centre[1]) * scale[1])
+        bias = -0.5 * (across[None, :] + down[:, None])
+        return inputs + (self.strength * bias)[None, :, :, None]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "sigma": self.sigma}
+
+
+def _places(count):
+    """The middle of each of `count` pixels of the unit interval."""
+    if isinstance(count, int):
+        return ops.convert_to_tensor((np.arange(count) + 0.5) / count, "float32")
+    return (ops.cast(ops.arange(count), "float32") + 0.5) / ops.cast(count, "float32")

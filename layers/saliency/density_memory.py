@@ -1,0 +1,54 @@
+"""A density that remembers where people looked a moment ago."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+# Under the smallest share that a pixel of the largest film gets of a uniform density.
+FLOOR = 1e-10
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class DensityMemory(keras.layers.Layer):
+    """Mixes each frame's density with the mean density of the frames up to it.
+
+    People stay with a place for some time, and a network that sees one frame at a time does not.
+    The mean comes from `PastDensity`, which a streamed model carries from step to step; it may
+    have any scale: it is made a density here, so that the first frames of a video are right too.
+
+    Args:
+        share: weight of the past, in [0, 1].
+
+    Input shape: [log density of the frame (..., rows, columns), mean of the densities (not of
+    their logarithms) (..., rows, columns)].
+
+    Output shape: (..., rows, columns), a log density.
+
+    Example:
+
+    ```python
+    past = PastDensity(16)(Density()(log_density))   # (batch, time, 48, 80)
+    log_density = DensityMemory(0.5)([log_density, past])
+    ```
+    """
+
+    def __init__(self, share: float = 0.5, **kwargs):
+        kwargs.pop("dtype", None)
+        super().__init__(dtype="float32", **kwargs)
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"`share` must be in [0, 1]. Received: share={share}")
+        self.share = share
+
+    def call(self, inputs):
+        log_density, past = inputs
+        past = past / ops.maximum(ops.sum(past, axis=(-2, -1), keepdims=True), FLOOR)
+        mixed = (1.0 - self.share) * ops.exp(log_density) + self.share * past
+        mixed = ops.maximum(mixed, FLOOR)
+        return ops.log(mixed / ops.sum(mixed, axis=(-2, -1), keepdims=True))
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape[0])
+
+    def get_config(self):
+        return {**super().get_config(), "share": self.share}

@@ -1,0 +1,43 @@
+"""The last step of a model of densities."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class LogDensity(keras.layers.Layer):
+    """Turns maps of logits into the logarithm of a density: `exp` of each map sums to 1.
+
+    The layer computes in float32 whatever the global dtype policy is. It holds one number that is
+    not trained by gradient, the temperature that the logits are divided by: a network that was
+    trained until it is too sure of itself is corrected on held-out data by
+    `fit_temperature` of the recipe.
+
+    Input shape: (..., rows, columns, 1).
+
+    Output shape: (..., rows, columns), natural logarithms.
+
+    Example: `LogDensity()(logits)`.
+
+    Reference: Guo et al., On calibration of modern neural networks, 2017 (the temperature).
+    """
+
+    def __init__(self, **kwargs):
+        kwargs.pop("dtype", None)
+        super().__init__(dtype="float32", **kwargs)
+
+    def build(self, input_shape):
+        self.temperature = self.add_weight(
+            name="temperature", shape=(1,), initializer="ones", trainable=False
+        )
+        self.built = True
+
+    def call(self, inputs):
+        x = ops.squeeze(inputs, -1) / self.temperature[0]
+        x = x - ops.stop_gradient(ops.max(x, axis=(-2, -1), keepdims=True))
+        return x - ops.log(ops.sum(ops.exp(x), axis=(-2, -1), keepdims=True))
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape[:-1])

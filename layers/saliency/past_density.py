@@ -1,0 +1,45 @@
+"""The mean density of the last frames."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from zoo.layers.temporal_phases import TrailingMean
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Density(keras.layers.Layer):
+    """`exp` of a log density, in float32 whatever the global dtype policy is.
+
+    Input and output shape: (..., rows, columns).
+
+    Example: `Density()(log_density)`.
+    """
+
+    def __init__(self, **kwargs):
+        kwargs.pop("dtype", None)
+        super().__init__(dtype="float32", **kwargs)
+
+    def call(self, inputs):
+        return ops.exp(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class PastDensity(TrailingMean):
+    """`TrailingMean` of densities, in float32 whatever the global dtype policy is.
+
+    Args:
+        size: number of frames; before the first one there is zero.
+
+    Input and output shape: (batch, time, rows, columns).
+
+    Example: `PastDensity(16)(Density()(log_density))`.
+    """
+
+    def __init__(self, size: int, **kwargs):
+        kwargs.pop("dtype", None)
+        super().__init__(size, dtype="float32", **kwargs)

@@ -1,0 +1,104 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from zoo.layers import (
+    CentreBias,
+    DensityMemory,
+    Enlarge,
+    LogDensity,
+    MapMixture,
+    ResizeLike,
+    mixture_map,
+)
+from zoo.losses import DensityCrossEntropy, density_cross_entropy
+
+RNG = np.random.default_rng(0)
+
+
+def numpy(x):
+    return ops.convert_to_numpy(x)
+
+
+@pytest.mark.parametrize("size", [(9, 13), (10, 14), (3, 4), (5, 7), (1, 1)])
+def test_resize_is_kerass_own(size):
+    x = RNG.normal(size=(2, 5, 7, 3)).astype("float32")
+    expected = numpy(keras.ops.image.resize(x, size, data_format="channels_last"))
+    np.testing.assert_allclose(numpy(ResizeLike()(x, np.zeros((2, *size, 1)))), expected, atol=1e-5)
+
+
+def test_enlarge():
+    x = np.array([0.0, 4.0], "float32").reshape(1, 1, 2, 1)
+    np.testing.assert_allclose(numpy(Enlarge(2)(x))[0, :, :, 0], [[0, 1, 3, 4]] * 2)
+    with pytest.raises(ValueError, match="`factor` must be"):
+        Enlarge(0)
+
+
+def test_centre_bias_is_a_gaussian_at_any_size():
+    layer = CentreBias(0.2)
+    for height, width in ((11, 21), (40, 8)):
+        found = numpy(layer(np.zeros((1, height, width, 1), "float32")))[0, :, :, 0]
+        y = (np.arange(height) + 0.5)[:, None] / height - 0.5
+        x = (np.arange(width) + 0.5)[None] / width - 0.5
+        np.testing.assert_allclose(found, -(x**2 + y**2) / (2 * 0.2**2), atol=1e-5)
+
+
+def test_log_density_and_its_temperature():
+    x = RNG.normal(0, 30, (2, 3, 6, 9, 1)).astype("float32")
+    layer = LogDensity()
+    found = numpy(layer(x)).astype("float64")
+    np.testing.assert_allclose(np.exp(found).sum((-1, -2)), 1.0, rtol=1e-4)
+    layer.temperature.assign([2.0])
+    half = numpy(layer(x)).astype("float64")
+    difference = (half - found / 2)[0, 0]  # a constant: what makes the sum 1
+    np.testing.assert_allclose(difference, difference[0, 0], atol=1e-4)
+    assert np.isfinite(numpy(layer(np.full((1, 2, 2, 1), 1e30, "float32")))).all()
+
+
+def test_memory_of_any_scale_and_none():
+    now = np.log(np.full((1, 2, 2), 0.25, "float32"))
+    past = np.array([[[0.0, 0.0], [0.0, 5.0]]], "float32")
+    found = np.exp(numpy(DensityMemory(0.4)([now, past])))
+    np.testing.assert_allclose(found[0], [[0.15, 0.15], [0.15, 0.55]], rtol=1e-5)
+    nothing = numpy(DensityMemory(0.4)([now, np.zeros_like(past)]))
+    np.testing.assert_allclose(nothing, now, rtol=1e-5)
+
+
+def test_map_mixture_keeps_mean_and_covariance():
+    density = RNG.uniform(size=(2, 3, 24, 40)) ** 8
+    density /= density.sum((-1, -2), keepdims=True)
+    mixture = numpy(MapMixture(6, 8, min_sigma=1e-3)(np.log(density).astype("float32")))
+    assert mixture.shape == (2, 3, 48, 6)
+    weight = np.exp(mixture[..., 0])
+    np.testing.assert_allclose(weight.sum(-1), 1.0, rtol=1e-4)
+    x, y = (np.arange(40) + 0.5) / 40, (np.arange(24) + 0.5) / 24
+    for axis, place, marginal in ((1, x, density.sum(-2)), (2, y, density.sum(-1))):
+        mean = (marginal * place).sum(-1)
+        variance = (marginal * place**2).sum(-1) - mean**2
+        found = (weight * mixture[..., axis]).sum(-1)
+        np.testing.assert_allclose(found, mean, rtol=1e-4)
+        second = weight * (mixture[..., axis] ** 2 + np.exp(2 * mixture[..., axis + 2]))
+        np.testing.assert_allclose(second.sum(-1) - found**2, variance, rtol=1e-3)
+
+
+def test_map_mixture_draws_the_map():
+    y, x = np.mgrid[:48, :64]
+    blob = np.exp(-((x - 40) ** 2 + (y - 12) ** 2) / 50.0) + 1e-6
+    blob /= blob.sum()
+    mixture = MapMixture()(np.log(blob)[None].astype("float32"))
+    again = numpy(mixture_map(mixture, 48, 64))[0]
+    assert np.corrcoef(again.ravel(), blob.ravel())[0, 1] > 0.95
+
+
+def test_cross_entropy_is_the_mean_log_density_at_fixations():
+    counts = np.zeros((2, 3, 4), "float32")
+    counts[0, 1, 2], counts[0, 0, 0] = 3, 1
+    log_density = np.log(RNG.dirichlet(np.ones(12), 2).reshape(2, 3, 4)).astype("float32")
+    expected = -(3 * log_density[0, 1, 2] + log_density[0, 0, 0]) / 4
+    found = numpy(density_cross_entropy(counts, log_density))
+    np.testing.assert_allclose(found, [expected, 0.0], rtol=1e-5)
+    more = DensityCrossEntropy(nss=0.5, cc=0.5, kl=0.5)(counts[:1], log_density[:1])
+    assert float(more) != pytest.approx(float(expected))
+    with pytest.raises(ValueError, match="0 or more"):
+        DensityCrossEntropy(kl=-1.0)

@@ -1,0 +1,89 @@
+"""Cross-entropy of a log-density map with the fixations counted per cell."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from zoo.losses.saliency_correlation import saliency_correlation
+from zoo.losses.saliency_kl import saliency_kl
+from zoo.losses.saliency_nss import saliency_nss
+
+
+def density_cross_entropy(counts, log_density):
+    """Minus the mean log density at the fixations, in nats.
+
+    Args:
+        counts: (..., height, width), how many fixations each cell has, or any map that is not
+            negative, such as the counts blurred. A map without any gives 0.
+        log_density: (..., height, width), `exp` of which sums to 1.
+
+    Returns:
+        (...,), float32: the mean over a map's fixations.
+    """
+    counts, log_density = ops.cast(counts, "float32"), ops.cast(log_density, "float32")
+    total = ops.sum(counts, axis=(-2, -1))
+    found = -ops.sum(counts * log_density, axis=(-2, -1))
+    return ops.where(total > 0, found / ops.where(total > 0, total, 1.0), 0.0)
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class DensityCrossEntropy(keras.losses.Loss):
+    """Minus the log density of the fixations, with the losses of the metrics by option.
+
+    Args:
+        nss: weight of minus the NSS (`saliency_nss`).
+        cc: weight of minus the correlation with the counts (`saliency_correlation`).
+        kl: weight of the divergence of the density from the counts (`saliency_kl`).
+        reduction: over the maps, as in every Keras loss.
+        name: the loss's name.
+
+    `y_true` is (..., height, width), fixations counted per cell, blurred or not; `y_pred` is
+    (..., height, width), log densities. A map without fixations counts 0.
+
+    Example: `model.compile("adamw", loss={"log_density": DensityCrossEntropy(nss=0.1)})`
+
+    Reference: Kümmerer et al., Information-theoretic model comparison unifies saliency metrics,
+    2015.
+    """
+
+    def __init__(
+        self,
+        nss: float = 0.0,
+        cc: float = 0.0,
+        kl: float = 0.0,
+        reduction="sum_over_batch_size",
+        name="density_cross_entropy",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype or "float32")
+        if min(nss, cc, kl) < 0:
+            raise ValueError(f"Weights must be 0 or more. Received: nss={nss}, cc={cc}, kl={kl}")
+        self.nss, self.cc, self.kl = nss, cc, kl
+
+    def call(self, y_true, y_pred):
+        total = density_cross_entropy(y_true, y_pred)
+        if not (self.nss or self.cc or self.kl):
+            return total
+        lead, size = ops.shape(y_pred)[:-2], y_pred.shape[-2:]
+        counts = ops.reshape(ops.cast(y_true, "float32"), (-1, *size))
+        density = ops.reshape(ops.exp(ops.cast(y_pred, "float32")), (-1, *size))
+        more = 0.0
+        for weight, loss in (
+            (self.nss, saliency_nss),
+            (self.cc, saliency_correlation),
+            (self.kl, saliency_kl),
+        ):
+            if weight:
+                more = more + weight * loss(counts, density)
+        return total + ops.reshape(more, lead)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "reduction": self.reduction,
+            "dtype": self.dtype,
+            "nss": self.nss,
+            "cc": self.cc,
+            "kl": self.kl,
+        }

@@ -1,0 +1,185 @@
+"""The general saliency model: where people look in any video, without training on it first."""
+
+from __future__ import annotations
+
+import os
+
+import keras
+from keras import layers
+
+from zoo.backbones.efficientnet_lite import efficientnet_lite, stage_endpoints
+from zoo.backbones.loading import load_weights
+from zoo.layers.per_step import PerStep
+from zoo.layers.resize_like import Enlarge, ResizeLike
+from zoo.layers.saliency.centre_bias import CentreBias
+from zoo.layers.saliency.density_memory import DensityMemory
+from zoo.layers.saliency.log_density import LogDensity
+from zoo.layers.saliency.map_mixture import MapMixture
+from zoo.layers.saliency.past_density import Density, PastDensity
+
+# The stages of the backbone that are read: the last ones at strides of 8, 16 and 32.
+STAGES = (2, 4, 6)
+
+
+def general_saliency(
+    *,
+    num_frames: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    backbone: str | keras.Model = "efficientnet_lite",
+    variant: int = 0,
+    width: int = 96,
+    dropout: float = 0.2,
+    memory: int = 16,
+    memory_share: float = 0.5,
+    mixture: tuple[int, int] | None = None,
+    trainable_backbone: bool = True,
+    backbone_weights: str | os.PathLike | None = None,
+    weights: str | os.PathLike | None = None,
+    name: str = "general_saliency",
+) -> keras.Model:
+    """General saliency model: a density of gaze for each frame of any video, of any size.
+
+    A backbone of single frames gives features at strides of 8, 16 and 32. A small head adds them
+    up from coarse to fine, and ends in one map of logits a frame, to which a learned centre bias
+    is added. Each frame's density is mixed with the mean of the last ones. No frame looks ahead,
+    and `zoo.predict` carries the memory from step to step.
+
+    Args:
+        num_frames: length of the videos, or None for any length.
+        image_size: height and width of the frames, or one number for both; None for any size.
+            The weights "general" were trained with frames of 320 pixels on the longer side, to
+            which `zoo.predict` scales every video.
+        backbone: "efficientnet_lite"; or a model of one frame (height, width, 3) that returns
+            feature maps, the finest first, each with half the rows and columns of the one before,
+            the first at a stride of 8.
+        variant: of "efficientnet_lite": 0, 1 or 2.
+        width: channels of the head.
+        dropout: share of the backbone's channels that the head does without in training.
+        memory: frames that the mean density is of, the present one included; 1 for no memory.
+        memory_share: weight of the mean; the present frame has the rest.
+        mixture: (rows, columns) of a grid for the second output "mixture", one Gaussian a cell,
+            see `zoo.layers.MapMixture`; None for none.
+        trainable_backbone: False freezes the backbone.
+        backbone_weights: weight file of the backbone, or the name of a record such as
+            "efficientnet_lite0_imagenet", see `zoo.weights`. Batch normalisation is folded.
+        weights: weights of the whole model: "general" for those that the zoo ships, or a file.
+        name: name of the model.
+
+    Input: `rgb` (batch, time, height, width, 3), raw RGB, 0 to 255.
+
+    Output: {"log_density": (batch, time, rows, columns)} with rows = 2 ceil(height / 8), a quarter
+    of the frame's where that is a multiple of 8; natural logarithms, `exp` of each map sums to 1,
+    float32. With `mixture` also {"mixture": (batch, time, C, 6)}.
+
+    Raises:
+        ValueError: an argument is out of range, or the backbone returns something else.
+
+    Example:
+
+    ```python
+    model = zoo.general_saliency(weights="general")
+    density = keras.ops.exp(model(video)["log_density"])   # (1, 30, 48, 80) of 30 frames 192x320
+    ```
+
+    Reference: ours. The head is a feature pyramid (Lin et al., 2017); the centre bias and the
+    density as output are those of DeepGaze II (Kümmerer et al., 2016).
+    """
+    if memory < 1:
+        raise ValueError(f"`memory` must be at least 1. Received: memory={memory}")
+    if width < 2:
+        raise ValueError(f"`width` must be at least 2. Received: width={width}")
+    backbone = _backbone(backbone, variant, backbone_weights)
+    backbone.trainable = trainable_backbone
+    size = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    video = keras.Input((num_frames, *size, 3), name="rgb")
+    frame = keras.Input((None, None, 3), name="rgb")
+    pyramid = _pyramid([output.shape[-1] for output in backbone.outputs], width, dropout)
+    features = keras.Model(frame, pyramid(backbone(frame)), name="frame_features")
+    x = PerStep(features, name="frame_features")(video)
+    x = PerStep(_readout(width // 2), name="readout")(x)
+    if memory == 1:
+        log_density = LogDensity(name="log_density")(x)
+    else:
+        now = LogDensity(name="frame_density")(x)
+        past = PastDensity(memory, name="past")(Density(name="density")(now))
+        log_density = DensityMemory(memory_share, name="log_density")([now, past])
+    outputs = {"log_density": log_density}
+    if mixture is not None:
+        outputs["mixture"] = MapMixture(*mixture, name="mixture")(log_density)
+    model = keras.Model(video, outputs, name=name)
+    if weights is not None:
+        load_weights(model, weights)
+    return model
+
+
+def _backbone(backbone, variant: int, weights) -> keras.Model:
+    """A model of one frame that returns its maps, the finest first."""
+    if isinstance(backbone, str):
+        if backbone != "efficientnet_lite":
+            raise ValueError(
+                '`backbone` must be "efficientnet_lite" or a keras.Model. '
+                f"Received: backbone={backbone!r}"
+            )
+        ends = [stage_endpoints(variant)[stage] for stage in STAGES]
+        network = efficientnet_lite(
+            variant=variant, batch_norm=False, endpoint=ends[-1], weights=weights
+        )
+        maps = [network.get_layer(end).output for end in ends]
+        return keras.Model(network.input, maps, name="backbone")
+    if weights is not None:
+        load_weights(backbone, weights)
+    outputs = backbone.outputs
+    if (
+        len(backbone.input_shape) != 4
+        or len(outputs) < 2
+        or any(len(o.shape) != 4 for o in outputs)
+    ):
+        raise ValueError(
+            "`backbone` must map a frame (height, width, 3) to two or more feature maps. "
+            f"Received: {backbone.input_shape} to {[tuple(o.shape) for o in outputs]}"
+        )
+    return backbone
+
+
+def _pyramid(channels: list[int], width: int, dropout: float) -> keras.Model:
+    """Maps of several scales, the finest first, to the features of the finest, width / 2 each."""
+    maps = [keras.Input((None, None, count), name=f"map_{i}") for i, count in enumerate(channels)]
+
+    def lateral(index, channels):
+        x = maps[index]
+        if dropout:
+            x = layers.SpatialDropout2D(dropout, name=f"dropout_{index}")(x)
+        return _pointwise(x, channels, f"lateral_{index}")
+
+    last = len(maps) - 1
+    x = layers.ReLU(name=f"relu_{last}")(lateral(last, width))
+    for index in range(last, 0, -1):
+        around = _separable(x, width, f"around_{index}")
+        x = layers.Add(name=f"sum_{index}")([x, around])
+        channels = width if index > 1 else width // 2
+        if index == 1:  # narrower before it is larger: three quarters of the work are here
+            x = ResizeLike(name="resize_0")(x, maps[0])
+            x = _pointwise(x, channels, "narrow")
+        else:
+            x = ResizeLike(name=f"resize_{index - 1}")(x, maps[index - 1])
+        x = layers.Add(name=f"join_{index - 1}")([x, lateral(index - 1, channels)])
+        x = layers.ReLU(name=f"relu_{index - 1}")(x)
+    return keras.Model(maps, _separable(x, width // 2, "around_0"), name="pyramid")
+
+
+def _readout(channels: int) -> keras.Model:
+    """Features of the places to logits at twice the rows and columns."""
+    features = keras.Input((None, None, channels), name="features")
+    start = keras.initializers.RandomNormal(stddev=0.01)
+    x = layers.Conv2D(1, 1, kernel_initializer=start, dtype="float32", name="logits")(features)
+    x = Enlarge(2, dtype="float32", name="finer")(x)
+    return keras.Model(features, CentreBias(name="centre_bias")(x), name="readout")
+
+
+def _pointwise(x, channels: int, name: str):
+    return layers.Conv2D(channels, 1, kernel_initializer="he_normal", name=name)(x)
+
+
+def _separable(x, channels: int, name: str):
+    x = layers.DepthwiseConv2D(5, padding="same", name=f"{name}_depthwise")(x)
+    return layers.ReLU(name=f"{name}_relu")(_pointwise(x, channels, f"{name}_pointwise"))
