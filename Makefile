@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUTPUT ?= demo
 
-.PHONY: demo test slow lint package backends parity export beam tfio browser help
+.PHONY: demo test slow lint package backends parity export beam tfio browser docs help
 
 help:
 	@echo "make demo      train a small model, compare it with baselines, write a film and a page"
@@ -17,6 +17,7 @@ help:
 	@echo "make export    exported models, run by the programs they are exported for"
 	@echo "make beam      shards made on Apache Beam"
 	@echo "make browser   the pages in headless Chromium (Debian: apt-get install chromium chromium-driver)"
+	@echo "make docs      the documentation site, into site/"
 	@echo "make tfio      shards read from S3 and http (Python 3.10 to 3.12)"
 
 .venv/.done: requirements/dev.txt pyproject.toml
@@ -85,3 +86,14 @@ tfio: .venv-tfio/.done
 
 browser: .venv/.browser
 	$(BIN)/python -m pytest -q tests/browser
+
+.venv-docs/.done: requirements/docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	@touch $@
+
+# The reference is read from the package as it is installed: in a checkout its parts lie apart.
+docs: .venv-docs/.done
+	rm -rf build/package
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/package .
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet

@@ -66,12 +66,10 @@ def joint(
 
     Args:
         num_classes: number of actions.
-        num_frames, image_size, backbone, width, endpoint, feature_shape, cell, units,
-            num_layers, num_components, min_sigma, local, dropout, dense, causal, normalization,
-            preprocessing: see `zoo.rmdn`.
+        num_frames: this and all options up to `preprocessing` are those of `zoo.rmdn`.
         attend: what the estimated saliency weights for the attended branch: "feature": the
             trunk's feature map; "clip": the frames, which pass through the shared trunk again;
-            None: there is no such branch, the action comes of the context alone.
+            None: there is no such branch, and the action is predicted from the context only.
         attention_gradient: False: the action's loss does not train the saliency.
         central_bias: Gaussians of a trained central bias that is mixed into the saliency of the
             attended branch by the layer "central_bias", 0 for none. See `CentralBiasDiffusion`.
