@@ -29,6 +29,7 @@ from zoo.layers.saliency.saliency_feedback import SaliencyFeedback
 from zoo.layers.saliency.saliency_weighting import SaliencyWeighting
 from zoo.layers.saliency.teacher_saliency import TeacherSaliency
 from zoo.layers.saliency_map import SaliencyMap
+from zoo.layers.same_time_padding import SameTimePadding
 from zoo.layers.sliding_clips import SlidingClips
 from zoo.layers.task_uncertainty import TaskUncertainty
 from zoo.layers.temporal_phases import (
@@ -70,6 +71,7 @@ __all__ = [
     "SaliencyFeedback",
     "SaliencyMap",
     "SaliencyWeighting",
+    "SameTimePadding",
     "SlidingClips",
     "SpatialMask",
     "SplitPhases",

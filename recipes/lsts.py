@@ -91,7 +91,7 @@ class Config:
         target: the frame of the clip that the map is for.
         width: multiplies I3D's channels.
         head_width: multiplies the head's channels.
-        padding: I3D's padding, same or static (the authors' port); None for that of the weights.
+        padding: I3D's padding, static is the authors' copy; None for that of the weights.
         scaling: fixed, or min_max for each clip's own range (the authors' code).
         reverse_channels: feed BGR (the authors' code).
         backbone_weights: I3D's weights of each stream.
@@ -134,7 +134,7 @@ class Config:
     target: Literal["last", "centre"] = "last"
     width: float = 1.0
     head_width: float = 1.0
-    padding: Literal["same", "static"] | None = None
+    padding: Literal["same", "static", "static_same_time"] | None = None
     scaling: Literal["fixed", "min_max"] = "fixed"
     reverse_channels: bool = False
     backbone_weights: dict[str, str] = dataclasses.field(default_factory=dict)

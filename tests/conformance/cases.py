@@ -91,6 +91,7 @@ LAYERS = {
         [VIDEO],
     ),
     "SaliencyMap": (lambda **k: layers.SaliencyMap(12, 20, **k), [(2, 6, 10, 1)]),
+    "SameTimePadding": (lambda **k: layers.SameTimePadding(7, 2, **k), [(2, 5, 3)]),
     "SaliencyWeighting": (
         lambda **k: layers.SaliencyWeighting("mean", **k),
         [VIDEO, (2, 4, 3, 6)],

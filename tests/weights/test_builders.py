@@ -11,7 +11,7 @@ from tests.weights.files import npz_bytes, write_keras_2
 from zoo.backbones import c3d, googlenet, i3d, resnet50
 from zoo.backbones.convert import convert
 from zoo.models import frame_baseline
-from zoo.weights import ORIGINS, RECORDS, Record, WeightsError, load_weights
+from zoo.weights import ORIGINS, RECORDS, Record, WeightsError, graph_options, load_weights
 from zoo.weights.names.layouts import convolution, dense
 
 C3D = {"width": 0.0625, "image_size": 64, "endpoint": "conv5b"}
@@ -65,6 +65,7 @@ def graph(model):
     pad = layers.get("pool5_pad")
     return {
         "static": any(name.endswith("__pad") for name in layers),
+        "same_time": any(name.endswith("__pad_time") for name in layers),
         "epsilon": norms[0].epsilon if norms else None,
         "gamma": norms[0].scale if norms else None,
         "pool5": pad.padding[1][0] if pad else None,
@@ -94,11 +95,11 @@ def graph(model):
         ),
         ("i3d_pytorch", i3d, SHORT_I3D, None, {"epsilon": 1e-3, "gamma": True, "static": False}),
         (
-            "i3d_pytorch_static",
+            "i3d_pytorch_hassony2",
             i3d,
             SHORT_I3D,
             None,
-            {"epsilon": 1e-5, "gamma": True, "static": True},
+            {"epsilon": 1e-3, "gamma": True, "static": True, "same_time": True},
         ),
         ("i3d_keras", i3d, SHORT_I3D, None, {"epsilon": 1e-3, "gamma": False, "static": False}),
         ("googlenet_torchvision", googlenet, GOOGLENET, None, {"epsilon": 1e-3, "five": False}),
@@ -138,10 +139,9 @@ def test_a_given_argument_stands(tmp_path):
     model = c3d(**C3D, weights=path, preprocessing="rgb_unit")
     assert model.get_layer("input_normalization").scale == 127.5
     assert c3d(**C3D, weights=path).get_layer("input_normalization").scale == 1.0
-    with pytest.raises(WeightsError, match='build the model with pool5_padding="symmetric"'):
-        c3d(width=0.0625, image_size=80, weights=path, pool5_padding="caffe")
-    with pytest.raises(WeightsError, match=r"need the graph .*'padding': 'static'"):
-        i3d(weights="i3d_rgb_imagenet_pytorch_static", padding="same")
+    with pytest.warns(UserWarning, match=r"another graph \({'pool5_padding': 'symmetric'}\)"):
+        model = c3d(width=0.0625, image_size=80, weights=path, pool5_padding="caffe")
+    assert graph(model)["pool5"] == 0
     with pytest.raises(WeightsError, match="must hold a i3d"):
         i3d(weights=path)
     with pytest.raises(WeightsError, match="must be of a googlenet, such as googlenet_imagenet"):
@@ -265,3 +265,64 @@ def test_imagenet_by_name(tmp_path, monkeypatch, num_classes):
     expected = original(inputs)
     found = keras.ops.softmax(model(pixels)) if top else model(pixels)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_copy_that_lsts_used_is_a_record_of_its_own(tmp_path, monkeypatch):
+    options = {"padding": "static", "bn_epsilon": 1e-5, "bn_scale": True}
+    reference = i3d(**SHORT_I3D, **options)
+    path = publish(tmp_path / "w.npz", "i3d_pytorch_static", reference, rest=True)
+    record = Record("lsts", "i3d", "w.npz", "i3d_pytorch_static")
+    monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path / "cache"))
+    monkeypatch.setitem(RECORDS, "lsts", record)
+    (tmp_path / "cache" / "lsts").mkdir(parents=True)
+    (tmp_path / "cache" / "lsts" / "w.npz").write_bytes(path.read_bytes())
+    load_weights(reference, "lsts")
+    wanted = outputs(reference)
+    np.testing.assert_array_equal(outputs(i3d(**SHORT_I3D, weights="lsts")), wanted)
+    # The same file by its path computes as its repository does, unless it is asked otherwise.
+    assert np.abs(outputs(i3d(**SHORT_I3D, weights=path)) - wanted).max() > 0
+    with pytest.warns(UserWarning, match="another graph"):
+        model = i3d(**SHORT_I3D, weights=path, **options)
+    np.testing.assert_array_equal(outputs(model), wanted)
+    for name in ("rgb", "flow"):
+        assert RECORDS[f"i3d_{name}_imagenet_pytorch_static"].origin == "i3d_pytorch_static"
+        assert RECORDS[f"i3d_{name}_imagenet_pytorch_hassony2"].origin == "i3d_pytorch_hassony2"
+
+
+def c3d_of(path, classes):
+    """A file of the names that two programs write, with a classifier."""
+    names = [rule.source for rule in origin("c3d_pytorch").rules(None)]
+    tensors = {f"module.{name}": np.zeros((2, 2), "float32") for name in names}
+    tensors["module.fc8.weight"] = np.zeros((classes, 2), "float32")
+    path.write_bytes(npz_bytes(tensors))
+    return path
+
+
+def test_a_fine_tuned_c3d_takes_its_programs_preprocessing(tmp_path):
+    for classes, wanted in ((487, "none"), (101, "bgr_ucf101"), (51, "bgr_ucf101")):
+        found = graph_options(c3d_of(tmp_path / "w.npz", classes))
+        assert (found["preprocessing"], found["num_classes"]) == (wanted, classes)
+
+
+def test_a_c3d_of_unknown_training_asks(tmp_path):
+    path = c3d_of(tmp_path / "w.npz", 7)
+    with pytest.raises(WeightsError, match=r"preprocessing must be given .*bgr_ucf101"):
+        c3d(width=0.0625, weights=path)
+    with pytest.raises(WeightsError, match="other shape"):  # given, it is read on
+        c3d(width=0.0625, weights=path, preprocessing="rgb_unit")
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "encoder/backbone/"])
+def test_one_prefix_before_all_names_is_taken_off_and_told(tmp_path, prefix):
+    model = resnet50(**RESNET, version="v1.5")
+    path = publish(tmp_path / "w.npz", "resnet50_torchvision", model, prefix, rest=True)
+    with pytest.warns(UserWarning, match=f"'{prefix}' stands before all names"):
+        found = resnet50(**RESNET, weights=path)
+    plain = publish(tmp_path / "p.npz", "resnet50_torchvision", model, rest=True)
+    np.testing.assert_array_equal(outputs(found), outputs(resnet50(**RESNET, weights=plain)))
+    tensors = {f"{prefix}{variable.path}": np.asarray(variable) for variable in model.weights}
+    (tmp_path / "own.npz").write_bytes(npz_bytes(tensors))
+    fresh = resnet50(**RESNET, version="v1.5")
+    with pytest.warns(UserWarning, match="stands before all names"):
+        load_weights(fresh, tmp_path / "own.npz")
+    np.testing.assert_array_equal(outputs(fresh), outputs(model))

@@ -173,7 +173,8 @@ def test_the_graph_must_be_the_trained_one(tmp_path, state):
     load_weights(c3d(**BUILD, preprocessing="none"), path, check_graph=False)
     names = list_names("static")
     shapes = dict.fromkeys(names, (1,))
-    origin, _ = recognise(shapes, ORIGINS)
+    assert recognise(shapes, ORIGINS)[0].name == "i3d_pytorch_hassony2"
+    origin, _ = recognise(shapes, ORIGINS, "i3d_pytorch_static")
     assert origin.name == "i3d_pytorch_static"
     model = i3d(width=0.05, image_size=32, endpoint="MaxPool3d_2a_3x3")
     assert "static" in origin.graph(model)

@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from zoo.backbones.from_weights import open_arguments, with_weights
-from zoo.layers import ClipScaling
+from zoo.layers import ClipScaling, SameTimePadding
 from zoo.layers.temporal_phases import (
     CropTime,
     MaskPaddedTime,
@@ -49,6 +49,9 @@ DEFAULTS = {
     "bn_epsilon": 1e-3,
     "bn_scale": False,
 }
+# "same": TensorFlow's in all axes. "static": as many zeros whatever the length, in all axes.
+# "static_same_time": "static", but for the time axis of the one convolution that strides in time.
+PADDINGS = ("same", "static", "static_same_time")
 _PUBLISHED_VARIABLES = {"kernel": "w", "bias": "b"}
 
 
@@ -78,8 +81,12 @@ class _Blocks:
 
     def unit(self, x, filters, size, strides, name):
         mode = "same"
-        if self.padding == "static":
-            x, mode = self.pad(x, (size,) * 3, (strides,) * 3, name), "valid"
+        if self.padding != "same":
+            kernel, step = (size,) * 3, (strides,) * 3
+            if self.padding == "static_same_time" and strides > 1:
+                x = SameTimePadding(size, strides, name=f"{name}{SEPARATOR}pad_time")(x)
+                kernel, step = (1, *kernel[1:]), (1, *step[1:])
+            x, mode = self.pad(x, kernel, step, name), "valid"
         return self.convolution(x, filters, size, strides, mode, name)
 
     def convolution(self, x, filters, size, strides, mode, name):
@@ -98,7 +105,7 @@ class _Blocks:
 
     def pool(self, x, size, strides, name):
         mode = "same"
-        if self.padding == "static":
+        if self.padding != "same":
             x, mode = self.pad(x, size, strides, name, ceil=True), "valid"
         return layers.MaxPooling3D(size, strides, padding=mode, name=name)(x)
 
@@ -154,7 +161,7 @@ class _DenseBlocks(_Blocks):
         """Zeros before and after the rows and the columns, as the clip's layer has them."""
         pads = []
         for length in x.shape[2:4]:
-            if self.padding == "static":
+            if self.padding != "same":
                 total, more = max(kernel - stride, 0), stride - 1 if ceil else 0
             else:
                 total, more = max((-(-length // stride) - 1) * stride + kernel - length, 0), 0
@@ -214,9 +221,11 @@ def i3d(
         num_classes: Classes of the classifier.
         dropout: Dropout before the classifier.
         width: Multiplies every number of channels; below 1 for a smaller model.
-        padding: `"same"` as in TensorFlow, or `"static"` as in the PyTorch port that LSTS
-            used, which pads a fixed number of zeros whatever the length.
-        bn_epsilon: 1e-3 in the published models, 1e-5 in that port.
+        padding: `"same"` as in TensorFlow; `"static"` pads a fixed number of zeros whatever the
+            length, as kinetics_i3d_pytorch did until April 2019 and in the copy that LSTS used;
+            `"static_same_time"` as it does since: static but for the time of the first
+            convolution. They differ where a length that is halved is odd.
+        bn_epsilon: 1e-3 in the published models, 1e-5 in the copy that LSTS used.
         bn_scale: Whether the normalisation has a gamma (ports that were fine-tuned have one).
         scaling: `"fixed"`, or `"min_max"` for every clip's own range (see `ClipScaling`).
         reverse_channels: Whether the channels are reversed inside the model, RGB to BGR.
@@ -251,8 +260,8 @@ def i3d(
         raise ValueError(f"`stream` must be 'rgb' or 'flow'. Received: stream={stream!r}")
     if endpoint not in ENDPOINTS:
         raise ValueError(f"`endpoint` must be one of {ENDPOINTS}. Received: endpoint={endpoint!r}")
-    if padding not in ("same", "static"):
-        raise ValueError(f"`padding` must be 'same' or 'static'. Received: padding={padding!r}")
+    if padding not in PADDINGS:
+        raise ValueError(f"`padding` must be one of {PADDINGS}. Received: padding={padding!r}")
     if not width > 0:
         raise ValueError(f"`width` must be positive. Received: width={width}")
     _check_dense(dense, causal, endpoint, scaling)

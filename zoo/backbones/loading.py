@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,11 @@ from zoo.weights.errors import WeightsError
 from zoo.weights.mapping import Plan, apply, check, model_variables, plan
 from zoo.weights.mean_clip import read_mean_clip
 from zoo.weights.names.layouts import as_is
-from zoo.weights.names.origin import Origin, Rule, recognise
+from zoo.weights.names.origin import PREFIXES, Origin, Rule, prefixes, recognise
 from zoo.weights.origins import ORIGINS
 from zoo.weights.provenance import read_provenance
 from zoo.weights.reader import WeightFile, read_weights, sha256_of
 from zoo.weights.record import Record
-from zoo.weights.records import RECORDS
 
 # Arguments of the builders that tell the graph; the others may differ from the file's.
 _GRAPH = ("pool5_padding", "padding", "bn_epsilon", "batch_norm", "version", "variant")
@@ -74,7 +74,8 @@ def pretrained(
         source: A weight file, or a record's name.
         architecture: "c3d", "i3d", "googlenet" or "resnet50" if the file must be of it.
         mean_clip: As in `load_weights`.
-        options: Arguments of the backbone that take the place of those the file chooses.
+        options: Arguments of the backbone that take the place of those the file chooses. Where
+            they ask for another graph than the weights were trained in, that is a warning.
 
     Returns:
         The model and its provenance.
@@ -85,7 +86,6 @@ def pretrained(
     model, provenance = zoo.weights.pretrained("rgb_imagenet.pt")   # an I3D with 400 classes
     ```
     """
-    _refuse_another_graph(source, options)
     path, record = locate(source, architecture)
     file = read_weights(path)
     if architecture is not None and _is_saved_model(file):
@@ -93,9 +93,18 @@ def pretrained(
         return model, {**_load(model, file, record, True, mean_clip), "options": options}
     chosen = graph_options(path, architecture=architecture, file=file, record=record)
     architecture = chosen.pop("architecture")
+    _ask(chosen, options, path)
     with _zeros_for_random_values():
         model = build(architecture, {**_without_endpoint(chosen, options), **options})
-    provenance = _load(model, file, record, True, mean_clip)
+    other = {k: options[k] for k in _GRAPH if k in options and options[k] != chosen.get(k)}
+    provenance = _load(model, file, record, not other, mean_clip)
+    if other:
+        trained = {key: chosen.get(key) for key in other}
+        warnings.warn(
+            f"The weights {source} were trained in another graph ({trained}): the outputs are "
+            f"others than published. Received: {other}",
+            stacklevel=2,
+        )
     provenance["architecture"] = architecture
     provenance["options"] = {**provenance.get("options", {}), **chosen, **options}
     return model, provenance
@@ -125,10 +134,11 @@ def graph_options(
     if own is not None and "options" in own:
         result = {**own["options"], "architecture": own["architecture"]}
     else:
-        origin, prefix = recognise(file.tensors, ORIGINS)
+        origin, prefix = recognise(file.tensors, ORIGINS, record.origin if record else None)
         shapes = {name[len(prefix) :]: array.shape for name, array in file.tensors.items()}
         extra = dict(record.options) if record else {}
-        result = {**origin.options, **(origin.head(shapes) if head else {}), **extra}
+        told = {} if record else origin.told(shapes)
+        result = {**origin.options, **told, **(origin.head(shapes) if head else {}), **extra}
         result["architecture"] = origin.architecture
     if architecture not in (None, result["architecture"]):
         raise WeightsError(
@@ -151,18 +161,13 @@ def _architectures() -> list[str]:
     return sorted({origin.architecture for origin in ORIGINS})
 
 
-def _refuse_another_graph(source: str | Path, options: dict[str, Any]) -> None:
-    """Before a record's file is fetched: does the caller ask for a graph that it does not fit?"""
-    record = RECORDS.get(str(source))
-    if record is None or not record.origin:
-        return
-    origin = next(origin for origin in ORIGINS if origin.name == record.origin)
-    fitting = {k: v for k, v in {**origin.options, **record.options}.items() if k in _GRAPH}
-    other = {k: options[k] for k in fitting if k in options and options[k] != fitting[k]}
-    if other:
+def _ask(chosen: dict[str, Any], options: dict[str, Any], path: Path) -> None:
+    """Names alone do not tell all: what a file leaves open must be given."""
+    if open_ones := [key for key, value in chosen.items() if value is None and key not in options]:
         raise WeightsError(
-            f"The weights {source} need the graph they were trained in: {fitting}. "
-            f"Received: {other}"
+            f"{', '.join(open_ones)} must be given for files of these names, which several "
+            'programs write: `preprocessing="none"` for those of c3d-pytorch, "bgr_ucf101" for '
+            f"those of pytorch-video-recognition. Received: {path}"
         )
 
 
@@ -214,7 +219,7 @@ def _load(
                 f"mean_clip={mean_clip} for {model.name}"
             )
         given[_MEAN] = read_mean_clip(mean_clip, model_variables(model)[_MEAN].shape)
-    origin, prefix = _origin(model, file)
+    origin, prefix = _origin(model, file, record)
     if check_graph:
         _check_graph(origin, model, file)
     shapes = {name: array.shape for name, array in file.tensors.items()}
@@ -223,7 +228,9 @@ def _load(
     apply(result, file.tensors, model, str(file.path))
     for name, values in given.items():
         model_variables(model)[name].assign(values)
-    return {**provenance, "origin": origin.name, **_listing(result)}
+    if prefix and prefix not in PREFIXES:
+        warnings.warn(f"{file.path}: {prefix!r} stands before all names, left off", stacklevel=2)
+    return {**provenance, "origin": origin.name, "prefix": prefix, **_listing(result)}
 
 
 def _is_saved_model(file: WeightFile) -> bool:
@@ -240,12 +247,17 @@ def _listing(result: Plan) -> dict[str, Any]:
     }
 
 
-def _origin(model: Any, file: WeightFile) -> tuple[Origin, str]:
+def _own_names(names: Iterable[str], architecture: str) -> Origin:
+    rules = [Rule(name, name, as_is) for name in names]
+    return Origin("own names", architecture, lambda _: rules)
+
+
+def _origin(model: Any, file: WeightFile, record: Record | None) -> tuple[Origin, str]:
     variables = model_variables(model)
-    if set(variables) <= set(file.tensors):  # saved by the model's own names
-        rules = [Rule(name, name, as_is) for name in variables]
-        return Origin("own names", model.name, lambda _: rules), ""
-    origin, prefix = recognise(file.tensors, ORIGINS)
+    for prefix in ("", *prefixes(file.tensors)):
+        if all(prefix + name in file.tensors for name in variables):  # the model's own names
+            return _own_names(variables, model.name), prefix
+    origin, prefix = recognise(file.tensors, ORIGINS, record.origin if record else None)
     if not any(rule.target in variables for rule in origin.rules(model)):
         graph = ", ".join(f"{key}={value!r}" for key, value in origin.options.items())
         raise WeightsError(
@@ -279,8 +291,7 @@ def _load_converted(
         return {}
     _load_own(whole, file)
     tensors = {variable.path: np.asarray(variable.value) for variable in whole.weights}
-    rules = [Rule(name, name, as_is) for name in tensors]
-    names = Origin("own names", own["architecture"], lambda _: rules)
+    names = _own_names(tensors, own["architecture"])
     shapes = {name: array.shape for name, array in tensors.items()}
     result = plan(names, "", shapes, model)
     check(result, f"{file.path} (converted, {own.get('origin')}) for {model.name}")

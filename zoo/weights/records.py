@@ -181,11 +181,12 @@ _ALL = (
     *(
         _port_i3d(
             stream,
-            "pytorch_static",
+            port,
             f"{_HASSONY}/raw/master/model/model_{stream}.pth",
             _HASSONY,
-            "i3d_pytorch_static",
+            f"i3d_{port}",
         )
+        for port in ("pytorch_hassony2", "pytorch_static")  # the second as LSTS computed with it
         for stream in ("rgb", "flow")
     ),
     *(

@@ -89,7 +89,7 @@ def check_whole(record: Record, path: Path) -> None:
             "is not whole or not that file"
         )
     tensors = read_weights(path).tensors
-    origin, prefix = recognise(tensors, ORIGINS)
+    origin, prefix = recognise(tensors, ORIGINS, record.origin)
     missing = [rule.source for rule in origin.rules(None) if prefix + rule.source not in tensors]
     if origin.name != record.origin or len(missing) > (0 if record.classes else _CLASSIFIER):
         raise WeightsError(

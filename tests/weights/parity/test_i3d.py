@@ -29,9 +29,12 @@ STEPS = (
     ("Mixed_5c", "mixed", None),
 )
 # Names of a mixed block's units in the two ports.
+# "hassony2" is kinetics_i3d_pytorch since April 2019, "static" the copy that LSTS used.
+SECOND = ("branch_0", "branch_1.0", "branch_1.1", "branch_2.0", "branch_2.1", "branch_3.1")
 PORTS = {
     "same": ("b0", "b1a", "b1b", "b2a", "b2b", "b3b"),
-    "static": ("branch_0", "branch_1.0", "branch_1.1", "branch_2.0", "branch_2.1", "branch_3.1"),
+    "static": SECOND,
+    "hassony2": SECOND,
 }
 PUBLISHED = (
     "Branch_0/Conv3d_0a_1x1",
@@ -53,19 +56,22 @@ class Unit(torch.nn.Module):
         super().__init__()
         self.size, self.stride, self.padding = (size,) * 3, (stride,) * 3, padding
         self.conv3d = torch.nn.Conv3d(before, after, size, stride, bias=False)
-        norm = torch.nn.BatchNorm3d(after, eps=1e-3 if padding == "same" else 1e-5)
+        norm = torch.nn.BatchNorm3d(after, eps=1e-5 if padding == "static" else 1e-3)
         self.add_module("bn" if padding == "same" else "batch3d", norm)
         self.norm = (norm,)  # in a tuple, so that it is not registered twice
 
     def forward(self, x):
-        x = pad(x, self.size, self.stride, self.padding)
+        size, rest = self.size, x.shape[2] % self.stride[0]
+        if self.padding == "hassony2" and rest:  # one zero more where an odd time is halved
+            size = (size[0] + self.stride[0] - rest, *size[1:])
+        x = pad(x, size, self.stride, self.padding)
         return torch.relu(self.norm[0](self.conv3d(x)))
 
 
 def pad(x, size, stride, padding):
     widths = []
     for length, k, s in zip(x.shape[2:], size, stride):
-        if padding == "static" or length % s == 0:
+        if padding != "same" or length % s == 0:
             total = max(k - s, 0)
         else:
             total = max(k - length % s, 0)
@@ -75,7 +81,7 @@ def pad(x, size, stride, padding):
 
 def pool(x, size, stride, padding):
     x = pad(x, size, stride, padding)
-    return torch.nn.functional.max_pool3d(x, size, stride, ceil_mode=padding == "static")
+    return torch.nn.functional.max_pool3d(x, size, stride, ceil_mode=padding != "same")
 
 
 class Reference(torch.nn.Module):
@@ -146,13 +152,23 @@ def scaled_input(pixels):
 SIZES = [(16, (64, 64)), (15, (65, 79)), (9, (71, 64))]
 
 
-@pytest.mark.parametrize("padding", ["same", "static"])
-@pytest.mark.parametrize(("frames", "size"), SIZES)
-def test_both_ports_at_even_and_odd_sizes(tmp_path, padding, frames, size):
+OPTIONS = {
+    "same": {"padding": "same"},
+    "static": {"padding": "static", "bn_epsilon": 1e-5},  # not told by the file
+    "hassony2": {"padding": "static_same_time"},
+}
+
+
+@pytest.mark.filterwarnings("ignore:The weights")
+@pytest.mark.parametrize("padding", ["same", "static", "hassony2"])
+@pytest.mark.parametrize(("frames", "size"), [*SIZES, (17, (64, 64))])
+def test_ports_at_even_and_odd_sizes(tmp_path, padding, frames, size):
     reference = randomise(Reference(padding=padding))
     path = save(reference, tmp_path, "legacy" if frames == 16 else "nested")
-    model, provenance = pretrained(path, width=WIDTH, num_frames=frames, image_size=size)
-    assert provenance["options"]["padding"] == padding
+    given = OPTIONS[padding] if padding == "static" else {}
+    length = None if frames == 17 else frames  # also where time is known only at run time
+    model, provenance = pretrained(path, width=WIDTH, num_frames=length, image_size=size, **given)
+    assert provenance["options"]["padding"] == OPTIONS[padding]["padding"]
     pixels = pixels_of(frames, size)
     check(model, pixels, reference_points(reference, scaled_input(pixels)))
 

@@ -29,7 +29,7 @@ def _reader(prefix: Path) -> Any:
         ) from error
     try:
         return tf.train.load_checkpoint(str(prefix))
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except Exception as error:  # TensorFlow has several of its own for damaged files
         raise WeightsError(
             f"The file must be a TensorFlow checkpoint. Received: {prefix}: {error}"
         ) from error

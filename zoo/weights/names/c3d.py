@@ -81,15 +81,31 @@ def _head(names: Mapping[str, str], weight: str, classes_axis: int):
     return head
 
 
-def _torch(name: str, names: Mapping[str, str], preprocessing: str) -> Origin:
+def _fine_tuned(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The preprocessing of files that share their names and not what they were fed.
+
+    487 classes are c3d-pytorch's, fed RGB as it is. 101 and 51 are what pytorch-video-recognition
+    trains, whose mean is another. Of other numbers nothing is known.
+    """
+    classes = shapes["fc8.weight"][0] if "fc8.weight" in shapes else 487
+    if classes in (101, 51):
+        return {"preprocessing": "bgr_ucf101"}
+    return {} if classes == 487 else {"preprocessing": None}
+
+
+def _torch(name: str, names: Mapping[str, str], preprocessing: str, **more: Any) -> Origin:
     return Origin(
         name=name,
         architecture="c3d",
         rules=_channels_first(names, ".weight", ".bias"),
-        ignored=((r"num_batches_tracked$", "counts batches, no weight"),),
+        ignored=(
+            (r"num_batches_tracked$", "counts batches, no weight"),
+            (r"(^|\.)cls_head\.", "a classifier of mmaction2"),
+        ),
         options={"pool5_padding": "symmetric", "preprocessing": preprocessing},
         graph=_pool5("symmetric"),
         head=_head(names, ".weight", -2),
+        **more,
     )
 
 
@@ -110,7 +126,7 @@ C3D_ORIGINS = (
         graph=_pool5("caffe"),
         head=_head(_KERAS, "/kernel", -1),
     ),
-    _torch("c3d_pytorch", _KERAS, "none"),
+    _torch("c3d_pytorch", _KERAS, "none", told=_fine_tuned),
     _torch("c3d_pytorch_features", _FEATURES, "bgr_ucf101"),
     _torch("c3d_mmaction", _MMACTION, "rgb_sports1m"),
 )

@@ -96,8 +96,10 @@ def _graph(padding: str, epsilon: float):
     def graph(model: Any) -> str | None:
         names = {layer.name for layer in model.layers}
         static = any(name.endswith(f"{SEPARATOR}pad") for name in names)
+        same_time = any(name.endswith(f"{SEPARATOR}pad_time") for name in names)
+        held = "static_same_time" if same_time else "static" if static else "same"
         norm = next((layer for layer in model.layers if layer.name.endswith("batch_norm")), None)
-        if static == (padding == "static") and (norm is None or norm.epsilon == epsilon):
+        if held == padding and (norm is None or norm.epsilon == epsilon):
             return None
         return f'build the model with padding="{padding}", bn_epsilon={epsilon:g}'
 
@@ -117,6 +119,19 @@ def _head_options(stem: str, head: str, channels_axis: int, classes_axis: int):
 
 _COUNTS = ((r"num_batches_tracked$", "counts batches, no weight"),)
 _SAME = {"padding": "same", "bn_epsilon": 1e-3}
+
+
+def _hassony2(name: str, padding: str, epsilon: float) -> Origin:
+    return Origin(
+        name=name,
+        architecture="i3d",
+        rules=_torch(2, "batch3d", "conv3d_0c_1x1"),
+        ignored=_COUNTS,
+        options={"padding": padding, "bn_epsilon": epsilon, "bn_scale": True},
+        graph=_graph(padding, epsilon),
+        head=_head_options("conv3d_1a_7x7.conv3d.weight", "conv3d_0c_1x1.conv3d.weight", 1, 0),
+    )
+
 
 I3D_ORIGINS = (
     Origin(
@@ -141,15 +156,10 @@ I3D_ORIGINS = (
         graph=_graph("same", 1e-3),
         head=_head_options("Conv3d_1a_7x7.conv3d.weight", "logits.conv3d.weight", 1, 0),
     ),
-    Origin(
-        name="i3d_pytorch_static",
-        architecture="i3d",
-        rules=_torch(2, "batch3d", "conv3d_0c_1x1"),
-        ignored=_COUNTS,
-        options={"padding": "static", "bn_epsilon": 1e-5, "bn_scale": True},
-        graph=_graph("static", 1e-5),
-        head=_head_options("conv3d_1a_7x7.conv3d.weight", "conv3d_0c_1x1.conv3d.weight", 1, 0),
-    ),
+    # kinetics_i3d_pytorch: as it computes since April 2019 and, of the same names, as the copy
+    # does that the authors of LSTS used. Nothing in a file tells them apart: the first is taken.
+    _hassony2("i3d_pytorch_hassony2", "static_same_time", 1e-3),
+    _hassony2("i3d_pytorch_static", "static", 1e-5),
     Origin(
         name="i3d_keras",
         architecture="i3d",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,7 @@ class Origin:
         options: The builder's arguments that give the graph these weights were trained in.
         graph: Checks a model against that graph; returns what differs, or None.
         head: Builder's arguments (classes, end point) told by the shapes in the file.
+        told: Others of `options` told by the shapes; None for one that the caller must give.
     """
 
     name: str
@@ -55,27 +57,41 @@ class Origin:
     options: Mapping[str, Any] = field(default_factory=dict)
     graph: Callable[[Any], str | None] = lambda model: None
     head: Callable[[Mapping[str, tuple[int, ...]]], dict[str, Any]] = lambda shapes: {}
+    told: Callable[[Mapping[str, tuple[int, ...]]], dict[str, Any]] = lambda shapes: {}
 
 
-def recognise(names: Iterable[str], origins: Iterable[Origin]) -> tuple[Origin, str]:
+def prefixes(names: Collection[str]) -> tuple[str, ...]:
+    """What may stand before every name: the usual ones, and what all names have in common."""
+    first, last = min(names, default=""), max(names, default="")
+    common = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last))
+    common = "".join(letter for letter, _ in common)
+    own = [common[: at + 1] for at, letter in enumerate(common) if letter in "./"]
+    return (*PREFIXES, *(prefix for prefix in own if prefix not in PREFIXES))
+
+
+def recognise(
+    names: Iterable[str], origins: Iterable[Origin], wanted: str | None = None
+) -> tuple[Origin, str]:
     """The origin of a file and the prefix of its names.
 
     Args:
         names: The tensors' names.
         origins: The known origins.
+        wanted: Name of the origin where it is known, as for a record: of several that have the
+            same names, the one meant.
 
     Returns:
         The origin that has most of its tensors in the file (at least half), and the prefix that
         all of them carry.
     """
-    names = list(names)
+    names, origins = list(names), list(origins)
     best: tuple[float, int, Origin | None, str] = (0.0, 0, None, "")
-    for prefix in PREFIXES:
+    for prefix in prefixes(names):
         stripped = {name[len(prefix) :] for name in names if name.startswith(prefix)}
         if not stripped:
             continue
         for origin in origins:
-            sources = {rule.source for rule in origin.rules(None)}
+            sources = _sources(origin)
             share = len(sources & stripped) / len(sources)
             if (share, len(prefix)) > best[:2]:
                 best = (share, len(prefix), origin, prefix)
@@ -86,4 +102,12 @@ def recognise(names: Iterable[str], origins: Iterable[Origin]) -> tuple[Origin, 
             f"A weight file must be of a known network ({known}) in a published naming. "
             f"Received: {len(names)} tensors such as {names[:4]}{nearest}"
         )
-    return best[2], best[3]
+    found, prefix = best[2], best[3]
+    meant = next((origin for origin in origins if origin.name == wanted), None)
+    if meant is not None and _sources(meant) == _sources(found):
+        found = meant
+    return found, prefix
+
+
+def _sources(origin: Origin) -> set[str]:
+    return {rule.source for rule in origin.rules(None)}
