@@ -18,6 +18,7 @@ from zoo.layers.temporal_phases import (
     TrailingMean,
 )
 from zoo.models.loading import load_into
+from zoo.models.lsts_weights import load_lsts
 
 STREAMS = {"rgb": ("rgb",), "flow": ("flow",), "both": ("rgb", "flow")}
 # Kernel, stride and published output channels of the seven transposed convolutions.
@@ -159,7 +160,7 @@ def lsts(
         trainable_backbone: Whether I3D is trained too.
         backbone_weights: A weight file for I3D or the name of a record, see `zoo.weights`; or a
             dict of stream to file.
-        weights: A weight file for the whole model.
+        weights: A weight file for the whole model, or a checkpoint of the authors' decoder.
         name: The model's name.
 
     Input shape: `rgb` (batch, num_frames, height, width, 3), 0 to 255, and/or `flow` (...,  2)
@@ -240,7 +241,7 @@ def lsts(
 
 def _with_weights(model, weights):
     if weights is not None:
-        load_into(model, weights)
+        load_lsts(model, weights)
     return model
 
 
@@ -257,7 +258,7 @@ def _dense_features(names, options, causal, trainable, weights):
         )
         found = _of_stream(weights, stream, names, "backbone_weights")
         if found is not None:
-            _with_weights(backbone, found)
+            load_into(backbone, found)
         places = pool_size((POOLED_STEPS, *backbone.output_shape[2:4]))[1:]
         rgb = keras.Input(backbone.input_shape[1:], name=stream)
         x = backbone(rgb)
