@@ -342,3 +342,31 @@ def everything(saliency, fixations, others, truth, ties="together") -> dict:
         "information_gain": metrics.information_gain(saliency, fixations, truth),
         "log_likelihood": metrics.log_likelihood(saliency, fixations),
     }
+
+
+def pysaliency_case():
+    """The two pictures, fixations and the Gaussian of pysaliency's own test of its AUC."""
+    rows, columns = np.mgrid[:40, :40]
+    squares = (columns - 20) ** 2 + (rows - 20) ** 2
+    saliency = np.exp(-0.5 * squares / np.sqrt(2 * 40**2))
+    fixations = np.zeros((2, 40, 40))
+    np.add.at(fixations[0], ([10, 11, 12, 12, 12], [0, 1, 2, 2, 2]), 1)
+    np.add.at(fixations[1], ([21, 25, 33], [1, 5, 3]), 1)
+    return np.stack([saliency, saliency]), fixations
+
+
+def test_repeated_fixations_as_pysaliency_counts_them():
+    saliency, fixations = pysaliency_case()
+    found = np.asarray(metrics.auc_judd(saliency, fixations, duplicates=True))
+    np.testing.assert_allclose(found.mean(), 0.44504278856188684, rtol=1e-6)
+    once = np.asarray(metrics.auc_judd(saliency, fixations))
+    assert abs(once.mean() - found.mean()) > 0.01 and once[1] == found[1]
+    metric = metrics.AUCJudd(duplicates=True)
+    metric = type(metric).from_config(metric.get_config())
+    metric.update_state(fixations, saliency)
+    np.testing.assert_allclose(float(metric.result()), 0.44504278856188684, rtol=1e-6)
+    for duplicates in (True, False):
+        fast = metrics.saliency_metrics(saliency, fixations, duplicates=duplicates)["auc_judd"]
+        np.testing.assert_allclose(fast, once, rtol=1e-6)
+    with pytest.raises(ValueError, match='needs ties="together"'):
+        metrics.auc_judd(saliency, fixations, ties="expected", duplicates=True)

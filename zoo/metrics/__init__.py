@@ -15,6 +15,7 @@ from zoo.metrics.average_precision import (
 )
 from zoo.metrics.fast import saliency_metrics
 from zoo.metrics.means import frame_mean, video_mean
+from zoo.metrics.resize import resize
 from zoo.metrics.saliency import (
     cc,
     information_gain,
@@ -80,6 +81,7 @@ __all__ = [
     "log_likelihood",
     "mean_average_precision",
     "nss",
+    "resize",
     "saliency_metrics",
     "segment_iou",
     "similarity",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from keras import ops
 
-from zoo.metrics.maps import check_not_negative, flat_maps, or_nan
+from zoo.metrics.maps import check_not_negative, fixation_weights, flat_maps, or_nan
 
 TIES = ("together", "expected", "listed")
 
 
-def auc_judd(saliency, fixations, *, ties: str = "together"):
+def auc_judd(saliency, fixations, *, ties: str = "together", duplicates: bool = False):
     """AUC-Judd: the fixated pixels against all other pixels, thresholds at the fixated values.
 
-    With N fixated pixels (each counts once) of P and the fixated values t_i in descending order,
-    the curve runs through (0, 0), (fp_i, tp_i) and (1, 1), where tp_i = i / N and
-    fp_i = (#{S >= t_i} - i) / (P - N). Without equal values all choices of `ties` agree. The
-    published code adds random numbers below 1e-7 to break ties; here nothing is random.
+    With N fixated pixels (each counts once, or with `duplicates` as often as it is fixated) of P
+    and the fixated values t_i in descending order, the curve runs through (0, 0), (fp_i, tp_i) and
+    (1, 1), where tp_i = i / N and fp_i = (#{S >= t_i} - i) / (P - N). Without equal values all
+    choices of `ties` agree. The published code adds random numbers below 1e-7 to break ties; here
+    nothing is random.
 
     Args:
         saliency: Predicted maps (batch, height, width); any monotone scale.
@@ -25,15 +26,18 @@ def auc_judd(saliency, fixations, *, ties: str = "together"):
             the published code's random numbers; a constant map scores (N + 2) / (2 N + 2), which
             is also this metric's chance level. `"listed"`: i is the place in the list of values,
             as in ports of the code with the random numbers switched off.
+        duplicates: Whether several fixations of a pixel count several times, as in pysaliency's
+            `AUC_Judd`; not with `ties="expected"`, whose random numbers are the pixels' own.
 
     Returns:
         (batch,) float32. NaN where no pixel, or every pixel, is fixated.
     """
-    check_ties(ties)
+    check_ties(ties, duplicates)
     saliency, fixations = flat_maps(saliency=saliency, fixations=fixations)
     check_not_negative(fixations=fixations)
-    fixated = ops.cast(fixations > 0, "float32")
-    positives, negatives = _sums_by_value(saliency, fixated, 1.0 - fixated)
+    fixated = fixation_weights(fixations, duplicates)
+    others = ops.cast(fixations == 0, "float32")
+    positives, negatives = _sums_by_value(saliency, fixated, others)
     num_positives = ops.sum(fixated, axis=1, keepdims=True)
     num_negatives = ops.sum(negatives, axis=1, keepdims=True)
     before = _exclusive_cumsum(positives)
@@ -101,9 +105,14 @@ def auc_shuffled(saliency, fixations, other_fixations):
     return _rank_auc(saliency, fixations, others)
 
 
-def check_ties(ties: str) -> None:
+def check_ties(ties: str, duplicates: bool = False) -> None:
     if ties not in TIES:
         raise ValueError(f"`ties` must be one of {TIES}. Received: ties={ties!r}")
+    if duplicates and ties == "expected":
+        raise ValueError(
+            '`duplicates` needs ties="together" or ties="listed". '
+            "Received: ties='expected', duplicates=True"
+        )
 
 
 def _rank_auc(saliency, positives, negatives):

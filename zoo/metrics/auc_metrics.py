@@ -15,6 +15,7 @@ class AUCJudd(FrameMetric):
 
     Args:
         ties: `"together"`, `"expected"` or `"listed"`.
+        duplicates: Whether several fixations of a pixel count several times.
         name: Name of the metric.
         dtype: Not used by the arithmetic, which is float32.
 
@@ -26,16 +27,24 @@ class AUCJudd(FrameMetric):
     >>> metric.update_state(fixations, saliency)
     """
 
-    def __init__(self, ties: str = "together", name="auc_judd", dtype=None, **kwargs):
+    def __init__(
+        self,
+        ties: str = "together",
+        duplicates: bool = False,
+        name="auc_judd",
+        dtype=None,
+        **kwargs,
+    ):
         super().__init__(name=name, dtype=dtype, **kwargs)
-        check_ties(ties)
+        check_ties(ties, duplicates)
         self.ties = ties
+        self.duplicates = duplicates
 
     def frame_values(self, y_true, y_pred):
-        return auc_judd(y_pred, y_true, ties=self.ties)
+        return auc_judd(y_pred, y_true, ties=self.ties, duplicates=self.duplicates)
 
     def get_config(self):
-        return {**super().get_config(), "ties": self.ties}
+        return {**super().get_config(), "ties": self.ties, "duplicates": self.duplicates}
 
 
 @keras.saving.register_keras_serializable(package="zoo")

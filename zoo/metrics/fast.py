@@ -40,7 +40,8 @@ def saliency_metrics(
             stands for all frames.
         ties: As in `auc_judd`.
         ddof: As in `nss`.
-        duplicates: As in `nss`, `information_gain` and `log_likelihood`.
+        duplicates: As in `nss`, `information_gain` and `log_likelihood`. It does not change
+            `auc_judd`, in which a fixated pixel counts once here, nor `auc_shuffled`.
         min_max_first: As in `similarity`.
         epsilon: As in `kl_divergence`, `information_gain` and `log_likelihood`.
 
