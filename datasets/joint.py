@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from zoo.datasets.record import Record, Segment, Tube
+from zoo.files.interface import advised
 
 __all__ = ["Joint", "join"]
 
@@ -104,9 +105,13 @@ def _merge(parts, names, similar) -> tuple[tuple[str, ...], dict[str, list[int]]
                 classes.append(name)
             numbers[part].append(classes.index(name))
     if alike:
+        option = advised(
+            'by `names`, or all at once by `similar="same"` or "distinct"',
+            "by --dataset A+B:similar=same or A+B:similar=distinct",
+        )
         raise ValueError(
-            "Classes of like names must be told to be one or two: by `names`, or all at once by "
-            f'`similar="same"` or "distinct". Received: {len(alike)}: {"; ".join(alike[:10])}'
+            f"Classes of like names must be told to be one or two: {option}. "
+            f"Received: {len(alike)}: {'; '.join(alike[:10])}"
         )
     return tuple(classes), numbers
 

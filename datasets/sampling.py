@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zoo.files.interface import advised
+
 SLACK = 1e-6  # seconds; time stamps are rounded
 
 
@@ -67,8 +69,9 @@ class Windows:
         if lacking > 0:
             if not self.pad or not len(frames):
                 raise ValueError(
-                    f"A video must have {self.length} frames for a window; `pad=True` lets it "
-                    f"stand still at its end. Received: {len(frames)} frames"
+                    f"A video must have {self.length} frames for a window"
+                    f"{advised('; `pad=True` lets it stand still at its end', '')}. "
+                    f"Received: {len(frames)} frames"
                 )
             frames = np.concatenate([frames, len(times) + np.arange(lacking)])
         return frames

@@ -34,6 +34,7 @@ import tyro
 
 from zoo import losses
 from zoo.datasets.video.reading import open_video
+from zoo.files.interface import advised
 from zoo.inference.evaluate import evaluate
 from zoo.layers import tvl1_function
 from zoo.models.loading import load
@@ -321,9 +322,10 @@ def _long_enough(records, least: int) -> list:
     lengths = [open_video(r.video, start=r.start, end=r.end).num_frames for r in records]
     short = [f"{r.name} ({n})" for r, n in zip(records, lengths) if n < least]
     if short:
+        option = advised("`initial='pad'`", "--initial pad")
         warnings.warn(
             f"{len(short)} of {len(records)} test videos have fewer than {least} frames and are "
-            f"left out; `initial='pad'` takes them: {', '.join(short)}",
+            f"left out; {option} takes them: {', '.join(short)}",
             stacklevel=3,
         )
     return [r for r, n in zip(records, lengths) if n >= least]

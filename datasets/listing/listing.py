@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from zoo.datasets.listing.checks import SHOWN, require_split
 from zoo.datasets.record import Record
+from zoo.files.interface import advised
 
 __all__ = ["DatasetWarning", "Facts", "Listing", "lines_of", "missing_paths", "settle"]
 
@@ -121,8 +122,8 @@ def settle(listing: Listing, split: str | None = None, *, partial: bool = False)
         wrong.append(f"{len(listing.lost)} annotations without videos: {shown(listing.lost)}")
     if wrong and not partial:
         raise FileNotFoundError(
-            f"{listing.name} must have the published number of videos; `partial=True` takes what "
-            f"is there. Received: {'; '.join(wrong)}"
+            f"{listing.name} must have the published number of videos; {_partial(listing)} takes "
+            f"what is there. Received: {'; '.join(wrong)}"
         )
     absent = missing_paths(path for record in records for path in needed_files(record))
     if absent:
@@ -132,7 +133,7 @@ def settle(listing: Listing, split: str | None = None, *, partial: bool = False)
         if not partial or not kept:
             raise FileNotFoundError(
                 f"All files of {listing.name} must be there. Received: {told}"
-                + ("" if partial else "; `partial=True` takes the videos that are there")
+                + ("" if partial else f"; {_partial(listing)} takes the videos that are there")
             )
         wrong.append(f"{len(kept)} of {len(records)} videos are there; {told}")
         records = kept
@@ -146,6 +147,11 @@ def settle(listing: Listing, split: str | None = None, *, partial: bool = False)
     for told in wrong:
         warnings.warn(f"{listing.name}: {told}", DatasetWarning, stacklevel=3)
     return records
+
+
+def _partial(listing: Listing) -> str:
+    name = next((record.dataset for record in listing.records if record.dataset), "NAME")
+    return advised("`partial=True`", f"--dataset {name}:partial=1")
 
 
 def show_counts() -> None:

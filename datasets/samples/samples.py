@@ -19,6 +19,7 @@ from zoo.datasets.sampling import Windows
 from zoo.datasets.transforms import Sample
 from zoo.datasets.video.index import VideoFacts, VideoIndex, check_unchanged
 from zoo.datasets.video.reading import VideoError, open_video
+from zoo.files.interface import advised
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
 SHOWN = 10
@@ -243,8 +244,8 @@ class Samples:
             told = f"{len(bad)} of {len(records)} do not: {'; '.join(bad[:SHOWN])}{more}"
             if not skip_bad or not kept:
                 raise VideoError(
-                    "Every video must hold a sample; take shorter samples, or leave those out "
-                    f"with `skip_bad=True`. Received: {told}"
+                    "Every video must hold a sample; take shorter samples, or leave those out"
+                    f"{advised(' with `skip_bad=True`', '')}. Received: {told}"
                 )
             warnings.warn(f"Videos without a sample are left out: {told}", stacklevel=3)
         return kept

@@ -18,6 +18,7 @@ import numpy as np
 from zoo.datasets.shards.reading import is_shard_video, shard_video
 from zoo.datasets.video.reading import VideoError, open_video
 from zoo.files.atomic import atomic_path
+from zoo.files.interface import advised
 
 VERSION = 1
 STEADY = 1e-7  # seconds: time stamps this close to a constant rate are stored as one
@@ -134,8 +135,8 @@ class VideoIndex:
             told = f"{len(bad)} of {len(set(videos))} cannot: {'; '.join(named[:SHOWN])}{more}"
             if not skip_bad or not found:
                 raise VideoError(
-                    "All videos must be readable; mend or remove those that are not, or leave "
-                    f"them out with `skip_bad=True`. Received: {told}"
+                    "All videos must be readable; mend or remove those that are not"
+                    f"{advised(', or leave them out with `skip_bad=True`', '')}. Received: {told}"
                 )
             warnings.warn(f"Videos that cannot be read are left out: {told}", stacklevel=2)
         return found

@@ -54,12 +54,17 @@ def data_sets() -> dict[str, str]:
 
 
 def check_data_set(name: str, *others: str) -> str:
-    """The name, if it is a data set's or one of the others; else an error with a guess."""
+    """The name, if it is a data set's or one of the others; else an error with a guess.
+
+    Several names with `+` between them, and options behind a colon, are taken as well.
+    """
     known = [*others, *data_sets()]
-    if name not in known:
-        raise CommandError(
-            f"no such data set: {name!r}. {did_you_mean(name, known)}`zoo list` names them."
-        )
+    for text in name.split("+"):
+        alone = text.partition(":")[0].strip()
+        if alone not in known:
+            raise CommandError(
+                f"no such data set: {alone!r}. {did_you_mean(alone, known)}`zoo list` names them."
+            )
     return name
 
 

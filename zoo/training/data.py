@@ -15,7 +15,7 @@ from zoo.datasets.listing.listing import show_counts
 from zoo.datasets.record import Record
 from zoo.datasets.video.clips import FrameCache
 from zoo.training.features import video_key
-from zoo.training.named_data import WITHOUT_SPLITS, of_split
+from zoo.training.named_data import WITHOUT_SPLITS, named_options, of_split
 from zoo.training.windows import Source
 
 # Data set -> the splits to learn from, and the one to test on.
@@ -33,8 +33,10 @@ SPLITS = {
 def load_records(dataset: str, data_dir: str | Path, split: str) -> list[Record]:
     """Records with gaze to learn from ("train") or to test on ("test").
 
-    For `csv`, `data_dir` is the table; its videos without a split are for training.
+    `dataset` may be followed by options of its reader, as `ucf_sports:partial=1`. For `csv`,
+    `data_dir` is the table; its videos without a split are for training.
     """
+    dataset, options = named_options(dataset)
     if dataset not in SPLITS:
         raise ValueError(
             f"`dataset` must be one of {sorted(SPLITS)}. Received: dataset={dataset!r}"
@@ -48,13 +50,13 @@ def load_records(dataset: str, data_dir: str | Path, split: str) -> list[Record]
 
         found = [r for r in your_own.load(data_dir) if (r.split or "train") in wanted]
     elif dataset in WITHOUT_SPLITS:
-        found = of_split(dataset, data_dir, split)
+        found = of_split(dataset, data_dir, split, **options)
     elif dataset == "shards":
         found = _of_shards(str(data_dir), split)
     else:
         show_counts()
         module = importlib.import_module(f"zoo.datasets.{dataset}")
-        found = [record for name in wanted for record in module.load(data_dir, split=name)]
+        found = [r for name in wanted for r in module.load(data_dir, split=name, **options)]
     watched = [record for record in found if record.gaze is not None]
     show_counts()
     tell_gaze(watched)

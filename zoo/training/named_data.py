@@ -81,11 +81,16 @@ def _parts(dataset: str, data_dir: str | Path) -> tuple[list[tuple[str, str, dic
         )
     parts, similar = [], "error"
     for text, folder in zip(texts, folders):
-        name, _, given = text.partition(":")
-        options = dict(_option(part) for part in given.split(",") if part.strip())
+        name, options = named_options(text)
         similar = options.pop("similar", similar)
-        parts.append((name.strip(), folder, options))
+        parts.append((name, folder, options))
     return parts, similar
+
+
+def named_options(text: str) -> tuple[str, dict[str, str | int]]:
+    """The name of a data set and the options of its reader, of NAME:OPTION=VALUE,OPTION=VALUE."""
+    name, _, given = text.partition(":")
+    return name.strip(), dict(_option(part) for part in given.split(",") if part.strip())
 
 
 def _option(text: str) -> tuple[str, str | int]:
