@@ -26,6 +26,7 @@ from zoo.datasets.shards.format import (
 from zoo.datasets.shards.writer import ShardResult, ShardTask, write_shard
 from zoo.datasets.video.reading import VideoError
 from zoo.files.atomic import atomic_path
+from zoo.files.lock import folder_lock
 
 SHOWN = 10
 Runner = Callable[[Sequence[ShardTask]], Iterable[ShardResult]]
@@ -81,26 +82,35 @@ def prepare(
         skip_bad=skip_bad,
         seed=seed,
     )
-    _claim(Path(output), tasks[0].settings)
-    Path(output, MANIFEST).unlink(missing_ok=True)
+    output = Path(output)
+    _make_folder(output)
+    with folder_lock(output, "A folder of shards"):
+        _claim(output, tasks[0].settings)
+        (output / MANIFEST).unlink(missing_ok=True)
+        bad = _run(tasks, runner or local_runner(workers), progress)
+        if bad and not skip_bad:
+            names = [f"{name}: {why}" for name, why in sorted(bad.items())]
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            raise VideoError(
+                f"All videos must be readable; `--skip-bad` leaves out those that are not, and the "
+                f"same command goes on when they are mended. Received: {len(bad)} of "
+                f"{len(records)} cannot be read: {'; '.join(names[:SHOWN])}{more}"
+            )
+        manifest = _manifest(output, tasks, dataset, classes)
+        with atomic_path(output / MANIFEST) as part:
+            part.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+    return manifest
+
+
+def _run(tasks: Sequence[ShardTask], runner: Runner, progress) -> dict[str, str]:
+    """Write the shards; the videos that cannot be read, each with the reason."""
     sizes, done, bad = {task.file: len(task.records) for task in tasks}, 0, {}
-    for result in (runner or local_runner(workers))(tasks):
+    for result in runner(tasks):
         done += sizes[result.file]
         bad.update(result.bad)
         if progress is not None:
-            progress(done, len(records))
-    if bad and not skip_bad:
-        names = [f"{name}: {why}" for name, why in sorted(bad.items())]
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        raise VideoError(
-            f"All videos must be readable; `--skip-bad` leaves out those that are not, and the "
-            f"same command goes on when they are mended. Received: {len(bad)} of {len(records)} "
-            f"cannot be read: {'; '.join(names[:SHOWN])}{more}"
-        )
-    manifest = _manifest(Path(output), tasks, dataset, classes)
-    with atomic_path(Path(output, MANIFEST)) as part:
-        part.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-    return manifest
+            progress(done, sum(sizes.values()))
+    return bad
 
 
 def plan(
@@ -171,11 +181,14 @@ def local_runner(workers: int | None = None) -> Runner:
     return run
 
 
-def _claim(output: Path, settings: dict[str, Any]) -> None:
-    """Enter the folder, or make it; shards of other settings stay as they are."""
+def _make_folder(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise ValueError(f"`output` must be a folder. Received: {output} (a file)")
     output.mkdir(parents=True, exist_ok=True)
+
+
+def _claim(output: Path, settings: dict[str, Any]) -> None:
+    """Enter the folder, or make it; shards of other settings stay as they are."""
     path = output / SETTINGS
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ import tyro
 from zoo.cli.messages import CommandError
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
+from zoo.files.printable import printable
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -57,7 +58,7 @@ def check(
     )
     path = output or f"{dataset}_check.json"
     report.write(path)
-    print(report.summary())
+    print(printable(report.summary()))
     print(f"all of it: {path}")
     if not report.ok:
         raise SystemExit(1)

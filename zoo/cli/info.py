@@ -13,6 +13,7 @@ import tyro
 from zoo.cli.messages import CommandError
 from zoo.cli.parsing import call
 from zoo.files.model_card import card_lines, read_card
+from zoo.files.printable import printable
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -37,9 +38,9 @@ def show(
         _print_json(found)
         return
     for path, facts in zip(file, found):
-        print(path)
+        print(printable(path))
         for line in _lines(facts):
-            print(f"  {line}")
+            print(printable(f"  {line}"))
 
 
 def describe(path: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 
+from zoo.files.printable import printable
+
 # Packages that some commands need, and the extra that brings them.
 EXTRAS = {
     "tensorflow": "tensorflow",
@@ -33,7 +35,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """An error's message in one line."""
+    """An error's message in one line, in which nothing steers the terminal."""
+    return printable(_message(error))
+
+
+def _message(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").split(".")[0]
         text = f"The package {package} is needed and not installed"

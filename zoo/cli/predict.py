@@ -11,6 +11,7 @@ import tyro
 from zoo.cli.messages import CommandError
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
+from zoo.files.printable import printable
 
 MAPS = ("npz", "png", "none")
 Size = Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")]
@@ -127,13 +128,13 @@ def _tell(found: Any, output: str) -> None:
     if not isinstance(found, list):
         if hasattr(found, "top"):
             for label, share in found.top():
-                print(f"{share:.3f} {label}")
-        print(found.summary())
+                print(printable(f"{share:.3f} {label}"))
+        print(printable(found.summary()))
         return
     for prediction in found:
-        print(prediction.headline)
+        print(printable(prediction.headline))
     frames, seconds = sum(p.num_frames for p in found), sum(p.seconds for p in found)
-    print(f"{len(found)} videos, {frames} frames in {seconds:.1f} s; look into {output}")
+    print(f"{len(found)} videos, {frames} frames in {seconds:.1f} s; look into {printable(output)}")
 
 
 def _predict_live(source: str, model: str | None, **options: Any) -> None:
@@ -141,7 +142,7 @@ def _predict_live(source: str, model: str | None, **options: Any) -> None:
 
     live = predict_live(model, source, **options)
     shown = live.files.get("film") or live.files.get("summary")
-    print(f"{live.summary()}; look at {shown}")
+    print(printable(f"{live.summary()}; look at {shown}"))
 
 
 def _with_form_of_maps(arguments: list[str]) -> list[str]:

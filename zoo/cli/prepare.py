@@ -10,6 +10,7 @@ import tyro
 
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
+from zoo.files.printable import printable
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -141,9 +142,9 @@ def prepare_data_set(
         )
     size_of = sum(shard["bytes"] for shard in manifest["shards"])
     for name, counts in manifest["splits"].items():
-        print(f"{name}: {counts['videos']} videos, {counts['frames']} frames")
+        print(printable(f"{name}: {counts['videos']} videos, {counts['frames']} frames"))
     for name, why in manifest["left_out"].items():
-        print(f"left out: {name}: {why}")
+        print(printable(f"left out: {name}: {why}"))
     print(f"{len(manifest['shards'])} shards, {size_of / 2**20:.1f} MiB in {output}")
     if verify:
         print(f"{ShardSet(output).verify()} TFRecords verified")

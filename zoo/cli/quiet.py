@@ -12,6 +12,8 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
+from zoo.files.printable import printable
+
 # Their libraries write to the standard error stream while they are loaded, before any setting of
 # a level takes effect.
 LOUD = ("tensorflow", "jax")
@@ -92,7 +94,7 @@ def show_warnings_as_lines(program: str) -> Iterator[None]:
         printed: set[str] = set()
 
         def show(message, category, filename, lineno, file=None, line=None):
-            text = f"{program}: warning: {' '.join(str(message).split())}"
+            text = f"{program}: warning: {printable(' '.join(str(message).split()))}"
             if text not in printed:
                 printed.add(text)
                 print(text, file=sys.stderr)

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -42,7 +43,7 @@ def read_npz(
     try:
         with NpzFile(source, label) as file:
             return {name: file[name] for name in (file.names if names is None else names)}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise FileFormatError(
             f"An .npz must be whole and as NumPy writes it. Received: {label}: {error}"
         ) from error
@@ -60,7 +61,13 @@ class NpzFile:
         self.label = source if label is None else label
         length = len(source) if isinstance(source, bytes) else os.path.getsize(source)
         self._budget = Budget(self.label, length)
-        self._archive = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
+        try:
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
+            self._archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile as error:
+            raise FileFormatError(
+                f"An .npz must be whole and as NumPy writes it. Received: {self.label}: {error}"
+            ) from error
         self._members = {
             info.filename.removesuffix(".npy"): info for info in self._archive.infolist()
         }

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from zoo.files.printable import printable
 from zoo.inference.streaming.clip_maps import ClipMaps
 from zoo.inference.streaming.pipeline import run_model
 from zoo.inference.streaming.saliency_outputs import (
@@ -89,7 +90,7 @@ def predict_saliency(
         )
         sink = _Sink(candidates, size, kept, files)
         bar = stack.enter_context(_progress(progress))
-        task = bar.add_task(os.path.basename(str(video.path).rstrip("/")), total=total)
+        task = bar.add_task(printable(os.path.basename(str(video.path).rstrip("/"))), total=total)
         writer = stack.enter_context(_Worker(sink.write))
         frame_size = size if files.film else None
         pieces = run_model(stream, video, initial=initial, chunk=chunk, frame_size=frame_size)

@@ -12,6 +12,7 @@ import keras
 from zoo.files.archive import open_member
 from zoo.files.hdf5 import open_hdf5
 from zoo.files.model_card import card_lines, read_card
+from zoo.files.printable import printable
 from zoo.models.saving import set_card
 
 LARGEST_TEXT = 64 << 20  # bytes of each text in a .keras file, such as what its layers are
@@ -65,7 +66,7 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
     card = read_card(path)
     set_card(model, card)
     if verbose and card:
-        print("\n".join([path, *(f"  {line}" for line in card_lines(card))]))
+        print(printable("\n".join([path, *(f"  {line}" for line in card_lines(card))])))
     return model
 
 

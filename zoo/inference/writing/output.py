@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from zoo.files.leftovers import remove_leftovers
+
 
 class OutputError(ValueError):
     """A folder that results cannot go to; the message says why and what to do."""
@@ -45,6 +47,13 @@ def claim_folder(
             "`output` must be a new or empty folder; give another one, or pass overwrite=True. "
             f"Received: {folder}, which holds {len(held)} entries, among them {held[0]}"
         )
+    known = list(known)
+    if links := [name for name in known if (folder / name).is_symlink()]:
+        raise OutputError(
+            "`output` must hold no links where results go; nothing was replaced. "
+            f"Received: {folder} with {', '.join(links)}"
+        )
+    remove_leftovers(folder)
     for name in known:
         path = folder / name
         if path.is_dir():

@@ -1,0 +1,16 @@
+"""Text from files and file names, as a terminal may be shown it."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters but for line ends and tabs, and the marks that turn the writing direction.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: object) -> str:
+    r"""A text whose control characters are written out, so that a name cannot steer a terminal.
+
+    Example: `printable("a\x1b[2Jb")` is `a\x1b[2Jb`, eight characters that do nothing.
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
