@@ -176,6 +176,10 @@ def test_toggles_sliders_keys_and_the_time_line(browser, folder):
     assert segment.text == "</script><b>jump 0:01.00 to 0:02.00"
     segment.click()
     assert browser.execute_script("return zooViewer.state.frame") == FPS
+    hidden = browser.execute_script(
+        "return [...document.querySelectorAll('[hidden]')].every((e) => e.offsetHeight === 0)"
+    )
+    assert hidden
     assert "75.0%" in browser.find_element("id", "actions").text
     assert not errors(browser)
 

@@ -61,7 +61,7 @@ def test_predict(run, model, data, tmp_path, monkeypatch):
     assert status == 0
     assert (tmp_path / "out" / "film.mp4").is_file()
     assert not (tmp_path / "out" / "maps.npz").exists()
-    assert out.strip().splitlines()[-1].endswith(f"look at {tmp_path / 'out' / 'film.mp4'}")
+    assert out.strip().splitlines()[-1].endswith(f"look at {tmp_path / 'out' / 'index.html'}")
     status, _, err = run("predict", model, video, "-o", tmp_path / "out")
     assert status == 2
     assert "new or empty folder" in err

@@ -83,7 +83,7 @@ class ActionPrediction(Shown):
     def summary(self) -> str:
         """What was done, and where to look, in a line."""
         text = f"{self.headline} in {self.seconds:.1f} s"
-        shown = self.files.get("film") or self.files.get("picture") or self.files.get("summary")
+        shown = self.files.get("page") or self.files.get("summary")
         return f"{text}; look at {shown}" if shown else text
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:

@@ -79,7 +79,7 @@ class Prediction(Shown):
         """What was done, and where to look, in a line."""
         rate = f", {self.num_frames / self.seconds:.1f} a second" if self.seconds else ""
         text = f"{self.headline} in {self.seconds:.1f} s{rate}"
-        shown = self.files.get("film") or self.files.get("picture") or self.files.get("summary")
+        shown = self.files.get("page") or self.files.get("summary")
         return f"{text}; look at {shown}" if shown else text
 
     def map(self, frame: int, height: int | None = None, width: int | None = None) -> np.ndarray:
