@@ -62,7 +62,7 @@ def words(typed: list[str]) -> list[str]:
         found = _fields(_file("recipes", before[1]), "Config") if len(before) > 1 else []
     elif last.startswith("-") and before[0] in COMMANDS:
         found = _arguments(_file("cli", COMMANDS[before[0]].module))
-    elif before[-1] == "--dataset" or before in (["check"], ["prepare"]):
+    elif before[-1] == "--dataset" or before in (["check"], ["gaze-report"], ["prepare"]):
         found = ["csv", *data_sets()]
     elif before == ["train"]:
         found = list(recipes())
@@ -90,7 +90,7 @@ def _arguments(path: Path) -> list[str]:
     return [
         _option(argument.arg)
         for name in called
-        for argument in functions[name].args.args
+        for argument in (*functions[name].args.args, *functions[name].args.kwonlyargs)
         if "Positional" not in ast.unparse(argument.annotation)
     ]
 
