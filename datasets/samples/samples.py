@@ -230,15 +230,20 @@ class Samples:
 
     def _usable(self, records: Sequence[Record], skip_bad: bool) -> list[Record]:
         kept, bad = [], []
+        checked: dict[tuple, str | None] = {}  # videos of one length are checked once
         for record in records:
             facts = self._facts.get(record.video)
             if facts is None:
                 continue  # named already
-            try:
-                self.sampling.draw(self._steps(record), np.random.default_rng(0))
+            like = (facts.count, facts.step, facts.fps, record.start, record.end)
+            if facts.own is not None or self._features is not None:
+                like = (id(record),)
+            if like not in checked:
+                checked[like] = self._lacking(record)
+            if checked[like] is None:
                 kept.append(record)
-            except ValueError as error:
-                bad.append(f"{record.name} ({error})")
+            else:
+                bad.append(f"{record.name} ({checked[like]})")
         if bad:
             more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
             told = f"{len(bad)} of {len(records)} do not: {'; '.join(bad[:SHOWN])}{more}"
@@ -249,6 +254,14 @@ class Samples:
                 )
             warnings.warn(f"Videos without a sample are left out: {told}", stacklevel=3)
         return kept
+
+    def _lacking(self, record: Record) -> str | None:
+        """Why a record holds no sample, or None: it does."""
+        try:
+            self.sampling.draw(self._steps(record), np.random.default_rng(0))
+        except ValueError as error:
+            return str(error)
+        return None
 
     def _scales(self) -> dict[str, float]:
         """By how much the weights of a target grow where only some videos have it."""
