@@ -1,0 +1,116 @@
+"""What works where no model is named: the general model that the zoo ships."""
+
+import cv2
+import numpy as np
+import pytest
+
+import zoo
+from tests.real_data import data_dir
+from zoo.cli.main import main
+from zoo.datasets.video.writer import VideoWriter
+from zoo.inference.live import predict_live
+from zoo.inference.streaming.frame_size import fitting_size
+from zoo.inference.streaming.stream import Stream
+
+
+def film(path, frames):
+    height, width = frames[0].shape[:2]
+    with VideoWriter(path, fps=25, height=height, width=width) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+def noise(count, height, width, seed=0):
+    rng = np.random.default_rng(seed)
+    return list(rng.integers(0, 256, (count, height, width, 3)).astype("uint8"))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((1080, 1920), (176, 320)),
+        ((1920, 1080), (320, 176)),
+        ((64, 64), (320, 320)),
+        ((2160, 3840), (176, 320)),
+        ((1, 4000), (8, 320)),
+    ],
+)
+def test_fitting_size(given, expected):
+    assert fitting_size(*given) == expected
+    with pytest.raises(ValueError, match="at least one pixel"):
+        fitting_size(0, 5)
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, (64, 64)), (9, (96, 54)), (3, (48, 200))])
+def test_a_video_of_any_shape_without_a_model(tmp_path, count, size):
+    path = film(tmp_path / "clip.mp4", noise(count, *size))
+    prediction = zoo.predict(path, output=tmp_path / "out", progress=False)
+    assert prediction.outputs["log_density"].shape[0] == count
+    found = prediction.map(count - 1)
+    assert found.shape == size
+    assert found.sum() == pytest.approx(1.0, abs=1e-4) and np.isfinite(found).all()
+    assert (tmp_path / "out" / "film.mp4").is_file()
+    assert (tmp_path / "out" / "log_density.npy").is_file()
+
+
+def test_both_orders_and_the_name_give_the_same(tmp_path):
+    path = film(tmp_path / "clip.mp4", noise(4, 64, 96))
+    model = zoo.load("general", verbose=False)
+    maps = [
+        zoo.predict(*arguments, progress=False).map(3)
+        for arguments in ((path,), (path, "general"), (path, model), (model, path))
+    ]
+    for other in maps[1:]:
+        np.testing.assert_allclose(other, maps[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize("value", [0, 200])
+def test_a_constant_video_gives_maps(tmp_path, value):
+    path = film(tmp_path / "clip.mp4", [np.full((64, 96, 3), value, "uint8")] * 3)
+    prediction = zoo.predict(path, progress=False)
+    assert all(np.isfinite(prediction.map(frame)).all() for frame in range(3))
+    assert all(np.isfinite(places).all() for places in prediction.candidates)
+
+
+def test_a_photograph_on_the_command_line(tmp_path, capsys):
+    path = tmp_path / "photo.jpg"
+    cv2.imwrite(str(path), noise(1, 90, 60)[0])
+    assert main(["predict", str(path), "-o", str(tmp_path / "out")]) == 0
+    picture = cv2.imread(str(tmp_path / "out" / "picture.png"))
+    assert picture.shape == (90, 60, 3)
+    assert not (tmp_path / "out" / "film.mp4").exists()
+
+
+def test_a_stream_of_frames_live(tmp_path):
+    frames = noise(5, 48, 80)
+    live = predict_live(None, frames, output=tmp_path / "live")
+    assert live.delay == 0 and live.num_frames == 5 and len(live.latency) == 5
+    held = np.load(tmp_path / "live" / "log_density.npy")
+    assert held.shape[0] == 5
+    whole = Stream(zoo.load("general", verbose=False))
+    whole.fit(48, 80)
+    size = whole.frame_shape[:2]
+    assert held.shape[1:] == (size[0] // 4, size[1] // 4)
+
+
+def test_one_stream_for_videos_of_two_sizes(tmp_path):
+    stream = Stream(zoo.load("general", verbose=False))
+    wide = film(tmp_path / "wide.mp4", noise(3, 64, 96))
+    high = film(tmp_path / "high.mp4", noise(3, 96, 64))
+    first = zoo.predict(wide, stream, progress=False).map(2)
+    assert zoo.predict(high, stream, progress=False).map(2).shape == (96, 64)
+    np.testing.assert_allclose(zoo.predict(wide, stream, progress=False).map(2), first, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_it_is_better_than_the_centre_on_real_films():
+    from benchmarks.general import clips_of, score_clip
+
+    root = data_dir("gaze")
+    stream = Stream(zoo.load("general", verbose=False))
+    centre = {"mean": (0.51, 0.46), "sigma": (0.22, 0.18)}
+    (clip,) = (c for c in clips_of("natural clips", root) if c.name == "Lee")
+    found = score_clip(clip, {"general": stream}, centre, every=10)
+    assert found["general"][0] > 2 * found["centre"][0]
+    assert found["general"][3] > 1.0
