@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUTPUT ?= demo
 
-.PHONY: demo test slow lint package backends parity export beam tfio browser docs help
+.PHONY: demo test slow lint package backends parity export beam gaze tfio browser docs help
 
 help:
 	@echo "make demo      train a small model, compare it with baselines, write a film and a page"
@@ -18,6 +18,7 @@ help:
 	@echo "make beam      shards made on Apache Beam"
 	@echo "make browser   the pages in headless Chromium (Debian: apt-get install chromium chromium-driver)"
 	@echo "make docs      the documentation site, into site/"
+	@echo "make gaze      .asc files and detected fixations, by pymovements"
 	@echo "make tfio      shards read from S3 and http (Python 3.10 to 3.12)"
 
 .venv/.done: requirements/dev.txt pyproject.toml
@@ -71,6 +72,14 @@ export: .venv-export/.done
 
 beam: .venv-beam/.done
 	.venv-beam/bin/python -m pytest -q tests/datasets/test_beam.py
+
+.venv-gaze/.done: requirements/gaze.txt
+	$(PYTHON) -m venv .venv-gaze
+	.venv-gaze/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/gaze.txt
+	@touch $@
+
+gaze: .venv-gaze/.done
+	.venv-gaze/bin/python -m pytest -q tests/datasets/test_trackers.py
 
 .venv-tfio/.done: requirements/tfio.txt
 	$(PYTHON) -m venv .venv-tfio
