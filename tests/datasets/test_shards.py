@@ -318,3 +318,22 @@ def test_names_must_be_unique(source, tmp_path):
         "train-00001-of-00002.tfrecord",
     ]
     assert list(local_runner(1)([])) == []
+
+
+def test_a_shard_is_on_the_disk_before_it_has_its_name(source, tmp_path, monkeypatch):
+    done, sync, replace = [], os.fsync, os.replace
+
+    def synced(handle):
+        done.append(("sync", os.fstat(handle).st_size))
+        sync(handle)
+
+    def replaced(first, second):
+        done.append((os.fspath(second).rsplit(".", 1)[1], os.path.getsize(first)))
+        replace(first, second)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    prepare(source[1:2], tmp_path, STREAMS, **OPTIONS)
+    kinds = [kind for kind, _ in done]
+    shard = kinds.index("tfrecord")
+    assert kinds[shard - 1] == "sync" and done[shard - 1][1] == done[shard][1] > 0

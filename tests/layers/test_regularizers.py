@@ -87,3 +87,11 @@ def test_spatial_mask_parameters_and_errors():
     assert layer.count_params() == convolutions + 4 * (8 + 4)
     with pytest.raises(ValueError, match="height, width, channels"):
         SpatialMask((8,)).build((None, 16))
+
+
+def test_the_threshold_itself_counts_as_off():
+    # B = [M > 0.5], as printed: exactly 0.5 is driven down.
+    mask = np.array([[0.5, 0.75], [0.25, 0.5]], "float32")
+    found = float(Contrast(weight=1.0)(mask))
+    assert found == pytest.approx(0.5 * (0.5 - 0.75 + 0.25 + 0.5))
+    assert float(Contrast(weight=1.0, threshold=0.25)(np.full((1, 3), 0.25))) > 0

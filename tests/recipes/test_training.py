@@ -210,3 +210,20 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
             rate=lambda epoch, step: 1e-3,
             show_progress=False,
         )
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    done, sync, replace = [], os.fsync, os.replace
+
+    def synced(handle):
+        done.append(("sync", os.fstat(handle).st_size))
+        sync(handle)
+
+    def replaced(source, target):
+        done.append(("replace", os.path.getsize(source)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    write_atomically(tmp_path / "state.npz", lambda part: part.write_bytes(b"12345"))
+    assert done == [("sync", 5), ("replace", 5)]

@@ -224,3 +224,49 @@ def test_real_index_files_map_without_a_rest(name, prefix, stream, left_out):
     assert len(result.assignments) == len(model.weights) == 230
     assert len(result.left_out) == left_out
     assert all(key.endswith("/Momentum") for key, _ in result.left_out)
+
+
+# The published names of one unit's statistics in each file, not taken from the name map.
+STATISTICS = {
+    "i3d_pytorch": {
+        "gamma": "Conv3d_1a_7x7.bn.weight",
+        "beta": "Conv3d_1a_7x7.bn.bias",
+        "moving_mean": "Conv3d_1a_7x7.bn.running_mean",
+        "moving_variance": "Conv3d_1a_7x7.bn.running_var",
+    },
+    "i3d_pytorch_hassony2": {
+        "gamma": "conv3d_1a_7x7.batch3d.weight",
+        "beta": "conv3d_1a_7x7.batch3d.bias",
+        "moving_mean": "conv3d_1a_7x7.batch3d.running_mean",
+        "moving_variance": "conv3d_1a_7x7.batch3d.running_var",
+    },
+    "i3d_tensorflow": {
+        name: f"Conv3d_1a_7x7/batch_norm/{name}"
+        for name in ("beta", "moving_mean", "moving_variance")
+    },
+    "i3d_keras": {
+        name: f"Conv3d_1a_7x7_bn/{name}" for name in ("beta", "moving_mean", "moving_variance")
+    },
+    "resnet50_torchvision": {
+        "gamma": "bn1.weight",
+        "beta": "bn1.bias",
+        "moving_mean": "bn1.running_mean",
+        "moving_variance": "bn1.running_var",
+    },
+    "googlenet_torchvision": {
+        "gamma": "conv1.bn.weight",
+        "beta": "conv1.bn.bias",
+        "moving_mean": "conv1.bn.running_mean",
+        "moving_variance": "conv1.bn.running_var",
+    },
+}
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_each_statistic_goes_to_its_own_variable(name):
+    origin = next(origin for origin in ORIGINS if origin.name == name)
+    targets = {rule.source: rule.target for rule in origin.rules(None)}
+    for variable, source in STATISTICS[name].items():
+        assert targets[source].rsplit("/", 1)[1] == variable
+    layers = {targets[source].rsplit("/", 1)[0] for source in STATISTICS[name].values()}
+    assert len(layers) == 1
