@@ -10,6 +10,7 @@ from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.events import fixations_of, one_per_frame
 from zoo.datasets.gaze.raw_gaze import RawGaze
 
+FARTHEST = 2.0**40  # frame numbers beyond are no numbers of frames, and too large for integers
 STAMP = 0.001  # seconds: containers that round their stamps do so to milliseconds
 
 
@@ -41,6 +42,8 @@ def place(
     notes = raw.notes
     x, y = in_pixels(raw.x, raw.y, form, video)
     finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(raw.moment)
+    if raw.duration is not None:
+        finite &= np.isfinite(raw.duration) & (raw.duration >= 0)
     raw.x, raw.y = x, y
     raw = raw.keep(finite, "not a number")
     if form.samples in ("ivt", "idt"):
@@ -91,7 +94,8 @@ def _frames(raw: RawGaze, form: CsvFormat, video: VideoShape) -> tuple[np.ndarra
     """First frame of each sample, and in how many frames it is."""
     one = np.ones(len(raw), np.int64)
     if form.frame is not None:
-        return np.floor(raw.moment).astype(np.int64) - form.first_frame, one
+        number = np.clip(np.floor(raw.moment), -FARTHEST, FARTHEST)
+        return number.astype(np.int64) - form.first_frame, one
     times = video.frame_times
     if times is None:
         raise ValueError("`frame_times` must be given where the gaze is timed. Received: None")

@@ -21,6 +21,7 @@ from zoo.datasets.listing.check_motion import mirrored_gaze
 from zoo.datasets.listing.listing import LOG
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import Video, VideoError, open_video
+from zoo.files.interface import advised
 
 # Limits, as shares. Of real recordings (SMI 500 Hz, EyeLink): outside 0 to 5%, jumps 2 to 12%.
 LEAST_SAMPLES = 20  # fewer say nothing
@@ -36,6 +37,7 @@ LOST = 0.7  # of all samples, lost or no number
 OPPOSED = -0.5  # correlation of a viewer with the median of the others: the axis is upside down
 OPPOSED_VIEWERS = 0.2  # of the viewers
 SPREAD = 0.03  # standard deviation of the others' median below which nothing can be compared
+UNEQUAL = 2.0  # times as many samples in a frame as another viewer
 MOST_VIEWERS = 40  # that are compared with each other
 SHOWN = 3
 
@@ -205,8 +207,24 @@ def look_at_gaze(
                 found, advice = [mirrored.doubt], mirrored.advice
     except (VideoError, ValueError, OSError) as error:
         return GazeLook(record.name, None, (str(error),))
-    issues = dict(fixations.issues)
-    return GazeLook(record.name, facts, tuple(found), advice, issues, fixations.notes)
+    notes = (*fixations.notes, *_unequal_rates(fixations))
+    return GazeLook(record.name, facts, tuple(found), advice, dict(fixations.issues), notes)
+
+
+def _unequal_rates(fixations: Fixations) -> tuple[str, ...]:
+    """A note where a viewer weighs more than another only because his tracker was faster."""
+    rates = {}
+    for viewer in fixations.viewers:
+        frames = fixations.frame[fixations.viewer == viewer]
+        rates[viewer] = len(frames) / len(np.unique(frames))
+    if len(rates) < 2 or max(rates.values()) < UNEQUAL * min(rates.values()):
+        return ()
+    fast, slow = (choose(rates, key=rates.get) for choose in (max, min))
+    option = advised('`samples="one_per_frame"`', '"samples": "one_per_frame" in gaze.json')
+    return (
+        f"viewer {fixations.name_of(fast)} has {rates[fast]:.1f} samples in a frame, "
+        f"{fixations.name_of(slow)} has {rates[slow]:.1f}: {option} weighs them alike",
+    )
 
 
 def _of_session(record: Record) -> bool:

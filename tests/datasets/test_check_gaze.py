@@ -122,6 +122,16 @@ def test_what_is_wrong_in_the_file_itself(clip, gaze, tmp_path):
     assert "25% of the viewers move upwards as others go down" in mirrored.text
 
 
+def test_a_faster_tracker_is_told(clip, gaze, tmp_path):
+    rows = gaze.read_text().split("\n")
+    kept = [row for at, row in enumerate(rows) if not row.startswith("P4,") or at % 5 == 0]
+    (tmp_path / "g.csv").write_text("\n".join(kept))
+    found = look(clip, tmp_path / "g.csv")
+    assert found.doubts == () and "has 10.0 samples in a frame, P4 has 2.0" in found.notes[0]
+    alike = look(clip, tmp_path / "g.csv", samples="one_per_frame")
+    assert alike.notes == ("2400 samples became 300, one a viewer and frame",)
+
+
 def test_few_samples_say_nothing(clip, tmp_path):
     (tmp_path / "g.csv").write_text("viewer,t,x,y\n1,0,1,1\n1,99,1,1\n1,99,900,1\n")
     assert look(clip, tmp_path / "g.csv").doubts == ()

@@ -244,6 +244,17 @@ def test_rows_that_are_fixations_are_in_every_frame_they_last(tmp_path):
     assert fixations.issues == {"beyond the video's end": 1}
 
 
+def test_numbers_that_are_none(tmp_path):
+    form = CsvFormat(frame=None, time="t", duration="d", viewer=None)
+    text = "t,d,x,y\n0,nan,1,1\n0,-1,1,1\n0,inf,1,1\nnan,1,1,1\n0,0.01,inf,1\n0,0,1,1\n"
+    fixations = read(tmp_path, text, form)
+    assert fixations.issues["not a number"] == 4 and fixations.issues["lost by the tracker"] == 1
+    assert fixations.per_frame.tolist() == [1, 0, 0, 0]
+    far = read(tmp_path, "viewer,frame,x,y\n1,1e300,1,1\n1,-1e300,1,1\n1,2,1,1\n")
+    assert far.frame.tolist() == [2]
+    assert far.issues["beyond the video's end"] == far.issues["before the first frame"] == 1
+
+
 def test_the_real_fixations_of_hevc_clips():
     """Every frame holds the fixations that last while it is shown, told one by one."""
     folder = data_dir("gaze", "hevc_clips")
