@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -150,4 +151,9 @@ def _dataset(
     dataset = tf.data.Dataset.range(*numbers)
     parallel = tf.data.AUTOTUNE if workers is None else workers
     dataset = dataset.map(tensors, num_parallel_calls=parallel, deterministic=True)
-    return dataset.batch(rows, drop_remainder=True).prefetch(2)
+    dataset = dataset.batch(rows, drop_remainder=True).prefetch(2)
+    # Threads of its own: more than one a processor where reading waits for a network, and none of
+    # those that compute the training step.
+    choices = tf.data.Options()
+    choices.threading.private_threadpool_size = max(workers or 0, os.cpu_count() or 1)
+    return dataset.with_options(choices)

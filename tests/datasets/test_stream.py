@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,21 @@ def test_hosts_share_each_batch_without_overlap(records):
         for first, second in zip(*parts)
     ]
     equal(whole, joined)
+
+
+def test_more_workers_than_processors_read_at_a_time(records, monkeypatch):
+    workers = 2 + (os.cpu_count() or 1)
+    met = threading.Barrier(workers, timeout=60)  # raises where fewer come
+    samples = made(records)
+    draw = Samples.draw
+
+    def slow(self, number, step):
+        if number < workers:
+            met.wait()
+        return draw(self, number, step)
+
+    monkeypatch.setattr(Samples, "draw", slow)
+    assert len(batches(samples, 2, size=workers, workers=workers)) == 2
 
 
 def test_shapes_are_static_and_types_are_told(records):
@@ -154,7 +171,6 @@ def test_bad_arguments_are_named(records):
 def test_shards_on_a_web_server_are_streamed(sharded, records):
     import functools
     import http.server
-    import threading
 
     from zoo.datasets.shards.reading import load, shard_video
 
