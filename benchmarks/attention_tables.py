@@ -79,17 +79,21 @@ COLUMNS = (
 )
 
 
+FRAMES, FRAMES_A_MAP, BATCH = 48, 3, 32
+
+
 def prepare(arguments):
     """The feature maps of the videos to learn from and to test on."""
     from zoo.datasets import moving_targets
+    from zoo.datasets.shards.features import FeatureStore
     from zoo.models.loading import load
     from zoo.recipes import small_video
-    from zoo.training.action_videos import read_videos, with_features
+    from zoo.training.backbone_features import BackboneFeatures
 
     folder = Path(arguments.folder)
     scene = {
         "num_videos": arguments.videos,
-        "frames": 48,
+        "frames": FRAMES,
         "fps": 12.5,
         "size": (56, 56),
         "viewers": 1,
@@ -102,17 +106,16 @@ def prepare(arguments):
             data_dir=str(folder / "pre"),
             output=str(folder / "backbone"),
             epochs=10,
-            cache=str(folder / "cache" / "cut"),
             deterministic=False,
         )
     )
     backbone = load(folder / "backbone" / "backbone.keras")
-    classes = len(moving_targets.CLASSES)
+    store = FeatureStore(folder / "cache", BackboneFeatures(backbone, whole=True, hop=FRAMES_A_MAP))
     parts = {}
     for split in ("train", "validation", "test"):
         records = moving_targets.load(folder / "data", split=split)
-        videos = read_videos(records, folder / "cache" / "frames", (56, 56), num_classes=classes)
-        parts[split] = with_features(videos, backbone, folder / "cache" / "features")
+        store.compute(records)
+        parts[split] = records, store
     return parts, results["validation"]["val_accuracy"]
 
 
@@ -138,29 +141,43 @@ def train(table: str, row: str, seed: int, parts: dict, arguments) -> dict:
     """One row's scores for one seed."""
     import keras
 
+    from zoo.datasets import Action, Features, Samples, Segments, moving_targets, stream
     from zoo.losses import StepCrossEntropy
+    from zoo.training import WarmCosine, make_optimizer
     from zoo.training.action_scores import measure
-    from zoo.training.action_videos import Batches
-    from zoo.training.loop import learning_rate, make_optimizer
 
     began = time.process_time()
     keras.utils.set_random_seed(seed)
-    shape = parts["train"][0].inputs.shape
-    model = build(table, row, shape)
+    maps = FRAMES // FRAMES_A_MAP
+    samples = {
+        split: Samples(
+            records,
+            Segments(maps),
+            inputs=[Features(store)],
+            targets=[Action(len(moving_targets.CLASSES))],
+            seed=seed,
+        )
+        for split, (records, store) in parts.items()
+    }
+    store = parts["train"][1]
+    model = build(table, row, (maps, *store.about["shape"]))
     # The step models are penalised by sums over the batch.
     per_step = len(model.output["action"].shape) == 3
     loss = StepCrossEntropy(reduction="sum") if per_step else "sparse_categorical_crossentropy"
-    model.compile(make_optimizer("adam", RATES[table], clip=5.0), loss={"action": loss})
-    batches = Batches(parts["train"], shape[0], 32, seed=seed)
-    plan = {"steps": batches.steps, "epochs": arguments.epochs, "schedule": "cosine"}
-    for epoch in range(arguments.epochs):
-        for step, batch in enumerate(batches(epoch)):
-            model.optimizer.learning_rate = learning_rate(RATES[table], epoch, step, **plan)
-            logs = model.train_on_batch(*batch, return_dict=True)
-    scores = measure(model, parts["test"], shape[0], localise=True)
-    scores["validation_accuracy"] = measure(model, parts["validation"], shape[0])["accuracy"]
+    steps = len(samples["train"]) // BATCH
+    rate = WarmCosine(RATES[table], steps * arguments.epochs)
+    model.compile(make_optimizer("adam", rate, clip=5.0), loss={"action": loss})
+    history = model.fit(
+        stream(samples["train"], BATCH),
+        steps_per_epoch=steps,
+        epochs=arguments.epochs,
+        shuffle=False,
+        verbose=0,
+    )
+    scores = measure(model, samples["test"], BATCH, localise=True)
+    scores["validation_accuracy"] = measure(model, samples["validation"], BATCH)["accuracy"]
     scores["parameters"] = int(model.count_params())
-    scores["last_loss"] = float(logs["loss"])
+    scores["last_loss"] = float(history.history["loss"][-1])
     scores["cpu_seconds"] = round(time.process_time() - began, 1)
     return scores
 
@@ -195,7 +212,7 @@ def main():
                     done = {"setting": own, "scores": scores}
                     path.write_text(json.dumps(done, indent=1))
                 table.setdefault((name, row), []).append(done["scores"])
-                write(table, crops, setting, len(parts["test"]), Path(arguments.results))
+                write(table, crops, setting, len(parts["test"][0]), Path(arguments.results))
 
 
 def write(table, crops: float, setting: dict, tested: int, folder: Path) -> None:

@@ -28,8 +28,8 @@ from zoo.datasets import moving_targets
 from zoo.inference.evaluating.evaluation import safe_name
 from zoo.models.loading import load
 from zoo.recipes import rmdn
-from zoo.training.data import load_records
-from zoo.training.frozen_backbone import backbone_of
+from zoo.training.layer_weights import backbone_of
+from zoo.training.named_data import load_records
 from zoo.weights.provenance import save_with_provenance
 
 RESULTS = Path(__file__).resolve().parent / "results"

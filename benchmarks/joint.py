@@ -29,16 +29,33 @@ import keras
 import numpy as np
 
 import zoo
+from zoo.datasets import (
+    Action,
+    Frames,
+    HorizontalFlip,
+    Mixture,
+    Samples,
+    Windows,
+    stream,
+    validation,
+)
+from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.made.picture import render
 from zoo.datasets.made.scene import CLASSES as ACTIONS
 from zoo.datasets.made.scene import boxes, draw_scene, visible_share
 from zoo.datasets.made.viewers import draw_gaze, gaze_density
+from zoo.datasets.record import GazeSource, Record
+from zoo.files.atomic import atomic_path
 from zoo.losses import MixtureNLL
-from zoo.training import scores
-from zoo.training.joint_scores import action_scores, predict_joint
-from zoo.training.joint_windows import JointSource, JointWindows
-from zoo.training.loop import fit, learning_rate, make_optimizer, prepare_run
-from zoo.training.pseudo_gaze import PseudoGaze
+from zoo.training import WarmCosine, fit, make_optimizer, prepare_run, scores
+from zoo.training.devices import predict_on_batch
+from zoo.training.joint_scores import action_scores, labels_of
+from zoo.training.pseudo_gaze import (
+    NO_GAZE,
+    draw_pseudo_gaze,
+    drawing_epochs,
+    pseudo_gaze_after,
+)
 
 RESULTS = Path(__file__).parent / "results"
 SIZE = 24
@@ -157,12 +174,12 @@ RUNS = (
 )
 
 
-def videos(data: str) -> dict[str, list[JointSource]]:
-    """Sources of each split, drawn anew from the seed: the data set's pictures, never encoded."""
+def videos(data: str, folder: Path) -> dict[str, list[Record]]:
+    """Records of each split, drawn anew from the seed: the data set's pictures, never encoded."""
     settings = SETS[data]
     frames, count = settings["frames"], sum(settings["videos"])
     splits = np.repeat(list(SPLITS), settings["videos"])
-    found: dict[str, list[JointSource]] = {name: [] for name in SPLITS}
+    found: dict[str, list[Record]] = {name: [] for name in SPLITS}
     for number in range(count):
         rng = np.random.default_rng([settings["seed"], number])
         scene = draw_scene(
@@ -173,33 +190,45 @@ def videos(data: str) -> dict[str, list[JointSource]]:
             objects=settings["objects"],
             occlusions=settings["occlusions"],
         )
-        pictures = [
-            cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-            for picture in render(scene, frames=frames, height=RENDERED, width=RENDERED)
-        ]
-        gaze = draw_gaze(rng, gaze_density(scene), viewers=settings["viewers"])
-        points = np.full((frames, settings["viewers"], 2), np.nan, np.float32)
-        points[gaze["frame"], gaze["viewer"]] = np.stack([gaze["x"], gaze["y"]], axis=-1)
         name = f"{data}_{number}"
         corners = boxes(scene, RENDERED, RENDERED)[0]
         TARGETS[name] = corners, visible_share(scene, corners, RENDERED)
-        source = JointSource(name, np.stack(pictures), points, name, number % CLASSES)
-        found[splits[number]].append(source)
+        pictures, table = folder / name, folder / f"{name}.csv"
+        if not table.is_file():
+            pictures.mkdir(parents=True, exist_ok=True)
+            rendered = render(scene, frames=frames, height=RENDERED, width=RENDERED)
+            for frame, picture in enumerate(rendered):
+                small = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+                cv2.imwrite(str(pictures / f"{frame:03d}.png"), small[..., ::-1])
+            gaze = draw_gaze(rng, gaze_density(scene), viewers=settings["viewers"])
+            rows = zip(gaze["viewer"], gaze["frame"], gaze["x"] * SIZE, gaze["y"] * SIZE)
+            lines = [f"{viewer},{frame},{x:.6f},{y:.6f}" for viewer, frame, x, y in rows]
+            with atomic_path(table) as part:
+                part.write_text("\n".join(["viewer,frame,x,y", *lines]) + "\n")
+        gaze = GazeSource((str(table),), csv=CsvFormat(viewer="viewer", frame="frame"))
+        record = Record(name, str(pictures), label=number % CLASSES, gaze=gaze)
+        found[splits[number]].append(record)
     return found
 
 
-def halved(sources: list[JointSource], kind: str) -> list[JointSource]:
+def halved(records: list[Record], kind: str) -> list[Record]:
     """Every other video without gaze, the others without a label; for one task its half."""
-    found = []
-    for number, source in enumerate(sources):
-        if number % 2:
-            unwatched = np.full_like(source.points, np.nan)
-            found.append(dataclasses.replace(source, points=unwatched))
-        else:
-            found.append(dataclasses.replace(source, label=None))
+    found = [
+        dataclasses.replace(record, gaze=None) if n % 2 else dataclasses.replace(record, label=None)
+        for n, record in enumerate(records)
+    ]
     if kind == "action":
         return found[1::2]
     return found[::2] if kind == "saliency" else found
+
+
+def samples_of(run: Run, records: list[Record], *, teacher=None, **options) -> Samples:
+    """Whole videos with the targets of a run."""
+    targets = [] if run.kind == "action" else [Mixture(DATA["viewers"], teacher=teacher)]
+    targets += [] if run.kind == "saliency" else [Action(CLASSES)]
+    return Samples(
+        records, Windows(DATA["frames"]), inputs=[Frames((SIZE, SIZE))], targets=targets, **options
+    )
 
 
 def train(run: Run, seed: int, folder: Path, data: dict, epochs: int, rate: float) -> dict:
@@ -217,56 +246,66 @@ def train(run: Run, seed: int, folder: Path, data: dict, epochs: int, rate: floa
     losses = {"mixture": MixtureNLL("mean"), "action": "sparse_categorical_crossentropy"}
     names = [name for name in losses if name in model.output]
     weights = dict(zip(losses, run.weights))
+    learn = halved(data["train"], run.kind) if run.half else data["train"]
+    # Half of the videos teach a task: as many steps as on all of them, and as many samples of
+    # each task a step.
+    batch = 2 * BATCH if run.half and run.kind == "joint" else BATCH
+    per_video = 2 if run.half else 1
+    steps = len(learn) * per_video // batch
     model.compile(
-        make_optimizer("adam", rate, clip=5.0),
+        make_optimizer("adam", WarmCosine(rate, steps * epochs), clip=5.0),
         loss={name: losses[name] for name in names},
         loss_weights={name: weights[name] for name in names},
-        jit_compile=False,
-    )
-    learn = halved(data["train"], run.kind) if run.half else data["train"]
-    windows = JointWindows(
-        learn,
-        num_classes=CLASSES,
-        length=DATA["frames"],
-        # Half of the videos teach a task: as many steps as on all of them, and as many samples of
-        # each task a step.
-        batch_size=2 * BATCH if run.half and run.kind == "joint" else BATCH,
-        per_video=2 if run.half else 1,
-        flips=True,
-        seed=seed,
-        teacher=(lambda epoch: max(0.0, 0.8 * (1 - 1.5 * epoch / epochs))) if run.teacher else None,
     )
 
-    source = windows
-    if run.pseudo_gaze:
-        source = PseudoGaze(model, windows, output, epochs, run.pseudo_gaze)
+    def teacher(step: int) -> float:
+        return max(0.0, 0.8 * (1 - 1.5 * (step // steps) / epochs))
 
-    def batches(epoch, step):
-        for inputs, found, given in source.batches(epoch, step):
-            yield inputs, {n: found[n] for n in names}, {n: given[n] for n in names}
+    def samples_with(drawn: dict) -> Samples:
+        return samples_of(
+            run,
+            learn,
+            teacher=teacher if run.teacher else None,
+            per_video=per_video,
+            transforms=[HorizontalFlip()],
+            points=drawn,
+            points_weight=run.pseudo_gaze or 1.0,
+            seed=seed,
+        )
+
+    without = [record for record in learn if record.gaze is None]
+    unwatched = {record.name: NO_GAZE for record in without}
+
+    def draw() -> dict:
+        return draw_pseudo_gaze(
+            model, samples_of(run, without, points=unwatched), batch, seed=seed, mirror=True
+        )
 
     began = time.process_time()
-    progression = fit(
-        model,
-        batches,
-        output=output,
-        epochs=epochs,
-        steps=windows.steps,
-        rate=lambda epoch, step: learning_rate(
-            rate, epoch, step, steps=windows.steps, epochs=epochs, schedule="cosine"
-        ),
-        show_progress=False,
-        save_seconds=120,
-    )
+    ends = drawing_epochs(epochs) if run.pseudo_gaze else []
+    drawn: dict = {}
+    for end, following in zip([*ends, epochs], [*ends[1:], epochs, None]):
+        samples = samples_with(drawn)
+        progression = fit(
+            model,
+            lambda step, samples=samples: stream(samples, batch, start_step=step),
+            output=output,
+            epochs=end,
+            steps=steps,
+            show_progress=False,
+            save_seconds=120,
+        )
+        if following is not None and progression.epoch < following:
+            drawn = pseudo_gaze_after(end, progression, output, draw)
     result = {
         "run": run.name,
         "seed": seed,
         "parameters": int(model.count_params()),
-        "steps": windows.steps * epochs,
+        "steps": steps * epochs,
         "cpu_seconds": round(time.process_time() - began, 1),
         "loss": progression.history[-1]["loss"],
     }
-    bias = scores.central_bias(data["train"], 36, 64)
+    bias = scores.central_bias(samples_of(Run("", "saliency"), data["train"]), 36, 64)
     for split in ("validation", "test"):
         if data[split]:
             result[split] = measure(model, run, data[split], bias)
@@ -274,33 +313,26 @@ def train(run: Run, seed: int, folder: Path, data: dict, epochs: int, rate: floa
     return result
 
 
-def measure(model, run: Run, sources, bias) -> dict[str, float]:
-    windows = JointWindows(
-        sources,
-        num_classes=CLASSES,
-        length=DATA["frames"],
-        batch_size=BATCH,
-        teacher=(lambda epoch: 0.0) if run.teacher else None,
-    )
+def measure(model, run: Run, records, bias) -> dict[str, float]:
+    samples = samples_of(run, records, teacher=(lambda step: 0.0) if run.teacher else None)
+    labels = labels_of(samples, Action(CLASSES))
     if run.kind == "action":
-        inputs = [model.predict_on_batch(batch[0])["action"] for batch in windows.in_order()]
-        return action_scores(np.concatenate(inputs), windows)
-    truth = scores.TruthMap()
-    if run.kind == "saliency":
-        found = scores.score(scores.predict_windows(model, windows, 2), truth, baseline=bias)
-        return found
-    predictions, actions = predict_joint(model, windows, 2 if run.data == "plain" else 1)
-    found = scores.score(predictions, truth, baseline=bias)
-    found.update(action_scores(actions, windows))
+        found = [predict_on_batch(model, x)["action"] for x, *_ in validation(samples, BATCH)]
+        return action_scores(np.concatenate(found)[: len(records)], labels)
+    every = 2 if run.data == "plain" else 1
+    predictions = scores.predict_samples(model, samples, BATCH, every)
+    found = scores.score(predictions, scores.TruthMap(), baseline=bias)
+    if run.kind == "joint":
+        found.update(action_scores(predictions.actions, labels))
     if run.data == "occluded":
-        found.update(while_hidden(predictions, sources))
+        found.update(while_hidden(predictions, records))
     return found
 
 
-def while_hidden(predictions, sources) -> dict[str, float]:
+def while_hidden(predictions, records) -> dict[str, float]:
     """Saliency while the target is hidden: on the gaze, and the share of it on the target."""
-    hidden = np.concatenate([TARGETS[source.name][1] < HIDDEN_BELOW for source in sources])
-    corners = np.concatenate([TARGETS[source.name][0] for source in sources])
+    hidden = np.concatenate([TARGETS[record.name][1] < HIDDEN_BELOW for record in records])
+    corners = np.concatenate([TARGETS[record.name][0] for record in records])
     side = float(RENDERED)
     maps = keras.ops.convert_to_numpy(zoo.layers.mixture_map(predictions.mixtures, 48, 48))
     grid = (np.arange(48) + 0.5) / 48 * side
@@ -332,7 +364,7 @@ def cost(kind: str, steps: int = 12) -> dict[str, float]:
     model = network(kind, {})
     losses = {"mixture": MixtureNLL("mean"), "action": "sparse_categorical_crossentropy"}
     losses = {name: loss for name, loss in losses.items() if name in model.output}
-    model.compile(make_optimizer("adam", 1e-3), loss=losses, jit_compile=False)
+    model.compile(make_optimizer("adam", 1e-3), loss=losses)
     rng = np.random.default_rng(0)
     frames = DATA["frames"]
     video = rng.integers(0, 256, (BATCH, frames, SIZE, SIZE, 3)).astype("uint8")
@@ -435,7 +467,7 @@ def main():
             if options.runs and run.name not in options.runs:
                 continue
             if run.data not in loaded:
-                loaded[run.data] = videos(run.data)
+                loaded[run.data] = videos(run.data, options.output / "data")
             result = train(
                 run, seed, options.output, loaded[run.data], options.epochs, options.rate
             )

@@ -13,10 +13,11 @@ from typing import Any
 
 _SUBMODULES = frozenset(module.name for module in pkgutil.iter_modules(__path__))
 _SAMPLES = ("Action", "Boxes", "Features", "Flow", "Frames", "Mixture", "Saliency", "Samples")
+_CHANGES = ("Colour", "Crop", "HorizontalFlip", "MultiScaleCrop", "VerticalFlip")
 _NAMES = {
     **dict.fromkeys((*_SAMPLES, "stream", "validation"), "samples"),
     **dict.fromkeys(("Segments", "Windows"), "sampling"),
-    **dict.fromkeys(("Colour", "Crop", "HorizontalFlip", "MultiScaleCrop"), "transforms"),
+    **dict.fromkeys(_CHANGES, "transforms"),
 }
 
 

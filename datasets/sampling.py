@@ -115,12 +115,14 @@ class Segments:
     Args:
         count: Parts.
         length: Frames of a snippet.
+        fps: Wanted frame rate; None takes the video's frames as they are.
 
     Reference: Wang et al., "Temporal segment networks", ECCV 2016.
     """
 
     count: int
     length: int = 1
+    fps: float | None = None
 
     @property
     def steps(self) -> int:
@@ -135,7 +137,8 @@ class Segments:
             )
 
     def _at(self, times: np.ndarray, share) -> np.ndarray:
-        total = len(times)
+        frames = resampled(times, self.fps)
+        total = len(frames)
         if total < self.length:
             raise ValueError(
                 f"A video must have the {self.length} frames of a snippet. Received: {total} frames"
@@ -143,7 +146,7 @@ class Segments:
         edges = np.linspace(0, total - self.length + 1, self.count + 1)
         starts = np.floor(edges[:-1] + share * np.diff(edges)).astype(int)
         starts = np.minimum(starts, total - self.length)
-        return (starts[:, None] + np.arange(self.length)).reshape(-1)
+        return frames[(starts[:, None] + np.arange(self.length)).reshape(-1)]
 
     def draw(self, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A snippet at a random place of each part, (count * length,)."""

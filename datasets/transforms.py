@@ -53,6 +53,40 @@ class HorizontalFlip:
 
 
 @dataclass(frozen=True)
+class VerticalFlip:
+    """Turns pictures, gaze, boxes and flow upside down together, with a probability.
+
+    For films that have no up and down.
+
+    Args:
+        probability: Share of the samples that are turned.
+    """
+
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_share("probability", self.probability)
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        if rng.random() >= self.probability:
+            return sample
+        out = dict(sample)
+        for name in ("rgb", "flow"):
+            if name in out:
+                out[name] = out[name][:, ::-1]
+        if "flow" in out:
+            out["flow"] = out["flow"] * np.array([1, -1], out["flow"].dtype)
+        if "fixations" in out:
+            turned = out["fixations"].copy()
+            turned[..., 1] = 1 - turned[..., 1]
+            out["fixations"] = turned
+        if "boxes" in out:
+            x, y, width, height = np.moveaxis(out["boxes"], -1, 0)
+            out["boxes"] = np.stack([x, sample["rgb"].shape[1] - y - height, width, height], -1)
+        return out
+
+
+@dataclass(frozen=True)
 class Colour:
     """Changes brightness and contrast of a whole sample alike.
 

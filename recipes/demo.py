@@ -26,9 +26,9 @@ import tyro
 
 import zoo
 from zoo.datasets import moving_targets
+from zoo.files.atomic import atomic_path
 from zoo.inference.evaluating.evaluation import METRICS, format_value
 from zoo.recipes import rmdn
-from zoo.training.checkpoint import write_atomically
 
 # What training from scratch in minutes on two cores takes; all else is the recipe's default.
 SMALL = {
@@ -125,9 +125,8 @@ def main(config: Config) -> dict:
     results["seconds_in_all"] = round(time.monotonic() - began, 1)
     page = output / "index.html"
     film = os.path.relpath(prediction.files["film"], output)
-    write_atomically(
-        page, lambda path: path.write_text(_page(results, evaluation, film), encoding="utf-8")
-    )
+    with atomic_path(page) as part:
+        part.write_text(_page(results, evaluation, film), encoding="utf-8")
     above = results["better_than_trained_central_bias"]
     print(
         f"Above the trained central bias in {sum(above.values())} of {len(above)} metrics"

@@ -30,27 +30,40 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Literal
 
 import keras
 import numpy as np
 import tyro
 
+from zoo.datasets import Action, Mixture, Samples, Windows
 from zoo.losses import MixtureNLL
 from zoo.models.joint import joint
 from zoo.models.loading import load
 from zoo.recipes import rmdn
-from zoo.training import scores
-from zoo.training.checkpoint import write_atomically
-from zoo.training.data import hold_out
-from zoo.training.frozen_backbone import backbone_of, cached_features, joined_weights
-from zoo.training.joint_data import copy_layers, joint_records
-from zoo.training.joint_scores import action_scores, confusion, predict_joint
-from zoo.training.joint_windows import JointSource, JointWindows, joint_sources
-from zoo.training.loop import BEST, claim_output, make_optimizer, prepare_run
-from zoo.training.pseudo_gaze import PseudoGaze
+from zoo.training import joint_scores, scores
+from zoo.training.board_samples import board_samples
+from zoo.training.engine.progress import Progress
+from zoo.training.layer_weights import copy_layers
+from zoo.training.named_data import hold_out, mixed_records
+from zoo.training.pseudo_gaze import (
+    NO_GAZE,
+    draw_pseudo_gaze,
+    drawing_epochs,
+    pseudo_gaze_after,
+)
+from zoo.training.recipe import (
+    begin,
+    claim,
+    features_cached,
+    finish,
+    optimizer_of,
+    save_model,
+    steps_of,
+    train,
+)
+from zoo.training.run import BEST
 from zoo.visualize.joint_board import JointBoard
 
 SALIENCY_LAYERS = (
@@ -113,97 +126,162 @@ class Config(rmdn.Config):
 
 def main(config: Config) -> dict:
     """Train, test, write `OUTPUT/model.keras`; return the results."""
-    _check(config)
-    options = {k: v for k, v in dataclasses.asdict(config).items() if k != "restart"}
-    output = claim_output(config.output, options, restart=config.restart)
-    prepare_run(config.seed, precision=config.precision, deterministic=config.deterministic)
-    records, classes = joint_records(config, "train")
-    train, validation = hold_out(records, config.validation_share, config.seed)
-    cache = Path(config.cache or output / "cache")
-    reading = {
-        "num_classes": len(classes),
-        "multi_label": config.multi_label,
-        "least": config.lag + 1,
-    }
-    frames = [
-        joint_sources(part, cache / "frames", config.image_size, **reading)
-        for part in (train, validation)
-    ]
-    print(f"{len(frames[0])} videos for training, {len(frames[1])} for validation", flush=True)
-    whole = build(config, len(classes))
-    if config.saliency_from is not None:
-        copied = copy_layers(load(config.saliency_from), whole, SALIENCY_LAYERS)
-        print(f"taken over from {config.saliency_from}: {', '.join(copied)}", flush=True)
-    sources = frames
-    if not config.trainable_backbone:
-        sources = cached_features(config, whole, frames, cache)
-    bias = scores.central_bias(frames[0], 36, 64)
-    windows = [windows_of(config, part, len(classes)) for part in sources]
+    check(config)
+    devices = begin(config)
+    records, classes = records_of(config, "train")
+    train_records, validation_records = hold_out(records, config.validation_share, config.seed)
+    watched = samples_of(config, train_records, None, classes, points=1, window=1)
+    bias = scores.central_bias(watched, 36, 64)
+    output = claim(config)
+
+    with devices.scope():
+        whole = build(config, len(classes))
+        if config.saliency_from is not None:
+            copied = copy_layers(load(config.saliency_from, verbose=False), whole, SALIENCY_LAYERS)
+            print(f"taken over from {config.saliency_from}: {', '.join(copied)}", flush=True)
+    store = rmdn.feature_store(config, whole, output)
+    points = min(config.fixations, scores.most_points(watched))
+    steps = steps_of(samples_of(config, train_records, store, classes, points), config)
+
+    def teacher(step: int) -> float:
+        """The true saliency stands for the predicted one ever less, until half of the run."""
+        return config.teacher * max(0.0, 1.0 - 2.0 * (step // steps) / config.epochs)
+
+    def samples_with(drawn: Mapping[str, np.ndarray], part=train_records) -> Samples:
+        forced = teacher if config.teacher else None
+        return samples_of(config, part, store, classes, points, drawn=drawn, teacher=forced)
+
+    held = samples_with({}, validation_records)
+    print(f"{len(train_records)} videos for training, {len(held.records)} for validation")
 
     def validate(model: keras.Model, epoch: int) -> dict[str, float]:
-        found = judge(model, windows[1], bias, config)
+        found = judge(config, model, held, bias, classes)
         return {f"val_{name}": value for name, value in found.items()}
 
-    def callbacks(stage: str):
+    labels = joint_scores.labels_of(held, action_of(config, classes))
+
+    def counts(model: keras.Model) -> np.ndarray:
+        predictions = scores.predict_samples(model, held, config.batch_size, 5)
+        return joint_scores.confusion(predictions.actions, labels)
+
+    def board(stage: str) -> list[keras.callbacks.Callback]:
         if not config.tensorboard:
             return []
-        samples = rmdn.tensorboard_samples(config, frames[1], sources[1])
-        return [
-            JointBoard(
-                output / "logs" / stage,
-                samples=samples,
-                configuration=options,
-                teacher=windows[1].teacher is not None,
-                counts=lambda model: confusion(predict_joint(model, windows[1], 5)[1], windows[1]),
-                classes=classes,
-            )
-        ]
+        pictures = board_samples(held, config.image_size)
+        shown = {"samples": pictures, "configuration": dataclasses.asdict(config)}
+        return [JointBoard(output / "logs" / stage, counts=counts, classes=classes, **shown)]
 
-    model = trainable(config, whole, len(classes))
+    with devices.scope():
+        model = trainable(config, whole, len(classes))
     results = {"classes": list(classes), "seconds": 0.0}
-    if config.saliency_epochs:
-        stage = _compiled(config, model, {"mixture": config.mixture_weight, "action": 0.0})
-        run = rmdn.train_on(
-            config,
-            stage,
-            windows[0],
-            output / "saliency",
-            config.saliency_epochs,
-            validate,
-            callbacks("saliency"),
-        )
-        model.set_weights(load(output / "saliency" / BEST).get_weights())
-        results["seconds"] += round(run.seconds, 1)
     weights = {"mixture": config.mixture_weight, "action": config.action_weight}
-    model = _compiled(config, model, weights)
-    batches = None
-    if config.pseudo_gaze:
-        pseudo = PseudoGaze(model, windows[0], output, config.epochs, config.pseudo_gaze)
-        batches = pseudo.batches
-    run = rmdn.train_on(
-        config, model, windows[0], output, config.epochs, validate, callbacks("both"), batches
-    )
-    best = load(output / BEST)
-    results["best_epoch"] = run.best_epoch + 1
-    results["seconds"] += round(run.seconds, 1)
+    if config.saliency_epochs:
+        with devices.scope():
+            compiled(config, model, {**weights, "action": 0.0}, steps)
+        first = {"epochs": config.saliency_epochs, "callbacks": board("saliency")}
+        progress = train(
+            config, model, samples_with({}), output / "saliency", validate=validate, **first
+        )
+        copy_layers(load(output / "saliency" / BEST, verbose=False), model)
+        results["seconds"] += round(progress.seconds, 1)
+    with devices.scope():
+        compiled(config, model, weights, steps)
+    progress = train_both(config, model, samples_with, train_records, output, validate, board)
+    best = load(output / BEST, verbose=False)
+    results["best_epoch"] = progress.best_epoch + 1
+    results["seconds"] += round(progress.seconds, 1)
     results["parameters"] = int(whole.count_params())
-    results["validation"] = judge(best, windows[1], bias, config)
-    whole.set_weights(joined_weights(whole, best))
-    write_atomically(output / "model.keras", lambda temporary: whole.save(temporary))
+    results["validation"] = judge(config, best, held, bias, classes)
+    copy_layers(best, whole)
+    save_model(config, whole, output, results, classes)
     if config.evaluate:
-        results["test"] = _test(config, whole, cache, reading, bias)
-    text = json.dumps(results, indent=1, default=float)
-    write_atomically(output / "results.json", lambda temporary: temporary.write_text(text))
+        results["test"] = test(config, whole, classes, bias)
+    save_model(config, whole, output, results, classes)
+    finish(output, results)
     return results
+
+
+def train_both(config, model, samples_with, records, output, validate, board) -> Progress:
+    """The stage that trains both tasks; with pseudo gaze in parts, each with newly drawn gaze."""
+    without = [record for record in records if record.gaze is None]
+    ends = [*drawing_epochs(config.epochs)] if config.pseudo_gaze and without else []
+    calls, drawn = board("both"), {}
+
+    def draw() -> dict[str, np.ndarray]:
+        unwatched = samples_with({r.name: NO_GAZE for r in without}, without)
+        how = {"seed": config.seed + progress.epoch, "mirror": config.flips}
+        return draw_pseudo_gaze(model, unwatched, config.batch_size, **how)
+
+    for end, following in zip([*ends, config.epochs], [*ends[1:], config.epochs, None]):
+        progress = train(
+            config,
+            model,
+            samples_with(drawn),
+            output,
+            epochs=end,
+            validate=validate,
+            callbacks=calls,
+        )
+        if progress.stopped or following is None:
+            break
+        if progress.epoch < following:
+            drawn = pseudo_gaze_after(end, progress, output, draw)
+    return progress
+
+
+def records_of(config: Config, split: str) -> tuple[list, tuple[str, ...]]:
+    """Records with gaze or a label of all data sets, and the names of the classes."""
+    parts = [(config.dataset, config.data_dir)]
+    for item in config.more:
+        name, equals, folder = item.partition("=")
+        if not (name and equals and folder):
+            raise ValueError(f'`more` must hold "name=FOLDER". Received: more={config.more}')
+        parts.append((name, folder))
+    records, classes = mixed_records(parts, split)
+    if split == "train" and not classes:
+        raise ValueError(
+            "A joint model needs labels in at least one data set; use zoo.recipes.rmdn for "
+            f"saliency alone. Received: {[name for name, _ in parts]} without labels"
+        )
+    if split == "train" and config.pseudo_gaze and not any(r.gaze for r in records):
+        raise ValueError(
+            "Pseudo gaze needs some videos with gaze to learn from. "
+            f"Received: none among {len(records)} training videos"
+        )
+    return records, classes
+
+
+def action_of(config: Config, classes) -> Action:
+    """The action as a target."""
+    return Action(len(classes), config.multi_label)
+
+
+def samples_of(config, records, store, classes, points, *, window=None, drawn=None, teacher=None):
+    """Windows with gaze, a label, or both; each loss is a mean over the videos that have it."""
+    if window is None:
+        mixture = Mixture(points, rmdn.lag_of(config), teacher)
+    else:
+        mixture = Mixture(points)
+    targets = [mixture]
+    if any(record.label is not None for record in records):
+        targets.append(action_of(config, classes))
+    if drawn is None or not drawn:
+        # Without any gaze the saliency has no loss, but is there.
+        drawn = {} if any(r.gaze for r in records) else {r.name: NO_GAZE for r in records}
+    if window is not None:
+        return Samples(
+            records, Windows(window), targets=targets, points=drawn, skip_bad=config.skip_bad
+        )
+    return rmdn.samples_of(
+        config, records, targets, store, points=drawn, points_weight=config.pseudo_gaze or 1.0
+    )
 
 
 def build(config: Config, num_classes: int, **changed) -> keras.Model:
     """The whole model, frames to mixtures and action, without a teacher."""
-    names = ("image_size", "width", "endpoint", "dense", "cell", "units", "num_layers")
-    names += ("num_components", "min_sigma", "local", "dropout", "attend", "attention_gradient")
-    names += ("central_bias", "feedback", "pooling", "action_units", "action_dropout")
-    names += ("unimodality", "multi_label", "uncertainty")
-    head = {name: getattr(config, name) for name in names}
+    names = ("attend", "attention_gradient", "central_bias", "feedback", "pooling")
+    names += ("action_units", "action_dropout", "unimodality", "multi_label", "uncertainty")
+    head = rmdn.head_options(config) | {name: getattr(config, name) for name in names}
     if "backbone" in changed:
         return joint(num_classes=num_classes, **head, **changed)
     given = config.backbone_weights or config.saliency_from
@@ -231,14 +309,13 @@ def trainable(config: Config, whole: keras.Model, num_classes: int) -> keras.Mod
     """What is trained: the whole model, or what is behind the frozen trunk; with the teacher."""
     changed = {"teacher_forcing": True} if config.teacher else {}
     model = whole
-    if not config.trainable_backbone:
-        shape = backbone_of(whole).output_shape[2 if config.dense else 1 :]
+    if features_cached(config):
+        shape = rmdn.feature_shape(config, whole)
         model = build(config, num_classes, backbone=None, feature_shape=shape, **changed)
     elif config.teacher:
         model = build(config, num_classes, **changed)
     if model is not whole:
-        own = whole.get_weights()
-        model.set_weights(own[len(own) - len(model.weights) :])
+        copy_layers(whole, model, tuple(layer.name for layer in model.layers))
     if config.freeze_saliency:
         for layer in model.layers:
             if layer.name.startswith(SALIENCY_LAYERS):
@@ -246,69 +323,46 @@ def trainable(config: Config, whole: keras.Model, num_classes: int) -> keras.Mod
     return model
 
 
-def _compiled(config: Config, model: keras.Model, weights: dict[str, float]) -> keras.Model:
+def compiled(config: Config, model: keras.Model, weights: dict[str, float], steps: int) -> None:
+    """Compile with both losses."""
     crossentropy = (
         keras.losses.BinaryCrossentropy()
         if config.multi_label
         else keras.losses.SparseCategoricalCrossentropy()
     )
     model.compile(
-        optimizer=make_optimizer(
-            config.optimizer, config.rate, clip=config.clip, weight_decay=config.weight_decay
-        ),
+        optimizer=optimizer_of(config, steps),
         loss={"mixture": MixtureNLL(config.over_fixations), "action": crossentropy},
         loss_weights=None if config.uncertainty else weights,
-        jit_compile=keras.config.backend() == "jax",
-    )
-    return model
-
-
-def windows_of(config: Config, sources: list[JointSource], num_classes: int) -> JointWindows:
-    """Training windows: `window` frames, or the features of as many."""
-    return JointWindows(
-        sources,
-        num_classes=num_classes,
-        multi_label=config.multi_label,
-        teacher=_schedule(config) if config.teacher else None,
-        **rmdn.window_options(config),
+        steps_per_execution=config.steps_per_execution,
     )
 
 
-def _schedule(config: Config) -> Callable[[int], float]:
-    return lambda epoch: config.teacher * max(0.0, 1.0 - 2.0 * epoch / config.epochs)
-
-
-def judge(model, windows: JointWindows, bias, config: Config) -> dict[str, float]:
+def judge(config: Config, model, samples: Samples, bias, classes) -> dict[str, float]:
     """Both tasks on some videos, and the weighted loss that chooses the best epoch."""
-    predictions, actions = predict_joint(model, windows, config.score_every)
-    values, loss = action_scores(actions, windows), 0.0
-    truth = [source.label for source in windows.sources]
-    labelled = [n for n, label in enumerate(truth) if label is not None]
-    if labelled:
-        kind = keras.losses.BinaryCrossentropy if config.multi_label else None
-        kind = kind or keras.losses.SparseCategoricalCrossentropy
-        wanted = np.stack([np.asarray(truth[n]) for n in labelled])
-        values["action_loss"] = float(kind()(wanted, actions[labelled]))
-        loss += config.action_weight * values["action_loss"]
+    predictions = scores.predict_samples(model, samples, config.batch_size, config.score_every)
+    labels = joint_scores.labels_of(samples, action_of(config, classes))
+    values = joint_scores.action_scores(predictions.actions, labels, multi_label=config.multi_label)
+    loss = config.action_weight * values.get("action_loss", 0.0)
     if np.isfinite(predictions.points).any():
         first = scores.TruthMap(config.sigmas[0], config.uniforms[0], config.degrees)
         values.update(scores.score(predictions, first, baseline=bias))
         loss += config.mixture_weight * values["loss_per_fixation"]
-    values["loss"] = loss
-    return values
+    return {**values, "loss": loss}
 
 
-def _test(config, whole, cache, reading, bias) -> dict[str, float]:
-    records, _ = joint_records(config, "test")
+def test(config: Config, whole: keras.Model, classes, bias) -> dict[str, float]:
+    """Both tasks on the test videos, from frames."""
+    records, _ = records_of(config, "test")
     if not records:
         warnings.warn("There are no test videos: nothing is tested.", stacklevel=2)
         return {}
-    sources = joint_sources(records, cache / "frames", config.image_size, **reading)
-    whole_videos = dataclasses.replace(config, trainable_backbone=True, teacher=0.0)
-    return judge(whole, windows_of(whole_videos, sources, reading["num_classes"]), bias, config)
+    plain = dataclasses.replace(config, cache="none", flips=False)
+    samples = samples_of(plain, records, None, classes, config.fixations)
+    return judge(plain, whole, samples, bias, classes)
 
 
-def _check(config: Config) -> None:
+def check(config: Config) -> None:
     rmdn.check(config)
     if config.attend == "clip" and not config.trainable_backbone:
         raise ValueError(

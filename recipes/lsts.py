@@ -23,8 +23,8 @@ Reference: Ozturk, "Long spatio-temporal saliency map prediction".
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -33,17 +33,24 @@ import numpy as np
 import tyro
 
 from zoo import losses
+from zoo.datasets import Features, Flow, Frames, Saliency, Samples, Windows, validation
+from zoo.datasets.record import Record
+from zoo.datasets.shards.features import FeatureStore, JoinedFeatures
 from zoo.datasets.video.reading import open_video
 from zoo.files.interface import advised
 from zoo.inference.evaluate import evaluate
 from zoo.layers import tvl1_function
 from zoo.models.loading import load
 from zoo.models.lsts import STREAMS, lsts, lsts_features
-from zoo.training.checkpoint import write_atomically
-from zoo.training.data import frame_sources, hold_out, load_records
-from zoo.training.loop import BEST, claim_output, fit, make_optimizer, prepare_run
-from zoo.training.lsts_clips import ClipBatches, ClipFeatures, halved, predicted_frames
-from zoo.training.scores import TruthMap
+from zoo.training.backbone_features import BackboneFeatures
+from zoo.training.devices import predict_on_batch
+from zoo.training.layer_weights import copy_layers
+from zoo.training.named_data import hold_out, load_records
+from zoo.training.optimizers import make_optimizer
+from zoo.training.options import RunOptions
+from zoo.training.recipe import begin, claim, finish, save_model, train
+from zoo.training.run import BEST
+from zoo.training.schedules import Halving
 from zoo.visualize.tensorboard import TensorBoard
 
 EPOCHS = {"rgb": 10, "flow": 2, "both": 1}
@@ -75,14 +82,11 @@ SMALL = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(RunOptions):
     """Options of the recipe; the defaults are the paper's.
 
     Args:
         dataset: data set to train on.
-        data_dir: its folder; for `csv` the table.
-        output: folder of the run.
-        cache: folder of decoded frames and features; default `OUTPUT/cache`. Runs may share one.
         small: take the options of the small version (`SMALL`) instead of the paper's.
         streams: rgb, flow or both.
         variant: released or printed.
@@ -106,26 +110,17 @@ class Config:
         sigma: of the truth maps, in degrees of visual angle.
         degrees: width of a frame in degrees of visual angle.
         optimizer: rmsprop, adam or sgd.
-        rate: learning rate.
-        halve_every: halve it after every so many iterations; None never.
+        halve_every: halve the rate after every so many steps; None never.
         weight_decay: L2 decay of the head's kernels.
         dropout: share of the features' channels that the head does without in training.
-        batch_size: clips in a batch.
-        epochs: None for the paper's 10, 2 or 1.
-        patience: stop after so many epochs without a better validation loss.
-        validation_share: share of the training videos that are held out.
+        epochs: at most so many; None for the paper's 10, 2 or 1.
         initial: what stands for the frames before the first whole clip in the evaluation: copy
             the first prediction (the paper), or pad the video with its first frame.
         evaluate_stride: a map is predicted for every so many frames, and interpolated between.
-        seed: of initial weights, splits and order.
-        tensorboard: write OUTPUT/logs.
-        restart: forget an earlier run in `output`.
     """
 
     dataset: str = "moving_targets"
-    data_dir: str = "data"
     output: str = "runs/lsts"
-    cache: str | None = None
     small: bool = False
     streams: Literal["rgb", "flow", "both"] = "rgb"
     variant: Literal["released", "printed"] = "released"
@@ -154,131 +149,116 @@ class Config:
     dropout: float = 0.0
     batch_size: int = 128
     epochs: int | None = None
-    patience: int | None = None
-    validation_share: float = 0.2
     initial: Literal["copy", "pad"] = "copy"
     evaluate_stride: int = 1
-    seed: int = 0
-    tensorboard: bool = True
-    restart: bool = False
 
 
 def main(config: Config) -> dict:
     """Extract features, train the head, write `OUTPUT/model.keras`, evaluate; return results."""
     if config.small:
         config = dataclasses.replace(config, small=False, **SMALL)
-    options = {k: v for k, v in dataclasses.asdict(config).items() if k != "restart"}
-    output = claim_output(config.output, options, restart=config.restart)
-    prepare_run(config.seed)
-    cache = Path(config.cache or output / "cache")
-    truth_map = TruthMap(config.sigma, 0.0, config.degrees)
-
+    config = dataclasses.replace(config, epochs=config.epochs or EPOCHS[config.streams])
+    devices = begin(config)
     records = load_records(config.dataset, config.data_dir, "train")
-    test = load_records(config.dataset, config.data_dir, "test")
-    least = config.num_frames + (config.streams != "rgb")
-    sources = [
-        frame_sources(part, cache / "frames", config.image_size, least=least, seed=config.seed)
-        for part in hold_out(records, config.validation_share, config.seed)
-    ]
-    caches = [_cache(config, stream, cache, sources[0]) for stream in STREAMS[config.streams]]
-    batches = []
-    for part in sources:
-        targets = [_whole(config, source, config.stride) for source in part]
-        batches.append(
-            ClipBatches(
-                [_features(config, caches, s, t) for s, t in zip(part, targets)],
-                [s.points[t] for s, t in zip(part, targets)],
-                config.output_size,
-                truth_map,
-                batch_size=config.batch_size,
-                seed=config.seed,
-            )
-        )
-    training, validation = batches
-    print(f"{len(training.places)} clips, {len(validation.places)} for validation", flush=True)
+    tested = load_records(config.dataset, config.data_dir, "test") if config.evaluate else []
+    parts = hold_out(records, config.validation_share, config.seed)
+    for part in parts:  # what cannot be read, or is too short, is named before anything is made
+        frames_of(config, part)
+    output = claim(config)
 
+    extractors = {s: extractor_of(config, s, parts[0]) for s in STREAMS[config.streams]}
+    store = feature_store(config, extractors, output)
+    for part in parts:
+        for one in store.stores:
+            one.compute(part, skip_bad=config.skip_bad)
+    samples, held = (clips_of(config, part, store) for part in parts)
+    print(f"{len(samples)} clips, {len(held.places)} for validation", flush=True)
+    config = dataclasses.replace(config, batch_size=min(config.batch_size, len(samples)))
     loss = LOSSES[config.loss]()
-    model = build_head(config, caches)
-    model.compile(
-        make_optimizer(config.optimizer, config.rate, clip=None),
-        loss={"saliency": loss},
-        jit_compile=keras.config.backend() == "jax",
-    )
 
     def validate(model: keras.Model, epoch: int) -> dict[str, float]:
-        values = [
-            float(loss(truth["saliency"], model.predict_on_batch(features)["saliency"]))
-            for features, truth in validation.in_order()
-        ]
-        return {"val_loss": float(np.mean(values))}
+        values, weights = [], []
+        for features, truth, weight in validation(held, config.batch_size):
+            found = predict_on_batch(model, features)["saliency"]
+            kept = np.asarray(weight["saliency"]) > 0
+            if kept.any():
+                values.append(float(loss(np.asarray(truth["saliency"])[kept], found[kept])))
+                weights.append(kept.sum())
+        return {"val_loss": float(np.average(values, weights=weights))}
 
-    run = fit(
-        model,
-        training.batches,
-        output=output,
-        epochs=config.epochs or EPOCHS[config.streams],
-        steps=training.steps,
-        rate=lambda e, s: halved(config.rate, e * training.steps + s, config.halve_every),
-        validate=validate,
-        patience=config.patience,
-        callbacks=[TensorBoard(output / "logs", configuration=options, output="saliency")]
-        if config.tensorboard
-        else [],
-    )
-    model.set_weights(load(output / BEST).get_weights())
-    whole = build_whole(config, caches, model)
-    write_atomically(output / "model.keras", lambda temporary: whole.save(temporary))
-    results = {"best_epoch": run.best_epoch + 1, "seconds": round(run.seconds, 1)}
-    test = _long_enough(test, least if config.initial == "copy" else 1)
-    if test:
-        found = evaluate(
-            whole,
-            test,
-            train_records=records,
-            output=output / "evaluation",
-            initial="repeat" if config.initial == "copy" else "pad",
-            sigma=config.sigma / config.degrees,
-            stride=config.evaluate_stride,
-            overwrite=True,
+    with devices.scope():
+        model = build_head(config, store.about["shape"])
+        rate = Halving(config.rate, config.halve_every) if config.halve_every else config.rate
+        model.compile(
+            make_optimizer(config.optimizer, rate, clip=None, accumulate=config.accumulate),
+            loss={"saliency": loss},
+            steps_per_execution=config.steps_per_execution,
         )
-        results["test"] = found.table
-    else:
-        warnings.warn("There are no test videos: nothing is evaluated.", stacklevel=2)
-    text = json.dumps(results, indent=1, default=float)
-    write_atomically(output / "results.json", lambda temporary: temporary.write_text(text))
+    options = {"configuration": dataclasses.asdict(config), "output": "saliency"}
+    board = [TensorBoard(output / "logs", **options)] if config.tensorboard else []
+    progress = train(config, model, samples, output, validate=validate, callbacks=board)
+    copy_layers(load(output / BEST, verbose=False), model)
+    whole = build_whole(extractors, model)
+    results = {"best_epoch": progress.best_epoch + 1, "seconds": round(progress.seconds, 1)}
+    save_model(config, whole, output, results)
+    if config.evaluate:
+        results |= test(config, whole, tested, records, output)
+        save_model(config, whole, output, results)
+    finish(output, results)
     return results
 
 
-def build_head(config: Config, caches: list[ClipFeatures]) -> keras.Model:
-    """The part that is trained: pooled features to a map."""
-    shape = caches[0].extractor.output_shape[1:]
-    return lsts(
-        streams=config.streams,
-        variant=config.variant,
-        output_size=config.output_size,
-        target=config.target,
-        flow=_flow_facts(config) if config.streams != "rgb" else None,
-        backbone=None,
-        feature_shape=(*shape[:-1], shape[-1] * len(caches)),
-        width=config.head_width,
-        weight_decay=config.weight_decay,
-        dropout=config.dropout,
+def flow_facts(config: Config) -> dict:
+    """How the flow is computed."""
+    return {
+        "method": config.flow,
+        "size": config.flow_size,
+        "scale_vectors": config.scale_vectors,
+    }
+
+
+def flow_method(config: Config):
+    """The function that computes flow; None is DIS."""
+    return tvl1_function(config.flow_size) if config.flow == "tvl1" else None
+
+
+def frames_of(config: Config, records: Sequence[Record], stream: str = "rgb") -> Samples:
+    """Clips of frames or flow, one of each video."""
+    inputs = Frames(config.image_size)
+    if stream == "flow":
+        inputs = Flow(
+            config.image_size,
+            computed_at=config.flow_size,
+            method=flow_method(config),
+            scale_vectors=config.scale_vectors,
+        )
+    # The flow of frame t is the motion from t - 1, so frame 0 has none and a flow clip begins at
+    # frame 1, as in the paper, which drops the first RGB frame for the same reason.
+    length = config.num_frames + (config.streams != "rgb")
+    taken = Windows(config.num_frames if stream == "flow" else length)
+    targets = [Saliency(config.output_size)]
+    return Samples(
+        records, taken, inputs=[inputs], targets=targets, skip_bad=config.skip_bad, seed=config.seed
     )
 
 
-def build_whole(config: Config, caches: list[ClipFeatures], head: keras.Model) -> keras.Model:
-    """Frames to a map: the extractors and the trained head in one model."""
-    inputs = {c.stream: keras.Input(c.extractor.input_shape[1:], name=c.stream) for c in caches}
-    features = [c.extractor(inputs[c.stream], training=False) for c in caches]
-    x = keras.layers.Concatenate(name="fusion")(features) if len(caches) > 1 else features[0]
-    inputs = inputs if len(caches) > 1 else inputs[caches[0].stream]
-    return keras.Model(inputs, {"saliency": head.get_layer("head")(x)}, name="lsts")
+def clips_of(config: Config, records: Sequence[Record], store: JoinedFeatures) -> Samples:
+    """The features of every clip, each once an epoch, with the map of its target frame."""
+    return Samples(
+        records,
+        Windows(1),
+        inputs=[Features(store, target=config.target, single=True)],
+        targets=[Saliency(config.output_size, sigma=config.sigma / config.degrees)],
+        per_video=None,
+        skip_bad=config.skip_bad,
+        seed=config.seed,
+    )
 
 
-def _cache(config: Config, stream: str, root: Path, sources) -> ClipFeatures:
+def extractor_of(config: Config, stream: str, records: Sequence[Record]) -> keras.Model:
+    """I3D of one stream, frozen; with random weights its statistics are those of a few clips."""
     # Every stream's own seed: its weights, and so its cache, do not depend on the other stream.
     keras.utils.set_random_seed(config.seed + list(STREAMS).index(stream))
-    flow = {k: v for k, v in _flow_facts(config).items() if k != "method"}
     extractor = lsts_features(
         stream=stream,
         num_frames=config.num_frames,
@@ -289,35 +269,97 @@ def _cache(config: Config, stream: str, root: Path, sources) -> ClipFeatures:
         reverse_channels=config.reverse_channels,
         backbone_weights=config.backbone_weights.get(stream),
     )
-    extractor.trainable = False
-    settings = {"flow": [config.flow, flow] if stream == "flow" else None}
-    if stream == "flow" and config.flow_dir is not None:
-        settings["flow"].append(config.flow_dir)
-    settings |= {n: getattr(config, n) for n in ("scaling", "reverse_channels", "padding")}
-    if config.flow == "tvl1" and stream == "flow":
-        flow = {**flow, "method": tvl1_function(config.flow_size)}
-    stored = {"flow_options": flow, "flow_dir": config.flow_dir}
-    cache = ClipFeatures(root / "features", extractor, settings, **stored)
     if stream not in config.backbone_weights:
         warnings.warn(
             f"I3D of the {stream} stream has random weights: give `backbone_weights`. Its "
             "statistics are set by a few training clips.",
             stacklevel=2,
         )
-        _calibrate(cache, sources, config)
-        cache = ClipFeatures(root / "features", extractor, settings, **stored)
-    return cache
+        clips = frames_of(dataclasses.replace(config, streams="rgb"), records[:8], stream)
+        calibrate(extractor, np.stack([clips.draw(n)[0][stream] for n in range(len(clips))]))
+    extractor.trainable = False
+    return extractor
 
 
-def _flow_facts(config: Config) -> dict:
-    return {
-        "method": config.flow,
-        "size": config.flow_size,
-        "scale_vectors": config.scale_vectors,
-    }
+def calibrate(extractor: keras.Model, clips: np.ndarray) -> None:
+    """Set the batch statistics of a random backbone to those of some clips.
+
+    Without it activations fade from layer to layer, below what float16 can hold.
+    """
+    extractor.trainable = False
+    for layer in extractor._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable, layer.momentum = True, 0.0
+    extractor(clips.astype("float32"), training=True)
 
 
-def _long_enough(records, least: int) -> list:
+def feature_store(config: Config, extractors: dict, output: Path) -> JoinedFeatures:
+    """The extractors' features of all clips, computed once and kept."""
+    stores = []
+    for stream, extractor in extractors.items():
+        facts = {k: v for k, v in flow_facts(config).items() if k != "method"}
+        flow = {**facts, "method": flow_method(config)} if stream == "flow" else None
+        settings = {name: getattr(config, name) for name in ("scaling", "reverse_channels")}
+        settings["flow"] = flow_facts(config) if flow else None
+        features = BackboneFeatures(
+            extractor,
+            clip_length=config.num_frames,
+            hop=config.stride,
+            flow=flow,
+            flow_dir=config.flow_dir if flow else None,
+            first=int(config.streams != "rgb"),
+            settings=settings,
+        )
+        stores.append(FeatureStore(Path(config.cache or output / "cache"), features))
+    return JoinedFeatures(stores)
+
+
+def build_head(config: Config, feature_shape: Sequence[int]) -> keras.Model:
+    """The part that is trained: pooled features to a map."""
+    return lsts(
+        streams=config.streams,
+        variant=config.variant,
+        output_size=config.output_size,
+        target=config.target,
+        flow=flow_facts(config) if config.streams != "rgb" else None,
+        backbone=None,
+        feature_shape=tuple(feature_shape),
+        width=config.head_width,
+        weight_decay=config.weight_decay,
+        dropout=config.dropout,
+    )
+
+
+def build_whole(extractors: dict[str, keras.Model], head: keras.Model) -> keras.Model:
+    """Frames to a map: the extractors and the trained head in one model."""
+    inputs = {s: keras.Input(e.input_shape[1:], name=s) for s, e in extractors.items()}
+    features = [e(inputs[stream], training=False) for stream, e in extractors.items()]
+    x = keras.layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
+    given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+    return keras.Model(given, {"saliency": head.get_layer("head")(x)}, name="lsts")
+
+
+def test(config: Config, whole: keras.Model, tested, records, output: Path) -> dict:
+    """The model beside the baselines on the test videos."""
+    least = config.num_frames + (config.streams != "rgb")
+    tested = long_enough(tested, least if config.initial == "copy" else 1)
+    if not tested:
+        warnings.warn("There are no test videos: nothing is evaluated.", stacklevel=2)
+        return {}
+    found = evaluate(
+        whole,
+        tested,
+        train_records=records,
+        output=output / "evaluation",
+        initial="repeat" if config.initial == "copy" else "pad",
+        sigma=config.sigma / config.degrees,
+        stride=config.evaluate_stride,
+        overwrite=True,
+    )
+    return {"test": found.table}
+
+
+def long_enough(records: Sequence[Record], least: int) -> list[Record]:
     """The records of at least so many frames; the others are counted and named in a warning."""
     lengths = [open_video(r.video, start=r.start, end=r.end).num_frames for r in records]
     short = [f"{r.name} ({n})" for r, n in zip(records, lengths) if n < least]
@@ -329,33 +371,6 @@ def _long_enough(records, least: int) -> list:
             stacklevel=3,
         )
     return [r for r, n in zip(records, lengths) if n >= least]
-
-
-def _calibrate(cache: ClipFeatures, sources, config: Config, videos: int = 8) -> None:
-    """Sets the batch statistics of a random backbone to those of some clips.
-
-    Without it activations fade from layer to layer, below what float16 can hold.
-    """
-    clips = [
-        next(cache.clips(source, _whole(config, source, 1)[::7][:1], config.target))
-        for source in sources[:videos]
-    ]
-    for layer in cache.extractor._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable, layer.momentum = True, 0.0
-    cache.extractor(np.concatenate(clips), training=True)
-    cache.extractor.trainable = False
-
-
-def _whole(config: Config, source, stride: int) -> np.ndarray:
-    return predicted_frames(
-        len(source.inputs), config.num_frames, config.target, config.streams, stride
-    )
-
-
-def _features(config: Config, caches, source, targets) -> np.ndarray:
-    parts = [cache.get(source, targets, config.target) for cache in caches]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 if __name__ == "__main__":

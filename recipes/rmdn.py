@@ -23,7 +23,6 @@ Spatiotemporal Visual Attention, ICLR 2017.
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
 from pathlib import Path
 from typing import Literal
@@ -33,35 +32,48 @@ import numpy as np
 import tyro
 
 from zoo.backbones.c3d import CLIP_LENGTH
+from zoo.datasets import (
+    Colour,
+    Crop,
+    Features,
+    Frames,
+    HorizontalFlip,
+    Mixture,
+    Samples,
+    VerticalFlip,
+    Windows,
+)
+from zoo.datasets.shards.features import FeatureStore
 from zoo.inference.evaluate import evaluate
 from zoo.losses import MixtureNLL
 from zoo.models.loading import load
 from zoo.models.rmdn import rmdn
 from zoo.training import scores
-from zoo.training.checkpoint import write_atomically
-from zoo.training.data import frame_sources, hold_out, load_records
-from zoo.training.frozen_backbone import backbone_of, cached_features, joined_weights
-from zoo.training.loop import (
-    BEST,
-    claim_output,
-    fit,
-    learning_rate,
-    make_optimizer,
-    prepare_run,
+from zoo.training.backbone_features import BackboneFeatures
+from zoo.training.board_samples import board_samples
+from zoo.training.layer_weights import backbone_of, copy_layers
+from zoo.training.named_data import hold_out, load_records
+from zoo.training.options import RunOptions
+from zoo.training.recipe import (
+    begin,
+    claim,
+    features_cached,
+    finish,
+    optimizer_of,
+    save_model,
+    steps_of,
+    train,
 )
-from zoo.training.windows import Source, Windows
-from zoo.visualize.tensorboard import Sample, TensorBoard
+from zoo.training.run import BEST
+from zoo.visualize.tensorboard import TensorBoard
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(RunOptions):
     """Options of the recipe; the defaults are the paper's.
 
     Args:
         dataset: data set to train on.
-        data_dir: its folder; for `csv` the table; for `shards` what `zoo prepare` wrote.
-        output: folder of the run.
-        cache: folder of decoded frames and features; default `OUTPUT/cache`.
         image_size: height and width of the frames that the model sees.
         width: multiplies C3D's filters.
         endpoint: C3D's activation that is used.
@@ -82,44 +94,28 @@ class Config:
         trainable_backbone: train C3D too; else it is frozen and its features are cached.
         window: frames in a training window.
         fixations: at most so many a frame; the paper has 80 and 150.
-        flips: mirror half of the windows; needs `trainable_backbone`.
-        vertical_flips: turn half of the windows upside down, for films that have no up and down;
-            needs `trainable_backbone`.
+        flips: mirror half of the windows; this and the next three need frames, so
+            `trainable_backbone` or `cache=none`.
+        vertical_flips: turn half of the windows upside down, for films that have no up and down.
         zoom: cut windows to random parts of the frame with sides of at least this share; 1 does
-            not; needs `trainable_backbone`.
-        jitter: change contrast and brightness of windows by at most this share; needs
-            `trainable_backbone`.
-        batch_size: windows in a batch.
+            not.
+        jitter: change contrast and brightness of windows by at most this share.
         windows_per_video: windows drawn from a video in an epoch.
-        validation_share: share of the training videos that are held out.
         optimizer: rmsprop, adam or sgd.
-        rate: learning rate.
         schedule: decay (the paper's), cosine or constant.
         clip: largest global norm of the gradient.
         weight_decay: decoupled weight decay.
         over_fixations: the loss is the sum (the paper's) or the mean over a frame's fixations.
-        epochs: at most so many.
-        patience: stop after so many epochs without a better validation loss.
-        min_delta: how much better counts.
-        precision: float32, mixed_bfloat16 or mixed_float16.
-        seed: of initial weights, splits, windows and dropout.
-        deterministic: ask TensorFlow for the same sums in every run.
-        save_seconds: save the state about that often.
         sigmas, uniforms: truth maps among which the held-out videos choose: Gaussian's sigma in
             degrees of visual angle, share of the uniform distribution.
         degrees: width of a frame in degrees of visual angle.
         score_every: validation metrics are computed at every so many frames.
         retrain_on_all: train once more on all videos, for as many epochs as the best run took.
-        evaluate: compare the model with the baselines on the test videos.
-        mirror: there, average the model's predictions for a video and for its mirror image.
-        tensorboard: write OUTPUT/logs.
-        restart: forget an earlier run in `output`.
+        mirror: in the test, average the predictions for a video and for its mirror image.
     """
 
     dataset: str = "moving_targets"
-    data_dir: str = "data"
     output: str = "runs/rmdn"
-    cache: str | None = None
     image_size: tuple[int, int] = (112, 112)
     width: float = 1.0
     endpoint: Literal["conv5b", "pool5", "fc6", "fc7"] = "pool5"
@@ -143,31 +139,20 @@ class Config:
     vertical_flips: bool = False
     zoom: float = 1.0
     jitter: float = 0.0
-    batch_size: int = 8
     windows_per_video: int = 1
-    validation_share: float = 0.2
     optimizer: Literal["rmsprop", "adam", "sgd"] = "rmsprop"
-    rate: float = 3e-4
     schedule: Literal["decay", "cosine", "constant"] = "decay"
     clip: float = 20.0
     weight_decay: float | None = None
     over_fixations: Literal["sum", "mean"] = "sum"
-    epochs: int = 40
     patience: int | None = 6
     min_delta: float = 1e-3
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    seed: int = 0
-    deterministic: bool = True
-    save_seconds: float = 60.0
     sigmas: tuple[float, ...] = (1.5, 3.0)
     uniforms: tuple[float, ...] = (0.25, 0.5)
     degrees: float = 43.2
     score_every: int = 5
     retrain_on_all: bool = False
-    evaluate: bool = True
     mirror: bool = False
-    tensorboard: bool = True
-    restart: bool = False
 
     @property
     def lag(self) -> int:
@@ -178,89 +163,81 @@ class Config:
 def main(config: Config) -> dict:
     """Train, choose the truth map, write `OUTPUT/model.keras`, evaluate; return the results."""
     check(config)
-    options = {k: v for k, v in dataclasses.asdict(config).items() if k != "restart"}
-    output = claim_output(config.output, options, restart=config.restart)
-    prepare_run(config.seed, precision=config.precision, deterministic=config.deterministic)
-
+    devices = begin(config)
     records = load_records(config.dataset, config.data_dir, "train")
-    train, validation = hold_out(records, config.validation_share, config.seed)
-    cache = Path(config.cache or output / "cache")
-    reading = {"least": config.lag + 1, "seed": config.seed}
-    frames = [
-        frame_sources(part, cache / "frames", config.image_size, **reading)
-        for part in (train, validation)
-    ]
-    print(f"{len(frames[0])} videos for training, {len(frames[1])} for validation", flush=True)
-    whole = build(config)
-    sources = frames
-    if not config.trainable_backbone:
-        sources = cached_features(config, whole, frames, cache, records)
-
-    windows = [windows_of(config, part) for part in sources]
-    bias = scores.central_bias(frames[0], 36, 64)
+    train_records, validation_records = hold_out(records, config.validation_share, config.seed)
+    watched = Samples(train_records, Windows(1), targets=[Mixture(1)], skip_bad=config.skip_bad)
+    bias = scores.central_bias(watched, 36, 64)
     first_map = scores.TruthMap(config.sigmas[0], config.uniforms[0], config.degrees)
+    output = claim(config)
+
+    with devices.scope():
+        whole = build(config)
+    store = feature_store(config, whole, output)
+    points = min(config.fixations, scores.most_points(watched))
+    samples, held = (
+        samples_of(config, part, [Mixture(points, lag_of(config))], store)
+        for part in (train_records, validation_records)
+    )
+    print(f"{len(samples.records)} videos for training, {len(held.records)} for validation")
 
     def validate(model: keras.Model, epoch: int) -> dict[str, float]:
-        predictions = scores.predict_windows(model, windows[1], config.score_every)
+        predictions = scores.predict_samples(model, held, config.batch_size, config.score_every)
         values = scores.score(predictions, first_map, baseline=bias)
         values["loss"] = values.pop("loss_per_fixation")
         return {f"val_{name}": value for name, value in values.items()}
 
-    callbacks = []
+    board = []
     if config.tensorboard:
-        samples = tensorboard_samples(config, frames[1], sources[1])
-        callbacks = [TensorBoard(output / "logs", samples=samples, configuration=options)]
-    model = trainable(config, whole)
-    run = train_on(config, model, windows[0], output, config.epochs, validate, callbacks)
-    best = load(output / BEST)
-    predictions = scores.predict_windows(best, windows[1], config.score_every)
+        pictures = board_samples(held, config.image_size)
+        options = dataclasses.asdict(config)
+        board = [TensorBoard(output / "logs", samples=pictures, configuration=options)]
+    with devices.scope():
+        model = trainable(config, whole, steps_of(samples, config))
+    progress = train(config, model, samples, output, validate=validate, callbacks=board)
+    best = load(output / BEST, verbose=False)
+    best_epoch = progress.best_epoch + 1
+    predictions = scores.predict_samples(best, held, config.batch_size, config.score_every)
     truth_map, table = scores.choose_truth_map(
         predictions, sigmas=config.sigmas, uniforms=config.uniforms, degrees=config.degrees
     )
     results = {
-        "best_epoch": run.best_epoch + 1,
-        "seconds": round(run.seconds, 1),
+        "best_epoch": best_epoch,
+        "seconds": round(progress.seconds, 1),
         "validation": scores.score(predictions, truth_map, baseline=bias),
         "truth_map": dataclasses.asdict(truth_map),
         "truth_maps_tried": table,
     }
     if config.retrain_on_all:
-        prepare_run(config.seed, precision=config.precision, deterministic=config.deterministic)
-        model = trainable(config, build(config))
-        everything = windows_of(config, sources[0] + sources[1])
-        train_on(config, model, everything, output / "all", run.best_epoch + 1)
-        best = load(output / "all" / BEST)
-    whole.set_weights(joined_weights(whole, best))
-    write_atomically(output / "model.keras", lambda temporary: whole.save(temporary))
+        begin(config)
+        everything = samples_of(config, records, [Mixture(points, lag_of(config))], store)
+        with devices.scope():
+            model = trainable(config, build(config), steps_of(everything, config))
+        train(config, model, everything, output / "all", epochs=best_epoch)
+        best = load(output / "all" / BEST, verbose=False)
+    copy_layers(best, whole)
+    save_model(config, whole, output, results)
     if config.evaluate:
-        test = load_records(config.dataset, config.data_dir, "test")
-        if test:
-            found = evaluate(
-                whole,
-                test,
-                train_records=records,
-                output=output / "evaluation",
-                mirror=config.mirror,
-                overwrite=True,
-            )
-            results["test"] = found.table
-            results["explained_information"] = found.explained_information
-        else:
-            warnings.warn("There are no test videos: nothing is evaluated.", stacklevel=2)
-    text = json.dumps(results, indent=1, default=float)
-    write_atomically(output / "results.json", lambda temporary: temporary.write_text(text))
+        results.update(test(config, whole, records, output))
+    save_model(config, whole, output, results)
+    finish(output, results)
     return results
 
 
 def check(config: Config) -> None:
     """Options that do not go together are an error."""
     changed = config.flips or config.vertical_flips or config.zoom != 1 or config.jitter
-    if changed and not config.trainable_backbone:
+    if changed and features_cached(config):
         raise ValueError(
-            "`flips`, `vertical_flips`, `zoom` and `jitter` need `trainable_backbone`: cached "
-            f"features cannot be changed. Received: flips={config.flips}, "
+            "`flips`, `vertical_flips`, `zoom` and `jitter` need `trainable_backbone` or "
+            f"`cache=none`: cached features cannot be changed. Received: flips={config.flips}, "
             f"vertical_flips={config.vertical_flips}, zoom={config.zoom}, "
             f"jitter={config.jitter}, trainable_backbone=False"
+        )
+    if not (0 < config.zoom <= 1 and 0 <= config.jitter < 1):
+        raise ValueError(
+            "`zoom` must be in (0, 1] and `jitter` in [0, 1). "
+            f"Received: zoom={config.zoom}, jitter={config.jitter}"
         )
     if config.window <= config.lag:
         raise ValueError(
@@ -278,7 +255,7 @@ def build(config: Config) -> keras.Model:
             stacklevel=2,
         )
     model = rmdn(
-        **_head(config),
+        **head_options(config),
         trainable_backbone=config.trainable_backbone,
         backbone_weights=config.backbone_weights,
         causal=config.causal,
@@ -296,93 +273,86 @@ def set_momentum(model: keras.Model, momentum: float) -> None:
             layer.momentum = momentum
 
 
-def _head(config: Config) -> dict:
+def head_options(config: Config) -> dict:
+    """The options of the model that are not the backbone's own."""
     model = ("image_size", "width", "endpoint", "dense", "cell", "units", "num_layers")
     head = ("num_components", "min_sigma", "local", "dropout")
     return {name: getattr(config, name) for name in model + head}
 
 
-def trainable(config: Config, whole: keras.Model) -> keras.Model:
+def feature_shape(config: Config, whole: keras.Model) -> tuple[int, ...]:
+    """Shape of the backbone's features of one step."""
+    return backbone_of(whole).output_shape[2 if config.dense else 1 :]
+
+
+def trainable(config: Config, whole: keras.Model, steps: int) -> keras.Model:
     """What is trained - the whole model, or the part behind the frozen backbone - compiled."""
     model = whole
-    if not config.trainable_backbone:
-        shape = backbone_of(whole).output_shape[2 if config.dense else 1 :]
-        model = rmdn(**_head(config), backbone=None, feature_shape=shape)
+    if features_cached(config):
+        shape = feature_shape(config, whole)
+        model = rmdn(**head_options(config), backbone=None, feature_shape=shape)
     model.compile(
-        optimizer=make_optimizer(
-            config.optimizer, config.rate, clip=config.clip, weight_decay=config.weight_decay
-        ),
+        optimizer=optimizer_of(config, steps),
         loss={"mixture": MixtureNLL(config.over_fixations)},
-        # XLA slows 3D convolutions down on CPUs.
-        jit_compile=keras.config.backend() == "jax",
+        steps_per_execution=config.steps_per_execution,
     )
     return model
 
 
-def windows_of(config: Config, sources: list[Source]) -> Windows:
-    """Training windows: `window` frames, or the features of as many."""
-    return Windows(sources, **window_options(config))
+def feature_store(config: Config, whole: keras.Model, output: Path) -> FeatureStore | None:
+    """The frozen backbone's features of all videos, or None where frames are trained on."""
+    if not features_cached(config):
+        return None
+    clip = 1 if config.dense else CLIP_LENGTH
+    features = BackboneFeatures(backbone_of(whole), clip_length=clip, dense=config.dense)
+    return FeatureStore(Path(config.cache or output / "cache"), features)
 
 
-def window_options(config: Config) -> dict:
-    """The arguments of `Windows` but the sources."""
-    frames = config.trainable_backbone
-    return {
-        "length": config.window if frames else config.window - config.lag,
-        "lag": config.lag if frames else 0,
-        "batch_size": config.batch_size,
-        "per_video": config.windows_per_video,
-        "max_points": config.fixations,
-        "flips": config.flips,
-        "vertical_flips": config.vertical_flips,
-        "zoom": config.zoom,
-        "jitter": config.jitter,
-        "seed": config.seed,
-        "key": "rgb" if frames else "features",
-    }
+def lag_of(config: Config) -> int:
+    """Steps of a sample before its first prediction: features have one from the first on."""
+    return 0 if features_cached(config) else config.lag
 
 
-def train_on(config, model, windows, output, epochs, validate=None, callbacks=(), batches=None):
-    """One run of the recipe's schedule, or the rest of it; `batches` stand for the windows' own."""
-    steps = windows.steps
-
-    def rate(epoch: int, step: int) -> float:
-        return learning_rate(
-            config.rate, epoch, step, steps=steps, epochs=epochs, schedule=config.schedule
-        )
-
-    return fit(
-        model,
-        batches or windows.batches,
-        output=output,
-        epochs=epochs,
-        steps=steps,
-        rate=rate,
-        validate=validate,
-        patience=config.patience,
-        min_delta=config.min_delta,
-        save_seconds=config.save_seconds,
-        callbacks=callbacks,
+def samples_of(config, records, targets, store: FeatureStore | None, **options) -> Samples:
+    """Windows of frames, or of the features of as many, which are computed where they lack."""
+    inputs = [Frames(config.image_size)]
+    if store is not None:
+        store.compute(records, skip_bad=config.skip_bad)
+        inputs = [Features(store)]
+    changes = [HorizontalFlip()] if config.flips else []
+    changes += [VerticalFlip()] if config.vertical_flips else []
+    if config.zoom < 1:
+        changes.append(Crop(tuple(np.linspace(config.zoom, 1.0, 9).tolist())))
+    if config.jitter:
+        changes.append(Colour(brightness=config.jitter / 2, contrast=config.jitter))
+    return Samples(
+        records,
+        Windows(config.window - (0 if store is None else config.lag), pad=True),
+        inputs=inputs,
+        targets=targets,
+        per_video=config.windows_per_video,
+        transforms=changes,
+        skip_bad=config.skip_bad,
+        seed=config.seed,
+        **options,
     )
 
 
-def tensorboard_samples(config, frames, sources, videos: int = 3, shown: int = 4) -> list[Sample]:
-    """Frames of the first validation videos, spread over a window each."""
-    samples = []
-    for frame, source in list(zip(frames, sources))[:videos]:
-        stop = min(config.window, len(frame.inputs))
-        places = np.linspace(config.lag, stop - 1, shown).astype(int)
-        length = stop if config.trainable_backbone else stop - config.lag
-        samples.append(
-            Sample(
-                name=frame.name,
-                inputs=np.asarray(source.inputs[:length])[None],
-                frames=np.asarray(frame.inputs)[places],
-                steps=places - config.lag,
-                fixations=np.asarray(frame.points)[places],
-            )
-        )
-    return samples
+def test(config: Config, whole: keras.Model, records, output: Path) -> dict:
+    """The model beside the baselines on the test videos."""
+    tested = load_records(config.dataset, config.data_dir, "test")
+    if not tested:
+        warnings.warn("There are no test videos: nothing is evaluated.", stacklevel=2)
+        return {}
+    found = evaluate(
+        whole,
+        tested,
+        train_records=records,
+        output=output / "evaluation",
+        mirror=config.mirror,
+        overwrite=True,
+    )
+    return {"test": found.table, "explained_information": found.explained_information}
 
 
 if __name__ == "__main__":

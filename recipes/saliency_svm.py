@@ -22,7 +22,6 @@ Spatiotemporal Visual Attention, ICLR 2017, sections 3.4 and 4.2, appendices A a
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import warnings
 from pathlib import Path
@@ -34,15 +33,17 @@ import tyro
 from rich.progress import track
 
 from zoo.backbones.c3d import CLIP_LENGTH, c3d
+from zoo.datasets import Action, Frames, Mixture, Samples, Windows
+from zoo.files.atomic import atomic_path
 from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.metrics import average_precision
 from zoo.models.loading import load
-from zoo.training.action_videos import class_count, load_labelled
-from zoo.training.checkpoint import write_atomically
-from zoo.training.joint_windows import JointSource, joint_sources
-from zoo.training.loop import prepare_run
+from zoo.training.joint_scores import labels_of
+from zoo.training.named_data import class_names, load_records
+from zoo.training.pseudo_gaze import NO_GAZE
+from zoo.training.run import prepare_run
 from zoo.training.svm.classifier import LinearSVM
-from zoo.training.svm.features import Descriptors
+from zoo.training.svm.features import Descriptors, VideoToDescribe
 from zoo.training.svm.tables import table_3, table_4, table_5
 
 
@@ -54,7 +55,7 @@ class Config:
         dataset: data set with labels, and with gaze for the rows of true saliency.
         data_dir: its folder; for `csv` the table.
         output: folder of the results.
-        cache: folder of frames and descriptors; default `OUTPUT/cache`.
+        cache: folder of descriptors; default `OUTPUT/cache`.
         multi_label: videos may show several actions: mean average precision, else accuracy.
         folds: folds of the data set, where it has some.
         saliency: `.keras` file of a model with the output "mixture"; None leaves out the rows
@@ -110,7 +111,7 @@ def main(config: Config) -> dict:
     for name, value in mean.items():
         features, mode, experiment = name.split("/")
         cells[features, mode, experiment if experiment == "pca" else int(experiment)] = value
-    classes = _class_names(config)
+    classes = class_names(config.dataset, config.data_dir)
     parts = [table_3(cells, measure, config.dataset)]
     parts.append(table_4(per_class, classes, config.dataset))
     fifth = {
@@ -125,29 +126,31 @@ def main(config: Config) -> dict:
     text = "\n\n".join(parts) + "\n"
     print(text, flush=True)
     results = {"measure": measure, "mean": mean, "table_5": fifth, "folds": folds}
-    write_atomically(output / "tables.md", lambda path: path.write_text(text))
-    held = json.dumps(results, indent=1)
-    write_atomically(output / "results.json", lambda path: path.write_text(held))
+    for name, content in (("tables.md", text), ("results.json", json.dumps(results, indent=1))):
+        with atomic_path(output / name) as part:
+            part.write_text(content)
     return results
 
 
 def _fold(config: Config, fold: int | None, extractor, saliency) -> dict:
     """All experiments on one fold."""
-    count = class_count(config.dataset, config.data_dir)
+    count = len(class_names(config.dataset, config.data_dir))
     cache = Path(config.cache or Path(config.output) / "cache")
     dense = extractor.input_shape[1] is None
-    parts = {}
+    target = Action(count, config.multi_label)
+    parts, labels = {}, {}
     for split in ("train", "test"):
         options = {} if fold is None else {"fold": fold}
-        records = load_labelled(config.dataset, config.data_dir, split, **options)
-        parts[split] = joint_sources(
+        records = load_records(config.dataset, config.data_dir, split, "label", **options)
+        samples = Samples(
             records,
-            cache / "frames",
-            extractor.input_shape[2:4],
-            num_classes=count,
-            multi_label=config.multi_label,
-            least=1 if dense else CLIP_LENGTH,
+            Windows(1 if dense else CLIP_LENGTH),
+            inputs=[Frames(tuple(extractor.input_shape[2:4]))],
+            targets=[Mixture(1), target],
+            points={record.name: NO_GAZE for record in records if record.gaze is None},
         )
+        parts[split] = [VideoToDescribe(samples, number) for number in range(len(records))]
+        labels[split] = np.stack(list(labels_of(samples, target).values()))
     gaze = all(np.isfinite(source.points).any() for part in parts.values() for source in part)
     bias = _bias(config, parts["train"])
     descriptors = Descriptors(
@@ -158,7 +161,6 @@ def _fold(config: Config, fold: int | None, extractor, saliency) -> dict:
         stride=config.stride,
         sigma=config.sigma,
     )
-    labels = {s: np.stack([np.asarray(x.label) for x in part]) for s, part in parts.items()}
     outputs = extractor.output if isinstance(extractor.output, dict) else {"fc6": None}
     kinds = {"truth": gaze, "predicted": saliency is not None, "central_bias": bias is not None}
     kinds["diffused"] = saliency is not None and bias is not None
@@ -193,7 +195,8 @@ def _fold(config: Config, fold: int | None, extractor, saliency) -> dict:
                 hot = (hot[:, None] == np.arange(count)).astype(int)
             scores = svm.scores(x["test"])
             scores = np.pad(scores, ((0, 0), (0, count - scores.shape[1])), constant_values=-np.inf)
-            per_class[column[name]] = _by_class(hot, scores, _class_names(config))
+            names = class_names(config.dataset, config.data_dir)
+            per_class[column[name]] = _by_class(hot, scores, names)
         return svm
 
     pairs = [("conv5", "feature"), ("conv5", "clip"), ("fc6", "clip")]
@@ -246,10 +249,10 @@ def _extractor(config: Config) -> keras.Model:
     return keras.Model(network.input, outputs)
 
 
-def _bias(config: Config, sources: list[JointSource]) -> np.ndarray | None:
+def _bias(config: Config, sources: list[VideoToDescribe]) -> np.ndarray | None:
     if config.bias is not None:
         return np.load(config.bias)
-    points = [np.asarray(source.points).reshape(-1, 2) for source in sources]
+    points = [source.points.reshape(-1, 2) for source in sources]
     points = [part[np.isfinite(part).all(-1)] for part in points]
     points = [part for part in points if len(part)]
     if not points:
@@ -261,14 +264,6 @@ def _by_class(hot, scores, names) -> dict[str, float]:
     values = 100.0 * average_precision(hot, scores)
     found = {n: float(v) for n, v in zip(names, values) if np.isfinite(v)}
     return {**found, "Mean": float(np.nanmean(values))}
-
-
-def _class_names(config: Config) -> tuple[str, ...]:
-    if config.dataset == "csv":
-        from zoo.datasets.your_own import class_names
-
-        return tuple(class_names(config.data_dir))
-    return tuple(importlib.import_module(f"zoo.datasets.{config.dataset}").CLASSES)
 
 
 if __name__ == "__main__":

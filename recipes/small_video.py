@@ -13,56 +13,46 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import tyro
 
 from zoo.backbones.small_video import small_video
-from zoo.datasets import moving_targets
+from zoo.datasets import Action, Frames, HorizontalFlip, Samples, Windows, moving_targets
 from zoo.datasets.record import Record
-from zoo.datasets.video.clips import FrameCache
 from zoo.datasets.video.reading import open_video
+from zoo.files.atomic import atomic_path
 from zoo.models.loading import load
-from zoo.training.checkpoint import write_atomically
-from zoo.training.loop import (
-    BEST,
-    claim_output,
-    fit,
-    learning_rate,
-    make_optimizer,
-    prepare_run,
-)
+from zoo.training.action_scores import measure
+from zoo.training.layer_weights import copy_layers
+from zoo.training.optimizers import make_optimizer
+from zoo.training.options import RunOptions
+from zoo.training.recipe import begin, claim, steps_of, train
+from zoo.training.run import BEST
+from zoo.training.schedules import schedule
+
+SHIFT = 3  # pixels by which a square is moved at most; its frames by one
+CLASSES = moving_targets.CLASSES
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(RunOptions):
     """Options of the recipe.
 
     Args:
-        data_dir: a folder that `zoo.datasets.moving_targets.make` wrote.
-        output: folder of the run.
-        cache: folder of decoded frames; default `OUTPUT/cache`.
         image_size: height and width of the frames that the backbone is for.
         filters: channels of its convolutions.
         crop: side of the square around the action.
         num_frames: frames cut out.
-        batch_size: actions in a batch.
-        rate: highest learning rate of Adam.
-        schedule: of the learning rate.
-        epochs: how many.
+        schedule: of the learning rate of Adam.
         dropout: before the classes.
-        seed: of initial weights and samples.
-        deterministic: ask TensorFlow for the same sums in every run.
-        restart: forget an earlier run in `output`.
     """
 
-    data_dir: str = "data"
+    dataset: str = "moving_targets"
     output: str = "runs/small_video"
-    cache: str | None = None
     image_size: tuple[int, int] = (56, 56)
     filters: tuple[int, ...] = (12, 24, 24)
     crop: int = 32
@@ -72,41 +62,36 @@ class Config:
     schedule: Literal["constant", "decay", "cosine"] = "cosine"
     epochs: int = 15
     dropout: float = 0.2
-    seed: int = 0
-    deterministic: bool = True
-    restart: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
-class Action:
-    """A video's frames, where in them the target acts, and what it does."""
+class ActionSquare(Frames):
+    """The square around a record's action as input `rgb`; a training sample's is shifted.
 
-    frames: np.ndarray
-    first: int
-    last: int
-    centre: np.ndarray  # x, y in pixels
-    label: int
+    Args:
+        crop: side of the square, in pixels of frames of `size`.
+    """
 
-    def cut(self, crop: int, length: int, rng: np.random.Generator | None = None) -> np.ndarray:
-        """The square around the action, (length, crop, crop, 3); with `rng` shifted, mirrored."""
-        shift = np.zeros(3) if rng is None else rng.integers([-3, -3, -1], [4, 4, 2])
-        height, width = self.frames.shape[1:3]
-        limits = [width - crop, height - crop, len(self.frames) - length]
-        corner = [*(self.centre - crop / 2), (self.first + self.last - length) // 2]
-        x, y, t = np.clip(np.round(corner + shift), 0, limits).astype(int)
-        found = self.frames[t : t + length, y : y + crop, x : x + crop]
-        return found[:, :, ::-1] if rng is not None and rng.random() < 0.5 else found
+    crop: int = 32
 
+    def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
+        """Shape and dtype of the input of a sample of so many steps."""
+        return (steps, self.crop, self.crop, 3), "uint8"
 
-def read_action(record: Record, cache: FrameCache, size: tuple[int, int]) -> Action:
-    """The one action of a record of moving_targets."""
-    video = open_video(record.video)
-    segment, tube = record.segments[0], record.boxes[0]
-    first, last = round(segment.start * video.fps), round(segment.end * video.fps)
-    boxes = tube.boxes[first:last] * np.tile([size[1] / video.width, size[0] / video.height], 2)
-    centres = boxes[:, :2] + boxes[:, 2:] / 2
-    middle = (centres.min(axis=0) + centres.max(axis=0)) / 2
-    return Action(cache.get(record, size), first, last, middle, record.label)
+    def read(
+        self, video: Any, numbers: np.ndarray, record: Record, rng: np.random.Generator | None
+    ) -> np.ndarray:
+        """The square in the frames of these numbers."""
+        first, last = action_frames(record, video.fps)
+        grow = np.tile([self.size[1] / video.width, self.size[0] / video.height], 2)
+        boxes = record.boxes[0].boxes[first:last] * grow
+        centres = boxes[:, :2] + boxes[:, 2:] / 2
+        corner = (centres.min(axis=0) + centres.max(axis=0)) / 2 - self.crop / 2
+        if rng is not None:
+            corner = corner + rng.integers(-SHIFT, SHIFT + 1, 2)
+        limits = [self.size[1] - self.crop, self.size[0] - self.crop]
+        x, y = np.clip(np.round(corner), 0, limits).astype(int)
+        return video.read(numbers, self.size)[:, y : y + self.crop, x : x + self.crop]
 
 
 def main(config: Config) -> dict:
@@ -116,77 +101,80 @@ def main(config: Config) -> dict:
             "`crop` must be at least 8 and fit into `image_size`. "
             f"Received: crop={config.crop}, image_size={config.image_size}"
         )
-    options = {k: v for k, v in dataclasses.asdict(config).items() if k != "restart"}
-    output = claim_output(config.output, options, restart=config.restart)
-    prepare_run(config.seed, deterministic=config.deterministic)
-    cache = FrameCache(Path(config.cache or output / "cache"))
-    train, held_out = (
-        [
-            read_action(record, cache, config.image_size)
-            for split in splits
-            for record in moving_targets.load(config.data_dir, split=split)
-        ]
-        for splits in (("train", "test"), ("validation",))
-    )
-    shape = (config.num_frames, config.crop, config.crop, 3)
-    backbone = small_video(image_size=None, filters=config.filters)
-    video = keras.Input(shape, name="rgb")
-    x = keras.layers.GlobalAveragePooling3D(name="mean")(backbone(video))
-    x = keras.layers.Dropout(config.dropout, name="dropout")(x)
-    classes = len(moving_targets.CLASSES)
-    action = keras.layers.Dense(classes, activation="softmax", name="action")(x)
-    model = keras.Model(video, {"action": action}, name="small_video_actions")
-    model.compile(
-        make_optimizer("adam", config.rate, clip=None),
-        loss={"action": "sparse_categorical_crossentropy"},
-        jit_compile=keras.config.backend() == "jax",
-    )
-    size = min(config.batch_size, len(train))
-    steps = len(train) // size
-    given = np.stack([a.cut(config.crop, config.num_frames) for a in held_out]).astype("float32")
-    truth = np.array([a.label for a in held_out])
+    devices = begin(config)
+    samples = samples_of(config, moving_targets.load(config.data_dir, "train"), room=1)
+    held = samples_of(config, moving_targets.load(config.data_dir, "validation"), room=0)
+    output = claim(config)
+    config = dataclasses.replace(config, batch_size=min(config.batch_size, len(samples)))
 
-    def batches(epoch: int, start: int = 0) -> Iterator:
-        order = np.random.default_rng([config.seed, epoch]).permutation(len(train))
-        for step in range(start, steps):
-            rng = np.random.default_rng([config.seed, epoch, step])
-            chosen = [train[index] for index in order[step * size : (step + 1) * size]]
-            cut = [action.cut(config.crop, config.num_frames, rng) for action in chosen]
-            labels = np.array([action.label for action in chosen])
-            yield np.stack(cut).astype("float32"), {"action": labels}
+    def judge(model: keras.Model, epoch: int) -> dict[str, float]:
+        return {"val_accuracy": measure(model, held, config.batch_size)["accuracy"]}
 
-    def judge(model, epoch):
-        found = model.predict(given, batch_size=size, verbose=0)["action"].argmax(axis=1)
-        return {"val_accuracy": float(np.mean(found == truth))}
-
-    def rate(epoch, step):
-        plan = {"steps": steps, "epochs": config.epochs, "schedule": config.schedule}
-        return learning_rate(config.rate, epoch, step, **plan)
-
-    progression = fit(
+    with devices.scope():
+        backbone = small_video(image_size=None, filters=config.filters)
+        video = keras.Input((config.num_frames, config.crop, config.crop, 3), name="rgb")
+        x = keras.layers.GlobalAveragePooling3D(name="mean")(backbone(video))
+        x = keras.layers.Dropout(config.dropout, name="dropout")(x)
+        action = keras.layers.Dense(len(CLASSES), activation="softmax", name="action")(x)
+        model = keras.Model(video, {"action": action}, name="small_video_actions")
+        steps = steps_of(samples, config)
+        rate = schedule(config.schedule, config.rate, steps=steps, epochs=config.epochs)
+        model.compile(
+            make_optimizer("adam", rate, clip=None, accumulate=config.accumulate),
+            loss={"action": "sparse_categorical_crossentropy"},
+            steps_per_execution=config.steps_per_execution,
+        )
+    progress = train(
+        config,
         model,
-        batches,
-        output=output,
-        epochs=config.epochs,
-        steps=steps,
-        rate=rate,
+        samples,
+        output,
         validate=judge,
         monitor="val_accuracy",
         larger_is_better=True,
     )
-    best = load(output / BEST)
+    best = load(output / BEST, verbose=False)
     whole = small_video(image_size=config.image_size, filters=config.filters)
-    whole.set_weights(best.get_layer(backbone.name).get_weights())
-    write_atomically(output / "backbone.keras", lambda temporary: whole.save(temporary))
+    copy_layers(best.get_layer(backbone.name), whole)
+    with atomic_path(output / "backbone.keras") as part:
+        whole.save(part)
     results = {
-        "best_epoch": progression.best_epoch + 1,
-        "seconds": round(progression.seconds, 1),
+        "best_epoch": progress.best_epoch + 1,
+        "seconds": round(progress.seconds, 1),
         "parameters": int(whole.count_params()),
         "validation": judge(best, 0),
     }
-    text = json.dumps(results, indent=1)
-    write_atomically(output / "results.json", lambda temporary: temporary.write_text(text))
+    with atomic_path(output / "results.json") as part:
+        part.write_text(json.dumps(results, indent=1))
     return results
+
+
+def action_frames(record: Record, fps: float) -> tuple[int, int]:
+    """The first frame of a record's one action, and the one after its last."""
+    segment = record.segments[0]
+    return round(segment.start * fps), round(segment.end * fps)
+
+
+def samples_of(config: Config, records: Sequence[Record], room: int) -> Samples:
+    """`num_frames` frames in the middle of each action, or up to `room` frames beside it."""
+    parts = []
+    for record in records:
+        video = open_video(record.video)
+        first, last = action_frames(record, video.fps)
+        length = min(config.num_frames + 2 * room, video.num_frames)
+        start = int(np.clip((first + last - length) // 2, 0, video.num_frames - length))
+        half = 0.5 / video.fps  # between two frames
+        begin_, end = start / video.fps - half, (start + length) / video.fps - half
+        parts.append(dataclasses.replace(record, start=max(0.0, begin_), end=end))
+    return Samples(
+        parts,
+        Windows(config.num_frames, hop=config.num_frames + 2 * room),
+        inputs=[ActionSquare(config.image_size, crop=config.crop)],
+        targets=[Action(len(CLASSES))],
+        transforms=[HorizontalFlip()] if room else [],
+        skip_bad=config.skip_bad,
+        seed=config.seed,
+    )
 
 
 if __name__ == "__main__":

@@ -27,12 +27,12 @@ import tyro
 
 from zoo.losses import StepCrossEntropy
 from zoo.models.soft_attention import soft_attention
-from zoo.training.action_config import ActionConfig
-from zoo.training.action_training import run
+from zoo.training.action_options import ActionOptions
+from zoo.training.actions import run
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(ActionConfig):
+class Config(ActionOptions):
     """Options of the recipe; the defaults are the paper's.
 
     Args:
@@ -72,7 +72,7 @@ def main(config: Config) -> dict:
 
     # The penalty is a sum over the batch's samples: so must the cross-entropy be.
     loss = StepCrossEntropy(config.multi_label, reduction="sum")
-    return run(config, build, loss, "block")
+    return run(config, build, loss, "block", config.test_stride)
 
 
 if __name__ == "__main__":

@@ -28,12 +28,12 @@ import keras
 import tyro
 
 from zoo.models.spatiotemporal_attention import spatiotemporal_attention
-from zoo.training.action_config import ActionConfig
-from zoo.training.action_training import run
+from zoo.training.action_options import ActionOptions
+from zoo.training.actions import run
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(ActionConfig):
+class Config(ActionOptions):
     """Options of the recipe; the defaults are the paper's.
 
     Args:

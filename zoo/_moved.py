@@ -11,7 +11,6 @@ from types import ModuleType
 
 MOVED = {
     "zoo.datasets.check": "zoo.datasets.listing.check",
-    "zoo.datasets.clips": "zoo.datasets.video.clips",
     "zoo.datasets.flow": "zoo.datasets.video.flow",
     "zoo.datasets.prepare": "zoo.datasets.shards.prepare",
     "zoo.datasets.truth": "zoo.datasets.gaze.truth",

@@ -37,6 +37,12 @@ class Frames:
         """Shape and dtype of the input of a sample of so many steps."""
         return (steps, *self.size, 3), "uint8"
 
+    def read(
+        self, video: Any, numbers: np.ndarray, record: Record, rng: np.random.Generator | None
+    ) -> np.ndarray:
+        """The input from an opened video's frames of these numbers; `rng` is None in order."""
+        return video.read(numbers, self.size)
+
 
 @dataclass(frozen=True)
 class Flow:

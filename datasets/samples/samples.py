@@ -15,7 +15,7 @@ from zoo.datasets.gaze.store import GazeStore
 from zoo.datasets.record import Record
 from zoo.datasets.samples.inputs import Features, Flow, Frames
 from zoo.datasets.samples.targets import Mixture
-from zoo.datasets.sampling import Windows
+from zoo.datasets.sampling import Windows, resampled
 from zoo.datasets.transforms import Sample
 from zoo.datasets.video.index import VideoFacts, VideoIndex, check_unchanged
 from zoo.datasets.video.reading import VideoError, open_video
@@ -202,7 +202,10 @@ class Samples:
     def frames(self, video: int, steps: np.ndarray) -> np.ndarray:
         """The frames of the record that steps of its inputs stand for."""
         features = self._features
-        return np.asarray(steps) if features is None else features.frames(steps)
+        if features is None:
+            return np.asarray(steps)
+        fps = getattr(features.store, "fps", None)
+        return resampled(self._part(video)[1], fps)[features.frames(steps)]
 
     # What a step is: a frame of the record's part of the video, or a row of its features.
 
@@ -267,7 +270,8 @@ class Samples:
         """By how much the weights of a target grow where only some videos have it."""
         found = {}
         for target in self.targets:
-            held = [target.held_by(r) or self._given(r, target) for r in self.records]
+            own = [target.held_by(r) for r in self.records]
+            held = own if any(own) else [self._given(r, target) for r in self.records]
             if not any(held):
                 raise ValueError(
                     "Every target must be known of some video. "
@@ -287,7 +291,7 @@ class Samples:
         last = len(self._times(video)) - 1
         inside = steps <= last  # beyond its end a short video stands still, and has no targets
         shown = np.minimum(steps, last)
-        held = self._read(video, shown, inside)
+        held = self._read(video, shown, inside, None if step is None else rng)
         names = {target.name for target in self.targets}
         if names & {"mixture", "saliency"}:
             held["fixations"] = self._fixations(video, shown)
@@ -311,7 +315,7 @@ class Samples:
                 inputs["fixations"] = np.where(told[:, None, None], found, np.float32(np.nan))
         return inputs, targets, weights
 
-    def _read(self, video: int, steps: np.ndarray, inside: np.ndarray) -> Sample:
+    def _read(self, video: int, steps: np.ndarray, inside: np.ndarray, rng) -> Sample:
         record, facts = self.records[video], self.facts(video)
         held: Sample = {}
         if self._features is not None:
@@ -323,7 +327,7 @@ class Samples:
         opened = open_video(record.video, stamps=facts.stamps)
         for part in self.inputs:
             if isinstance(part, Frames):
-                held[part.name] = opened.read(numbers, part.size)
+                held[part.name] = part.read(opened, numbers, record, rng)
             else:
                 held[part.name] = _flow(part, record, opened, numbers)
                 held[part.name][~inside] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -36,7 +37,8 @@ class FeatureStore:
     Args:
         root: Folder of all such stores.
         stream: Computes the features, see `zoo.datasets.shards.streams`; its description must tell
-            `digest` (of the weights), `clip_length` and `hop`.
+            `digest` (of the weights), `clip_length` and `hop`; `of(record)`, where it has that,
+            gives the stream of one record.
         fps: Wanted frame rate; None takes every frame.
 
     Example:
@@ -106,7 +108,8 @@ class FeatureStore:
             about += [entry["index_crc"] for entry in video.shards.manifest["shards"]]
         key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
         bare = dataclasses.replace(record, gaze=None, truth_maps=None, boxes=None, segments=None)
-        return ShardTask(self.root, f"{key}.tfrecord", (bare,), (self.stream,), fps=self.fps)
+        streams = (self.stream.of(record),)
+        return ShardTask(self.root, f"{key}.tfrecord", (bare,), streams, fps=self.fps)
 
     def _open(self, file: str, name: str) -> ShardVideo:
         path = Path(self.root, index_name(file))
@@ -176,6 +179,14 @@ class _Compressed:
     def __init__(self, stream: Any):
         self.stream, self.name, self.size = stream, FEATURES, stream.size
         self._about = {"first": 0, **stream.describe(), "compression": "zlib"}
+
+    def of(self, record: Record) -> _Compressed:
+        """The stream of one record, where that is another one for each."""
+        if not hasattr(self.stream, "of"):
+            return self
+        own = copy.copy(self)
+        own.stream = self.stream.of(record)
+        return own
 
     def describe(self) -> dict[str, Any]:
         return self._about

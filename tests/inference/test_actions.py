@@ -9,12 +9,13 @@ import pytest
 
 import zoo
 from zoo.cli.main import main
-from zoo.datasets import moving_targets
+from zoo.datasets import Action, Frames, Samples, Segments, Windows, moving_targets
+from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_video
 from zoo.datasets.video.writer import VideoWriter
 from zoo.inference.actions.naming import predict_action, spread_frames
 from zoo.inference.predict import predict
-from zoo.training.action_videos import ActionVideo, predict_videos, spread
+from zoo.training.action_predictions import predict_videos
 
 COUNT, SIDE = 23, 24
 
@@ -61,7 +62,7 @@ def _frames(video):
     return np.stack(list(open_video(video).frames(size=(SIDE, SIDE))))
 
 
-def test_blocks_are_averaged(soft, video):
+def test_blocks_are_averaged(soft, video, tmp_path):
     frames = _frames(video)
     for stride in (1, 4):
         got = predict(soft, video, stride=stride, progress=False)
@@ -75,7 +76,9 @@ def test_blocks_are_averaged(soft, video):
         expected = np.mean([outputs["spatial_attention"][b, t] for b, t in holding], axis=0)
         np.testing.assert_allclose(spatial[10], expected, rtol=1e-4)
         np.testing.assert_allclose(spatial.sum((1, 2)), 1, rtol=1e-4)
-    (whole,) = predict_videos(soft, [ActionVideo(None, frames, 0)], 6, sampling="block")
+    record = Record("a", str(video), label=0)
+    given = {"inputs": [Frames((SIDE, SIDE))], "targets": [Action(7)], "cache": tmp_path}
+    (whole,) = predict_videos(soft, Samples([record], Windows(6), **given), 4)
     one = predict(soft, video, progress=False)
     np.testing.assert_allclose(one.outputs["action"], whole["action"], rtol=1e-4)
     assert np.ptp(one.outputs["action"]) > 1e-4
@@ -84,14 +87,15 @@ def test_blocks_are_averaged(soft, video):
 def test_frames_spread_over_the_video(when, video):
     frames = _frames(video)
     got = predict(when, video, progress=False)
-    chosen = spread(COUNT, 9)
+    chosen = Segments(9).all(np.arange(COUNT))[0]
     np.testing.assert_array_equal(got.frames, chosen)
     outputs = when(frames[chosen][None].astype("float32"), training=False)
     for name in ("action", "spatial_attention", "temporal_attention"):
         np.testing.assert_allclose(got.outputs[name], np.asarray(outputs[name])[0], rtol=2e-4)
     assert got.outputs["temporal_attention"].shape == (4, 9)
     for length, count in ((23, 9), (50, 50), (7, 3), (2, 5)):
-        np.testing.assert_array_equal(spread_frames(length, count), spread(length, count))
+        chosen = Segments(count).all(np.arange(length))[0]
+        np.testing.assert_array_equal(spread_frames(length, count), chosen)
 
 
 def test_files(when, soft, video, tmp_path):

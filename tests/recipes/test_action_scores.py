@@ -1,33 +1,33 @@
+import keras
 import numpy as np
 import pytest
 
-from zoo.datasets import moving_targets
+from zoo.datasets import Action, Features, Samples, Segments, Windows, moving_targets
 from zoo.datasets.video.reading import open_video
+from zoo.training.action_predictions import predict_videos
 from zoo.training.action_scores import action_tubes, localisation, weight_in_segments
-from zoo.training.action_videos import ActionVideo, predict_videos
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
     root = tmp_path_factory.mktemp("scores") / "data"
-    records = moving_targets.make(
+    return moving_targets.make(
         root, num_videos=4, frames=40, size=(56, 56), viewers=1, action_share=(0.25, 0.25)
     )
-    return [ActionVideo(r, np.zeros((40, 1)), r.label) for r in records]
 
 
-def perfect(video):
+def perfect(record):
     """What a model would give that looks at the target alone, while it acts alone."""
-    fps = open_video(video.record.video).fps
-    segment = video.record.segments[0]
+    fps = open_video(record.video).fps
+    segment = record.segments[0]
     times = (np.arange(40) + 0.5) / fps
     inside = (times >= segment.start) & (times < segment.end)
     masks = np.zeros((40, 56, 56), "float32")
-    for mask, (x, y, width, height) in zip(masks, video.record.boxes[0].boxes):
+    for mask, (x, y, width, height) in zip(masks, record.boxes[0].boxes):
         left, top = max(0, round(x)), max(0, round(y))
         mask[top : round(y + height), left : round(x + width)] = 0.9
     return {
-        "action": np.eye(7)[video.target],
+        "action": np.eye(7)[record.label],
         "temporal_attention": np.tile(inside / inside.sum(), (3, 1)),
         "spatial_attention": masks,
     }
@@ -45,7 +45,7 @@ def test_perfect_attention_scores_one_and_simple_guesses_do_not(videos):
 def test_a_wrong_action_is_a_wrong_segment_and_a_wrong_box(videos):
     outputs = [perfect(video) for video in videos]
     for video, found in zip(videos, outputs):
-        found["action"] = np.eye(7)[(video.target + 1) % 7]
+        found["action"] = np.eye(7)[(video.label + 1) % 7]
     values = localisation(videos, outputs)
     assert values["temporal_map"] == 0.0 and values["spatial_map"] == 0.0
 
@@ -68,7 +68,7 @@ def test_without_temporal_attention_there_is_no_temporal_score(videos):
 
 
 def test_the_true_boxes_are_those_of_the_target_while_it_acts(videos):
-    record = videos[0].record
+    record = videos[0]
     (tube,) = action_tubes(record, 25.0)
     assert tube.label == record.label and len(tube.boxes) == 10
     assert tube.start == round(record.segments[0].start * 25)
@@ -77,19 +77,36 @@ def test_the_true_boxes_are_those_of_the_target_while_it_acts(videos):
     assert even == pytest.approx(1.0)
 
 
-class Echo:
-    """A model that names what it is given: of each frame the number it holds."""
+class Store:
+    """Row t of every video holds the number t."""
 
-    def predict(self, given, **_):
-        return {"action": np.stack([given, given + 1], -1), "spatial_attention": given}
+    def __init__(self):
+        self.about = {"shape": [1], "clip_length": 1, "hop": 1}
+
+    def rows(self, record):
+        return np.arange(7, dtype="float16")[:, None]
 
 
-def test_blocks_are_averaged_and_their_maps_joined(videos):
-    video = ActionVideo(videos[0].record, np.arange(7.0), 0)
-    (found,) = predict_videos(Echo(), [video], 4, sampling="block", stride=2, batch_size=2)
-    # Blocks 0-3 and 2-5.
-    np.testing.assert_allclose(found["action"], [2.5, 3.5])
-    np.testing.assert_allclose(found["spatial_attention"], [0, 1, 2, 3, 4, 5])
-    two = predict_videos(Echo(), [video, video], 7, sampling="spread")
-    assert len(two) == 2
-    np.testing.assert_allclose(two[1]["action"], [3, 4])
+class Echo(keras.Model):
+    """Names what it is given: of each step the number it holds."""
+
+    def call(self, given):
+        numbers = given[..., 0]
+        return {
+            "action": keras.ops.stack([numbers, numbers + 1], -1),
+            "spatial_attention": numbers,
+        }
+
+
+def test_blocks_are_averaged_and_their_maps_joined(videos, tmp_path):
+    def predict(sampling):
+        inputs = [Features(Store())]
+        samples = Samples(videos[:2], sampling, inputs=inputs, targets=[Action(7)], cache=tmp_path)
+        return predict_videos(Echo(), samples, 2)
+
+    found, _ = predict(Windows(4, hop=2))
+    # Blocks 0-3, 2-5 and the last, 3-6.
+    np.testing.assert_allclose(found["action"], [19 / 6, 25 / 6], rtol=1e-6)
+    np.testing.assert_allclose(found["spatial_attention"], range(7))
+    _, spread = predict(Segments(7))
+    np.testing.assert_allclose(spread["action"], [3, 4])

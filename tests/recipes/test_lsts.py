@@ -9,98 +9,19 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.datasets import moving_targets
-from zoo.datasets.video.flow import store_flow
-from zoo.models.lsts import lsts_features
+from tests.recipes.resume import compare
+from zoo.datasets import Saliency, Samples, Windows, moving_targets
+from zoo.datasets.shards.features import FeatureStore
+from zoo.datasets.video.flow import store_flow, video_flow
+from zoo.datasets.video.reading import open_video
+from zoo.models.lsts import STREAMS, lsts_features
 from zoo.recipes import lsts
-from zoo.training.lsts_clips import (
-    ClipBatches,
-    ClipFeatures,
-    clip_frames,
-    halved,
-    predicted_frames,
-    stream_frames,
-)
-from zoo.training.windows import Source
-
-RNG = np.random.default_rng(0)
+from zoo.training.backbone_features import BackboneFeatures
 
 
-def _source(frames=12):
-    inputs = RNG.integers(0, 255, (frames, 32, 32, 3)).astype("uint8")
-    return Source("a", inputs, RNG.random((frames, 3, 2)).astype("float32"), "key")
-
-
-def test_frames_of_a_clip():
-    np.testing.assert_array_equal(clip_frames([78], 79)[0], np.arange(79))
-    np.testing.assert_array_equal(clip_frames([39], 79, "centre")[0], np.arange(79))
-    assert predicted_frames(100, 79, "last", "rgb")[0] == 78
-    # The first flow is that of frame 1, so that of a clip of 79 is ready at frame 79.
-    assert predicted_frames(100, 79, "last", "flow")[0] == 79
-    assert predicted_frames(100, 79, "last", "both", 4).tolist() == list(range(79, 100, 4))
-    assert predicted_frames(100, 79, "centre", "rgb").tolist() == list(range(39, 61))
-    assert len(predicted_frames(78, 79, "last", "rgb")) == 0
-
-
-def test_flow_stands_at_the_frame_it_leads_to():
-    frames = np.zeros((4, 32, 32, 3), "uint8")
-    method = lambda a, b: np.stack([a, b], -1).astype("float32")  # noqa: E731
-    frames += np.arange(4, dtype="uint8")[:, None, None, None]
-    flow = stream_frames(frames, "flow", method=method, size=(32, 32))
-    np.testing.assert_array_equal(flow[:, 0, 0], [(0, 0), (0, 1), (1, 2), (2, 3)])
-
-
-def test_features_are_those_of_the_clip_and_are_kept(tmp_path):
-    extractor = lsts_features(num_frames=8, image_size=32, width=1 / 32)
-    cache = ClipFeatures(tmp_path, extractor, {"x": 1}, batch_size=2)
-    source = _source()
-    found = cache.get(source, np.array([7, 9, 11]), "last")
-    expected = extractor(source.inputs[None, 2:10].astype("float32"))
-    np.testing.assert_allclose(found[1], np.asarray(expected)[0], rtol=2e-3, atol=1e-3)
-    padded = cache.get(source, np.array([0]), "last")
-    expected = extractor(np.repeat(source.inputs[None, :1], 8, 1).astype("float32"))
-    np.testing.assert_allclose(padded, expected, rtol=2e-3, atol=1e-3)
-    # Kept, and never shared with other settings or another backbone.
-    cache.extractor = None
-    files = sorted(tmp_path.rglob("*.npy"))
-    assert len(files) == 2
-    other = lsts_features(num_frames=8, image_size=32, width=1 / 16)
-    assert ClipFeatures(tmp_path, other, {"x": 1}).folder != cache.folder
-    assert ClipFeatures(tmp_path, extractor, {"x": 2}).folder != cache.folder
-
-
-def test_a_cache_of_another_pooling_is_an_error(tmp_path):
-    extractor = lsts_features(num_frames=8, image_size=32, width=1 / 32)
-    cache = ClipFeatures(tmp_path, extractor, {})
-    cache.get(_source(), np.array([7]), "last")
-    path = next(tmp_path.rglob("*.npy"))
-    np.save(path, np.zeros((1, 5, 5, 5, 1024), "float16"))
-    with pytest.raises(ValueError, match="backbone and pooling"):
-        cache.get(Source("a", *_parts(_source()), "key"), np.array([7]), "last")
-
-
-def _parts(source):
-    return source.inputs, source.points
-
-
-def test_batches_depend_on_seed_epoch_and_step_alone():
-    features = [RNG.random((5, 1, 2, 2, 4)).astype("float16"), RNG.random((4, 1, 2, 2, 4))]
-    points = [RNG.random((5, 3, 2)).astype("float32"), RNG.random((4, 3, 2)).astype("float32")]
-    points[0][2] = np.nan  # nobody looked: no truth
-    batches = ClipBatches(features, points, (12, 16), batch_size=3, seed=1)
-    assert batches.steps == 2 and len(batches.places) == 8
-    whole, rest = list(batches.batches(4)), list(batches.batches(4, 1))
-    np.testing.assert_array_equal(whole[1][0], rest[0][0])
-    truth = whole[0][1]["saliency"]
-    assert truth.shape == (3, 12, 16, 2)
-    np.testing.assert_allclose(truth[..., 0].sum((1, 2)), 1, rtol=1e-5)
-    np.testing.assert_allclose(truth[..., 1].sum((1, 2)), 3)
-    assert sum(len(x) for x, _ in batches.in_order()) == 8
-
-
-def test_the_rate_is_halved_by_iterations():
-    assert [halved(1.0, i, 50) for i in (0, 49, 50, 149)] == [1, 1, 0.5, 0.25]
-    assert halved(1.0, 10_000, None) == 1
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "zoo_cache"))
 
 
 @pytest.fixture(scope="module")
@@ -145,34 +66,91 @@ def test_a_run_with_both_streams_and_its_model(made, tmp_path):
     assert held["frames_evaluated"] > 8 * held["num_videos"]  # those before the first clip too
     clip = {"rgb": np.zeros((1, 8, 32, 32, 3)), "flow": np.zeros((1, 8, 32, 32, 2))}
     assert model(clip)["saliency"].shape == (1, 12, 16)
-    with pytest.raises(ValueError, match="another configuration"):
+    with pytest.raises(ValueError, match="other options"):
         lsts.main(dataclasses.replace(config, rate=1.0))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:I3D of the")
+def test_a_run_that_is_broken_off(made, tmp_path):
+    options = {**SMALL, "epochs": 3, "stride": 2, "dropout": 0.3, "halve_every": 2}
+    config = lsts.Config(data_dir=str(made), evaluate=False, **options)
+    results = compare(lsts.main, config, tmp_path, steps=(1, 3))
+    losses = [row["val_loss"] for row in json.loads((tmp_path / "whole/history.json").read_text())]
+    assert losses.index(min(losses)) == results["best_epoch"] - 1
 
 
 def test_short_test_videos_are_named_and_left_out(made):
     records = moving_targets.load(made)
     with pytest.warns(UserWarning, match=r"5 of 5 test videos have fewer than 17 frames.*\(16\)"):
-        assert lsts._long_enough(records, 17) == []
-    assert lsts._long_enough(records, 16) == records
+        assert lsts.long_enough(records, 17) == []
+    assert lsts.long_enough(records, 16) == records
 
 
-def test_stored_flow_is_read_and_must_fit_the_video(tmp_path):
-    source = _source()
+@pytest.mark.parametrize(
+    "options, first, rows",
+    [
+        ({"streams": "rgb"}, 7, 9),
+        # The first flow is that of frame 1, so a clip of 8 fields is ready at frame 8.
+        ({"streams": "flow"}, 8, 8),
+        ({"streams": "both", "stride": 4}, 8, 2),
+        ({"streams": "rgb", "target": "centre"}, 4, 9),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:I3D of the")
+def test_features_are_those_of_the_clip_that_the_map_is_for(made, tmp_path, options, first, rows):
+    config = lsts.Config(data_dir=str(made), **{**SMALL, "stride": 1, **options})
+    records = moving_targets.load(made)[:2]
+    extractors = {s: lsts.extractor_of(config, s, records) for s in STREAMS[config.streams]}
+    store = lsts.feature_store(config, extractors, tmp_path)
+    for one in store.stores:
+        one.compute(records)
+    samples = lsts.clips_of(config, records, store)
+    assert len(samples) == 2 * rows
+    place = samples.places[1]
+    frame = first + config.stride
+    assert samples.frames(0, place.steps).tolist() == [frame]
+    inputs, targets, _ = samples.in_order(1)
+    watched = Samples(records, Windows(1), targets=[Saliency((12, 16))])
+    wanted = watched.in_order(frame)[1]["saliency"]
+    np.testing.assert_array_equal(targets["saliency"][..., 1], wanted[..., 1])
+    last = frame if config.target == "last" else frame + 3
+    numbers = range(last - 7, last + 1)
+    frames = open_video(records[0].video).read(range(16), (32, 32))
+    expected = []
+    for stream, extractor in extractors.items():
+        clip = frames[list(numbers)]
+        if stream == "flow":
+            fields = np.stack(list(video_flow(frames, size=(32, 32), output_size=(32, 32))))
+            clip = fields[[n - 1 for n in numbers]]
+        expected.append(np.asarray(extractor(clip[None].astype("float32"))))
+    expected = np.concatenate(expected, axis=-1)[0]
+    np.testing.assert_allclose(inputs["features"], expected, rtol=4e-3, atol=2e-3)
+
+
+def test_stored_flow_is_read_and_must_fit_the_video(made, tmp_path):
+    records = moving_targets.load(made)[:1]
+    frames = open_video(records[0].video).read(range(16), (32, 32))
     extractor = lsts_features(stream="flow", num_frames=8, image_size=32, width=1 / 32)
-    options = {"flow_options": {"size": (16, 16)}, "batch_size": 2}
-    computed = ClipFeatures(tmp_path, extractor, {}, **options)
-    stored = ClipFeatures(tmp_path, extractor, {"stored": 1}, flow_dir=tmp_path, **options)
-    store_flow(tmp_path / "a.npy", source.inputs, num_frames=12, size=(16, 16))
-    one, other = (next(c.clips(source, np.array([8, 9]), "last")) for c in (computed, stored))
-    assert np.abs(one).max() > 1
-    np.testing.assert_allclose(other, one, atol=0.02)
-    store_flow(tmp_path / "a.npy", source.inputs[:10], num_frames=10, size=(16, 16))
-    with pytest.raises(ValueError, match=r"must be that of the video, \(12, .*a\.npy.*\(10, 16"):
-        next(stored.clips(source, np.array([8]), "last"))
+    options = {"clip_length": 8, "flow": {"size": (16, 16)}}
+    given = BackboneFeatures(extractor, flow_dir=tmp_path, **options)
+    stores = [
+        FeatureStore(tmp_path / "a", BackboneFeatures(extractor, **options)),
+        FeatureStore(tmp_path / "a", given),
+    ]
+    assert stores[0].root != stores[1].root
+    store_flow(tmp_path / f"{records[0].name}.npy", frames, num_frames=16, size=(16, 16))
+    for store in stores:
+        store.compute(records)
+    one, other = (np.asarray(store.rows(records[0])[:], np.float32) for store in stores)
+    np.testing.assert_allclose(other, one, atol=0.02 * np.abs(one).max() + 1e-3)
+    store_flow(tmp_path / f"{records[0].name}.npy", frames[:10], num_frames=10, size=(16, 16))
+    with pytest.raises(ValueError, match=r"must be that of the video, \(16, .*\(10, 16"):
+        FeatureStore(tmp_path / "b", given).compute(records)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_videos_shorter_than_a_clip_are_an_error(made, tmp_path):
     options = {**SMALL, "num_frames": 16, "streams": "flow"}
-    with pytest.raises(ValueError, match="17 frames"):
+    with pytest.raises(ValueError, match="17 frames for a window"):
         lsts.main(lsts.Config(data_dir=str(made), output=str(tmp_path), **options))

@@ -8,9 +8,9 @@ import pytest
 from tests.datasets import trees
 from tests.datasets.conftest import numbered_video
 from zoo.datasets import ucf11, ucf101
+from zoo.datasets.record import Record
 from zoo.recipes import soft_attention
-from zoo.training.data import load_records
-from zoo.training.named_data import class_names, labelled
+from zoo.training.named_data import class_names, hold_out, load_records, mixed_records
 
 
 @pytest.fixture(scope="module")
@@ -49,35 +49,35 @@ def parts_are_no_news():
 
 
 def test_one_data_set_and_its_options(folders):
-    records = labelled("ucf101:partial=1", folders[0], "train")
+    records = load_records("ucf101:partial=1", folders[0], "train", "label")
     assert len(records) == 6 and class_names("ucf101", folders[0]) == ucf101.CLASSES
-    assert len(labelled("ucf101:partial=1,fold=2", folders[0], "train")) == 5
+    assert len(load_records("ucf101:partial=1,fold=2", folders[0], "train", "label")) == 5
     with pytest.raises(FileNotFoundError, match="published are 9537"):
-        labelled("ucf101", folders[0], "train")
+        load_records("ucf101", folders[0], "train", "label")
     with pytest.raises(ValueError, match="colour"):
-        labelled("ucf101:colour=red", folders[0], "train")
+        load_records("ucf101:colour=red", folders[0], "train", "label")
     with pytest.raises(ValueError, match="NAME=VALUE"):
-        labelled("ucf101:fold", folders[0], "train")
+        load_records("ucf101:fold", folders[0], "train", "label")
     with pytest.raises(ValueError, match="zoo list"):
-        labelled("ucf1001", folders[0], "train")
+        load_records("ucf1001", folders[0], "train", "label")
 
 
 def test_two_data_sets_jointly(folders):
     both = os.pathsep.join(folders)
     name = "ucf101:partial=1+ucf11:partial=1"
     with pytest.raises(ValueError, match="ucf11/basketball and Basketball"):
-        labelled(name, both, "train")
+        load_records(name, both, "train", "label")
     name += ",similar=same"
-    records = labelled(name, both, "train")
+    records = load_records(name, both, "train", "label")
     classes = class_names(name, both)
     assert classes[:101] == ucf101.CLASSES and len(classes) < 101 + len(ucf11.CLASSES)
     held = {record.name: classes[record.label] for record in records}
     assert held["ucf11/basketball/v_basketball_01_01"] == "Basketball"
     assert held["ucf11/walking/v_walking_02_01"] == "walking"
     assert held["ucf101/Biking/v_Biking_g08_c01"] == "Biking"
-    assert len(labelled(name, both, "test")) == 2 + 2
+    assert len(load_records(name, both, "test", "label")) == 2 + 2
     with pytest.raises(ValueError, match="Each data set must have a folder"):
-        labelled(name, folders[0], "train")
+        load_records(name, folders[0], "train", "label")
 
 
 def test_soft_attention_trains_on_both(folders, tmp_path):
@@ -114,3 +114,35 @@ def test_gaze_without_published_splits(tmp_path):
     train, test = (load_records("diem", tmp_path, split) for split in ("train", "test"))
     assert (len(train), len(test)) == (68, 17)
     assert not {r.name for r in train} & {r.name for r in test}
+
+
+def test_a_table_s_test_rows_are_never_trained_on(tmp_path):
+    clip = numbered_video(tmp_path / "clip.mp4", 8).read_bytes()
+    rows = ["video,label,split"]
+    for at, split in enumerate(("train", "", "validation", "test", "test")):
+        (tmp_path / f"v{at}.mp4").write_bytes(clip)
+        rows.append(f"v{at}.mp4,{'ab'[at % 2]},{split}")
+    table = tmp_path / "videos.csv"
+    table.write_text("\n".join(rows) + "\n")
+    for read in (
+        lambda split: load_records("csv", table, split, "label"),
+        lambda split: load_records("csv", table, split, "any"),
+        lambda split: mixed_records([("csv", str(table))], split)[0],
+    ):
+        assert sorted(record.name for record in read("train")) == ["v0", "v1", "v2"]
+        assert sorted(record.name for record in read("test")) == ["v3", "v4"]
+    assert class_names("csv", table) == ("a", "b")
+    with pytest.raises(ValueError, match="split='both'"):
+        load_records("csv", table, "both")
+
+
+def test_the_hold_out_shares_no_video_with_the_training():
+    records = [Record(f"r{n}", f"film{n // 2}.mp4") for n in range(20)]
+    train, held = hold_out(records, 0.3, seed=1)
+    assert len(train) + len(held) == 20 and len(held) == 6
+    assert not {r.video for r in train} & {r.video for r in held}
+    assert hold_out(records, 0.3, seed=1) == (train, held) != hold_out(records, 0.3, seed=2)
+    with pytest.raises(ValueError, match="at least 2 videos"):
+        hold_out(records[:2], 0.3)
+    with pytest.raises(ValueError, match="share=1"):
+        hold_out(records, 1)

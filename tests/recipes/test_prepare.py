@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.backbones.c3d import c3d
 from zoo.cli.main import main
 from zoo.datasets import moving_targets
-from zoo.datasets.shards.reading import ShardError, ShardSet, load
+from zoo.datasets.shards.features import FeatureStore
+from zoo.datasets.shards.reading import ShardSet, load
 from zoo.datasets.video.reading import open_video
 from zoo.recipes import rmdn
-from zoo.training.features import FeatureCache, fingerprint
-from zoo.training.frozen_backbone import backbone_of
+from zoo.training.backbone_features import BackboneFeatures
+from zoo.training.digests import fingerprint
+from zoo.training.layer_weights import backbone_of
 from zoo.training.prepare import FeatureStream
 
 TINY = {"width": 0.03}
@@ -111,7 +114,7 @@ def test_features_are_the_backbones(data, stream, shape, tmp_path):
     assert found.shape[:1] == shape
     model = stream.model
     if stream.dense:
-        wanted = FeatureCache(tmp_path, model, {}, dense=True).get("a", frames)
+        wanted = model.predict_on_batch(frames[None])[0]
     elif stream.length == 1:
         wanted = model.predict_on_batch(frames)
     else:
@@ -163,33 +166,31 @@ def test_rmdn_trains_on_the_stored_features(data, prepared, backbone, tmp_path, 
         return whole
 
     monkeypatch.setattr(rmdn, "build", build)
-    monkeypatch.setattr(FeatureCache, "get", None)  # nothing is computed again
+    monkeypatch.setattr(BackboneFeatures, "rows", None)  # nothing is computed again
     config = rmdn.Config(data_dir=str(prepared), output=str(tmp_path / "run"), **RECIPE)
     assert fingerprint(backbone_of(build(config))) == fingerprint(trained)
     results = rmdn.main(config)
     assert np.isfinite(results["validation"]["nss"])
     assert {"rmdn", "uniform"} <= set(results["test"])
-    assert not list((tmp_path / "run").rglob("*.npy"))  # and nothing decoded into files
+    assert not (tmp_path / "run" / "cache").exists()  # and nothing is written
 
 
-@pytest.mark.filterwarnings("ignore:C3D is frozen with random weights")
-def test_features_of_another_backbone_are_not_taken(prepared):
-    from zoo.training.features import stored_features
-
+def test_features_of_another_backbone_are_computed_again(prepared, tmp_path):
     record = load(prepared, "train")[0]
-    with pytest.warns(UserWarning, match="computed again from the frames"):
-        assert stored_features(record, "other", dense=False) is None
-    assert (
-        len(stored_features(record, ShardSet(prepared).streams["features"]["digest"], dense=False))
-        == 5
-    )
+    keras.utils.set_random_seed(9)
+    other = c3d(image_size=(32, 32), width=0.03)
+    store = FeatureStore(tmp_path, BackboneFeatures(other, clip_length=16))
+    store.compute([record])
+    assert list(tmp_path.rglob("*.tfrecord"))
+    assert len(store.rows(record)) == 5
 
 
 def test_features_alone_of_another_backbone_are_an_error(data, tmp_path):
     from zoo.datasets.shards.prepare import prepare
-    from zoo.training.features import stored_features
 
     stream = FeatureStream("c3d", size=(32, 32), options=(("width", 0.03),))
-    prepare(moving_targets.load(data)[:1], tmp_path, [stream], workers=1)
-    with pytest.raises(ShardError, match="same weights"):
-        stored_features(load(tmp_path)[0], "other", dense=False)
+    prepare(moving_targets.load(data)[:1], tmp_path / "shards", [stream], workers=1)
+    keras.utils.set_random_seed(9)
+    other = BackboneFeatures(c3d(image_size=(32, 32), width=0.03), clip_length=16)
+    with pytest.raises(ValueError, match="rgb"):
+        FeatureStore(tmp_path / "store", other).compute(load(tmp_path / "shards"))

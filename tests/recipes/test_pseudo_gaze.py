@@ -1,41 +1,20 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 import zoo
-from zoo.losses import MixtureNLL
-from zoo.training.joint_windows import JointSource, JointWindows
-from zoo.training.loop import fit
-from zoo.training.pseudo_gaze import DRAWN, PseudoGaze, draw_points
-
-EPOCHS = 6
-
-
-def source(number, watched):
-    rng = np.random.default_rng(number)
-    points = rng.uniform(size=(12, 20, 2)).astype("float32")
-    frames = rng.integers(0, 256, (12, 8, 8, 3)).astype("uint8")
-    if not watched:
-        points = np.full((12, 1, 2), np.nan, "float32")
-    return JointSource(f"video_{number}", frames, points, str(number), number % 3)
-
-
-def windows(**options):
-    sources = [source(number, watched=number % 2 == 0) for number in range(6)]
-    return JointWindows(sources, num_classes=3, length=8, batch_size=6, seed=1, **options)
-
-
-def model():
-    keras.utils.set_random_seed(0)
-    video = keras.Input((None, 8, 8, 3))
-    x = zoo.layers.PerStep(keras.layers.Flatten())(keras.layers.Rescaling(1 / 255)(video))
-    mixture = zoo.layers.MixtureDensity(3, name="mixture")(x)
-    action = keras.layers.GlobalMaxPooling1D()(x)
-    action = keras.layers.Dense(3, "softmax", name="action")(action)
-    made = keras.Model(video, {"mixture": mixture, "action": action})
-    losses = {"mixture": MixtureNLL("mean"), "action": "sparse_categorical_crossentropy"}
-    made.compile("adam", loss=losses, jit_compile=False)
-    return made
+from zoo.datasets import Frames, Mixture, Samples, Windows, moving_targets
+from zoo.training.engine.progress import Progress
+from zoo.training.pseudo_gaze import (
+    DRAWN,
+    NO_GAZE,
+    draw_points,
+    draw_pseudo_gaze,
+    drawing_epochs,
+    pseudo_gaze_after,
+)
 
 
 def test_points_have_the_mixtures_mean_and_covariance():
@@ -68,71 +47,58 @@ def test_points_outside_of_the_frame_are_none():
     assert kept.mean() == pytest.approx(0.25, abs=0.03)
 
 
-def test_videos_without_gaze_get_it_after_the_first_epochs(tmp_path):
-    pseudo = PseudoGaze(model(), windows(), tmp_path, EPOCHS, 0.5)
-    assert pseudo.epochs == [2, 3, 4, 5]
-    for _, _, weights in pseudo.batches(0, 0):
-        assert sorted(weights["mixture"].tolist()) == [0, 0, 0, 2, 2, 2]
-    for _, found, weights in pseudo.batches(2, 0):
-        assert sorted(weights["mixture"].tolist()) == [1, 1, 1, 2, 2, 2]
-        drawn = found["mixture"][weights["mixture"] == 1]
-        count = np.isfinite(drawn).all(-1).sum(-1)
-        assert drawn.shape == (3, 8, 20, 2) and 0 < count.max() <= 12
-    before = pseudo.windows.sources[1].points
-    list(pseudo.batches(3, 0))
-    assert not np.array_equal(before, pseudo.windows.sources[1].points, equal_nan=True)
+def test_gaze_is_drawn_after_some_epochs():
+    assert drawing_epochs(40) == [12, 20, 28, 36]
+    assert drawing_epochs(3) == [1, 2]
+    assert drawing_epochs(1) == []
 
 
-def test_gaze_is_drawn_where_the_model_looks(tmp_path):
-    made = model()
-    kernel, bias = made.get_layer("mixture").get_weights()
+def model():
+    """Looks at one place, whatever it sees."""
+    video = keras.Input((None, 8, 8, 3), name="rgb")
+    x = zoo.layers.PerStep(keras.layers.Flatten())(keras.layers.Rescaling(1 / 255)(video))
+    layer = zoo.layers.MixtureDensity(3, name="mixture")
+    made = keras.Model(video, {"mixture": layer(x)})
+    kernel, bias = layer.get_weights()
     bias = bias.reshape(3, 6)
     bias[:, 1:5] = [0.2, 0.7, -9.0, -9.0]  # the least sigma, at one place
-    made.get_layer("mixture").set_weights([0 * kernel, bias.ravel()])
-    for flips, places in ((False, [0.2]), (True, [0.2, 0.8])):
-        pseudo = PseudoGaze(made, windows(flips=flips), tmp_path, EPOCHS)
-        list(pseudo.batches(2, 0))
-        x, y = np.moveaxis(pseudo.windows.sources[3].points, -1, 0)
+    layer.set_weights([0 * kernel, bias.ravel()])
+    return made
+
+
+@pytest.mark.parametrize("mirror, places", [(False, [0.2]), (True, [0.2, 0.8])])
+def test_gaze_is_drawn_where_the_model_looks(tmp_path, mirror, places):
+    moving_targets.make(tmp_path, num_videos=3, frames=20, size=(48, 48), viewers=1)
+    records = [dataclasses.replace(r, gaze=None) for r in moving_targets.load(tmp_path)]
+    samples = Samples(
+        records,
+        Windows(8, pad=True),
+        inputs=[Frames((8, 8))],
+        targets=[Mixture(1, lag=2)],
+        points={record.name: NO_GAZE for record in records},
+    )
+    points = draw_pseudo_gaze(model(), samples, 2, seed=3, mirror=mirror)
+    assert set(points) == {record.name for record in records}
+    for gaze in points.values():
+        assert gaze.shape == (20, 12, 2) and np.isnan(gaze[:2]).all()
+        x, y = np.moveaxis(gaze[2:], -1, 0)
         distance = np.abs(x[..., None] - places)
         assert distance.min(-1).max() < 0.06 and np.abs(y - 0.7).max() < 0.06
         assert set(distance.argmin(-1).ravel()) == set(range(len(places)))
+    again = draw_pseudo_gaze(model(), samples, 3, seed=3, mirror=mirror)
+    np.testing.assert_array_equal(again[records[0].name], points[records[0].name])
 
 
-def test_a_stopped_run_goes_on_as_an_unbroken_one(tmp_path):
-    def run(output, epochs, stop=None):
-        made = model()
-        given = PseudoGaze(made, windows(flips=True, per_video=2), output, EPOCHS)
-
-        def batches(epoch, step):
-            for number, batch in enumerate(given.batches(epoch, step), step):
-                if (epoch, number) == stop:
-                    raise KeyboardInterrupt
-                yield batch
-
-        options = {"epochs": epochs, "steps": 2, "rate": lambda epoch, step: 0.01}
-        fit(made, batches, output=output, save_seconds=0, show_progress=False, **options)
-        return made.get_weights()
-
-    whole = run(tmp_path / "whole", EPOCHS)
-    for stop in ((3, 0), (3, 1), (4, 0)):
-        output = tmp_path / f"{stop}"
-        with pytest.raises(KeyboardInterrupt):
-            run(output, EPOCHS, stop)
-        for one, two in zip(run(output, EPOCHS), whole, strict=True):
-            np.testing.assert_array_equal(one, two)
-
-
-def test_errors(tmp_path):
-    with pytest.raises(ValueError, match="`weight` must be above 0 and at most 1"):
-        PseudoGaze(model(), windows(), tmp_path, EPOCHS, 1.5)
-    blind = JointWindows([source(1, watched=False)], num_classes=3, length=8)
-    with pytest.raises(ValueError, match="none among 1 training videos"):
-        PseudoGaze(model(), blind, tmp_path, EPOCHS)
-    with pytest.raises(ValueError, match="cannot be read"):
-        PseudoGaze(model(), windows(), tmp_path, EPOCHS).batches(2, 1)
-    list(PseudoGaze(model(), windows(), tmp_path, EPOCHS).batches(2, 0))
-    with pytest.raises(ValueError, match="of epoch 2 for 3 videos, not of epoch 3"):
-        PseudoGaze(model(), windows(), tmp_path, EPOCHS).batches(3, 1)
+def test_what_was_drawn_is_kept(tmp_path):
+    drawn = {"a": np.zeros((3, 2, 2), "float32"), "b": np.full((2, 2, 2), np.nan, "float32")}
+    first = pseudo_gaze_after(2, Progress(epoch=2), tmp_path, lambda: drawn)
+    later = Progress(epoch=2, step=1)
+    kept = pseudo_gaze_after(2, later, tmp_path, lambda: pytest.fail("drawn already"))
+    for found in (first, kept):
+        assert list(found) == ["a", "b"]
+        np.testing.assert_array_equal(found["b"], drawn["b"])
+    with pytest.raises(ValueError, match="of epoch 2, not of epoch 3"):
+        pseudo_gaze_after(3, Progress(epoch=3, step=1), tmp_path, dict)
     (tmp_path / DRAWN).write_bytes(b"half a file")
     with pytest.raises(ValueError, match="cannot be read"):
-        PseudoGaze(model(), windows(), tmp_path, EPOCHS).batches(2, 1)
+        pseudo_gaze_after(2, later, tmp_path, dict)

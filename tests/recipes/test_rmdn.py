@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
+import tempfile
+import warnings
 from pathlib import Path
 
 import keras
@@ -13,9 +11,11 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.recipes.resume import compare
 from zoo.datasets import moving_targets
+from zoo.datasets.video.reading import open_video
 from zoo.recipes import demo, rmdn
-from zoo.training.frozen_backbone import backbone_of
+from zoo.training.layer_weights import backbone_of
 
 TINY = {
     "dataset": "moving_targets",
@@ -28,7 +28,11 @@ TINY = {
     "epochs": 2,
     "score_every": 9,
 }
-ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "zoo_cache"))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,7 @@ def test_cached_features(data, tmp_path, dense):
         **TINY,
     )
     results = rmdn.main(config)
-    assert len(list((tmp_path / "cache/features").glob("*/*.npy"))) == 5
+    assert len(list((tmp_path / "cache").glob("*/*.tfrecord"))) == 5
     model = zoo.load(tmp_path / "model.keras")
     assert model.input_shape == (None, None, 32, 32, 3)
     trained = zoo.load(tmp_path / "all/best.keras")
@@ -70,7 +74,8 @@ def test_cached_features(data, tmp_path, dense):
     if not dense:
         assert {"rmdn", "trained_central_bias", "uniform"} <= set(results["test"])
     # What was trained on features predicts the same from frames.
-    frames = np.load(next((tmp_path / "cache/frames").rglob("*.npy")), mmap_mode="r")[:18]
+    video = open_video(moving_targets.load(data)[0].video)
+    frames = video.read(np.arange(18), (32, 32))
     features = backbone_of(model)
     lag = 0 if dense else 15
     clips = frames[None] if dense else np.stack([frames[s : s + 16] for s in range(3)])
@@ -104,34 +109,38 @@ def test_end_to_end(data, tmp_path):
     assert list((tmp_path / "logs/validation").iterdir())
 
 
-@pytest.mark.slow
-def test_killed_from_outside(data, tmp_path):
-    """SIGKILL at whatever moment the run is in, again and again, until it is through."""
-    config = end_to_end(
-        data, tmp_path / "a", evaluate=False, tensorboard=False, epochs=6, save_seconds=0.0
-    )
+@pytest.mark.parametrize("cached", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_broken_off_at_any_step(data, cached):
+    """With dropout, and within an epoch, between epochs, twice in one epoch."""
+    changes = {"evaluate": False, "tensorboard": False, "epochs": 3, "data_dir": data}
+    if cached:
+        config = rmdn.Config(**{**TINY, **changes}, retrain_on_all=True)
+    else:
+        config = end_to_end(data, "unused", flips=True, zoom=0.8, jitter=0.1)
+        config = dataclasses.replace(config, **changes)
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")
+        compare(rmdn.main, config, Path(folder), steps=(1, 1, 2))
+
+
+def test_a_longer_run_goes_on_and_a_typo_leaves_nothing(data, tmp_path):
+    config = end_to_end(data, tmp_path / "run", evaluate=False, tensorboard=False, epochs=1)
     rmdn.main(config)
-    code = (
-        "import sys, json; from zoo.recipes import rmdn; "
-        "rmdn.main(rmdn.Config(**json.loads(sys.argv[1])))"
-    )
-    options = json.dumps({**dataclasses.asdict(config), "output": str(tmp_path / "b")})
-    state, kills = tmp_path / "b/state.npz", 0
-    while True:
-        process = subprocess.Popen([sys.executable, "-c", code, options], cwd=ROOT)
-        before = state.stat().st_mtime_ns if state.exists() else 0
-        while process.poll() is None and kills < 2:
-            if state.exists() and state.stat().st_mtime_ns != before:
-                os.kill(process.pid, signal.SIGKILL)
-                kills += 1
-                break
-        if process.wait() == 0:
-            break
-        assert process.returncode == -signal.SIGKILL
-    assert kills == 2
-    one, other = (zoo.load(tmp_path / run / "model.keras") for run in "ab")
-    for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_array_equal(first, second)
+    rmdn.main(dataclasses.replace(config, epochs=2))
+    assert len(json.loads((tmp_path / "run/history.json").read_text())) == 2
+    with pytest.raises(ValueError, match=r"units=9 \(was 8\)"):
+        rmdn.main(dataclasses.replace(config, epochs=2, units=9))
+    missing = dataclasses.replace(config, data_dir="no", output=str(tmp_path / "other"))
+    with pytest.raises(FileNotFoundError):
+        rmdn.main(missing)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_hold_out_chooses_the_epoch_with_the_lowest_loss(data, tmp_path):
+    config = end_to_end(data, tmp_path, evaluate=False, tensorboard=False, epochs=4, rate=0.05)
+    results = rmdn.main(dataclasses.replace(config, schedule="constant"))
+    losses = [row["val_loss"] for row in json.loads((tmp_path / "history.json").read_text())]
+    assert losses.index(min(losses)) == results["best_epoch"] - 1
 
 
 def test_options_that_cannot_be(data, tmp_path):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import keras
@@ -7,7 +8,6 @@ import pytest
 import zoo
 from zoo.datasets import moving_targets
 from zoo.recipes import saliency_svm
-from zoo.training.joint_windows import JointSource
 from zoo.training.svm.classifier import GRID, LinearSVM
 from zoo.training.svm.features import Descriptors
 from zoo.training.svm.tables import TABLE_3, TABLE_4, TABLE_5, table_3, table_4, table_5
@@ -53,6 +53,16 @@ def test_pca_and_classes_without_videos():
         LinearSVM().fit(x[:3], labels[:3])
 
 
+@dataclasses.dataclass
+class Video:
+    key: str
+    held: np.ndarray
+    points: np.ndarray
+
+    def frames(self):
+        return self.held
+
+
 def extractor(dense=True):
     """Features that are the frames themselves: what was done to the frames can be read off."""
     video = keras.Input((None if dense else 16, 8, 8, 3), name="rgb")
@@ -68,7 +78,7 @@ def test_descriptors(tmp_path):
     frames = rng.uniform(0, 255, (18, 8, 8, 3)).astype("float32")
     points = np.full((18, 1, 2), np.nan, "float32")
     points[3:] = (0.3125, 0.6875)  # the middle of column 2, row 5
-    source = JointSource("a", frames, points, "a", 0)
+    source = Video("a", frames, points)
     for dense in (True, False):
         held = Descriptors(tmp_path, extractor(dense), None, sigma=0.02)
         original = held.get(source, "original")
@@ -83,7 +93,7 @@ def test_descriptors(tmp_path):
         assert "fc6" not in held.get(source, "truth", "feature")
         with pytest.raises(ValueError, match="needs a saliency model"):
             held.get(source, "predicted")
-    bare = JointSource("b", frames, np.full_like(points, np.nan), "b", 0)
+    bare = Video("b", frames, np.full_like(points, np.nan))
     with pytest.raises(ValueError, match="True saliency needs gaze"):
         held.get(bare, "truth")
 
@@ -94,7 +104,7 @@ def test_a_map_of_several_frames_is_weighted_by_the_saliency_of_their_middle(tmp
     points[[1, 4, 7, 10, 13, 16]] = (0.3125, 0.6875)
     video = keras.Input((None, 8, 8, 3))
     thirds = keras.Model(video, {"conv5": keras.layers.MaxPooling3D((3, 1, 1))(video)})
-    source = JointSource("a", frames, points, "a", 0)
+    source = Video("a", frames, points)
     found = Descriptors(tmp_path, thirds, None, sigma=0.02).get(source, "truth", "feature")
     found = found["conv5"].reshape(8, 8, 3)
     np.testing.assert_allclose(found[5, 2], 100.0, rtol=0.02)
@@ -104,7 +114,7 @@ def test_a_map_of_several_frames_is_weighted_by_the_saliency_of_their_middle(tmp
 def test_predicted_and_diffused_saliency(tmp_path):
     keras.utils.set_random_seed(0)
     frames = np.random.default_rng(0).uniform(0, 255, (18, 8, 8, 3)).astype("float32")
-    source = JointSource("a", frames, np.zeros((18, 1, 2), "float32"), "a", 0)
+    source = Video("a", frames, np.zeros((18, 1, 2), "float32"))
     video = keras.Input((None, 8, 8, 3))
     trunk = keras.Model(video, keras.layers.AveragePooling3D((1, 2, 2))(video))
     saliency = zoo.rmdn(backbone=trunk, dense=True, units=4, num_components=2, dropout=0.0)

@@ -62,7 +62,7 @@ def evaluate_models(
     check_data_set(dataset, "csv", "shards")
     from zoo.inference.evaluate import evaluate
     from zoo.inference.evaluating.scoring import BASELINES
-    from zoo.training.data import load_records
+    from zoo.training.named_data import load_records
 
     test = load_records(dataset, data_dir, "test")
     if not test:

@@ -13,6 +13,9 @@ from pathlib import Path
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Give a name to write to; when the block ends well, the file appears under `path`.
 
+    The file is forced to disk before it appears, so that not even a power failure leaves half of
+    it. The suffix stays the last part of the name: Keras and NumPy read the format from it.
+
     Example:
         with atomic_path("index.json") as part:
             part.write_text("{}")
@@ -23,6 +26,14 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     part = path.with_name(f".{path.stem}.{writer}.part{path.suffix}")
     try:
         yield part
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_partial(folder: str | os.PathLike) -> None:
+    """Delete what killed processes left half written in a folder."""
+    for path in Path(folder).glob(".*.part*"):
+        path.unlink(missing_ok=True)

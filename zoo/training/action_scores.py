@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from zoo.datasets import Action, Samples
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_video
 from zoo.layers import log_concavity
@@ -23,40 +24,32 @@ from zoo.metrics.temporal_localisation import (
     temporal_localisation_map,
     true_segments,
 )
-from zoo.training.action_videos import ActionVideo, predict_videos
+from zoo.training.action_predictions import predict_videos
+from zoo.training.joint_scores import labels_of
 
 TIME_IOU, SPACE_IOU = 0.3, 0.2
 
 
 def measure(
-    model: keras.Model,
-    videos: Sequence[ActionVideo],
-    num_frames: int,
-    *,
-    sampling: str = "spread",
-    stride: int = 1,
-    localise: bool = False,
-    fps: float | None = None,
+    model: keras.Model, samples: Samples, batch_size: int, *, localise: bool = False
 ) -> dict[str, float]:
     """Scores of a model on videos.
 
     Args:
-        model: An action model that takes the videos' inputs.
-        videos: What it is tested on.
-        num_frames: Frames, or feature maps, that it takes of a video.
-        sampling: "spread" or "block", see `zoo.training.action_videos.Batches`.
-        stride: Between the blocks of a video.
+        model: An action model that takes the inputs of `samples`.
+        samples: What it is tested on, with the target `Action`.
+        batch_size: Samples in a batch.
         localise: Whether to score the attention against the records' segments and boxes.
-        fps: Rate at which the videos were read, None for their own.
 
     Returns:
         "accuracy" and "top5", or "mean_average_precision" where labels are multi-hot; with
         temporal attention "log_concavity" of the mean weights. With `localise` also what
         `localisation` gives.
     """
-    outputs = predict_videos(model, videos, num_frames, sampling=sampling, stride=stride)
+    outputs = predict_videos(model, samples, batch_size)
     actions = np.stack([found["action"] for found in outputs])
-    truth = np.stack([np.asarray(video.target) for video in videos])
+    target = next(target for target in samples.targets if isinstance(target, Action))
+    truth = np.stack(list(labels_of(samples, target).values()))
     if truth.ndim == 2:
         values = {"mean_average_precision": float(mean_average_precision(truth, actions))}
     else:
@@ -70,13 +63,11 @@ def measure(
         violations = keras.ops.convert_to_numpy(log_concavity(means))
         values["log_concavity"] = float(np.mean(violations))
     if localise:
-        values.update(localisation(videos, outputs, fps=fps))
+        values.update(localisation(samples.records, outputs))
     return values
 
 
-def localisation(
-    videos: Sequence[ActionVideo], outputs: Sequence[dict], *, fps: float | None = None
-) -> dict[str, float]:
+def localisation(records: Sequence[Record], outputs: Sequence[dict]) -> dict[str, float]:
     """Mean average precision of the attention's segments and boxes, beside simple guesses.
 
     Segments are judged at an IoU of 0.3, beside the whole video as the guess. Boxes are judged
@@ -84,9 +75,8 @@ def localisation(
     attention), beside a box of the true boxes' mean size in the middle of the same frames.
 
     Args:
-        videos: Videos whose records have segments or boxes; others are left out.
-        outputs: The model's outputs for each, as `predict_video` gives them.
-        fps: Rate at which the videos were read.
+        records: Videos; those without segments and boxes are left out.
+        outputs: The model's outputs for each, as `predict_videos` gives them.
 
     Returns:
         "temporal_map", "whole_video_map", "weight_in_segments" (a multiple of chance);
@@ -97,8 +87,7 @@ def localisation(
     segments = {"temporal_map": [], "whole_video_map": []}
     tubes = {"spatial_map": [], "spatial_map_scaled": [], "centre_box_map": []}
     true_time, true_space, inside = [], [], []
-    for video, found in zip(videos, outputs):
-        record = video.record
+    for record, found in zip(records, outputs):
         if not record.segments and not record.boxes:
             continue
         source = open_video(record.video)

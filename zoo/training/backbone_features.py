@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from zoo.datasets.record import Record
 from zoo.datasets.shards.format import FEATURES
-from zoo.datasets.video.flow import video_flow
-from zoo.training.features import fingerprint
+from zoo.datasets.video.flow import read_flow, video_flow
+from zoo.training.digests import fingerprint
 
 # A dense feature sees 38 frames back and 45 ahead at most; chunks overlap by more than that.
 DENSE_CHUNK, DENSE_CONTEXT = 64, 48
@@ -29,8 +34,10 @@ class BackboneFeatures:
         hop: Frames between the beginnings of two clips.
         dense: One row a frame, from overlapping parts of the video (C3D).
         whole: The video in one pass, `hop` frames a row.
-        flow: Options of `video_flow` where the backbone takes optical flow; its first clip begins
-            at frame 1, because frame 0 has no flow.
+        flow: Options of `video_flow` where the backbone takes optical flow.
+        flow_dir: Folder of stored flow, NAME.npy a video (`zoo.datasets.video.flow.store_flow`);
+            None computes it.
+        first: First frame of the first clip; default 0, with flow 1, because frame 0 has none.
         settings: What else the features depend on, as JSON.
         batch_size: Clips in one call of the backbone.
 
@@ -48,6 +55,8 @@ class BackboneFeatures:
         dense: bool = False,
         whole: bool = False,
         flow: dict[str, Any] | None = None,
+        flow_dir: str | os.PathLike | None = None,
+        first: int | None = None,
         settings: dict[str, Any] | None = None,
         batch_size: int = 8,
     ):
@@ -60,7 +69,9 @@ class BackboneFeatures:
         self.settings = settings or {}
         self.batch_size = batch_size
         self.size = tuple(backbone.input_shape[-3:-1])
-        self.first = 0 if flow is None else 1
+        self.flow_dir = None if flow_dir is None else Path(flow_dir)
+        self.first = int(flow is not None) if first is None else first
+        self.record: Record | None = None
 
     def describe(self) -> dict[str, Any]:
         """All that the rows depend on, as JSON."""
@@ -74,20 +85,40 @@ class BackboneFeatures:
             "dense": self.dense,
             "size": list(self.size),
             "digest": fingerprint(self.backbone),
+            "flow_dir": None if self.flow_dir is None else str(self.flow_dir.resolve()),
             **self.settings,
         }
+
+    def of(self, record: Record) -> BackboneFeatures:
+        """These features, of one record's frames."""
+        own = copy.copy(self)
+        own.record = record
+        return own
 
     def rows(self, frames: Iterable[np.ndarray], total: int) -> Iterator[bytes]:
         """The rows as bytes, one after the other."""
         if total < self.clip_length + self.first:
             return
         if self.flow is not None:
-            frames = video_flow(frames, output_size=self.size, **self.flow)
+            frames = self._fields(frames, total)
+        frames = itertools.islice(frames, self.first - int(self.flow is not None), None)
         parts = self._dense(frames) if self.dense else self._clips(frames)
         parts = self._whole(frames) if self.whole else parts
         for part in parts:
             for row in np.clip(part, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16):
                 yield row.tobytes()
+
+    def _fields(self, frames: Iterable[np.ndarray], total: int) -> Iterator[np.ndarray]:
+        """The flow of every frame but the first."""
+        if self.flow_dir is None:
+            return video_flow(frames, output_size=self.size, **self.flow)
+        stored = read_flow(
+            self.flow_dir / f"{self.record.name}.npy",
+            num_frames=total,
+            output_size=self.size,
+            scale_vectors=self.flow.get("scale_vectors", True),
+        )
+        return iter(stored[1:])
 
     def _apply(self, batch: np.ndarray) -> np.ndarray:
         return keras.ops.convert_to_numpy(self.backbone.predict_on_batch(batch))

@@ -5,67 +5,45 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from zoo.training import scores
-from zoo.training.joint_windows import JointWindows
+from zoo.datasets import Action, Samples
+from zoo.metrics import mean_average_precision
 
 
-def predict_joint(
-    model: keras.Model, windows: JointWindows, every: int = 1
-) -> tuple[scores.Predictions, np.ndarray]:
-    """Mixtures at every `every`-th step, and each video's class probabilities (videos, classes).
+def labels_of(samples: Samples, target: Action) -> dict[int, np.ndarray]:
+    """Number of each video with a label -> its label, an index or multi-hot."""
+    return {
+        video: np.asarray(target.of(record, {}, np.random.default_rng(0))[0])
+        for video, record in enumerate(samples.records)
+        if target.held_by(record)
+    }
 
-    A video of several windows has the mean of their probabilities.
+
+def action_scores(
+    actions: np.ndarray, labels: dict[int, np.ndarray], *, multi_label: bool = False
+) -> dict[str, float]:
+    """Loss, and accuracy or mean average precision, over the videos that have a label.
+
+    Args:
+        actions: class probabilities of all videos, (videos, classes).
+        labels: see `labels_of`.
+        multi_label: labels are multi-hot.
     """
-    actions = [[] for _ in windows.sources]
-    listening = _Listening(model, windows, actions)
-    return scores.predict_windows(listening, listening, every), np.stack(
-        [np.mean(found, axis=0) for found in actions]
-    )
-
-
-class _Listening:
-    """Stands between `scores.predict_windows` and a model, and notes the actions."""
-
-    def __init__(self, model, windows, actions):
-        self.model, self.windows, self.actions = model, windows, actions
-        self.sources = windows.sources
-        self.places = []
-
-    def in_order(self):
-        for inputs, found, places in self.windows.in_order():
-            self.places = places
-            yield inputs, found, places
-
-    def predict_on_batch(self, inputs):
-        outputs = self.model.predict_on_batch(inputs)
-        if "action" in outputs:
-            action = keras.ops.convert_to_numpy(outputs["action"])
-            for probabilities, (number, _, _) in zip(action, self.places):
-                self.actions[number].append(probabilities)
-        return outputs
-
-
-def action_scores(actions: np.ndarray, windows: JointWindows) -> dict[str, float]:
-    """Accuracy, or mean average precision, over the videos that have a label."""
-    labelled = [n for n, source in enumerate(windows.sources) if source.label is not None]
-    if not labelled:
+    if not labels:
         return {}
-    truth = np.stack([np.asarray(windows.sources[n].label) for n in labelled])
-    found = actions[labelled]
-    if windows.multi_label:
-        from zoo.metrics import mean_average_precision
+    truth, found = np.stack(list(labels.values())), actions[list(labels)]
+    if multi_label:
+        loss = keras.losses.BinaryCrossentropy()
+        values = {"mean_average_precision": float(mean_average_precision(truth, found))}
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        values = {"accuracy": float(np.mean(found.argmax(1) == truth))}
+    return {**values, "action_loss": float(loss(truth, found))}
 
-        return {"mean_average_precision": float(mean_average_precision(truth, found))}
-    return {"accuracy": float(np.mean(found.argmax(1) == truth))}
 
-
-def confusion(actions: np.ndarray, windows: JointWindows) -> np.ndarray:
+def confusion(actions: np.ndarray, labels: dict[int, np.ndarray]) -> np.ndarray:
     """Counts (true class, predicted class); with several labels a video counts for each."""
-    counts = np.zeros((windows.num_classes, windows.num_classes), np.int64)
-    for source, probabilities in zip(windows.sources, actions):
-        if source.label is None:
-            continue
-        label = np.asarray(source.label)
+    counts = np.zeros((actions.shape[1], actions.shape[1]), np.int64)
+    for video, label in labels.items():
         for true in np.nonzero(label)[0] if label.ndim else [int(label)]:
-            counts[int(true), int(probabilities.argmax())] += 1
+            counts[int(true), int(actions[video].argmax())] += 1
     return counts

@@ -93,7 +93,7 @@ class FeatureStream:
 
 @functools.lru_cache(maxsize=4)
 def _description(stream: FeatureStream) -> tuple[tuple[str, Any], ...]:
-    from zoo.training.features import fingerprint
+    from zoo.training.digests import fingerprint
 
     model = stream.model
     about = {

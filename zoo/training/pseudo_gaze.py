@@ -1,141 +1,101 @@
-"""Videos without gaze learn the saliency from the network's own: gaze drawn from its mixtures."""
+"""Videos without gaze learn the saliency from the network's own: gaze drawn from its mixtures.
+
+Gaze is drawn from the mixtures that the model gives after 30, 50, 70 and 90% of the epochs. Drawn
+earlier, it taught a small network its own mistakes. What was drawn is kept in the run's folder, so
+that a run that was stopped goes on with it.
+
+Reference: Xie, Luong, Hovy and Le, Self-training with Noisy Student improves ImageNet
+classification, CVPR 2020 (there for labels).
+"""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from zoo.inference.streaming.mirror import mirrored_mean
+from zoo.datasets import Samples
+from zoo.files.atomic import atomic_path
 from zoo.training import scores
-from zoo.training.checkpoint import write_atomically
-from zoo.training.joint_windows import JointWindows
+from zoo.training.engine.progress import Progress
 
 DRAWN = "pseudo_gaze.npz"
 SHARES = (0.3, 0.5, 0.7, 0.9)  # of the epochs, after which gaze is drawn anew
 POINTS = 12  # a frame
+NO_GAZE = np.broadcast_to(np.float32(np.nan), (1 << 24, 1, 2))  # of a video of any length
 
 
-class PseudoGaze:
-    """A run's batches, in which videos without gaze get it from the model that is trained.
+def drawing_epochs(epochs: int) -> list[int]:
+    """After how many epochs gaze is drawn anew."""
+    return sorted({max(1, round(share * epochs)) for share in SHARES} - {epochs})
 
-    Gaze is drawn from the mixtures that the model gives after 30, 50, 70 and 90% of the epochs,
-    averaged over a video and its mirror image where the windows are mirrored. Drawn earlier, it
-    taught a small network its own mistakes. What was drawn is kept in the run's folder, so that a
-    run that was stopped goes on with it.
+
+def pseudo_gaze_after(
+    epoch: int,
+    progress: Progress,
+    output: Path,
+    draw: Callable[[], Mapping[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """The gaze that a run goes on with after an epoch: drawn now, or stored by an earlier process.
 
     Args:
-        model: the model that is trained, with the output "mixture".
-        windows: its training windows; the sources without gaze are replaced.
+        epoch: one of `drawing_epochs`, the last one that the run has reached.
+        progress: how far the run is.
         output: folder of the run.
-        epochs: of the run.
-        weight: how much a video with drawn gaze counts beside one with people's, up to 1.
-
-    Example: `fit(model, PseudoGaze(model, windows, "run", 40, 0.5).batches, output="run", ...)`
-
-    Reference: Xie, Luong, Hovy and Le, Self-training with Noisy Student improves ImageNet
-    classification, CVPR 2020 (there for labels).
+        draw: gives names of videos and their fixations, see `draw_pseudo_gaze`.
     """
-
-    def __init__(
-        self,
-        model: keras.Model,
-        windows: JointWindows,
-        output: str | Path,
-        epochs: int,
-        weight: float = 0.5,
-    ):
-        if not 0.0 < weight <= 1.0:
-            raise ValueError(f"`weight` must be above 0 and at most 1. Received: weight={weight}")
-        self.model = model
-        self.windows = windows
-        self.path = Path(output) / DRAWN
-        self.weight = weight
-        self.epochs = sorted({max(1, round(share * epochs)) for share in SHARES})
-        self._sources = windows.sources
-        self._without = [
-            n for n, source in enumerate(windows.sources) if not np.isfinite(source.points).any()
-        ]
-        if len(self._without) == len(windows.sources):
-            raise ValueError(
-                "Pseudo gaze needs some videos with gaze to learn from. "
-                f"Received: none among {len(windows.sources)} training videos"
-            )
-        self._drawn_at = None
-
-    def batches(self, epoch: int, step: int) -> Iterator[tuple]:
-        """The windows' batches of an epoch from `step` on."""
-        due = [number for number in self.epochs if number <= epoch]
-        if due and self._without and due[-1] != self._drawn_at:
-            begins = due[-1] == epoch and step == 0
-            points = self._draw(epoch) if begins else self._read(due[-1])
-            sources = list(self._sources)
-            for number, gaze in points.items():
-                sources[number] = dataclasses.replace(
-                    sources[number], points=gaze, gaze_weight=self.weight
-                )
-            self.windows.sources = tuple(sources)
-            self._drawn_at = due[-1]
-        return self.windows.batches(epoch, step)
-
-    def _draw(self, epoch: int) -> dict[int, np.ndarray]:
-        rng = np.random.default_rng([self.windows.seed, epoch, 2])
-        among = copy.copy(self.windows)
-        among.sources = tuple(self._sources[number] for number in self._without)
-        predictions = scores.predict_windows(self, among)
-        count = min(POINTS, among.num_points)
-        found = [np.full((len(s.points), count, 2), np.nan, np.float32) for s in among.sources]
-        for number, gaze in enumerate(found):
-            own = predictions.mixtures[predictions.videos == number]
-            gaze[among.lag : among.lag + len(own)] = draw_points(own, count, rng)
-        points = dict(zip(self._without, found))
-        arrays = {str(number): gaze for number, gaze in points.items()}
-
-        def write(temporary: Path) -> None:
-            with open(temporary, "wb") as file:
-                np.savez(file, epoch=epoch, **arrays)
-
-        write_atomically(self.path, write)
+    path = Path(output) / DRAWN
+    if (progress.epoch, progress.step) == (epoch, 0):
+        points = dict(draw())
+        with atomic_path(path) as part, open(part, "wb") as file:
+            np.savez(file, epoch=epoch, names=list(points), **_numbered(points))
         return points
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            names = held["names"].tolist()
+            points = {name: held[f"points_{at:06d}"] for at, name in enumerate(names)}
+            found = int(held["epoch"])
+    except Exception as error:  # NumPy and zipfile each raise their own
+        raise ValueError(
+            "A run with pseudo gaze goes on with the gaze that it drew; start it anew with "
+            f"restart=True. Received: {str(path)!r} cannot be read ({error})"
+        ) from error
+    if found != epoch:
+        raise ValueError(
+            "A run with pseudo gaze goes on with the gaze that it drew; start it anew with "
+            f"restart=True. Received: {str(path)!r} of epoch {found}, not of epoch {epoch}"
+        )
+    return points
 
-    def predict_on_batch(self, inputs) -> dict[str, np.ndarray]:
-        """The model's mixtures, with mirrored windows their mean with those of the mirror image."""
-        outputs = self._predicted(inputs)
-        if not self.windows.flips:
-            return outputs
-        if isinstance(inputs, dict):
-            key = self.windows.key
-            mirrored = {**inputs, key: inputs[key][:, :, :, ::-1]}
-        else:
-            mirrored = inputs[:, :, :, ::-1]
-        return mirrored_mean(outputs, self._predicted(mirrored))
 
-    def _predicted(self, inputs) -> dict[str, np.ndarray]:
-        mixture = self.model.predict_on_batch(inputs)["mixture"]
-        return {"mixture": keras.ops.convert_to_numpy(mixture)}
+def draw_pseudo_gaze(
+    model: keras.Model, samples: Samples, batch_size: int, *, seed: int, mirror: bool = False
+) -> dict[str, np.ndarray]:
+    """Fixations (frames, 12, 2) of each video, by its name, drawn from a model's mixtures.
 
-    def _read(self, epoch: int) -> dict[int, np.ndarray]:
-        wanted = {str(number) for number in self._without}
-        try:
-            with np.load(self.path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            found = int(arrays.pop("epoch"))
-        except Exception as error:  # NumPy and zipfile each raise their own
-            raise ValueError(
-                "A run with pseudo gaze goes on with the gaze that it drew; start it anew with "
-                f"restart=True. Received: {str(self.path)!r} cannot be read ({error})"
-            ) from error
-        if found != epoch or set(arrays) != wanted:
-            raise ValueError(
-                "A run with pseudo gaze goes on with the gaze that it drew; start it anew with "
-                f"restart=True. Received: {str(self.path)!r} of epoch {found} for {len(arrays)} "
-                f"videos, not of epoch {epoch} for {len(wanted)}"
-            )
-        return {int(name): gaze for name, gaze in arrays.items()}
+    Args:
+        model: its output is `mixture`.
+        samples: the videos without gaze.
+        batch_size: windows in a batch.
+        seed: random seed of the draw.
+        mirror: draw from the mean with the mixtures of the mirror image.
+    """
+    rng = np.random.default_rng(seed)
+    predictions = scores.predict_samples(model, samples, batch_size, mirror=mirror)
+    points = {}
+    for video, record in enumerate(samples.records):
+        own = predictions.mixtures[predictions.videos == video]
+        steps = len(samples.truth(video))
+        frames = samples.frames(video, np.arange(steps - len(own), steps))
+        points[record.name] = np.full((frames[-1] + 1, POINTS, 2), np.nan, np.float32)
+        points[record.name][frames] = draw_points(own, POINTS, rng)
+    return points
+
+
+def _numbered(points: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"points_{at:06d}": gaze for at, gaze in enumerate(points.values())}
 
 
 def draw_points(mixtures: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

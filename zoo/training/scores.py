@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import cv2
 import keras
 import numpy as np
 
+from zoo.datasets import Samples, validation
 from zoo.datasets.gaze.truth import blurred
+from zoo.inference.streaming.mirror import mirrored_mean
 from zoo.layers import mixture_log_prob, mixture_map
 from zoo.metrics import saliency_metrics, video_mean
-from zoo.training.windows import Source, Windows
+from zoo.training.devices import predict_on_batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,14 +44,19 @@ class TruthMap:
         return out
 
 
-def central_bias(sources: Sequence[Source], height: int, width: int) -> np.ndarray:
+def central_bias(samples: Samples, height: int, width: int) -> np.ndarray:
     """Density of all fixations of some videos, blurred by a twentieth of the frame, (H, W)."""
     total = np.zeros((height, width), np.float32)
-    for source in sources:
-        total += point_counts(np.asarray(source.points).reshape(1, -1, 2), height, width)[0]
+    for video in range(len(samples.records)):
+        total += point_counts(samples.truth(video).reshape(1, -1, 2), height, width)[0]
     density = cv2.GaussianBlur(total, (0, 0), width / 20, borderType=cv2.BORDER_REFLECT)
     density /= max(float(density.sum()), 1e-12)
     return 0.99 * density + 0.01 / density.size  # nowhere is impossible
+
+
+def most_points(samples: Samples) -> int:
+    """The largest number of fixations in a frame of some videos, at least 1."""
+    return max(samples.truth(video).shape[1] for video in range(len(samples.records)))
 
 
 def point_counts(points: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -64,30 +72,59 @@ def point_counts(points: np.ndarray, height: int, width: int) -> np.ndarray:
 
 @dataclasses.dataclass
 class Predictions:
-    """Mixtures predicted for validation videos, and the gaze at the same frames."""
+    """What a model predicts of some videos, and the gaze at the same frames."""
 
     mixtures: np.ndarray  # (N, C, 6)
     points: np.ndarray  # (N, A, 2)
     videos: np.ndarray  # (N,) number of the video
+    actions: np.ndarray | None = None  # (videos, classes), each a mean over the video's windows
 
 
-def predict_windows(model: keras.Model, windows: Windows, every: int = 1) -> Predictions:
-    """Predict every `every`-th predicted step of every video once."""
+def predict_samples(
+    model: keras.Model, samples: Samples, batch_size: int, every: int = 1, *, mirror: bool = False
+) -> Predictions:
+    """Predict every `every`-th predicted step of every video once.
+
+    Args:
+        model: takes the inputs of `samples`; its output is `mixture`, and may be `action`.
+        samples: what is predicted, in windows that cover the videos.
+        batch_size: windows in a batch.
+        every: 1 for all steps.
+        mirror: give the mean with the mixtures of the mirror image, for models of frames.
+    """
     mixtures, points, videos = [], [], []
-    for inputs, _, places in windows.in_order():
-        predicted = keras.ops.convert_to_numpy(model.predict_on_batch(inputs)["mixture"])
-        for mixture, (number, first, count) in zip(predicted, places):
-            chosen = np.arange(count)[(first + np.arange(count)) % every == 0]
-            mixtures.append(mixture[chosen])
-            gaze = np.asarray(windows.sources[number].points[first : first + count])[chosen]
-            points.append(gaze)
-            videos.append(np.full(len(chosen), number))
+    actions: list[list[np.ndarray]] = [[] for _ in samples.records]
+    truth = functools.lru_cache(1)(samples.truth)
+    for number, (inputs, *_) in enumerate(validation(samples, batch_size)):
+        outputs = predict_on_batch(model, inputs)
+        if mirror:
+            outputs = mirrored_mean(outputs, predict_on_batch(model, _mirrored(inputs)))
+        chosen = samples.places[number * batch_size : (number + 1) * batch_size]
+        for row, place in enumerate(chosen):
+            kept = np.flatnonzero(place.scored % every == 0)
+            mixtures.append(outputs["mixture"][row][kept])
+            points.append(truth(place.video)[place.scored[kept]])
+            videos.append(np.full(len(kept), place.video))
+            if "action" in outputs:
+                actions[place.video].append(outputs["action"][row])
     most = max(part.shape[1] for part in points)
     padded = [
         np.pad(part, ((0, 0), (0, most - part.shape[1]), (0, 0)), constant_values=np.nan)
         for part in points
     ]
-    return Predictions(np.concatenate(mixtures), np.concatenate(padded), np.concatenate(videos))
+    return Predictions(
+        np.concatenate(mixtures),
+        np.concatenate(padded),
+        np.concatenate(videos),
+        np.stack([np.mean(part, axis=0) for part in actions]) if actions[0] else None,
+    )
+
+
+def _mirrored(inputs):
+    """Frames from right to left, (..., height, width, 3)."""
+    if isinstance(inputs, dict):
+        return {**inputs, "rgb": inputs["rgb"][..., ::-1, :]}
+    return inputs[..., ::-1, :]
 
 
 def score(

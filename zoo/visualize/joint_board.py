@@ -21,7 +21,6 @@ class JointBoard(TensorBoard):
         log_dir, samples, configuration: see `TensorBoard`.
         counts: model to the matrix (true class, predicted class).
         classes: names of the classes.
-        teacher: the model has the input `fixations`; it gets none.
 
     Example: `JointBoard("logs", counts=lambda model: matrix, classes=("run", "walk"))`
     """
@@ -32,14 +31,12 @@ class JointBoard(TensorBoard):
         *,
         counts: Callable[[keras.Model], np.ndarray],
         classes: Sequence[str],
-        teacher: bool = False,
         samples: Sequence[Sample] = (),
         **options,
     ):
         super().__init__(log_dir, samples=samples, **options)
         self.counts = counts
         self.classes = tuple(classes)
-        self.teacher = teacher
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
@@ -47,21 +44,6 @@ class JointBoard(TensorBoard):
         self._write("validation", epoch + 1, [_image("confusion", matrix)])
         for writer in self._writers.values():
             writer.flush()
-
-    def draw(self, sample: Sample) -> np.ndarray:
-        if not self.teacher:
-            return super().draw(sample)
-        model = self.model
-        inputs = {
-            name: sample.inputs
-            if name != "fixations"
-            else np.full((1, sample.inputs.shape[1], 1, 2), np.nan, np.float32)
-            for name in (tensor.name for tensor in model.inputs)
-        }
-        # `TensorBoard.draw` hands the sample's inputs to the model as they are.
-        return super().draw(
-            Sample(sample.name, inputs, sample.frames, sample.steps, sample.fixations)
-        )
 
 
 def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -9,14 +10,44 @@ import keras
 import numpy as np
 
 from zoo.backbones.c3d import CLIP_LENGTH
+from zoo.datasets import Samples
+from zoo.datasets.video.reading import open_video
+from zoo.files.atomic import atomic_path
 from zoo.inference.streaming.stream import Stream
 from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
 from zoo.layers.saliency.saliency_weighting import saliency_weights
-from zoo.training.checkpoint import write_atomically
-from zoo.training.features import weights_digest
-from zoo.training.joint_windows import JointSource
+from zoo.training.digests import video_key, weights_digest
 
 CHUNK = 8  # clips at once
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoToDescribe:
+    """One video of some samples, whose frames are decoded when they are asked for.
+
+    Args:
+        samples: with one input of frames and the fixations.
+        number: of the video in them.
+    """
+
+    samples: Samples
+    number: int
+
+    @property
+    def key(self) -> str:
+        """Tells the video and the state of its file from all others."""
+        return video_key(self.samples.records[self.number])
+
+    @property
+    def points(self) -> np.ndarray:
+        """Fixations of all frames, (T, A, 2), NaN-padded."""
+        return self.samples.truth(self.number)
+
+    def frames(self) -> np.ndarray:
+        """All frames, (T, height, width, 3)."""
+        record = self.samples.records[self.number]
+        video = open_video(record.video, start=record.start, end=record.end)
+        return np.stack(list(video.frames(self.samples.inputs[0].size)))
 
 
 class Descriptors:
@@ -67,7 +98,7 @@ class Descriptors:
         settings = f"{key} {stride} {sigma}".encode()
         self.folder = Path(folder) / hashlib.sha256(settings).hexdigest()[:24]
 
-    def get(self, source: JointSource, kind: str, mode: str = "clip") -> dict[str, np.ndarray]:
+    def get(self, source: VideoToDescribe, kind: str, mode: str = "clip") -> dict[str, np.ndarray]:
         """Descriptors {"conv5": (d,), "fc6": (e,)} of a video.
 
         Args:
@@ -80,32 +111,32 @@ class Descriptors:
         path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.npz"
         if not path.exists():
             found = self._describe(source, kind, mode)
-            write_atomically(path, lambda temporary: _save(temporary, found))
+            with atomic_path(path) as part, open(part, "wb") as file:
+                np.savez(file, **found)
         with np.load(path) as held:
             return dict(held)
 
     def _describe(self, source, kind, mode):
-        frames = np.asarray(source.inputs)
+        frames = source.frames()
         if kind == "original":
             return self._pooled(frames)
-        mixture = self._mixture(source, kind)
+        mixture = self._mixture(source, kind, frames)
         if mode == "feature":
             return self._pooled(frames, mixture)
         weights = keras.ops.convert_to_numpy(saliency_weights(mixture, *frames.shape[1:3]))
         return self._pooled(frames * weights[..., None])
 
-    def _mixture(self, source, kind) -> np.ndarray:
+    def _mixture(self, source, kind, frames) -> np.ndarray:
         """The saliency of every frame as a mixture (T, C, 6)."""
-        count = len(source.inputs)
+        count = len(frames)
         if kind == "truth":
-            return _fixation_mixture(np.asarray(source.points), self.sigma)
+            return _fixation_mixture(source.points, self.sigma)
         if kind == "central_bias":
             self._need(self.diffusion, kind)
             bias = keras.ops.convert_to_numpy(self.diffusion.bias.value)
             return np.repeat(bias[None], count, axis=0)
         self._need(self.stream, kind)
         self.stream.reset()
-        frames = np.asarray(source.inputs)
         parts = [self.stream.push(frames).get("mixture"), self.stream.finish().get("mixture")]
         mixture = np.concatenate([part for part in parts if part is not None])
         # The first frames of a model of clips take the first mixture.
@@ -188,8 +219,3 @@ def _fixation_mixture(points: np.ndarray, sigma: float) -> np.ndarray:
     mixture[..., 1:3] = np.where(seen[..., None], points, 0.5)
     mixture[..., 3:5] = np.log(sigma)
     return mixture
-
-
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with open(path, "wb") as file:
-        np.savez(file, **arrays)

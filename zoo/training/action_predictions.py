@@ -1,0 +1,48 @@
+"""Whole videos through an action model."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from zoo.datasets import Samples, validation
+from zoo.training.devices import predict_on_batch
+
+
+def predict_videos(
+    model: keras.Model, samples: Samples, batch_size: int
+) -> list[dict[str, np.ndarray]]:
+    """Whole videos' outputs, "action" as (classes,).
+
+    Of a video's samples in order: their mean for "action", for "spatial_attention" the maps of all
+    frames, each from the first sample that holds it, for all else the first sample's.
+
+    Args:
+        model: takes the inputs of `samples`.
+        samples: the videos.
+        batch_size: samples in a batch.
+    """
+    found: list[dict[str, np.ndarray]] = [{} for _ in samples.records]
+    last = np.full(len(found), -1)
+    counts = np.bincount([place.video for place in samples.places], minlength=len(found))
+    for number, (inputs, *_) in enumerate(validation(samples, batch_size)):
+        outputs = predict_on_batch(model, inputs)
+        chosen = samples.places[number * batch_size : (number + 1) * batch_size]
+        for row, place in enumerate(chosen):
+            held = {name: value[row] for name, value in outputs.items()}
+            action = held["action"].reshape(-1, held["action"].shape[-1]).mean(axis=0)
+            held["action"] = action / counts[place.video]
+            before = found[place.video]
+            if before:
+                before["action"] = before["action"] + held["action"]
+                if "spatial_attention" in held:
+                    maps = held["spatial_attention"]
+                    # A backbone of videos makes fewer maps than frames.
+                    of = place.steps[np.arange(len(maps)) * len(place.steps) // len(maps)]
+                    new = maps[of > last[place.video]]
+                    joined = np.concatenate([before["spatial_attention"], new])
+                    before["spatial_attention"] = joined
+            else:
+                found[place.video] = held
+            last[place.video] = place.steps[-1]
+    return found

@@ -1,0 +1,178 @@
+"""What the recipes of action recognition do alike: read, train, test, write the results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+
+from zoo.backbones import googlenet, resnet50, small_cnn, small_video
+from zoo.datasets import Action, Features, Frames, HorizontalFlip, Samples, Segments, Windows
+from zoo.datasets.shards.features import FeatureStore
+from zoo.models.loading import load
+from zoo.training.action_options import ActionOptions
+from zoo.training.action_scores import measure
+from zoo.training.backbone_features import BackboneFeatures
+from zoo.training.board_samples import board_samples
+from zoo.training.layer_weights import copy_layers
+from zoo.training.named_data import class_names, hold_out, load_records
+from zoo.training.optimizers import make_optimizer
+from zoo.training.recipe import (
+    begin,
+    claim,
+    features_cached,
+    finish,
+    save_model,
+    steps_of,
+    train,
+)
+from zoo.training.run import BEST
+from zoo.training.schedules import schedule
+from zoo.visualize.attention_board import AttentionBoard
+
+BACKBONES = {
+    "googlenet": googlenet,
+    "resnet50": resnet50,
+    "small": small_cnn,
+    "small_video": small_video,
+}
+
+
+def run(
+    config: ActionOptions,
+    build: Callable[..., keras.Model],
+    loss: keras.losses.Loss,
+    sampling: str,
+    test_stride: int = 1,
+) -> dict:
+    """Train a model, test it, write and return results.
+
+    Args:
+        config: the recipe's options.
+        build: makes the model from `num_classes`, `num_frames`, `backbone` and `feature_shape`;
+            with `backbone=None` of features.
+        loss: of "action".
+        sampling: "spread" takes frames over the whole video, "block" consecutive ones.
+        test_stride: frames between the beginnings of the blocks of a video that is tested.
+    """
+    if config.flips and features_cached(config):
+        raise ValueError(
+            "`flips` needs `trainable_backbone` or `cache=none`: cached features cannot be "
+            "mirrored. Received: flips=True, trainable_backbone=False"
+        )
+    devices = begin(config)
+    classes = class_names(config.dataset, config.data_dir)
+    records = load_records(config.dataset, config.data_dir, "train", "label")
+    parts = list(hold_out(records, config.validation_share, config.seed))
+    if config.evaluate:
+        parts.append(load_records(config.dataset, config.data_dir, "test", "label"))
+    for part in parts:  # what cannot be read, or is too short, is named before anything is made
+        samples_of(config, part, classes, None, config.num_frames, sampling, test_stride)
+    output = claim(config)
+
+    backbone = BACKBONES[config.backbone](image_size=config.image_size)
+    given = {"num_classes": len(classes)}
+    with devices.scope():
+        whole = model = build(
+            **given, num_frames=config.num_frames, backbone=backbone, feature_shape=None
+        )
+    store, count = None, config.num_frames
+    if features_cached(config):
+        store, count, shape = feature_store(config, backbone, output)
+        for part in parts:
+            store.compute(part, skip_bad=config.skip_bad)
+        with devices.scope():
+            model = build(**given, num_frames=count, backbone=None, feature_shape=shape)
+        # Blocks begin at every `test_stride` frames, also where several frames make a feature map.
+        test_stride = max(1, test_stride * count // config.num_frames)
+    samples, held, *tested = (
+        samples_of(config, part, classes, store, count, sampling, test_stride) for part in parts
+    )
+    print("videos:", ", ".join(str(len(part)) for part in parts), flush=True)
+    config = dataclasses.replace(config, batch_size=min(config.batch_size, len(samples)))
+
+    def judge(model: keras.Model, part: Samples, localise: bool = False) -> dict[str, float]:
+        return measure(model, part, config.batch_size, localise=localise)
+
+    board = []
+    if config.tensorboard:
+        pictures = board_samples(held, config.image_size, shown=None)
+        shown = {"samples": pictures, "configuration": dataclasses.asdict(config)}
+        board = [AttentionBoard(output / "logs", **shown)]
+    rate = schedule(
+        config.schedule, config.rate, steps=steps_of(samples, config), epochs=config.epochs
+    )
+    with devices.scope():
+        optimizer = make_optimizer("adam", rate, clip=config.clip, accumulate=config.accumulate)
+        model.compile(
+            optimizer, loss={"action": loss}, steps_per_execution=config.steps_per_execution
+        )
+    progress = train(
+        config,
+        model,
+        samples,
+        output,
+        validate=lambda model, epoch: {f"val_{k}": v for k, v in judge(model, held).items()},
+        monitor="val_mean_average_precision" if config.multi_label else "val_accuracy",
+        larger_is_better=True,
+        callbacks=board,
+    )
+    best = load(output / BEST, verbose=False)
+    copy_layers(best, whole)
+    results = {
+        "best_epoch": progress.best_epoch + 1,
+        "seconds": round(progress.seconds, 1),
+        "parameters": int(whole.count_params()),
+        "validation": judge(best, held),
+    }
+    if config.evaluate:
+        results["test"] = judge(best, tested[0], localise=True)
+    save_model(config, whole, output, results, classes)
+    finish(output, results)
+    return results
+
+
+def feature_store(
+    config: ActionOptions, backbone: keras.Model, output: Path
+) -> tuple[FeatureStore, int, tuple[int, ...]]:
+    """The frozen backbone's features, how many stand for a sample's frames, and their shape."""
+    count, hop = config.num_frames, 1
+    shape = tuple(backbone.output_shape)
+    of_videos = len(backbone.input_shape) == 5
+    if of_videos:  # fewer maps than frames
+        frames = (1, count, *backbone.input_shape[2:])
+        shape = tuple(backbone.compute_output_shape(frames))[1:]
+        count = shape[0]
+        hop = config.num_frames // count
+    features = BackboneFeatures(backbone, whole=of_videos, hop=hop)
+    root = Path(config.cache or output / "cache")
+    return FeatureStore(root, features, fps=config.fps), count, shape[1:]
+
+
+def samples_of(
+    config: ActionOptions,
+    records,
+    classes,
+    store: FeatureStore | None,
+    count: int,
+    sampling: str,
+    test_stride: int,
+) -> Samples:
+    """Samples of `count` frames, or rows of features, with the videos' labels."""
+    inputs = [Frames(config.image_size)] if store is None else [Features(store)]
+    fps = config.fps if store is None else None  # the features are of frames at this rate
+    taken = Segments(count, fps=fps)
+    if sampling == "block":
+        taken = Windows(count, hop=test_stride, fps=fps)
+    return Samples(
+        records,
+        taken,
+        inputs=inputs,
+        targets=[Action(len(classes), config.multi_label)],
+        per_video=config.rounds,
+        transforms=[HorizontalFlip()] if config.flips else [],
+        skip_bad=config.skip_bad,
+        seed=config.seed,
+    )

@@ -1,0 +1,45 @@
+"""Fixed frames of validation videos to look at while a model trains."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from zoo.datasets import Samples
+from zoo.datasets.video.reading import open_video
+from zoo.visualize.tensorboard import Sample
+
+
+def board_samples(
+    samples: Samples, size: tuple[int, int], *, videos: int = 3, shown: int | None = 4
+) -> list[Sample]:
+    """Frames of the first videos, spread over a window each, with what the model is given.
+
+    Args:
+        samples: validation samples.
+        size: height and width of the pictures.
+        videos: how many videos.
+        shown: frames of each; None for all.
+    """
+    found = []
+    for number, place in enumerate(samples.places):
+        if place.video != len(found) or not len(place.scored):
+            continue
+        inputs = keras.tree.map_structure(lambda part: part[None], samples.in_order(number)[0])
+        count = len(place.scored)
+        chosen = np.linspace(0, count - 1, count if shown is None else shown).astype(int)
+        steps = place.scored[chosen]
+        record = samples.records[place.video]
+        video = open_video(record.video, start=record.start, end=record.end)
+        found.append(
+            Sample(
+                name=record.name,
+                inputs=inputs if len(inputs) > 1 else next(iter(inputs.values())),
+                frames=video.read(samples.frames(place.video, steps), size),
+                steps=chosen,
+                fixations=samples.truth(place.video)[steps],
+            )
+        )
+        if len(found) == videos:
+            break
+    return found

@@ -1,0 +1,53 @@
+"""Digests that tell models, and videos, from each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from zoo.datasets.shards.reading import is_shard_video, shard_video
+
+IGNORED_CONFIG_KEYS = ("name", "dtype", "trainable")
+
+
+def weights_digest(model: keras.Model, settings: dict) -> str:
+    """SHA-256 of a model's weights, its output shape and the settings."""
+    digest = hashlib.sha256(
+        json.dumps([settings, list(model.output_shape)], sort_keys=True, default=str).encode()
+    )
+    for weight in model.weights:
+        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint(model: keras.Model) -> str:
+    """SHA-256 of all that a backbone's features depend on, whatever its layers are called."""
+    plain = [
+        [type(layer).__name__, _without(layer.get_config(), IGNORED_CONFIG_KEYS)]
+        for layer in model.layers
+        if not layer.weights and not isinstance(layer, keras.layers.InputLayer)
+    ]
+    return weights_digest(model, {"input": list(model.input_shape[1:]), "layers": plain})
+
+
+def _without(config: dict, names: tuple[str, ...]) -> dict:
+    return {key: value for key, value in config.items() if key not in names}
+
+
+def video_key(record, *details) -> str:
+    """Tells a record's video, its part, and the state of its file from all others."""
+    if is_shard_video(record.video):
+        video = shard_video(record.video)
+        state = [entry["index_crc"] for entry in video.shards.manifest["shards"]]
+        return json.dumps([record.video, state, *details])
+    path = Path(record.video)
+    times = [
+        (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns)
+        for entry in (sorted(os.scandir(path), key=lambda e: e.name) if path.is_dir() else ())
+    ] or [(path.stat().st_size, path.stat().st_mtime_ns)]
+    return json.dumps([str(path.resolve()), times, record.start, record.end, *details])

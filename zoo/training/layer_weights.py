@@ -1,0 +1,49 @@
+"""Weights that go from one model to another, layer by layer."""
+
+from __future__ import annotations
+
+import keras
+
+
+def backbone_of(whole: keras.Model) -> keras.Model:
+    """The backbone inside a model."""
+    names = [layer.name for layer in whole.layers]
+    layer = whole.get_layer("backbone" if "backbone" in names else "c3d")
+    return getattr(layer, "layer", layer)
+
+
+def copy_layers(
+    source: keras.Model, target: keras.Model, beginnings: tuple[str, ...] | None = None
+) -> list[str]:
+    """Copy the weights of layers with the same names, and say which.
+
+    Args:
+        source: model whose weights are taken.
+        target: model that gets them.
+        beginnings: beginnings of the names of the layers that are copied, where both models have
+            them; None copies every layer of `source`, and `target` must have them all.
+    """
+    own = {layer.name: layer for layer in target.layers}
+    copied, missing = [], []
+    for layer in source.layers:
+        if not layer.weights or (beginnings and not layer.name.startswith(beginnings)):
+            continue
+        if layer.name not in own:
+            missing.append(layer.name)
+            continue
+        shapes = [tuple(weight.shape) for weight in layer.weights]
+        wanted = [tuple(weight.shape) for weight in own[layer.name].weights]
+        if shapes != wanted:
+            raise ValueError(
+                "Both models must have been built with the same options. Received: layer "
+                f"{layer.name!r} with weights {shapes[:3]} for {wanted[:3]}"
+            )
+        own[layer.name].set_weights(layer.get_weights())
+        copied.append(layer.name)
+    if not copied or (missing and beginnings is None):
+        raise ValueError(
+            "The models must share layers. Received: "
+            f"{source.name!r} with {missing or [layer.name for layer in source.layers]}, "
+            f"which {target.name!r} lacks"
+        )
+    return copied

@@ -1,0 +1,147 @@
+"""What all recipes do alike: prepare a run, train on a stream, say where the results are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+
+from zoo.datasets import Samples, stream
+from zoo.files.atomic import atomic_path
+from zoo.models.saving import save
+from zoo.training.devices import Devices, join_machines, machine, shard
+from zoo.training.engine.progress import Progress
+from zoo.training.fit import fit
+from zoo.training.loggers import make_logger
+from zoo.training.optimizers import make_optimizer
+from zoo.training.options import RunOptions
+from zoo.training.run import claim_output, prepare_run
+from zoo.training.schedules import schedule as named_schedule
+
+
+def begin(config: RunOptions) -> Devices:
+    """Join the other machines, seed everything, set the precision; return the devices."""
+    join_machines()
+    prepare_run(config.seed, precision=config.precision, deterministic=config.deterministic)
+    return Devices(config.devices)
+
+
+def claim(config: RunOptions) -> Path:
+    """The run's folder, see `zoo.training.claim_output`; to be called once the data are read."""
+    return claim_output(config.output, dataclasses.asdict(config), restart=config.restart)
+
+
+def features_cached(config: RunOptions) -> bool:
+    """Whether a frozen backbone's features are computed once and kept."""
+    return not config.trainable_backbone and config.cache != "none"
+
+
+def steps_of(samples: Samples, config: RunOptions) -> int:
+    """Steps of an epoch: as many as give every sample once, and full executions."""
+    steps = math.ceil(len(samples) / config.batch_size)
+    return math.ceil(steps / config.steps_per_execution) * config.steps_per_execution
+
+
+def optimizer_of(
+    config: RunOptions, steps: int, epochs: int | None = None
+) -> keras.optimizers.Optimizer:
+    """The optimizer of the options `optimizer`, `rate`, `schedule`, `clip`, `weight_decay`."""
+    rate = named_schedule(config.schedule, config.rate, steps=steps, epochs=epochs or config.epochs)
+    return make_optimizer(
+        config.optimizer,
+        rate,
+        clip=config.clip,
+        weight_decay=config.weight_decay,
+        accumulate=config.accumulate,
+    )
+
+
+def train(
+    config: RunOptions,
+    model: keras.Model,
+    samples: Samples,
+    output: Path,
+    *,
+    epochs: int | None = None,
+    validate: Callable[[keras.Model, int], Mapping[str, float]] | None = None,
+    monitor: str | None = None,
+    larger_is_better: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Progress:
+    """Train a compiled model on a stream of samples, or go on with it, see `zoo.training.fit`.
+
+    Args:
+        config: the recipe's options.
+        model: the model.
+        samples: what it is trained on.
+        output: folder of the state and the best epoch.
+        epochs: instead of the options'.
+        validate, monitor, larger_is_better, callbacks: see `zoo.training.fit`.
+    """
+
+    def data(step: int):
+        return stream(samples, config.batch_size, start_step=step, shard=shard())
+
+    others = list(callbacks)
+    if config.logger is not None:
+        others.append(make_logger(config.logger, output, dataclasses.asdict(config)))
+    try:
+        return fit(
+            model,
+            data,
+            output=output,
+            epochs=epochs or config.epochs,
+            steps=steps_of(samples, config),
+            validate=validate,
+            monitor=monitor,
+            larger_is_better=larger_is_better,
+            patience=config.patience if validate is not None else None,
+            min_delta=config.min_delta,
+            save_seconds=config.save_seconds,
+            callbacks=others,
+            profile=config.profile,
+        )
+    except Exception as error:
+        if samples.fault is not None:  # TensorFlow's own error tells only its text
+            raise samples.fault from error
+        raise
+
+
+def save_model(
+    config: RunOptions,
+    model: keras.Model,
+    output: Path,
+    results: Mapping,
+    classes: Sequence[str] | None = None,
+) -> None:
+    """Write `model.keras`, with its card, and `results.json`; of several machines one does."""
+    if machine() != 0:
+        return
+    measured = {k: v for k, v in results.items() if k in ("validation", "test")}
+    save(
+        model,
+        output / "model.keras",
+        classes=classes,
+        dataset=config.dataset,
+        command=" ".join(sys.argv),
+        results=measured or None,
+        options=dataclasses.asdict(config),
+    )
+    with atomic_path(output / "results.json") as part:
+        part.write_text(json.dumps(results, indent=1, default=float))
+
+
+def finish(output: Path, results: Mapping) -> None:
+    """Print the test's values, where everything is, and the next command."""
+    test = {k: v for k, v in results.get("test", {}).items() if not isinstance(v, Mapping)}
+    if test:
+        print("test  " + "  ".join(f"{name} {value:.4g}" for name, value in test.items()))
+    print(f"model: {output / 'model.keras'}, results: {output / 'results.json'}")
+    if (output / "logs").is_dir():
+        print(f"curves and pictures: tensorboard --logdir {output / 'logs'}")
+    print(f"next: zoo predict {output / 'model.keras'} VIDEO", flush=True)
