@@ -2,8 +2,10 @@
 
     python benchmarks/decode.py [--clips ../shared/data/clips] [--output benchmarks/results]
 
-Decodes every clip to 112x112 with `zoo.datasets.video`, plain OpenCV, PyAV, decord2 and torchcodec
-(those that are installed): all frames in order, and 16 random ones. The readers take turns, and
+Decodes every clip to 112x112 with `zoo.datasets.video` (where its index of the frames is known, as
+in training, and where it is not: "zoo, first"), with OpenCV in order ("ordered": nothing is sought,
+frames are made small in two threads), plain OpenCV, PyAV, decord2 and torchcodec (those that are
+installed): all frames in order, and 16 random ones. The readers take turns, and
 the best of several rounds counts, so that other programs disturb the ratios little. A reader is
 frame-exact where the frame that it gives at random for a number is the one that it gives for that
 number in order. Then 16-frame windows at random places, out of the video file and out of shards.
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -35,7 +38,9 @@ from zoo.datasets.record import Record
 from zoo.datasets.shards.prepare import prepare
 from zoo.datasets.shards.reading import ShardSet
 from zoo.datasets.shards.streams import FrameStream
+from zoo.datasets.video import file_source
 from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.resizing import in_order, to_rgb
 
 SIDE = 112
 DRAWS = 16
@@ -51,6 +56,43 @@ class Ours:
 
     def random(self, path, indices):
         return open_video(path).read(indices, (SIDE, SIDE))
+
+
+class First(Ours):
+    """The same for a file of which nothing is known yet."""
+
+    def sequential(self, path):
+        file_source.forget()
+        return super().sequential(path)
+
+    def random(self, path, indices):
+        file_source.forget()
+        return super().random(path, indices)
+
+
+class Ordered:
+    """`cv2.VideoCapture` without seeks; frames are made small in two threads."""
+
+    def _decoded(self, path, indices):
+        capture, position = cv2.VideoCapture(path, cv2.CAP_FFMPEG), -1
+        try:
+            for index in indices:
+                while position < index:
+                    if not capture.grab():
+                        return
+                    position += 1
+                yield capture.retrieve()[1]
+        finally:
+            capture.release()
+
+    def _read(self, path, indices):
+        return list(in_order(self._decoded(path, indices), lambda bgr: to_rgb(bgr, (SIDE, SIDE))))
+
+    def sequential(self, path):
+        return self._read(path, itertools.count())
+
+    def random(self, path, indices):
+        return self._read(path, indices)
 
 
 class OpenCV:
@@ -161,7 +203,15 @@ class TorchCodec:
         return self._small(self._open(path).get_frames_at([int(i) for i in indices]).data)
 
 
-READERS = {"zoo": Ours, "opencv": OpenCV, "pyav": PyAV, "decord2": Decord, "torchcodec": TorchCodec}
+READERS = {
+    "zoo": Ours,
+    "zoo, first": First,
+    "ordered": Ordered,
+    "opencv": OpenCV,
+    "pyav": PyAV,
+    "decord2": Decord,
+    "torchcodec": TorchCodec,
+}
 
 
 def timed(action: Callable) -> tuple[float, float, object]:
@@ -271,20 +321,27 @@ def summary(clips: list[dict]) -> dict:
     for kind in ("sequential", "random"):
         for unit in ("seconds", "processor_seconds"):
             key = f"{kind}_{unit}"
-            opencv, fastest = [], []
+            opencv, fastest, ordered, unknown = [], [], [], []
             for clip in clips:
                 times = {
                     name: held[key]
                     for name, held in clip["readers"].items()
                     if key in held and "error" not in held
                 }
-                mine = times.pop("zoo")
+                mine, first = times.pop("zoo"), times.pop("zoo, first")
+                ordered.append(mine / times["ordered"])
+                unknown.append(first / times.pop("ordered"))
                 if "opencv" in times:
                     opencv.append(mine / times["opencv"])
                 others = [times[n] for n in times if n != "opencv"]
                 if others:
                     fastest.append(mine / min(others))
-            for name, ratios in (("opencv", opencv), ("fastest_other", fastest)):
+            for name, ratios in (
+                ("ordered", ordered),
+                ("ordered_at_first", unknown),
+                ("opencv", opencv),
+                ("fastest_other", fastest),
+            ):
                 if ratios:
                     found[f"{key}_by_{name}"] = {
                         "mean": float(np.exp(np.mean(np.log(ratios)))),

@@ -88,6 +88,7 @@ class Record:
         dataset: Name of the data set.
         ambiguous: Parts of the video of which the annotators were not sure that they show the
             action; neither right nor wrong to find.
+        fps: Frame rate of a folder of frames; a video file states its own.
 
     Example:
         Record(name="clip_1", video="clip_1.mov", split="train", label=3)
@@ -105,6 +106,7 @@ class Record:
     end: float | None = None
     dataset: str = ""
     ambiguous: tuple[Segment, ...] | None = None
+    fps: float | None = None
 
 
 @dataclass(frozen=True)

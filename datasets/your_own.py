@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 
 from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.description import GAZE_FILES, description_of
 from zoo.datasets.gaze.description import Description as GazeDescription
 from zoo.datasets.listing.checks import require_files, require_there
+from zoo.datasets.listing.class_folders import VIDEOS, is_left_out, read_class_folders
 from zoo.datasets.listing.listing import (
     LOG,
     Listing,
@@ -24,8 +26,7 @@ from zoo.datasets.record import Description, GazeSource, Record
 __all__ = ["CLASSES", "DESCRIPTION", "class_names", "listing", "load"]
 
 CLASSES: tuple[str, ...] = ()  # `class_names(path)` tells those of a table or folder
-COLUMNS = ("video", "name", "label", "split", "gaze", "start", "end", "gaze_format")
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv")
+COLUMNS = ("video", "name", "label", "split", "gaze", "start", "end", "gaze_format", "fps")
 GAZE_FORMAT = "gaze.json"
 
 DESCRIPTION = Description(name="your_own")
@@ -43,7 +44,8 @@ def load(
 
     Columns of the table: `video` (file or folder of frames), and as wanted `name`, `label` (class
     names, several with `|`), `split`, `gaze` (a csv, several with `|`, or a folder of csv files
-    or of fixation maps), `start` and `end` (seconds), and `gaze_format` (a json file as
+    or of fixation maps), `start` and `end` (seconds), `fps` (frames a second of a folder of frames,
+    which states none itself), and `gaze_format` (a json file as
     `gaze.json`, or the name of a preset). Paths are taken from the table's folder.
 
     Args:
@@ -59,6 +61,8 @@ def load(
     if check_files:
         require_there(missing_paths(p for r in records for p in needed_files(r)), f"{path}")
     LOG.info("%s", Listing(f"your own {path}", records).counts_line())
+    for note in _left_out(path):
+        LOG.info("%s", note)
     return records
 
 
@@ -73,10 +77,21 @@ def listing(
     base = Path(path) if Path(path).is_dir() else Path(path).parent
     named = {os.path.normpath(record.video) for record in records}
     found = files_below(base, VIDEOS, 4)
-    surplus = [file for file in found if os.path.normpath(file) not in named]
+    surplus = [
+        file
+        for file in found
+        if os.path.normpath(file) not in named
+        and not any(map(is_left_out, Path(os.path.relpath(file, base)).parts))
+    ]
     without = sum(record.label is None for record in records)
     notes = [f"{without} rows without a label"] if 0 < without < len(records) else []
+    notes += _left_out(path)
     return Listing("your own", records, surplus=surplus, notes=notes)
+
+
+def _left_out(path: str | Path) -> list[str]:
+    """What of a folder of class folders is no video, in words."""
+    return read_class_folders(path).notes() if Path(path).is_dir() else []
 
 
 def class_names(path: str | Path) -> tuple[str, ...]:
@@ -118,8 +133,9 @@ def _read(
                 start=_seconds(start, "start", video) if start else None,
                 end=_seconds(end, "end", video) if end else None,
                 dataset="your_own",
+                fps=_rate(fps, video) if fps else None,
             )
-            for video, name, shown, part, gaze, start, end, form_ in zip(*columns)
+            for video, name, shown, part, gaze, start, end, form_, fps in zip(*columns)
             if split is None or part == split
         ]
     _check_names(records, path)
@@ -182,18 +198,20 @@ def _table_columns(path: Path) -> dict[str, list[str]]:
 
 
 def _folder_columns(root: Path) -> dict[str, list[str]]:
-    table = []
-    for folder in sorted(child for child in root.iterdir() if child.is_dir()):
-        for file in sorted(folder.iterdir()):
-            if file.suffix.lower() in VIDEOS or file.is_dir():
-                name = f"{folder.name}/{file.stem}"
-                table.append([name, f"{folder.name}/{file.name}", folder.name])
-    if not table:
+    found = read_class_folders(root)
+    if not found.videos:
+        told = "; ".join(found.notes())
         raise ValueError(
-            f"A folder of videos must have a subfolder a class with videos {VIDEOS}. "
-            f"Received: {root}"
+            "A folder of videos must have a subfolder a class with videos that FFmpeg reads "
+            f"({', '.join(VIDEOS[:6])}, ...) or folders of frames. Received: {root}"
+            + (f", {told}" if told else "")
         )
-    return dict(zip(("name", "video", "label"), map(list, zip(*table))))
+    columns = [(os.path.splitext(video)[0], video, label) for label, video in found.videos]
+    stems = Counter(name for name, *_ in columns)
+    columns = [  # a.mp4 beside a.avi keep their suffixes
+        (name if stems[name] == 1 else video, video, label) for name, video, label in columns
+    ]
+    return dict(zip(("name", "video", "label"), map(list, zip(*columns))))
 
 
 def _seconds(text: str, name: str, video: str) -> float:
@@ -201,6 +219,16 @@ def _seconds(text: str, name: str, video: str) -> float:
         return float(text)
     except ValueError:
         raise ValueError(f"`{name}` must be seconds. Received: {text!r} for {video}") from None
+
+
+def _rate(text: str, video: str) -> float:
+    try:
+        rate = float(Fraction(text))  # 30000/1001 too
+    except (ValueError, ZeroDivisionError):
+        rate = 0.0
+    if not 0 < rate < 100_000:
+        raise ValueError(f"`fps` must be frames a second. Received: {text!r} for {video}")
+    return rate
 
 
 def _gaze(text: str, base: Path, form: GazeDescription) -> GazeSource | None:

@@ -36,7 +36,7 @@ from zoo import losses
 from zoo.datasets import Features, Flow, Frames, Saliency, Samples, Windows, validation
 from zoo.datasets.record import Record
 from zoo.datasets.shards.features import FeatureStore, JoinedFeatures
-from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.reading import open_record
 from zoo.files.interface import advised
 from zoo.inference.evaluate import evaluate
 from zoo.layers import tvl1_function
@@ -361,7 +361,7 @@ def test(config: Config, whole: keras.Model, tested, records, output: Path) -> d
 
 def long_enough(records: Sequence[Record], least: int) -> list[Record]:
     """The records of at least so many frames; the others are counted and named in a warning."""
-    lengths = [open_video(r.video, start=r.start, end=r.end).num_frames for r in records]
+    lengths = [open_record(r).num_frames for r in records]
     short = [f"{r.name} ({n})" for r, n in zip(records, lengths) if n < least]
     if short:
         option = advised("`initial='pad'`", "--initial pad")

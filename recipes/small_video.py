@@ -159,7 +159,7 @@ def samples_of(config: Config, records: Sequence[Record], room: int) -> Samples:
     """`num_frames` frames in the middle of each action, or up to `room` frames beside it."""
     parts = []
     for record in records:
-        video = open_video(record.video)
+        video = open_video(record.video, folder_fps=record.fps)
         first, last = action_frames(record, video.fps)
         length = min(config.num_frames + 2 * room, video.num_frames)
         start = int(np.clip((first + last - length) // 2, 0, video.num_frames - length))

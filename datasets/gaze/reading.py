@@ -20,7 +20,7 @@ from zoo.datasets.gaze.recordings import read_asc, read_iohub
 from zoo.datasets.gaze.tables import file_viewers, read_table
 from zoo.datasets.record import GazeSource, Record
 from zoo.datasets.shards.reading import shard_video
-from zoo.datasets.video.reading import Video, open_video
+from zoo.datasets.video.reading import Video, open_record
 
 
 class GazeWarning(UserWarning):
@@ -54,7 +54,7 @@ def read_fixations(
         shape = VideoShape(num_frames, width, height, frame_times)
     taken = None
     if part or shape is None:
-        video = open_video(record.video, fps=fps, start=record.start, end=record.end)
+        video = open_record(record, fps=fps)
         shape = video_shape(video, frame_times)
         taken = video.source_indices if part else None
     gaze = record.gaze
@@ -80,9 +80,14 @@ def read_fixations(
 
 def video_shape(video: Video, frame_times: np.ndarray | None = None) -> VideoShape:
     """What has to be known about a video to place gaze in it."""
-    times = video.source_times
+    times = video.index.times
     return VideoShape(
-        len(times), video.width, video.height, times if frame_times is None else frame_times
+        len(times),
+        video.width,
+        video.height,
+        times if frame_times is None else frame_times,
+        float(video.sample_aspect),
+        video.time_resolution,
     )
 
 

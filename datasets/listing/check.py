@@ -31,6 +31,7 @@ def check_dataset(
     options: dict | None = None,
     sample: int | None = None,
     least: int = 16,
+    strict: bool = False,
     workers: int | None = None,
     progress: bool = False,
 ) -> Report:
@@ -55,8 +56,9 @@ def check_dataset(
     chosen = [record for name, record in records.items() if name in there]
     if sample is not None and sample < len(chosen):
         chosen = [chosen[at * len(chosen) // sample] for at in range(sample)]
+    looking = {"listing": listings[0], "decode": decode, "least": least, "strict": strict}
     findings, frames, gaze = [], 0, []
-    for looked in _look_at_all(chosen, listings[0], decode, least, workers, progress):
+    for looked in _look_at_all(chosen, looking, workers, progress):
         findings += looked.findings
         frames += looked.frames or 0
         gaze += [] if looked.gaze is None else [looked.gaze]
@@ -156,17 +158,15 @@ def _counts(listing: Listing, there: set[str]) -> Iterator[Counts]:
 
 def _look_at_all(
     records: Sequence[Record],
-    listing: Listing,
-    decode: str,
-    least: int,
+    looking: dict,
     workers: int | None,
     progress: bool,
 ) -> Iterator[Looked]:
-    if decode == "none" and not any(r.gaze or r.truth_maps for r in records):
+    if looking["decode"] == "none" and not any(r.gaze or r.truth_maps for r in records):
         return
 
     def one(record: Record) -> Looked:
-        return look(record, listing, decode=decode, least=least)
+        return look(record, **looking)
 
     told = _Progress(len(records)) if progress else None
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:

@@ -187,7 +187,7 @@ def look_at_gaze(
     """
     try:
         if video is None:
-            video = open_video(record.video)
+            video = open_video(record.video, folder_fps=record.fps)
         shape = video_shape(video)
         if fixations is None:
             whole = replace(record, start=None, end=None)

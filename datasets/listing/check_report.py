@@ -23,6 +23,9 @@ KINDS = {
     "gaze": "gaze",
     "boxes": "boxes",
     "segments": "segments",
+    "damaged": "damaged videos",
+    "interlaced": "interlaced videos",
+    "frame rate": "videos whose frame rate nothing states",
     "header": "headers that miscount the frames",
 }
 LOOKS = {

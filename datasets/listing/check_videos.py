@@ -14,7 +14,8 @@ from zoo.datasets.gaze.maps import frames_of, map_number, read_map
 from zoo.datasets.listing.check_gaze import GazeLook, look_at_gaze
 from zoo.datasets.listing.listing import Facts, Listing
 from zoo.datasets.record import Record
-from zoo.datasets.video.reading import Video, open_video
+from zoo.datasets.video.frame_index import told_damage
+from zoo.datasets.video.reading import Video, open_record
 from zoo.datasets.video.source import VideoError, numbered_files
 
 MAPS = (".png", ".jpg", ".jpeg", ".bmp")
@@ -41,7 +42,14 @@ class Looked:
     gaze: GazeLook | None = None
 
 
-def look(record: Record, listing: Listing, *, decode: str = "all", least: int = 16) -> Looked:
+def look(
+    record: Record,
+    listing: Listing,
+    *,
+    decode: str = "all",
+    least: int = 16,
+    strict: bool = False,
+) -> Looked:
     """Look into a record's files, which must exist.
 
     Args:
@@ -49,6 +57,7 @@ def look(record: Record, listing: Listing, *, decode: str = "all", least: int = 
         listing: The listing it comes from: what is published about its files.
         decode: "all" decodes every frame, "first" the first one, "none" none.
         least: A video of fewer frames is short.
+        strict: Whether a damaged packet makes a video unfit.
     """
     found: list[Finding] = []
 
@@ -58,8 +67,8 @@ def look(record: Record, listing: Listing, *, decode: str = "all", least: int = 
     video, frames, gaze = None, None, None
     if decode != "none":
         try:
-            video = open_video(record.video, start=record.start, end=record.end)
-            frames = _frames(video, record, tell) if decode == "all" else None
+            video = open_record(record)
+            frames = _frames(video, record, tell, strict) if decode == "all" else None
         except (VideoError, OSError, cv2.error) as error:
             tell("unreadable", str(error))
             video = None
@@ -75,21 +84,21 @@ def look(record: Record, listing: Listing, *, decode: str = "all", least: int = 
     return Looked(frames, tuple(found), gaze)
 
 
-def _frames(video: Video, record: Record, tell) -> int:
+def _frames(video: Video, record: Record, tell, strict: bool) -> int:
     if os.path.isdir(record.video):
+        if not video.rate_known:
+            tell("frame rate", "a folder whose frame rate nothing states", serious=False)
         return sum(1 for _ in video.frames())  # every picture is read, and of one size
-    decoded = len(video.source_times)
-    header = _header_frames(record.video)
-    if header > 0 and header != decoded:
-        tell("header", f"the header says {header} frames, {decoded} decode", serious=False)
+    index, header = video.index, video.header_frames
+    if header > 0 and header != len(index):
+        tell("header", f"the header says {header} frames, {len(index)} decode", serious=False)
+    if index.damage:
+        tell("damaged", told_damage(index.damage), serious=strict)
+    if index.interlaced:
+        tell("interlaced", f"{index.interlaced} frames of two fields, read woven", serious=False)
+    if not video.rate_known:
+        tell("frame rate", "a file that does not say when its frames are shown", serious=False)
     return video.num_frames
-
-
-def _header_frames(path: str) -> int:
-    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    capture.release()
-    return count
 
 
 def _compare_facts(video: Video, frames: int | None, listing: Listing, record: Record, tell):
@@ -108,7 +117,7 @@ def _compare_facts(video: Video, frames: int | None, listing: Listing, record: R
 
 
 def _seconds(video: Video) -> float:
-    return float(video.source_times[-1]) + 1 / video.source_fps
+    return video.index.end
 
 
 def _look_at_truth(record: Record, video: Video, tell) -> None:

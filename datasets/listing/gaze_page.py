@@ -86,7 +86,7 @@ def write_gaze_page(
 
 def _look(record: Record, frames: int) -> tuple[GazeLook, dict[str, np.ndarray]]:
     try:
-        video = open_video(record.video)
+        video = open_video(record.video, folder_fps=record.fps)
         shape = video_shape(video)
         whole = replace(record, start=None, end=None)
         fixations = read_fixations(whole, shape=shape, warn=False)

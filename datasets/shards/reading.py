@@ -12,6 +12,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import cv2
@@ -33,6 +34,9 @@ from zoo.datasets.shards.format import (
 from zoo.datasets.shards.storage import open_storage
 from zoo.datasets.shards.streams import JPEG
 from zoo.datasets.shards.tfrecord import read_records
+from zoo.datasets.video.frame_index import FrameIndex
+from zoo.datasets.video.promise import Promise
+from zoo.datasets.video.resizing import to_rgb
 
 __all__ = ["DESCRIPTION", "Rows", "ShardError", "ShardSet", "ShardVideo", "load", "open_shards"]
 
@@ -401,16 +405,18 @@ class ShardFrames:
         self.path = path
         self.video = shard_video(path)
         self._rows = self.video.stream(RGB)
-        self.fps, self.promised = self.video.fps, self.video.num_frames
+        self.fps, self.rate_known, self.tick = self.video.fps, True, 1e-3
+        self.promised = Promise(frames=self.video.num_frames)
+        self.sample_aspect = Fraction(1)
         self.height, self.width = self._rows.shape[1:3]
 
-    def scan(self) -> np.ndarray:
-        """Time stamps of the frames, in seconds."""
-        return self.video.times
+    def scan(self) -> FrameIndex:
+        """When the frames are shown."""
+        times = self.video.times
+        return FrameIndex(times=times, end=float(times[-1]) + 1 / self.fps)
 
-    def walk(self, indices, size=None, stamps=None) -> Iterator[np.ndarray]:
+    def walk(self, indices, size=None) -> Iterator[np.ndarray]:
         """Yield the frames of `indices`; stop at the last frame there is."""
-        from zoo.datasets.video.source import to_rgb
 
         indices = iter(indices)
         while part := list(itertools.islice(indices, READ)):

@@ -25,7 +25,7 @@ from zoo.datasets.shards.format import (
     unpack_index,
 )
 from zoo.datasets.shards.tfrecord import HEAD, encode_example, frame_record
-from zoo.datasets.video.reading import VideoError, open_video
+from zoo.datasets.video.reading import VideoError, open_record
 from zoo.files.atomic import atomic_path
 
 
@@ -152,7 +152,7 @@ class _Stopped(Exception):
 
 def _look(record: Record, fps: float | None) -> dict[str, str]:
     try:
-        _ = open_video(record.video, fps=fps, start=record.start, end=record.end).num_frames
+        _ = open_record(record, fps=fps).num_frames
     except VideoError as error:
         return {record.name: str(error)}
     return {}
@@ -176,7 +176,7 @@ class _Writer:
 
     def add(self, file, record: Record) -> None:
         task = self.task
-        video = open_video(record.video, fps=task.fps, start=record.start, end=record.end)
+        video = open_record(record, fps=task.fps)
         total = video.num_frames
         fixations, viewers = None, ()
         if record.gaze is not None:

@@ -1,6 +1,6 @@
 """Videos as numbered frames with times, read from files, folders and shards; and written."""
 
-from zoo.datasets.video.reading import Video, open_video
-from zoo.datasets.video.source import VideoError
+from zoo.datasets.video.frame_index import Damage, FrameIndex
+from zoo.datasets.video.reading import Video, VideoError, open_record, open_video
 
-__all__ = ["Video", "VideoError", "open_video"]
+__all__ = ["Damage", "FrameIndex", "Video", "VideoError", "open_record", "open_video"]

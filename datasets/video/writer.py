@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import av
 import numpy as np
 
 from zoo.datasets.video.sound import add_sound
+
+TICKS = 60_000  # a second; the stamps of most frame rates are whole numbers of it
 
 
 class VideoWriter:
@@ -28,6 +31,8 @@ class VideoWriter:
         quality: Constant rate factor of x264: 0 lossless, 18 visually lossless, 28 small.
         preset: Speed of x264, "ultrafast" to "veryslow".
         threads: Encoder threads; None lets FFmpeg choose.
+        times: Seconds at which each frame is shown, from 0 on; None: `fps` frames every second.
+        sample_aspect: Width of a pixel by its height, as it is to be shown.
         sound: A video whose sound is put into the file, and the second at which it begins.
 
     Example:
@@ -46,6 +51,8 @@ class VideoWriter:
         quality: int = 18,
         preset: str = "veryfast",
         threads: int | None = None,
+        times: Sequence[float] | None = None,
+        sample_aspect: Fraction | float = 1,
         sound: tuple[str, float] | None = None,
     ):
         if not fps > 0:
@@ -61,6 +68,8 @@ class VideoWriter:
         self.quality = quality
         self.preset = preset
         self.threads = threads
+        self.times = times
+        self.sample_aspect = sample_aspect
         self.sound = sound
         self._pad = (height % 2, width % 2)
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
@@ -84,8 +93,14 @@ class VideoWriter:
         self._stream.height = self.height + self._pad[0]
         self._stream.width = self.width + self._pad[1]
         self._stream.pix_fmt = "yuv420p"
+        aspect = Fraction(self.sample_aspect).limit_denominator(1000)
+        if aspect != 1:
+            self._stream.codec_context.sample_aspect_ratio = aspect
+        if self.times is not None:
+            self._stream.codec_context.time_base = Fraction(1, TICKS)
         if self.threads is not None:
             self._stream.thread_count = self.threads
+        self._count, self._tick = 0, -1
         return self
 
     def write(self, frame: np.ndarray) -> None:
@@ -103,6 +118,11 @@ class VideoWriter:
         # Converted here and copied: converted inside the encoder, the last bits were seen to vary.
         planes = picture.reformat(format="yuv420p").to_ndarray()
         picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        if self.times is not None:
+            self._tick = max(self._tick + 1, round(self.times[self._count] * TICKS))
+            picture.pts, picture.time_base = self._tick, Fraction(1, TICKS)
+            picture.duration = round(TICKS / self.fps)
+        self._count += 1
         self._container.mux(self._stream.encode(picture))
 
     def _add_sound(self) -> None:

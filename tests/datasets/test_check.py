@@ -59,19 +59,19 @@ def table(tmp_path, clip):
     (tmp_path / "gaze.csv").write_text("viewer,frame,x,y\n1,0,3,3\n1,99,3,3\n")
     (tmp_path / "bad.csv").write_text("viewer,frame,x\n1,0,3\n")
     (tmp_path / "videos.csv").write_text(
-        "video,name,label,split,gaze,start,end\n"
-        "good.mp4,good,a,train,gaze.csv,,\n"
-        "b [1]#.mp4,b [1]#,b,test,bad.csv,,\n"
-        "empty.mp4,empty,a,test,,,\n"
-        "cut.mp4,cut,a,test,,,\n"
-        "text.mp4,text,a,test,,,\n"
-        "late.mp4,late,a,test,,9,12\n"
-        "short.mp4,short,a,test,,,\n"
-        "frames,folder,a,test,maps,,\n"
-        "frames,few maps,a,test,few,,\n"
-        "frames,small maps,a,test,small,,\n"
-        "torn,torn,a,test,,,\n"
-        "nowhere.mp4,nowhere,a,train,,,\n"
+        "video,name,label,split,gaze,start,end,fps\n"
+        "good.mp4,good,a,train,gaze.csv,,,\n"
+        "b [1]#.mp4,b [1]#,b,test,bad.csv,,,\n"
+        "empty.mp4,empty,a,test,,,,\n"
+        "cut.mp4,cut,a,test,,,,\n"
+        "text.mp4,text,a,test,,,,\n"
+        "late.mp4,late,a,test,,9,12,\n"
+        "short.mp4,short,a,test,,,,\n"
+        "frames,folder,a,test,maps,,,30000/1001\n"
+        "frames,few maps,a,test,few,,,\n"
+        "frames,small maps,a,test,small,,,25\n"
+        "torn,torn,a,test,,,,25\n"
+        "nowhere.mp4,nowhere,a,train,,,,\n"
     )
     return tmp_path / "videos.csv"
 
@@ -89,7 +89,7 @@ def test_everything_that_can_be_wrong_is_named(table):
         ("text", "unreadable"),
         ("torn", "unreadable"),
     ]
-    assert kinds(report, serious=False) == [("good", "gaze")]
+    assert kinds(report, serious=False) == [("few maps", "frame rate"), ("good", "gaze")]
     told = {finding.video: finding.text for finding in report.findings}
     assert "0 bytes" in told["empty"] and "missing: ['y']" in told["b [1]#"]
     assert "7.png" in told["torn"] and "20 frames, 19 fixation maps" in told["few maps"]
@@ -119,7 +119,7 @@ def test_the_command(table, tmp_path, capsys, monkeypatch):
     assert len(out.splitlines()) < 24 and all(len(line) < 400 for line in out.splitlines())
     assert "NOT as it should be" in out and "unreadable videos" in out and "nowhere.mp4" in out
     held = json.loads((tmp_path / "out.json").read_text())
-    assert held["ok"] is False and len(held["findings"]) == 10 and held["looked"] == 11
+    assert held["ok"] is False and len(held["findings"]) == 11 and held["looked"] == 11
     good = tmp_path / "good"
     (good / "a").mkdir(parents=True)
     shutil.copy(table.parent / "good.mp4", good / "a")

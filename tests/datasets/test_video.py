@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -13,7 +14,7 @@ import pytest
 
 from tests.datasets.conftest import number_of, numbered_video
 from tests.real_data import data_dir
-from zoo.datasets.video import source as video_source
+from zoo.datasets.video import file_source, resizing
 from zoo.datasets.video.reading import VideoError, open_video
 
 COUNTS = {
@@ -92,7 +93,7 @@ def test_a_varying_frame_rate_goes_by_time_stamps(tmp_path, kind, monkeypatch):
     assert 0 <= even.num_frames - stamps[-1] / 50 <= 3  # how long the last frame lasts is not said
     part = open_video(path, start=stamps[10] / 1000, end=stamps[20] / 1000)
     assert [number_of(frame) for frame in part.frames()] == list(range(10, 20))
-    monkeypatch.setattr(video_source, "SEEK_GAP", 0)
+    monkeypatch.setattr(file_source, "SEEK_GAP", 0)
     for draw in (55, 3, 31, 59, 0, 12):
         assert number_of(video.read([draw])[0]) == draw
 
@@ -139,7 +140,7 @@ def test_bad_files_name_themselves(tmp_path):
 
 
 def clips():
-    folder = video_source.Path(__file__).resolve().parents[3] / "shared" / "data" / "clips"
+    folder = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips"
     return sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
 
 
@@ -152,7 +153,7 @@ def test_random_access_is_exact_on_real_clips(name, monkeypatch):
     assert len(whole) == video.num_frames == expected
     draws = np.random.default_rng(0).integers(0, expected, 8)
     np.testing.assert_array_equal(video.read(draws, (40, 56)), whole[draws])
-    monkeypatch.setattr(video_source, "SEEK_GAP", 0)  # every frame by a seek
+    monkeypatch.setattr(file_source, "SEEK_GAP", 0)  # every frame by a seek
     for draw in draws[:4]:
         np.testing.assert_array_equal(video.read([draw], (40, 56))[0], whole[draw])
 
@@ -167,16 +168,16 @@ def test_a_real_file_that_ends_early(tmp_path):
 def test_resizing():
     picture = np.random.default_rng(0).integers(0, 256, (40, 64, 3), dtype=np.uint8)
     blocks = picture.reshape(10, 4, 16, 4, 3).mean((1, 3))
-    np.testing.assert_allclose(video_source.resize(picture, (10, 16)), blocks, atol=1.1)
-    assert video_source.resize(picture, (40, 64)) is picture
+    np.testing.assert_allclose(resizing.resize(picture, (10, 16)), blocks, atol=1.1)
+    assert resizing.resize(picture, (40, 64)) is picture
     # Odd sides that are twice too large: every pixel counts, none is stepped over.
     striped = np.zeros((45, 45, 3), np.uint8)
     striped[::3] = 240
-    np.testing.assert_allclose(video_source.resize(striped, (5, 5)), 80, atol=1)
+    np.testing.assert_allclose(resizing.resize(striped, (5, 5)), 80, atol=1)
     # To any other size, no coordinate is shifted: a ramp stays the same ramp.
     ramp = np.tile(np.arange(0, 240, dtype=np.uint8)[None, :, None], (8, 1, 3))
     for width in (90, 100, 160, 480):
-        found = video_source.resize(ramp, (8, width))[0, :, 0].astype(float)
+        found = resizing.resize(ramp, (8, width))[0, :, 0].astype(float)
         wanted = (np.arange(width) + 0.5) * 240 / width - 0.5
         np.testing.assert_allclose(found[4:-4], wanted[4:-4], atol=1)
 
@@ -185,7 +186,7 @@ def test_resized_frames_are_the_same_frames(tmp_path):
     path = numbered_video(tmp_path / "a.mp4", 40)
     video = open_video(path)
     for size in ((16, 32), (32, 64), (24, 40)):
-        expected = [video_source.resize(frame, size) for frame in video.frames()]
+        expected = [resizing.resize(frame, size) for frame in video.frames()]
         for _ in range(2):  # the file that was opened last is taken over once only
             np.testing.assert_array_equal(list(video.frames(size)), expected)
         wanted = [31, 2, 2, 39, 0]
@@ -202,7 +203,8 @@ def test_known_stamps_save_the_pass_over_the_file(tmp_path, monkeypatch):
     path = numbered_video(tmp_path / "a.mp4", 40)
     stamps = open_video(path).stamps
     wanted = open_video(path, fps=10).read(range(16), (32, 64))
-    monkeypatch.setattr(video_source.FileSource, "scan", lambda self: pytest.fail("it scans"))
+    file_source.forget()
+    monkeypatch.setattr(file_source.FileSource, "_pass", lambda self: pytest.fail("it passes"))
     video = open_video(path, fps=10, stamps=stamps)
     assert video.num_frames == 16
     np.testing.assert_array_equal(video.read(range(16), (32, 64)), wanted)
@@ -216,7 +218,7 @@ def test_what_came_before_a_fault_is_handed_out():
 
     seen = []
     with pytest.raises(VideoError, match="frame 9"):
-        for frame in video_source.resized(decoded(), (4, 4)):
+        for frame in resizing.in_order(decoded(), lambda frame: frame):
             seen.append(int(frame[0, 0, 0]))
     assert seen == list(range(9))
 

@@ -39,3 +39,17 @@ def test_an_old_file_survives_a_failure(tmp_path):
         raise KeyboardInterrupt
     assert (tmp_path / "a.mp4").read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_times_and_shape_are_kept(tmp_path):
+    times = [0.0, 0.04, 0.5, 0.501, 3.0]
+    with VideoWriter(
+        tmp_path / "a.mp4", fps=25, height=32, width=32, times=times, sample_aspect=64 / 45
+    ) as writer:
+        for number in range(5):
+            writer.write(np.full((32, 32, 3), 50 * number, np.uint8))
+    video = open_video(tmp_path / "a.mp4")
+    np.testing.assert_allclose(video.source_times, times, atol=1e-4)
+    assert video.index.end == pytest.approx(3.04, abs=1e-3)
+    assert float(video.sample_aspect) == pytest.approx(64 / 45, abs=1e-3)
+    assert [round(float(frame.mean()) / 50) for frame in video.frames()] == [0, 1, 2, 3, 4]

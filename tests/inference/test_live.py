@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 
 import av
 import keras
@@ -15,7 +16,13 @@ import pytest
 
 import zoo
 from zoo.inference.live import predict_live
-from zoo.inference.streaming.live_source import StreamError, encoded_frames, is_live, raw_frames
+from zoo.inference.streaming.live_source import (
+    StreamError,
+    camera_frames,
+    encoded_frames,
+    is_live,
+    raw_frames,
+)
 from zoo.inference.streaming.stream import Stream
 
 SIZE = (34, 46)
@@ -147,7 +154,9 @@ def test_raw_pixel_formats():
 def test_encoded_stream_and_its_faults():
     smooth = np.repeat(_frames(6)[:, :1], SIZE[0], axis=1)
     data = _encoded(smooth)
-    got = np.stack(list(encoded_frames(io.BytesIO(data))))
+    frames = list(encoded_frames(io.BytesIO(data)))
+    np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(6) / 25, atol=1e-3)
+    got = np.stack([frame.picture for frame in frames])
     assert got.shape == smooth.shape
     with pytest.raises(StreamError, match="at frame 0"):
         list(encoded_frames(io.BytesIO(b"no video at all" * 50)))
@@ -155,7 +164,7 @@ def test_encoded_stream_and_its_faults():
     seen = []
     with pytest.raises(StreamError, match=r"48x64 .* 80x96 at frame"):
         for frame in encoded_frames(io.BytesIO(small)):
-            seen.append(frame.shape)
+            seen.append(frame.picture.shape)
     assert seen
     assert set(seen) == {(48, 64, 3)}
 
@@ -184,3 +193,44 @@ def test_the_command_reads_a_pipe(model, tmp_path):
     broken = subprocess.run([*command, "--overwrite"], input=data[:-1], **options)
     assert broken.returncode == 2
     assert b"of frame 4; the 4 frames so far are kept in out" in broken.stderr
+
+
+def test_times_are_the_streams_own(model, tmp_path):
+    frames, stamps = _frames(6, (34, 46)), [0, 40, 80, 400, 440, 1500]
+    data = io.BytesIO()
+    with av.open(data, "w", format="matroska") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 34, 46, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for stamp, frame in zip(stamps, frames):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p")
+            picture.pts, picture.time_base = stamp, Fraction(1, 1000)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    data.seek(0)
+    got = predict_live(model, encoded_frames(data), output=tmp_path / "out")
+    np.testing.assert_allclose(got.times * 1000, stamps, atol=1)
+    film = zoo.datasets.video.reading.open_video(tmp_path / "out" / "film.mp4")
+    np.testing.assert_allclose(film.source_times * 1000, stamps, atol=1)
+    told = json.loads((tmp_path / "out" / "prediction.json").read_text())
+    assert told["stream_seconds"] == 1.5 and told["damage"] == []
+    raw = predict_live(model, iter(frames), fps=10)
+    np.testing.assert_allclose(raw.times, np.arange(6) / 10)
+
+
+def test_a_damaged_packet_costs_that_packet(model):
+    data = bytearray(_encoded(np.repeat(_frames(12)[:, :1], SIZE[0], axis=1), "avi"))
+    with av.open(io.BytesIO(bytes(data))) as container:
+        packets = list(container.demux(video=0))
+    data[packets[5].pos : packets[5].pos + packets[5].size] = bytes(packets[5].size)
+    got = predict_live(model, encoded_frames(io.BytesIO(bytes(data))))
+    assert got.num_frames == 11
+    assert len(got.damage) == 1 and "damaged packet" in got.damage[0]
+    assert "1 damaged, first: " in got.summary()
+    with pytest.raises(StreamError, match="strict"):
+        predict_live(model, encoded_frames(io.BytesIO(bytes(data))), strict=True)
+
+
+def test_a_camera_that_is_not_there():
+    with pytest.raises(StreamError, match="device 97"):
+        next(camera_frames(97))

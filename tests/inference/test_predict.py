@@ -3,6 +3,7 @@
 import csv
 import json
 import threading
+from fractions import Fraction
 
 import av
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.datasets.video_files import write_video
 from zoo.datasets.video.reading import open_video
 from zoo.datasets.video.source import resize
 from zoo.datasets.video.writer import VideoWriter
@@ -224,3 +226,35 @@ def test_bad_arguments(model, video):
     other = keras.Model(inputs, {"pooled": keras.layers.GlobalMaxPooling3D()(inputs)})
     with pytest.raises(ValueError, match="output named 'mixture'"):
         predict(other, video, progress=False)
+
+
+def test_a_film_keeps_stamps_shape_and_sound(model, tmp_path):
+    """Variable frame rate, anamorphic pixels, a late picture and a damaged packet."""
+    stamps = [50, 51, 52, 60, 61, 62, 63, 64, 65, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 150]
+
+    def wide(stream):
+        stream.codec_context.sample_aspect_ratio = Fraction(64, 45)
+
+    path = write_video(
+        tmp_path / "a.mp4", count=20, stamps=stamps, sound=5.0, setup=wide, options={"bf": "0"}
+    )
+    with av.open(str(path)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][12]
+    data = bytearray(path.read_bytes())
+    data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    path.write_bytes(bytes(data))
+    got = zoo.predict(str(path), model, output=tmp_path / "out", initial="pad", progress=False)
+    source, film = open_video(path), open_video(tmp_path / "out" / "film.mp4")
+    assert film.num_frames == source.num_frames == got.num_frames == 19
+    np.testing.assert_allclose(film.source_times, source.source_times, atol=1e-4)
+    shape = film.sample_aspect * Fraction(film.width, film.height)
+    assert float(shape) == pytest.approx(64 / 45 * source.width / source.height, rel=0.02)
+    with av.open(str(tmp_path / "out" / "film.mp4")) as container:
+        assert container.streams.audio[0].duration * container.streams.audio[0].time_base > 1.9
+    told = json.loads((tmp_path / "out" / "prediction.json").read_text())
+    assert told["damage"] == list(got.damage) and len(got.damage) == 1
+    assert "1 damaged place: " in got.summary()
+    assert told["video_seconds"] == pytest.approx(source.index.end) and not told["fps_assumed"]
+    assert got.rows()[-1]["time"] == pytest.approx(source.source_times[-1])
+    with pytest.raises(ValueError, match="strict"):
+        zoo.predict(str(path), model, strict=True, progress=False)

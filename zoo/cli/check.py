@@ -25,6 +25,7 @@ def check(
     options: tuple[str, ...] = (),
     sample: int | None = None,
     least: int = 16,
+    strict: bool = False,
     workers: int | None = None,
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
     progress: bool = True,
@@ -39,6 +40,7 @@ def check(
             annotation=DIR, gaze=DIR, raw_gaze=DIR, clip_sets=DIR.
         sample: look into so many videos only, evenly spread over the data set.
         least: a video of fewer frames is short.
+        strict: a damaged packet makes a video unfit; otherwise it is told.
         workers: videos looked into at a time; default the number of processors.
         output: file for the full result as JSON; default DATASET_check.json here.
         progress: tell on the standard error stream how far it is.
@@ -53,6 +55,7 @@ def check(
         options=dict(option(text) for text in options),
         sample=sample,
         least=least,
+        strict=strict,
         workers=workers,
         progress=progress,
     )

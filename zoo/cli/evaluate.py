@@ -37,6 +37,7 @@ def evaluate_models(
     seed: int = 0,
     pictures: int = 6,
     overwrite: bool = False,
+    strict: bool = False,
 ) -> None:
     """Measure models beside baselines, people and (where known) the true density.
 
@@ -58,6 +59,7 @@ def evaluate_models(
         seed: of the halves of the viewers and of the fitted mixture.
         pictures: so many videos get pictures on the page.
         overwrite: replace results of other settings in the folder.
+        strict: refuse damaged videos; otherwise the damage is told.
     """
     check_data_set(dataset, "csv", "shards")
     from zoo.inference.evaluate import evaluate
@@ -84,6 +86,7 @@ def evaluate_models(
         seed=seed,
         pictures=pictures,
         overwrite=overwrite,
+        strict=strict,
     )
     if evaluation.output is not None:
         print(f"page: {evaluation.output}/index.html")

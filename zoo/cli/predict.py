@@ -40,9 +40,10 @@ def predict_videos(
     flow: Literal["dis", "tvl1"] | None = None,
     raw_size: Size = None,
     pixel_format: Literal["rgb24", "bgr24", "gray", "yuv420p"] = "rgb24",
-    fps: float = 25.0,
+    fps: float | None = None,
     window: bool = False,
     stall: float = 10.0,
+    strict: bool = False,
 ) -> None:
     """Predict where people look in videos - a film, gaze candidates, maps - or their action.
 
@@ -74,9 +75,11 @@ def predict_videos(
         flow: of lsts: the method; default the one it was trained with.
         raw_size: height and width of raw frames on standard input.
         pixel_format: of raw frames.
-        fps: frames per second of a live film.
+        fps: frames per second of a folder of pictures, which states none, and of raw frames;
+            default 25, which is told, and for raw frames when each came.
         window: show a live overlay; q ends it.
         stall: seconds without a frame after which a live stream counts as stalled.
+        strict: refuse a damaged video; otherwise a damaged packet costs that packet and is told.
     """
     model, videos = _model_and_videos(model, video)
     from zoo.inference.streaming.live_source import is_live
@@ -97,6 +100,7 @@ def predict_videos(
             window=window,
             candidates=candidates,
             stall=stall,
+            strict=strict,
             precision=precision,
             overwrite=overwrite,
         )
@@ -119,6 +123,8 @@ def predict_videos(
         flow=flow,
         classes=None if classes is None else _class_names(classes),
         overwrite=overwrite,
+        fps=fps,
+        strict=strict,
     )
     _tell(found, output or _default_output(videos))
 
@@ -132,7 +138,8 @@ def _tell(found: Any, output: str) -> None:
         print(printable(found.summary()))
         return
     for prediction in found:
-        print(printable(prediction.headline))
+        damage = f"; {len(prediction.damage)} damaged places" if prediction.damage else ""
+        print(printable(f"{prediction.headline}{damage}"))
     frames, seconds = sum(p.num_frames for p in found), sum(p.seconds for p in found)
     print(f"{len(found)} videos, {frames} frames in {seconds:.1f} s; look into {printable(output)}")
 

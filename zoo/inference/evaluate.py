@@ -18,6 +18,7 @@ from rich.progress import track
 from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
+from zoo.datasets.video.reading import open_record
 from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.inference.evaluating.evaluation import METRICS, Evaluation, safe_name
 from zoo.inference.evaluating.page import Picture, write_pages
@@ -52,6 +53,7 @@ def evaluate(
     pictures: int = 6,
     overwrite: bool = False,
     progress: bool = True,
+    strict: bool = False,
 ) -> Evaluation:
     """Measures models and baselines on the fixations of videos.
 
@@ -81,6 +83,7 @@ def evaluate(
         pictures: so many videos get pictures on the page.
         overwrite: forget the results of other settings in `output`.
         progress: show a bar, and print the table at the end.
+        strict: refuse damaged videos; otherwise a damaged packet costs that packet, and is told.
 
     Returns:
         An `Evaluation`; of `zoo.joint()` a `JointEvaluation`, which also measures the action.
@@ -101,9 +104,12 @@ def evaluate(
         options |= {"map_side": map_side, "sigma": sigma, "metric_maps": metric_maps}
         options |= {"initial": initial, "chunk": chunk}
         options |= {"precision": precision, "seed": seed, "pictures": pictures}
-        options |= {"overwrite": overwrite, "progress": progress}
+        options |= {"overwrite": overwrite, "progress": progress, "strict": strict}
         return evaluate_joint(model, records, evaluate=evaluate, **options)
     records, train_records = list(records), list(train_records)
+    if strict:
+        for record in records:
+            open_record(record).require_whole()
     _check(records, baselines, initial, map_side, sigma)
     models = _models(model)
     for name, one in models.items():

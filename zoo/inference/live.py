@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections import deque
@@ -17,7 +18,8 @@ import keras
 import numpy as np
 
 from zoo.datasets.video.source import resize
-from zoo.inference.streaming.live_source import StreamError, arriving, open_live
+from zoo.datasets.video.writer import TICKS
+from zoo.inference.streaming.live_source import LiveFrame, StreamError, arriving, open_live
 from zoo.inference.streaming.saliency_outputs import (
     output_map,
     outputs_candidates,
@@ -32,6 +34,9 @@ from zoo.visualize.overlay import overlay
 
 FILES = ("film.mp4", "maps.npz", "prediction.npz", "prediction.json", "log_density.npy")
 
+FRAGMENT = 25  # frames of a film's fragment: what a film lacks at most while it grows
+SMALLEST = 1e-4  # seconds between frames of streams whose stamps do not rise
+
 
 @dataclass(frozen=True)
 class LivePrediction:
@@ -42,7 +47,10 @@ class LivePrediction:
         first: number of the first frame with a prediction.
         num_frames: frames that came.
         latency: (n,) seconds from a frame's coming to its answer.
+        times: (num_frames,) seconds from the first frame: the stream's own time stamps; of raw
+            frames their number by the frame rate that was given, else when they came.
         delay: the answer to frame t is given when frame t + delay has come.
+        damage: what of the stream was damaged, and at which frame.
         files: kind to path.
         error: why the stream ended early, or None.
     """
@@ -51,18 +59,31 @@ class LivePrediction:
     first: int
     num_frames: int
     latency: np.ndarray
+    times: np.ndarray
     delay: int
     files: dict[str, str]
     error: str | None = None
+    damage: tuple[str, ...] = ()
+
+    @property
+    def delay_seconds(self) -> float:
+        """Seconds of the stream that the answers lag behind its frames."""
+        if not self.delay or self.num_frames < 2:
+            return 0.0
+        return float(self.delay * np.median(np.diff(self.times)))
 
     def summary(self) -> str:
         """Latency and delay in a sentence."""
+        delay = f"delay {self.delay} frames"
+        delay += f" ({self.delay_seconds:.2f} s)" if self.delay else ""
+        if self.damage:
+            delay += f"; {len(self.damage)} damaged, first: {self.damage[0]}"
         if not len(self.latency):
-            return f"{self.num_frames} frames, no prediction; delay {self.delay} frames"
+            return f"{self.num_frames} frames, no prediction; {delay}"
         middle, late = 1000 * np.quantile(self.latency, (0.5, 0.95))
         return (
             f"{self.num_frames} frames; latency a frame {middle:.0f} ms (95 of 100 within "
-            f"{late:.0f} ms); delay {self.delay} frames"
+            f"{late:.0f} ms); {delay}"
         )
 
 
@@ -73,12 +94,13 @@ def predict_live(
     output: str | os.PathLike | None = None,
     raw_size: tuple[int, int] | None = None,
     pixel_format: str = "rgb24",
-    fps: float = 25.0,
+    fps: float | None = None,
     maps: bool = False,
     film: bool = True,
     window: bool = False,
     candidates: int = 5,
     stall: float = 10.0,
+    strict: bool = False,
     max_frames: int | None = None,
     precision: str | None = None,
     overwrite: bool = False,
@@ -97,12 +119,14 @@ def predict_live(
         output: new folder for the film, the arrays and the summary; None writes none.
         raw_size: (height, width) of raw frames on standard input; None: the input is encoded.
         pixel_format: of raw frames, see `raw_frames`.
-        fps: frames a second of the film.
+        fps: frame rate of raw frames, which carry no time; None: each is shown when it came. An
+            encoded stream and a camera say themselves when their frames are shown.
         maps: also write maps.npz.
         film: write film.mp4, which can be watched while it grows.
         window: show the overlay in a window; q closes it and ends the prediction.
         candidates: likely places marked in film and window.
         stall: seconds without a frame that end the prediction.
+        strict: end at a damaged packet; otherwise it is told, and costs that packet.
         max_frames: end after so many frames.
         precision: see `zoo.predict`.
         overwrite: replace the files of an earlier prediction in `output`.
@@ -121,10 +145,10 @@ def predict_live(
     error = None
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        sink = _LiveSink(stack, folder if maps or film else None, maps, film, window, fps)
+        sink = _LiveSink(stack, folder if maps or film else None, maps, film, window)
         sink.num_candidates = candidates
         kept = stack.enter_context(KeptOutputs(folder))
-        run = _LiveRun(stream, sink, kept)
+        run = _LiveRun(stream, sink, kept, fps=fps, strict=strict)
         try:
             with contextlib.closing(arriving(iter(source), stall=stall)) as frames:
                 for came, frame in frames:
@@ -143,6 +167,8 @@ def predict_live(
         first=stream.missing,
         num_frames=run.num_frames,
         latency=np.asarray(run.latency),
+        times=np.asarray(run.times) - (run.times[0] if run.times else 0.0),
+        damage=tuple(run.damage),
         delay=stream.delay + stream.chunk - 1 if stream.delay else 0,
         files={**sink.files, **kept.files},
         error=None if error is None else str(error),
@@ -173,16 +199,35 @@ def _stream(model, precision) -> Stream:
 class _LiveRun:
     """Feeds frames and hands the answers out, in order, with the frames they belong to."""
 
-    def __init__(self, stream: Stream, sink: _LiveSink, kept: KeptOutputs):
+    def __init__(
+        self,
+        stream: Stream,
+        sink: _LiveSink,
+        kept: KeptOutputs,
+        *,
+        fps: float | None,
+        strict: bool,
+    ):
         self.stream = stream
         self.sink = sink
         self.kept = kept
+        self.fps = fps
+        self.strict = strict
+        self.times: list[float] = []
+        self.damage: list[str] = []
         self.waiting: deque = deque()
         self.num_frames = 0
         self.latency: list[float] = []
         self.output = saliency_output(stream.output_names)
 
-    def take(self, came: float, frame: np.ndarray) -> None:
+    def take(self, came: float, item: np.ndarray | LiveFrame) -> None:
+        frame, seconds, damage = item if isinstance(item, LiveFrame) else (item, None, ())
+        self.damage += [f"{what} at frame {self.num_frames}" for what in damage]
+        if self.strict and self.damage:
+            raise StreamError(
+                "A stream must not be damaged where `strict` is asked for. Received: "
+                f"{self.damage[-1]}"
+            )
         if self.waiting and frame.shape != self.waiting[-1][1].shape:
             raise StreamError(
                 f"A stream must keep its size. Received: {self.waiting[-1][1].shape} up to frame "
@@ -199,9 +244,17 @@ class _LiveRun:
                 f"{self.num_frames - 1}, {frame.shape[0]}x{frame.shape[1]} at frame "
                 f"{self.num_frames}"
             )
+        self.times.append(self._shown(came, seconds))
         self.num_frames += 1
         self.waiting.append((came, frame))
         self._answer(self.stream.push(resize(frame, self.stream.frame_shape[:2])[None]))
+
+    def _shown(self, came: float, seconds: float | None) -> float:
+        """When a frame is shown: later than the one before it, whatever a stream says."""
+        if seconds is None:
+            seconds = came if self.fps is None else self.num_frames / self.fps
+        last = self.times[-1] if self.times else -math.inf
+        return seconds if seconds > last else last + SMALLEST
 
     def finish(self) -> None:
         if self.num_frames > self.stream.missing:
@@ -212,20 +265,24 @@ class _LiveRun:
             return
         if not self.latency:  # a model of clips says nothing about the first frames
             for number in range(self.stream.missing):
-                self.sink.write(number, self.waiting.popleft()[1], None)
+                self.sink.write(number, self._since(number), self.waiting.popleft()[1], None)
         self.kept.add(outputs)
         for index in range(len(outputs[self.output])):
             came, frame = self.waiting.popleft()
             number = len(self.latency) + self.stream.missing
-            self.sink.write(number, frame, {k: v[index : index + 1] for k, v in outputs.items()})
+            one = {k: v[index : index + 1] for k, v in outputs.items()}
+            self.sink.write(number, self._since(number), frame, one)
             self.latency.append(time.perf_counter() - came)
+
+    def _since(self, number: int) -> float:
+        return self.times[number] - self.times[0]
 
 
 class _LiveSink:
     """Draws the answers: into a film that can be watched while it grows, and a window."""
 
-    def __init__(self, stack, folder: Path | None, maps, film, window, fps):
-        self.stack, self.folder, self.window, self.fps = stack, folder, window, fps
+    def __init__(self, stack, folder: Path | None, maps, film, window):
+        self.stack, self.folder, self.window = stack, folder, window
         self.with_maps, self.with_film = maps and folder is not None, film and folder is not None
         self.size: tuple[int, int] | None = None
         self.maps = self.film = None
@@ -241,12 +298,12 @@ class _LiveSink:
             self.files["maps"] = str(path)
         if self.with_film:
             path = self.folder / "film.mp4"
-            self.film = self.stack.enter_context(GrowingFilm(path, self.fps, *size))
+            self.film = self.stack.enter_context(GrowingFilm(path, *size))
             self.files["film"] = str(path)
         if self.window:
             self.stack.callback(cv2.destroyAllWindows)
 
-    def write(self, number: int, frame: np.ndarray, outputs: dict | None) -> None:
+    def write(self, number: int, seconds: float, frame: np.ndarray, outputs: dict | None) -> None:
         if self.maps is None and self.film is None and not self.window:
             return
         if outputs is not None:
@@ -258,7 +315,7 @@ class _LiveSink:
                 places = outputs_candidates(outputs, self.num_candidates)[0]
             frame = overlay(frame, saliency, candidates=places)
         if self.film is not None:
-            self.film.write(frame)
+            self.film.write(frame, seconds)
         if self.window:
             cv2.imshow("zoo", frame[..., ::-1])
             self.closed = cv2.waitKey(1) & 0xFF == ord("q")
@@ -269,37 +326,39 @@ class GrowingFilm:
 
     Args:
         path: the film.
-        fps: frames a second.
         height, width: size of the frames.
 
-    Example: `with GrowingFilm("live.mp4", 25, 360, 640) as film: film.write(frame)`.
+    Example: `with GrowingFilm("live.mp4", 360, 640) as film: film.write(frame, 0.04)`.
     """
 
-    def __init__(self, path: str | os.PathLike, fps: float, height: int, width: int):
-        self.path, self.fps, self.size = str(path), fps, (height, width)
+    def __init__(self, path: str | os.PathLike, height: int, width: int):
+        self.path, self.size, self._tick = str(path), (height, width), -1
 
     def __enter__(self) -> GrowingFilm:
         flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
         self._container = av.open(self.path, "w", format="mp4", options=flags)
-        rate = Fraction(self.fps).limit_denominator(1001)
         try:
-            self._stream = self._container.add_stream("libx264", rate=rate)
+            self._stream = self._container.add_stream("libx264", rate=25)
             self._stream.options = {"crf": "23", "preset": "ultrafast", "tune": "zerolatency"}
         except (av.error.FFmpegError, ValueError):
-            self._stream = self._container.add_stream("mpeg4", rate=rate)
+            self._stream = self._container.add_stream("mpeg4", rate=25)
         height, width = self.size
         self._stream.height, self._stream.width = height + height % 2, width + width % 2
         self._stream.pix_fmt = "yuv420p"
-        self._stream.gop_size = max(1, round(self.fps))
+        self._stream.codec_context.time_base = Fraction(1, TICKS)
+        self._stream.gop_size = FRAGMENT
         return self
 
-    def write(self, frame: np.ndarray) -> None:
-        """Append one frame, (height, width, 3) uint8 RGB."""
+    def write(self, frame: np.ndarray, seconds: float) -> None:
+        """Append one frame, (height, width, 3) uint8 RGB, shown at so many seconds."""
         height, width = self.size
         if height % 2 or width % 2:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        self._container.mux(self._stream.encode(picture.reformat(format="yuv420p")))
+        picture = picture.reformat(format="yuv420p")
+        self._tick = max(self._tick + 1, round(seconds * TICKS))
+        picture.pts, picture.time_base = self._tick, Fraction(1, TICKS)
+        self._container.mux(self._stream.encode(picture))
 
     def __exit__(self, kind, error, trace) -> None:
         self._container.mux(self._stream.encode())
@@ -312,7 +371,7 @@ def _write(found: LivePrediction, folder: Path, seconds: float) -> None:
     frames = np.arange(found.first, found.first + len(found.latency))
     small = {name: v for name, v in found.outputs.items() if name not in found.files}
     with open(part, "wb") as file:
-        np.savez(file, frames=frames, latency=found.latency, **small)
+        np.savez(file, frames=frames, latency=found.latency, times=found.times, **small)
     os.replace(part, path)
     found.files["arrays"] = str(path)
     found.files["summary"] = str(folder / "prediction.json")
@@ -324,6 +383,9 @@ def _write(found: LivePrediction, folder: Path, seconds: float) -> None:
             "predicted_frames": len(found.latency),
             "latency_seconds_median_and_95": quantiles,
             "delay_frames": found.delay,
+            "delay_seconds": round(found.delay_seconds, 4),
+            "stream_seconds": round(float(found.times[-1]), 4) if len(found.times) else 0.0,
+            "damage": list(found.damage),
             "seconds": round(seconds, 3),
             "error": found.error,
             "files": {kind: os.path.basename(path) for kind, path in found.files.items()},

@@ -50,6 +50,8 @@ def predict(
     mirror: bool = False,
     overwrite: bool = False,
     progress: bool = True,
+    fps: float | None = None,
+    strict: bool = False,
 ) -> Any:
     """Where people look in each frame of videos, or what action they show and why.
 
@@ -96,6 +98,9 @@ def predict(
         mirror: predict the video's mirror image too, and give the mean; takes twice the time.
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a bar with the time left.
+        fps: frame rate of folders of pictures, arrays and raw frames, which state none; None
+            assumes 25, which is told. A film keeps the time stamps, the shape and the sound.
+        strict: refuse a damaged video; otherwise a damaged packet costs that packet, and is told.
 
     Returns:
         A `Prediction`: the arrays, and the paths of the files; of actions an `ActionPrediction`;
@@ -128,8 +133,10 @@ def predict(
             candidates=candidates,
             precision=precision,
             overwrite=overwrite,
+            fps=fps,
+            strict=strict,
         )
-    videos = find_videos(video)
+    videos = find_videos(video, fps=fps)
     if isinstance(model, (str, os.PathLike)):
         model = load(model, verbose=progress and model != GENERAL)
     run = _runner(
@@ -149,6 +156,8 @@ def predict(
     )
 
     def one(video: AnyVideo, folder):
+        if strict:
+            video.require_whole()
         return run(video, output=folder, size=size or default_size(video.height, video.width))
 
     if _is_one(video, videos):

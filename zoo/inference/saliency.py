@@ -24,7 +24,7 @@ from zoo.inference.streaming.saliency_outputs import (
     outputs_candidates,
     saliency_output,
 )
-from zoo.inference.streaming.sources import AnyVideo, sound_of
+from zoo.inference.streaming.sources import AnyVideo
 from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.kept import KeptOutputs
 from zoo.inference.writing.output import claim_folder
@@ -85,7 +85,6 @@ def predict_saliency(
                 maps=maps,
                 film=film and not still,
                 size=size,
-                sound=sound_of(video) if film and folder is not None else None,
             )
         )
         sink = _Sink(candidates, size, kept, files)

@@ -90,7 +90,7 @@ def localisation(records: Sequence[Record], outputs: Sequence[dict]) -> dict[str
     for record, found in zip(records, outputs):
         if not record.segments and not record.boxes:
             continue
-        source = open_video(record.video)
+        source = open_video(record.video, folder_fps=record.fps)
         offset = record.start or 0.0
         seconds = (record.end or source.num_frames / source.fps) - offset
         label, score = int(np.argmax(found["action"])), float(np.max(found["action"]))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from zoo.datasets import Samples
-from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.reading import open_record
 from zoo.visualize.tensorboard import Sample
 
 
@@ -30,7 +30,7 @@ def board_samples(
         chosen = np.linspace(0, count - 1, count if shown is None else shown).astype(int)
         steps = place.scored[chosen]
         record = samples.records[place.video]
-        video = open_video(record.video, start=record.start, end=record.end)
+        video = open_record(record)
         found.append(
             Sample(
                 name=record.name,

@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -129,12 +130,12 @@ def attention_film(
     temporal: np.ndarray | None = None,
     *,
     fps: float = 25.0,
-    sound: tuple[str, float] | None = None,
+    **writing: Any,
 ) -> None:
     """The video with its heat maps; below each frame the temporal strip, the moment marked.
 
-    `frames` is read one by one: `video.frames()` of a long video needs no memory. `sound` is as in
-    `VideoWriter`.
+    `frames` is read one by one: `video.frames()` of a long video needs no memory. `writing` is
+    of `VideoWriter`: sound, times, sample aspect.
     """
     given = spatial if spatial is not None else temporal
     if given is None:
@@ -146,7 +147,7 @@ def attention_film(
     frames = iter(frames)
     first = next(frames)
     height, width = first.shape[:2]
-    with VideoWriter(path, fps=fps, height=height + below, width=width, sound=sound) as writer:
+    with VideoWriter(path, fps=fps, height=height + below, width=width, **writing) as writer:
         at = -1
         for at, picture in enumerate(itertools.chain([first], frames)):
             if at == count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class SaliencyFilm:
         fps: frames a second.
         height, width: size of the frames.
         strength: opacity of the heat map, see `zoo.visualize.overlay`.
-        sound: see `VideoWriter`.
+        writing: sound, times and sample aspect of the film, see `VideoWriter`.
 
     Example:
 
@@ -36,12 +37,10 @@ class SaliencyFilm:
         height: int,
         width: int,
         strength: float = 0.75,
-        sound: tuple[str, float] | None = None,
+        **writing: Any,
     ):
         self.strength = strength
-        self._writer = VideoWriter(
-            path, fps=fps, height=height, width=width, quality=23, sound=sound
-        )
+        self._writer = VideoWriter(path, fps=fps, height=height, width=width, quality=23, **writing)
 
     def __enter__(self) -> SaliencyFilm:
         self._writer.__enter__()

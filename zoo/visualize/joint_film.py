@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ class JointFilm:
         height, width: size of the frames, without text and strip.
         text: the line, as "run 87%".
         weights: (frames,), not negative.
-        sound: see `VideoWriter`.
+        writing: sound, times and sample aspect of the film, see `VideoWriter`.
 
     Example:
 
@@ -45,7 +46,7 @@ class JointFilm:
         width: int,
         text: str,
         weights: np.ndarray,
-        sound: tuple[str, float] | None = None,
+        **writing: Any,
     ):
         below = STRIP + LINE
         self.count = len(weights)
@@ -53,7 +54,7 @@ class JointFilm:
         self.strip = temporal_strip(weights, width, STRIP)
         self._at = 0
         self._writer = VideoWriter(
-            path, fps=fps, height=height + below, width=width, quality=23, sound=sound
+            path, fps=fps, height=height + below, width=width, quality=23, **writing
         )
 
     def __enter__(self) -> JointFilm:

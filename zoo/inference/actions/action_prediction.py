@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from zoo.datasets.video.frame_index import told_damage
 from zoo.files.atomic import atomic_path
-from zoo.inference.streaming.sources import sound_of
+from zoo.inference.streaming.sources import film_options
 from zoo.inference.writing.output import claim_folder, write_json
 from zoo.inference.writing.prediction import default_size, is_picture
 from zoo.inference.writing.saliency_files import frame_times
@@ -84,6 +85,8 @@ class ActionPrediction(Shown):
         """What was done, and where to look, in a line."""
         text = f"{self.headline} in {self.seconds:.1f} s"
         shown = self.files.get("page") or self.files.get("summary")
+        if self.damage:
+            text += f"; {told_damage(self._source().damage, most=2)}"
         return f"{text}; look at {shown}" if shown else text
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
@@ -181,8 +184,7 @@ def _draw(prediction, video, folder: Path, size, film: bool, found) -> None:
             video.frames(size=size),
             _every_frame(spatial, prediction),
             None if temporal is None else _every_frame(temporal.mean(axis=0), prediction),
-            fps=video.fps,
-            sound=sound_of(video),
+            **film_options(video, size),
         )
         prediction.files["film"] = str(folder / FILES["film"])
 
@@ -200,9 +202,13 @@ def _write_page(prediction, video, folder: Path, size, found) -> str:
         if temporal is not None:
             values = _every_frame(temporal.mean(axis=0), prediction)
             series = [Series("temporal attention", values, meaning="weight of the frame")]
-            label, length = prediction.top(1)[0][0], times[-1] - times[0]
+            label, count = prediction.top(1)[0][0], prediction.num_frames
             segments = [
-                {"label": label, "start": times[0] + a * length, "end": times[0] + b * length}
+                {
+                    "label": label,
+                    "start": times[0] + prediction.seconds_of(a * count),
+                    "end": times[0] + prediction.seconds_of(b * count),
+                }
                 for a, b in found["segments"]
             ]
         page = viewer.finish(
@@ -233,12 +239,13 @@ def _facts(prediction: ActionPrediction, found: dict) -> dict[str, Any]:
         "video": prediction.video,
         "num_frames": prediction.num_frames,
         "fps": prediction.fps,
+        "damage": list(prediction.damage),
         "top": [{"class": name, "probability": p} for name, p in prediction.top()],
         "frames": prediction.frames,
         "block_stride": prediction.block_stride,
         "temporal_attention": None if temporal is None else temporal.mean(axis=0),
         "segments_seconds": [
-            [share * prediction.num_frames / prediction.fps for share in segment]
+            [prediction.seconds_of(share * prediction.num_frames) for share in segment]
             for segment in found.get("segments", [])
         ],
         "spatial_attention_peaks": None if spatial is None else _peaks(spatial),

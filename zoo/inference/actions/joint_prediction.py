@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.inference.streaming.sources import sound_of
+from zoo.inference.streaming.sources import film_options
 from zoo.inference.writing.output import write_json
 from zoo.inference.writing.prediction import Prediction, default_size, is_picture
 from zoo.inference.writing.rendering import render_mixture
@@ -100,12 +100,11 @@ class JointPrediction(Prediction):
         weights[self.frames] = self.temporal
         with JointFilm(
             self.files["film"],
-            fps=video.fps,
             height=size[0],
             width=size[1],
             text=f"{self.label} {self.action.max():.0%}",
             weights=weights,
-            sound=sound_of(video),
+            **film_options(video, size),
         ) as film:
             for number, frame in enumerate(video.frames(size=size)):
                 saliency = None

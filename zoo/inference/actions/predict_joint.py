@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.reading import open_record
 from zoo.inference.actions.joint_prediction import JointPrediction
 from zoo.inference.evaluating.evaluation import Evaluation, safe_name
 from zoo.inference.saliency import predict_saliency, saliency_stream
@@ -138,7 +138,7 @@ def evaluate_joint(model: keras.Model, records, *, evaluate, output=None, **opti
 
 
 def _action(record, action_pass: ActionPass, stream: Stream) -> list[float]:
-    video = open_video(record.video, start=record.start, end=record.end)
+    video = open_record(record)
     pieces = run_model(stream, video, initial="omit")
     parts = [piece.outputs["mixture"] for piece in pieces if piece.outputs is not None]
     action, _ = video_action(action_pass, video, np.concatenate(parts))

@@ -12,7 +12,8 @@ import numpy as np
 from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.gaze.truth import blurred, truth_maps
 from zoo.datasets.record import Record
-from zoo.datasets.video.reading import Video, open_video
+from zoo.datasets.video.frame_index import told_damage
+from zoo.datasets.video.reading import Video, open_record
 from zoo.inference.evaluating import baselines
 from zoo.inference.evaluating.evaluation import METRICS
 from zoo.inference.evaluating.report import filmstrip, is_constant
@@ -81,7 +82,9 @@ class Scorer:
         `viewer` is the folder for a page with the first model's maps over the video.
         """
         self._notes = []
-        video = open_video(record.video, start=record.start, end=record.end)
+        video = open_record(record)
+        if video.damage:
+            self._notes.append(f"{record.name}: {told_damage(video.damage)}.")
         if video.num_frames != fixations.num_frames:
             raise ValueError(
                 "A video and its gaze must have one length. Received: "
@@ -114,6 +117,7 @@ class Scorer:
         result = {
             "name": record.name,
             "num_frames": int(video.num_frames),
+            "damage": [str(damage) for damage in video.damage],
             "first_frame": int(first),
             "frames_evaluated": len(used),
             "frames_without_fixations": empty.tolist(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -17,17 +18,32 @@ class ArrayVideo:
     Args:
         frames: (time, height, width, 3), or one picture (height, width, 3); RGB from 0 to 255.
             Floats are rounded.
-        fps: frames per second.
+        fps: frames per second; None: 25 are assumed.
         path: what it is called.
 
     Example: `zoo.predict(np.zeros((30, 90, 160, 3), "uint8"), model)` makes one.
     """
 
-    def __init__(self, frames: np.ndarray, *, fps: float = FPS, path: str = "array"):
+    def __init__(self, frames: np.ndarray, *, fps: float | None = None, path: str = "array"):
         self._frames = _checked(np.asarray(frames))
-        self.fps = float(fps)
+        self.rate_known = fps is not None
+        self.fps = float(fps or FPS)
+        self.sample_aspect, self.damage = Fraction(1), ()
         self.path = path
         self.num_frames, self.height, self.width = self._frames.shape[:3]
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Seconds at which each frame is shown, and at which the last one ends."""
+        return np.arange(self.num_frames + 1) / self.fps
+
+    @property
+    def times(self) -> np.ndarray:
+        """Seconds at which each frame is shown."""
+        return self.edges[:-1]
+
+    def require_whole(self) -> None:
+        """Nothing in memory is damaged; see `zoo.datasets.video.Video.require_whole`."""
 
     def frames(
         self, size: tuple[int, int] | None = None, start: int = 0, stop: int | None = None

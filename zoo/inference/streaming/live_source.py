@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
+import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from zoo.datasets.video.decoder import Decoder, Turner, rgb_picture
+from zoo.datasets.video.errors import VideoError
 
 # Pixel format: rows of bytes a row of the picture, channels, and how OpenCV turns it into RGB.
 PIXEL_FORMATS = {
@@ -75,75 +81,99 @@ def _read(file, length) -> bytes:
     return b"".join(parts)
 
 
-def encoded_frames(file: BinaryIO | str) -> Iterator[np.ndarray]:
-    """Frames of an encoded stream (MPEG-TS, Matroska, fragmented mp4, ...), RGB.
+class LiveFrame(NamedTuple):
+    """A frame of a stream that says when its frames are shown.
+
+    Attributes:
+        picture: (height, width, 3) uint8 RGB.
+        seconds: when it is shown, by the stream's clock; None where it does not say.
+        damage: what was damaged before or in it; empty where nothing was.
+    """
+
+    picture: np.ndarray
+    seconds: float | None
+    damage: tuple[str, ...] = ()
+
+
+def encoded_frames(file: BinaryIO | str, **options: Any) -> Iterator[LiveFrame]:
+    """Frames of an encoded stream (MPEG-TS, Matroska, fragmented mp4, ...), upright, RGB.
+
+    A damaged packet costs that packet; `LiveFrame.damage` tells it.
+
+    Args:
+        file: what is read, or its address.
+        options: of `av.open`.
 
     Example: `encoded_frames(sys.stdin.buffer)`.
     """
-    import av
-
-    count = 0
+    count, told = 0, 0
     try:
-        # Over UDP, which RTSP prefers, single packets get lost and pictures break.
-        options = {"rtsp_transport": "tcp"} if str(file).startswith("rtsp") else {}
-        with av.open(file, "r", options=options) as container:
-            if not container.streams.video:
-                raise StreamError("A stream must hold a video. Received: none")
-            size = None
-            for frame in container.decode(video=0):
-                found = (frame.height, frame.width)
-                if size not in (None, found):
-                    raise StreamError(
-                        "A stream must keep its size. Received: "
-                        f"{size[0]}x{size[1]} (height x width) up to frame {count - 1}, "
-                        f"{found[0]}x{found[1]} at frame {count}"
-                    )
-                size = found
-                if frame.is_corrupt:
-                    raise StreamError(
-                        f"A stream must end with a whole frame. Received: frame {count} is damaged"
-                    )
-                yield frame.to_ndarray(format="rgb24")
-                count += 1
-    except av.error.FFmpegError as error:
+        # In one thread: several hold back as many frames.
+        if str(file).startswith("rtsp"):  # over UDP, which it prefers, single packets get lost
+            options = {"options": {"rtsp_transport": "tcp"}, **options}
+        decoder = Decoder(file, single=True, **options)
+    except (VideoError, av.error.FFmpegError, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
         raise StreamError(
-            f"A stream must be one that FFmpeg can read, to its end. Received: {error.strerror} "
-            f"at frame {count}"
+            f"A stream must be a video that FFmpeg can read. Received: {why} at frame 0"
         ) from error
+    reformatter, turner, size = VideoReformatter(), None, None
+    try:
+        for frame in decoder.frames():
+            turner = turner or Turner(frame)
+            found = turner.shape(frame.height, frame.width)
+            if size not in (None, found):
+                raise StreamError(
+                    "A stream must keep its size. Received: "
+                    f"{size[0]}x{size[1]} (height x width) up to frame {count - 1}, "
+                    f"{found[0]}x{found[1]} at frame {count}"
+                )
+            size = found
+            picture = np.ascontiguousarray(turner(rgb_picture(frame, reformatter)))
+            damage = tuple(what for _, _, what in decoder.faults[told:])
+            told = len(decoder.faults)
+            seconds = None if frame.pts is None else float(frame.pts * decoder.stream.time_base)
+            yield LiveFrame(picture, seconds, damage)
+            count += 1
+        if decoder.broken or not count:
+            why = decoder.broken or "no frame"
+            raise StreamError(
+                "A stream must be one that FFmpeg can read, to its end. Received: "
+                f"{why} at frame {count}"
+            )
+    finally:
+        decoder.close()
 
 
-def camera_frames(index: int) -> Iterator[np.ndarray]:
+def _camera(index: int) -> tuple[str, str]:
+    """A camera's name for FFmpeg, and the kind of device that it is on this system."""
+    if sys.platform == "darwin":
+        return str(index), "avfoundation"
+    if sys.platform != "win32":
+        return f"/dev/video{index}", "v4l2"
+    found = [d for d in av.enumerate_input_devices("dshow") if "video" in d.media_types]
+    if index >= len(found):
+        raise StreamError(f"{len(found)} cameras found")
+    return f"video={found[index].name}", "dshow"
+
+
+def camera_frames(index: int) -> Iterator[LiveFrame]:
     """Frames of a camera, RGB, until it gives none.
 
     Example: `camera_frames(0)`.
     """
-    capture = cv2.VideoCapture(index)
-    if not capture.isOpened():
-        raise StreamError(f"A camera must be there. Received: device {index}")
     try:
-        size = None
-        count = 0
-        while True:
-            ok, bgr = capture.read()
-            if not ok:
-                if not count:
-                    raise StreamError(f"A camera must give frames. Received: none of {index}")
-                return
-            if size not in (None, bgr.shape):
-                raise StreamError(
-                    f"A stream must keep its size. Received: {size} up to frame {count - 1}, "
-                    f"{bgr.shape} at frame {count}"
-                )
-            size = bgr.shape
-            yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-            count += 1
-    finally:
-        capture.release()
+        name, form = _camera(index)
+        yield from encoded_frames(name, format=form)
+    except StreamError as error:
+        raise StreamError(
+            f"A camera must give frames. Received: device {index}: {error}"
+        ) from error
 
 
 def arriving(
-    frames: Iterator[np.ndarray], *, stall: float = 10.0, ahead: int = 4
-) -> Iterator[tuple[float, np.ndarray]]:
+    frames: Iterator[np.ndarray | LiveFrame], *, stall: float = 10.0, ahead: int = 4
+) -> Iterator[tuple[float, np.ndarray | LiveFrame]]:
     """(when it came, frame), read in a thread; a stream that is silent too long is an error.
 
     Args:
@@ -197,7 +227,7 @@ def arriving(
 
 def open_live(
     source: str | int, size: tuple[int, int] | None = None, pixel_format: str = "rgb24"
-) -> Iterator[np.ndarray]:
+) -> Iterator[np.ndarray | LiveFrame]:
     """The frames of a live source.
 
     Args:

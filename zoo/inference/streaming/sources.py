@@ -11,42 +11,43 @@ import tempfile
 import urllib.parse
 import warnings
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 
+from zoo.datasets.listing.class_folders import VIDEOS
+from zoo.datasets.video.pictures import read_picture
 from zoo.datasets.video.reading import Video, open_video
 from zoo.datasets.video.source import PICTURES, VideoError
 from zoo.inference.streaming.array_video import ArrayVideo
 from zoo.weights.download import download
 
 AnyVideo: TypeAlias = Video | ArrayVideo
-SUFFIXES = (
-    *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
-    *(".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
-)
+ROUNDED = 0.01  # sizes are whole numbers: so much of an aspect is no more than rounding
 
 
-def find_videos(what: Any) -> list[AnyVideo]:
+def find_videos(what: Any, *, fps: float | None = None) -> list[AnyVideo]:
     """The videos that are meant, opened: a file that cannot be read is told before any work.
 
     Args:
         what: a video file, a picture, a folder of videos, a folder of numbered pictures (one
             video), a pattern such as "clips/*.mp4", an http or https address, an array
             (time, height, width, 3) or (height, width, 3), an open `Video`, or a list of these.
+        fps: frame rate of folders of pictures and of arrays, which state none.
 
     Example: `find_videos(["one.mp4", "more/*.avi"])`
     """
     if isinstance(what, (Video, ArrayVideo)):
         return [what]
     if isinstance(what, (str, os.PathLike)):
-        return _named(os.fspath(what))
+        return _named(os.fspath(what), fps)
     if isinstance(what, np.ndarray) or hasattr(what, "__array__"):
-        return [ArrayVideo(np.asarray(what))]
+        return [ArrayVideo(np.asarray(what), fps=fps)]
     if isinstance(what, Iterable):
-        found = [video for item in what for video in find_videos(item)]
+        found = [video for item in what for video in find_videos(item, fps=fps)]
         if not found:
             raise VideoError("At least one video must be given. Received: none")
         return found
@@ -70,14 +71,33 @@ def sound_of(video: AnyVideo) -> tuple[str, float] | None:
     path = getattr(video, "file", video.path)
     if not os.path.isfile(path):
         return None
-    return path, float(video.source_times[video.source_indices[0]])
+    return path, float(video.index.times[video.source_indices[0]])
 
 
-def _named(name: str) -> list[AnyVideo]:
+def film_options(video: AnyVideo, size: tuple[int, int]) -> dict[str, Any]:
+    """What a film of a video keeps of it: its time stamps, its shown shape and its sound.
+
+    Args:
+        video: the open video.
+        size: (height, width) of the film.
+
+    Returns:
+        Arguments of `VideoWriter` but for the height and width.
+    """
+    aspect = video.sample_aspect * Fraction(video.width * size[0], video.height * size[1])
+    return {
+        "fps": video.fps,
+        "times": video.times,
+        "sample_aspect": 1 if abs(aspect - 1) < ROUNDED else aspect,
+        "sound": sound_of(video),
+    }
+
+
+def _named(name: str, fps: float | None) -> list[AnyVideo]:
     if "://" in name:
         return [_fetched(name)]
     if os.path.isdir(name):
-        return _of_folder(name)
+        return _of_folder(name, fps)
     if os.path.isfile(name):
         return [_of_file(name)]
     if glob.has_magic(name) and "::" not in name:
@@ -85,25 +105,20 @@ def _named(name: str) -> list[AnyVideo]:
         if not files:
             raise VideoError(f"A pattern must fit at least one file. Received: {name}")
         return [_of_file(path) for path in files]
-    return [open_video(name)]
+    return [open_video(name, folder_fps=fps)]
 
 
 def _of_file(path: str) -> AnyVideo:
     if Path(path).suffix.lower() not in PICTURES:
         return open_video(path)
-    picture = cv2.imread(path, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise VideoError(
-            "A picture must be whole and of a known format. "
-            f"Received: {path} of {os.path.getsize(path)} bytes"
-        )
+    picture = read_picture(path)
     return ArrayVideo(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), path=path)
 
 
-def _of_folder(folder: str) -> list[AnyVideo]:
+def _of_folder(folder: str, fps: float | None) -> list[AnyVideo]:
     entries = sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
     files = [path for path in entries if path.is_file()]
-    videos = [path for path in files if path.suffix.lower() in SUFFIXES]
+    videos = [path for path in files if path.suffix.lower() in VIDEOS]
     pictures = [path for path in files if path.suffix.lower() in PICTURES]
     if videos:
         if others := len(entries) - len(videos):
@@ -119,7 +134,7 @@ def _of_folder(folder: str) -> list[AnyVideo]:
                 f"number; a pattern such as {os.path.join(folder, '*' + pictures[0].suffix)} takes "
                 f"each for itself. Received: {folder} with {len(pictures)} pictures"
             )
-        return [open_video(folder)]
+        return [open_video(folder, folder_fps=fps)]
     raise VideoError(
         "A folder must hold videos, or numbered pictures that are the frames of one. "
         f"Received: {folder} with {len(entries)} entries, neither among them"

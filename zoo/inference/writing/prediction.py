@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from zoo.datasets.video.frame_index import told_damage
 from zoo.files.atomic import atomic_path
 from zoo.inference.streaming.saliency_outputs import output_map
-from zoo.inference.streaming.sources import ArrayVideo, sound_of
+from zoo.inference.streaming.sources import ArrayVideo
 from zoo.inference.writing.kept import ON_DISK
 from zoo.inference.writing.output import claim_folder
 from zoo.inference.writing.saliency_files import (
@@ -80,6 +81,8 @@ class Prediction(Shown):
         rate = f", {self.num_frames / self.seconds:.1f} a second" if self.seconds else ""
         text = f"{self.headline} in {self.seconds:.1f} s{rate}"
         shown = self.files.get("page") or self.files.get("summary")
+        if self.damage:
+            text += f"; {told_damage(self._source().damage, most=2)}"
         return f"{text}; look at {shown}" if shown else text
 
     def map(self, frame: int, height: int | None = None, width: int | None = None) -> np.ndarray:
@@ -104,7 +107,7 @@ class Prediction(Shown):
             {
                 "video": self.video,
                 "frame": int(frame),
-                "time": float(frame) / self.fps,
+                "time": self.seconds_of(float(frame)),
                 "rank": rank,
                 "x": float(x),
                 "y": float(y),
@@ -143,7 +146,6 @@ class Prediction(Shown):
             maps=maps,
             film=film and not still,
             size=size,
-            sound=sound_of(video) if film else None,
         ) as files:
             for number, frame in enumerate(video.frames(size=size)):
                 place = place_of.get(number)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from zoo.files.atomic import atomic_path
-from zoo.inference.streaming.sources import AnyVideo, ArrayVideo
+from zoo.inference.streaming.sources import AnyVideo, ArrayVideo, film_options
 from zoo.inference.writing.maps import MapWriter
 from zoo.inference.writing.output import write_json, write_text
 from zoo.visualize.film import SaliencyFilm
@@ -43,7 +43,6 @@ class SaliencyFiles:
         maps: "npz", "png" or None.
         film: whether there is a film.
         size: (height, width) of maps and film.
-        sound: see `VideoWriter`.
 
     Example:
 
@@ -62,7 +61,6 @@ class SaliencyFiles:
         maps: str | None,
         film: bool,
         size: tuple[int, int],
-        sound: tuple[str, float] | None = None,
     ):
         self.folder = folder
         self.maps = maps if folder is not None else None
@@ -70,7 +68,6 @@ class SaliencyFiles:
         self.video = video
         self.model = model
         self.size = size
-        self.sound = sound
         self.files: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
         self._maps = self._film = self._viewer = None
@@ -88,9 +85,8 @@ class SaliencyFiles:
         if self.film:
             path = self.folder / FILES["film"]
             height, width = self.size
-            film = SaliencyFilm(
-                path, fps=self.video.fps, height=height, width=width, sound=self.sound
-            )
+            options = film_options(self.video, self.size)
+            film = SaliencyFilm(path, height=height, width=width, **options)
             self._film = self._stack.enter_context(film)
             self.files["film"] = str(path)
         if self.folder is not None:
@@ -172,6 +168,9 @@ def write_summary(folder: Path, prediction: Any, facts: Mapping[str, Any]) -> st
         "num_frames": prediction.num_frames,
         "predicted_frames": len(prediction.frames),
         "fps": prediction.fps,
+        "fps_assumed": not prediction.source.rate_known,
+        "video_seconds": round(float(prediction.source.edges[-1]), 6),
+        "damage": [str(damage) for damage in prediction.source.damage],
         "height": prediction.height,
         "width": prediction.width,
         **facts,

@@ -57,9 +57,21 @@ class Shown:
             ax = Figure(figsize=(6.4, 6.4 * self.height / self.width), layout="tight").subplots()
         number = int(self.frames[place])
         ax.imshow(self.picture(number))
-        ax.set_title(f"{self.title}, frame {number}, {number / self.fps:.2f} s")
+        ax.set_title(f"{self.title}, frame {number}, {self.seconds_of(number):.2f} s")
         ax.set_axis_off()
         return ax
+
+    def seconds_of(self, frame: float) -> float:
+        """When a frame is shown, by the video's time stamps; 2.5 is the middle of frame 2."""
+        if self.source is None:
+            return frame / self.fps
+        edges = self.source.edges
+        return float(np.interp(frame, np.arange(len(edges)), edges))
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """What of the video was damaged, and where."""
+        return () if self.source is None else tuple(map(str, self.source.damage))
 
     @property
     def title(self) -> str:

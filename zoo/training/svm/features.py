@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.backbones.c3d import CLIP_LENGTH
 from zoo.datasets import Samples
-from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.reading import open_record
 from zoo.files.atomic import atomic_path
 from zoo.inference.streaming.stream import Stream
 from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
@@ -46,7 +46,7 @@ class VideoToDescribe:
     def frames(self) -> np.ndarray:
         """All frames, (T, height, width, 3)."""
         record = self.samples.records[self.number]
-        video = open_video(record.video, start=record.start, end=record.end)
+        video = open_record(record)
         return np.stack(list(video.frames(self.samples.inputs[0].size)))
 
 

@@ -1,0 +1,327 @@
+"""Frames of a video file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Generator, Iterable, Iterator
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from zoo.datasets.video.decoder import Decoder, Turner, rgb_picture
+from zoo.datasets.video.errors import VideoError
+from zoo.datasets.video.frame_index import Damage, FrameIndex
+from zoo.datasets.video.promise import Promise, header_promise
+from zoo.datasets.video.resizing import in_order, resize
+
+SEEK_GAP = 12  # frames that are decoded in the time of a seek
+UNSTAMPED = ("mjpeg",)  # streams without a container, whose frame rate FFmpeg assumes
+REMEMBERED = 1024  # files whose index this process keeps
+
+# The file that was opened last, with its first frame: most are read as soon as they are opened,
+# and opening takes as long as some ten frames. By process: one forked from this may neither share
+# its place in the file nor close it, as it would wait for decoding threads that it does not have.
+_LAST_OPENED: dict[int, tuple[str, Decoder, Iterator[av.VideoFrame], av.VideoFrame]] = {}
+_LOCAL = threading.local()  # a reformatter a thread
+_INDICES: OrderedDict[tuple, FrameIndex] = OrderedDict()
+
+
+def forget() -> None:
+    """Forget what this process has found out about files, and close the one it holds open."""
+    _INDICES.clear()
+    held = _LAST_OPENED.pop(os.getpid(), None)
+    if held is not None:
+        held[1].close()
+
+
+class FileSource:
+    """Frames of a video file, numbered in the order in which they are shown.
+
+    Args:
+        path: The file.
+        stamps: Time stamps of its frames where they are known, see `FrameIndex.stamps`; else they
+            are found when they are needed.
+
+    Attributes:
+        height, width: Size of the frames as they are shown, a rotation that the file asks for
+            carried out.
+        sample_aspect: Width of a pixel by its height.
+        fps: The stream's frame rate.
+        rate_known: Whether the file says when its frames are shown.
+        tick: Seconds of the stream's unit of time.
+        promised: How long the file says that its video is.
+    """
+
+    def __init__(self, path: str, stamps: np.ndarray | None = None):
+        self.path = path
+        self._state = _state(path)
+        decoder = self._open()
+        frames = decoder.frames()
+        first = next(frames, None)
+        stream = decoder.stream
+        self.promised: Promise = header_promise(decoder.container, stream)
+        if first is None:
+            what = f": {decoder.faults[0][2]}" if decoder.faults else ""
+            decoder.close()
+            raise VideoError(f"A video must hold at least one frame. Received: {path}{what}")
+        rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+        stamped = first.pts is not None and decoder.container.format.name not in UNSTAMPED
+        self.rate_known = bool(rate) and 0 < rate < 10_000 and stamped
+        self.fps = float(rate) if rate and 0 < rate < 10_000 else 25.0
+        self.turner = Turner(first)
+        self._coded = (first.height, first.width)
+        self.height, self.width = self.turner.shape(*self._coded)
+        aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+        self.sample_aspect = self.turner.aspect(aspect)
+        self.tick = float(stream.time_base)
+        self.index = _INDICES.get(self._state)
+        if self.index is None and stamps is not None:
+            self.index = FrameIndex.of(stamps, self.fps, self.tick)
+        if decoder.faults:
+            decoder.close()
+        else:
+            _LAST_OPENED[os.getpid()] = path, decoder, frames, first
+
+    def _open(self, single: bool = False) -> Decoder:
+        if not os.path.isfile(self.path):
+            raise VideoError(f"A video must exist. Received: {self.path}")
+        size = os.path.getsize(self.path)
+        if size == 0:
+            raise VideoError(f"A video file must not be empty. Received: {self.path} of 0 bytes")
+        try:
+            return Decoder(self.path, single=single)
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(
+                "A video file must be one that FFmpeg reads; it may be cut off, or in no format "
+                f"that FFmpeg knows. Received: {self.path} of {size} bytes: {error.strerror}"
+            ) from error
+
+    def scan(self, anew: bool = False) -> FrameIndex:
+        """What one pass over the file tells; `anew`: even where the time stamps are known."""
+        if self.index is None or anew:
+            for _ in self._pass():
+                pass
+        return self.index
+
+    def walk(
+        self, indices: Iterable[int], size: tuple[int, int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """Yield the frames of non-decreasing `indices`; stop at the last frame there is.
+
+        Where the index is known, large gaps are skipped by a seek to a frame at which decoding
+        can begin, recognised by its time stamp.
+        """
+        known = self.index is not None
+        chosen = self._sought(indices) if known else _chosen(self._pass(), indices)
+        with contextlib.closing(chosen):
+            yield from in_order(chosen, lambda frame: self._picture(frame, size))
+
+    def _picture(self, frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
+        if (frame.height, frame.width) != self._coded:
+            raise VideoError(
+                "All frames of a video must have one size. Received: "
+                f"{self.path}, {self._coded[1]}x{self._coded[0]} and {frame.width}x{frame.height}"
+            )
+        if not hasattr(_LOCAL, "reformatter"):
+            _LOCAL.reformatter = VideoReformatter()
+        picture = self.turner(rgb_picture(frame, _LOCAL.reformatter))
+        return np.ascontiguousarray(picture if size is None else resize(picture, size))
+
+    def _pass(self) -> Generator[av.VideoFrame, None, None]:
+        """All frames from the first to the last; then the index is known.
+
+        At the first sign of damage the pass goes on in one thread, from the beginning without
+        the frames that were given already: what several threads make of damaged packets varies.
+        """
+        given, single = 0, False
+        while True:
+            decoder, frames = self._begin(single)
+            notes = _Notes()
+            try:
+                for frame in frames:
+                    if decoder.faults and not single:
+                        break
+                    if notes.add(frame) > given:
+                        given += 1
+                        yield frame
+                if single or not (decoder.faults or decoder.given < len(decoder.stamps)):
+                    self._remember(notes.index(decoder, self.fps))
+                    return
+            finally:
+                decoder.close()
+            single = True
+
+    def _begin(self, single: bool = False) -> tuple[Decoder, Iterator[av.VideoFrame]]:
+        path, decoder, frames, first = _LAST_OPENED.pop(os.getpid(), (None,) * 4)
+        if path == self.path and not single:
+            return decoder, _after(first, frames)
+        if decoder is not None:
+            decoder.close()
+        decoder = self._open(single)
+        return decoder, decoder.frames()
+
+    def _remember(self, index: FrameIndex) -> None:
+        self.index = index
+        _INDICES[self._state] = index
+        while len(_INDICES) > REMEMBERED:
+            _INDICES.popitem(last=False)
+
+    def _sought(self, indices: Iterable[int]) -> Generator[av.VideoFrame, None, None]:
+        """The frames of `indices`; large gaps are skipped by seeks."""
+        position, frame, single = -1, None, bool(self.index.damage)
+        decoder, frames = self._begin(single)
+        try:
+            for wanted in indices:
+                if wanted - position > SEEK_GAP and not decoder.faults:
+                    found = self._seek(decoder, position, wanted)
+                    if found is not None:
+                        frames, position = found
+                    elif decoder.lost:
+                        decoder, frames, position = self._again(decoder, single)
+                while position < wanted:
+                    frame = next(frames, None)
+                    if decoder.faults and not single:  # damage that was not known
+                        single = True
+                        decoder, frames, position = self._again(decoder, single)
+                        continue
+                    if frame is None:
+                        return
+                    position += 1
+                yield frame
+        finally:
+            decoder.close()
+
+    def _again(self, decoder: Decoder, single: bool) -> tuple[Decoder, Iterator, int]:
+        decoder.close()
+        decoder = self._open(single)
+        return decoder, decoder.frames(), -1
+
+    def _seek(
+        self, decoder: Decoder, position: int, wanted: int
+    ) -> tuple[Iterator[av.VideoFrame], int] | None:
+        """The frames from a key frame on, and the number of the frame before them.
+
+        Only a key frame at the very time stamp of a frame that is known is taken as found; None
+        where there is none between `position` and `wanted`.
+        """
+        aim = self._key_before(decoder, wanted)
+        for _ in range(2):
+            if aim - position <= SEEK_GAP:
+                return None
+            frames = decoder.seek(int(self.index.ticks[aim]))
+            first = next(frames, None)
+            landed = -1 if first is None else self.index.number(first.pts)
+            if position < landed <= wanted and first.key_frame:
+                decoder.lost = False
+                return _after(first, frames), landed - 1
+            aim = self._key_before(decoder, aim - 1)
+        return None
+
+    def _key_before(self, decoder: Decoder, frame: int) -> int:
+        """The last frame up to `frame` at which decoding can begin; -1 where none is known."""
+        index = self.index
+        if index.ticks is None or index.damage or frame < 0:
+            return -1  # what a damaged frame becomes rests on those before it
+        if index.keys is not None:
+            at = int(np.searchsorted(index.keys, frame, side="right")) - 1
+            return int(index.keys[at]) if at >= 0 else -1
+        ticks = decoder.key_before(int(index.ticks[frame]))
+        if ticks is None:
+            return -1
+        return min(frame, int(np.searchsorted(index.ticks, ticks)))
+
+
+class _Notes:
+    """What is written down of the frames of a pass."""
+
+    def __init__(self):
+        self.stamps: list[int | None] = []
+        self.keys: list[int] = []
+        self.interlaced = 0
+        self.last: av.VideoFrame | None = None
+
+    def add(self, frame: av.VideoFrame) -> int:
+        """Write a frame down; return how many there are."""
+        stamps = self.stamps
+        if frame.key_frame:
+            self.keys.append(len(stamps))
+        stamps.append(frame.pts)
+        self.interlaced += frame.interlaced_frame
+        self.last = frame
+        return len(stamps)
+
+    def index(self, decoder: Decoder, fps: float) -> FrameIndex:
+        tick, ticks = float(decoder.stream.time_base), None
+        first = self.stamps[0] if self.stamps and self.stamps[0] is not None else 0
+        if None not in self.stamps:
+            ticks = np.asarray(self.stamps, np.int64)
+        if ticks is None or np.any(np.diff(ticks) <= 0):  # packed B-frames, files without stamps
+            times, ticks = np.arange(len(self.stamps)) / fps, None
+        else:
+            times = (ticks - first) * tick
+        lasts = self.last.duration * tick if self.last is not None else 0
+        faults = [*decoder.faults, *self._lost(decoder, ticks)]
+        known = ticks is not None
+        damage = [
+            Damage(frame, None if stamp is None or not known else (stamp - first) * tick, what)
+            for frame, stamp, what in sorted(faults, key=lambda fault: fault[0])
+        ]
+        return FrameIndex(
+            times=times,
+            end=float(times[-1]) + (lasts if lasts > 0 else 1 / fps) if len(times) else 0.0,
+            ticks=ticks,
+            keys=np.asarray(self.keys, np.int64),
+            damage=tuple(damage),
+            interlaced=self.interlaced,
+            first=first * tick,
+            stamped=ticks is not None,
+        )
+
+    def _lost(self, decoder: Decoder, ticks: np.ndarray | None) -> list[tuple[int, int, str]]:
+        """Packets that gave no frame, where every packet has a time of its own.
+
+        Of an interlaced stream a packet may be one field, and what stands before the first frame
+        belongs to a frame that was cut off.
+        """
+        sent = decoder.stamps
+        if ticks is None or self.interlaced or None in sent or len(set(sent)) != len(sent):
+            return []
+        told = {stamp for _, stamp, _ in decoder.faults}
+        lost = sorted(set(sent) - set(ticks.tolist()) - told)
+        lost = [stamp for stamp in lost if stamp > ticks[0]]
+        return [
+            (int(np.searchsorted(ticks, stamp)), stamp, "packet without a picture")
+            for stamp in lost
+        ]
+
+
+def _chosen(
+    frames: Generator[av.VideoFrame, None, None], indices: Iterable[int]
+) -> Generator[av.VideoFrame, None, None]:
+    """The frames of non-decreasing `indices` out of all frames."""
+    position, frame = -1, None
+    with contextlib.closing(frames):
+        for index in indices:
+            while position < index:
+                frame = next(frames, None)
+                if frame is None:
+                    return
+                position += 1
+            yield frame
+
+
+def _after(first: av.VideoFrame, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    yield first
+    yield from frames
+
+
+def _state(path: str) -> tuple:
+    """What changes where a file of this name is another one."""
+    with contextlib.suppress(OSError):
+        state = os.stat(path)
+        return os.path.abspath(path), state.st_size, state.st_mtime_ns
+    return (path,)
