@@ -35,7 +35,9 @@ JUMPS = 0.35  # of a viewer's steps from frame to frame that are longer than `JU
 JUMP = 0.1  # of the width and height: saccades are as long, but only three or four come a second
 LOST = 0.7  # of all samples, lost or no number
 OPPOSED = -0.5  # correlation of a viewer with the median of the others: the axis is upside down
-OPPOSED_VIEWERS = 0.2  # of the viewers
+OPPOSED_VIEWERS = 0.2  # of the viewers, where
+AGREE = 0.5  # is the median correlation of the rest
+LEAST_SHARED = 60  # frames in which a viewer is compared with others
 SPREAD = 0.03  # standard deviation of the others' median below which nothing can be compared
 UNEQUAL = 2.0  # times as many samples in a frame as another viewer
 MOST_VIEWERS = 40  # that are compared with each other
@@ -299,13 +301,19 @@ def _agreement(once: Fixations) -> tuple[float | None, tuple[float, float]]:
         for number, own in enumerate(table):
             rest = np.delete(table, number, 0)
             shared = np.isfinite(own) & (np.isfinite(rest).sum(0) >= 2)
-            if np.count_nonzero(shared) < LEAST_SAMPLES:
+            if np.count_nonzero(shared) < LEAST_SHARED:
                 continue
             others = np.nanmedian(rest[:, shared], 0)
             if others.std() > SPREAD and own[shared].std() > 0:
                 found[axis].append(float(np.corrcoef(others, own[shared])[0, 1]))
     both = found[0] + found[1]
-    opposed = tuple(
-        float(np.mean(np.array(one) < OPPOSED)) if len(one) >= 3 else 0.0 for one in found
-    )
+    opposed = tuple(_opposed(np.array(one)) for one in found)
     return (float(np.median(both)) if both else None), opposed
+
+
+def _opposed(correlations: np.ndarray) -> float:
+    """Share of viewers that move against the others, where those agree with each other."""
+    against = correlations < OPPOSED
+    if len(correlations) < 3 or against.all():
+        return 0.0
+    return float(against.mean()) if np.median(correlations[~against]) > AGREE else 0.0

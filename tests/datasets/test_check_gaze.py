@@ -12,6 +12,7 @@ import pytest
 
 from tests.real_data import data_dir
 from zoo.cli.main import main
+from zoo.datasets import moving_targets
 from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.listing.check_gaze import gaze_line, look_at_gaze, tell_gaze
 from zoo.datasets.record import GazeSource, Record
@@ -90,6 +91,11 @@ def test_a_wrong_option_is_named(clip, gaze, changes, doubt, advice):
     assert found.doubts, found.facts
     assert re.search(doubt, found.text) and re.search(advice, found.text), found.text
     assert "1 probably misread: clip: " in gaze_line([found])
+
+
+def test_made_gaze_is_plausible(tmp_path):
+    records = moving_targets.make(tmp_path, num_videos=6, frames=64, size=(48, 64), viewers=4)
+    assert [look_at_gaze(record).text for record in records] == [""] * 6
 
 
 def test_what_is_wrong_in_the_file_itself(clip, gaze, tmp_path):
