@@ -81,7 +81,7 @@ class Reader:
         facts, held = self.facts[record.video], {}
         check_unchanged(record.video, facts)
         numbers = self.part(record)[0][steps]
-        video = open_video(record.video, stamps=facts.stamps)
+        video = open_video(record.video, stamps=facts.stamps, folder_fps=record.fps)
         for part in self.inputs:
             held[part.name] = part.read(video, numbers, record, rng)
             if isinstance(part, Flow):

@@ -19,7 +19,7 @@ from zoo.datasets.samples.targets import Mixture
 from zoo.datasets.sampling import Windows
 from zoo.datasets.transforms import Sample
 from zoo.datasets.video.index import VideoFacts, VideoIndex
-from zoo.datasets.video.reading import VideoError
+from zoo.datasets.video.reading import FrameRateWarning, VideoError
 from zoo.files.interface import advised
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
@@ -119,10 +119,13 @@ class Samples:
         self.fault: Exception | None = None
         index = VideoIndex(folder / INDEX)
         names = [record.video for record in records]
-        self._facts = index.scan(names, skip_bad=skip_bad, progress=progress)
+        rates = {record.video: record.fps for record in records if record.fps is not None}
+        scan = {"rates": rates, "skip_bad": skip_bad, "progress": progress}
+        self._facts = index.scan(names, **scan)
         gaze = GazeStore(folder / GAZE)
         self._reader = Reader(self.inputs, self._facts, gaze, points or {})
         self.records = self._usable(records, skip_bad)
+        self._tell_assumed_rates()
         self._scale = self._scales()
 
     @functools.cached_property
@@ -237,6 +240,25 @@ class Samples:
                 )
             warnings.warn(f"Videos without a sample are left out: {told}", stacklevel=3)
         return kept
+
+    def _tell_assumed_rates(self) -> None:
+        """Warn of videos without a frame rate where seconds matter."""
+        timed = getattr(self.sampling, "fps", None) is not None
+        names = [
+            record.name
+            for record in self.records
+            if not self._facts[record.video].rated
+            and (timed or record.start is not None or record.end is not None)
+        ]
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            warnings.warn(
+                f"{len(names)} of {len(self.records)} videos do not state their frame rate: 25 "
+                "frames a second are assumed. A folder's rate is the column `fps` of a table. "
+                f"Received: {', '.join(names[:SHOWN])}{more}",
+                FrameRateWarning,
+                stacklevel=3,
+            )
 
     def _lacking(self, record: Record) -> str | None:
         """Why a record holds no sample, or None: it does."""
