@@ -76,6 +76,7 @@ _FUNCTIONS = {
     "soft_attention": "zoo.models",
     "spatiotemporal_attention": "zoo.models",
 }
+_BACKENDS = ("tensorflow", "jax", "torch")
 _SUBMODULES = (
     "backbones",
     "datasets",
@@ -119,14 +120,21 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FUNCTIONS:
-        value = getattr(_importlib.import_module(_FUNCTIONS[name]), name)
-    elif name in _SUBMODULES:
-        value = _importlib.import_module(f"zoo.{name}")
-    else:
+    if name not in _FUNCTIONS and name not in _SUBMODULES:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    try:
+        module = _importlib.import_module(_FUNCTIONS.get(name, f"zoo.{name}"))
+    except ModuleNotFoundError as error:
+        if error.name not in _BACKENDS:
+            raise
+        raise ModuleNotFoundError(
+            f"Keras's backend {error.name} must be installed: pip install "
+            f"'video-attention-zoo[{error.name}]'; the environment variable KERAS_BACKEND chooses "
+            f"another of {', '.join(_BACKENDS)}. Received: none",
+            name=error.name,
+        ) from error
+    globals()[name] = getattr(module, name) if name in _FUNCTIONS else module
+    return globals()[name]
 
 
 def __dir__() -> list[str]:

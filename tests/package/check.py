@@ -6,6 +6,8 @@ Run by `make package`.
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,9 +32,67 @@ print("used from", zoo.__file__)
 """
 
 
-def run(*command: str, cwd: Path = ROOT) -> None:
+# On another backend: a model is trained from arrays, predicts, is saved and loaded.
+USE_JAX = """
+import importlib.util, keras, numpy as np, zoo
+assert keras.backend.backend() == "jax"
+assert importlib.util.find_spec("tensorflow") is None, "the extra jax must not bring TensorFlow"
+model = zoo.rmdn(width=0.05, units=8, num_components=2, image_size=32, dense=True)
+model.compile("adam", loss={"mixture": zoo.losses.MixtureNLL()})
+rgb = np.zeros((2, 6, 32, 32, 3), "uint8")
+model.fit(rgb, {"mixture": np.full((2, 6, 1, 2), 0.5)}, verbose=0)
+zoo.save(model, "model.keras")
+assert zoo.predict(rgb[0], "model.keras", output="out", progress=False).num_frames == 6
+"""
+
+# Without any backend: what needs none works, and the rest says what to install.
+USE_NONE = """
+import zoo
+try:
+    zoo.rmdn
+except ModuleNotFoundError as error:
+    assert "video-attention-zoo[tensorflow]" in str(error), error
+else:
+    raise SystemExit("`zoo.rmdn` must ask for a backend")
+"""
+
+
+def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
     print("+", " ".join(map(str, command)), flush=True)
-    subprocess.run([str(c) for c in command], cwd=cwd, check=True)
+    done = subprocess.run(
+        [str(c) for c in command],
+        cwd=cwd,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    return done.stdout
+
+
+def environment(folder: Path) -> tuple[Path, tuple]:
+    """The Python of a new environment, and its pip's command."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    return python, (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+
+
+def check_backends(wheel: Path, folder: Path) -> None:
+    """The extras `jax` and `torch` bring no TensorFlow, and the package works with JAX alone."""
+    python, pip = environment(folder / "jax")
+    for extra in ("jax", "torch"):
+        report = run(*pip, "--dry-run", "--report", "-", f"{wheel}[{extra}]")
+        names = {item["metadata"]["name"].lower() for item in json.loads(report)["install"]}
+        if extra not in names or "tensorflow" in names:
+            raise SystemExit(f"[{extra}] must bring {extra}, no TensorFlow. Received: {names}")
+    run(*pip, wheel)
+    zoo = folder / "jax" / "bin" / "zoo"
+    run(zoo, "--help", cwd=folder)
+    run(zoo, "list", cwd=folder)
+    run(python, "-c", USE_NONE, cwd=folder)
+    run(*pip, f"{wheel}[jax]", "-c", ROOT / "requirements" / "backends.txt")
+    run(python, "-c", USE_JAX, cwd=folder, KERAS_BACKEND="jax")
+    run(zoo, "info", "model.keras", cwd=folder)
 
 
 def main() -> None:
@@ -45,16 +105,17 @@ def main() -> None:
         names = {name for name in names if not name.endswith(".dist-info")}
         if names != {"zoo"}:
             raise SystemExit(f"The wheel must install `zoo` alone. Received: {sorted(names)}")
-        venv.create(folder / "env", with_pip=True)
-        python = folder / "env" / "bin" / "python"
-        pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        run(*pip, wheel, "-c", ROOT / "requirements" / "dev.txt")
+        if "zoo/py.typed" not in zipfile.ZipFile(wheel).namelist():
+            raise SystemExit("The wheel must say that it has type hints. Received: no py.typed")
+        python, pip = environment(folder / "env")
+        run(*pip, f"{wheel}[tensorflow]", "-c", ROOT / "requirements" / "dev.txt")
         run(*pip, "datasets")
         empty = folder / "empty"
         empty.mkdir()
         run(python, "-c", USE, cwd=empty)
         run(folder / "env" / "bin" / "zoo", "list", cwd=empty)
         run(python, "-m", "pip", "check", cwd=empty)
+        check_backends(wheel, folder)
     print("the package works")
 
 
