@@ -110,10 +110,17 @@ def _fields(path: Path, name: str) -> list[str]:
     return found
 
 
-def _inherited(tree: ast.Module, name: str) -> list[str]:
+def _inherited(tree: ast.Module, base: str) -> list[str]:
+    """Of a base class imported by its name, or by its module: `Config`, `rmdn.Config`."""
+    module_name, _, name = base.rpartition(".")
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
-            part, module = (node.module or "").split(".")[1:3]
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("zoo."):
+            continue
+        imported = [alias.name for alias in node.names]
+        if module_name in imported:
+            return _fields(_file(node.module.split(".")[1], module_name), name)
+        if not module_name and name in imported:
+            part, module = node.module.split(".")[1:3]
             return _fields(_file(part, module), name)
     return []
 
