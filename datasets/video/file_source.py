@@ -23,9 +23,12 @@ UNSTAMPED = ("mjpeg",)  # streams without a container, whose frame rate FFmpeg a
 REMEMBERED = 1024  # files whose index this process keeps
 
 # The file that was opened last, with its first frame: most are read as soon as they are opened,
-# and opening takes as long as some ten frames. By process: one forked from this may neither share
-# its place in the file nor close it, as it would wait for decoding threads that it does not have.
-_LAST_OPENED: dict[int, tuple[str, Decoder, Iterator[av.VideoFrame], av.VideoFrame]] = {}
+# and opening takes as long as some ten frames. By thread, as several read side by side, and by
+# process: one forked from this may neither share its place in the file nor close it, as it would
+# wait for decoding threads that it does not have.
+_LAST_OPENED: dict[
+    tuple[int, int], tuple[str, Decoder, Iterator[av.VideoFrame], av.VideoFrame]
+] = {}
 _LOCAL = threading.local()  # a reformatter a thread
 _INDICES: OrderedDict[tuple, FrameIndex] = OrderedDict()
 
@@ -33,7 +36,7 @@ _INDICES: OrderedDict[tuple, FrameIndex] = OrderedDict()
 def forget() -> None:
     """Forget what this process has found out about files, and close the one it holds open."""
     _INDICES.clear()
-    held = _LAST_OPENED.pop(os.getpid(), None)
+    held = _LAST_OPENED.pop(_here(), None)
     if held is not None:
         held[1].close()
 
@@ -84,7 +87,7 @@ class FileSource:
         if decoder.faults:
             decoder.close()
         else:
-            _LAST_OPENED[os.getpid()] = path, decoder, frames, first
+            _LAST_OPENED[_here()] = path, decoder, frames, first
 
     def _open(self, single: bool = False) -> Decoder:
         if not os.path.isfile(self.path):
@@ -156,7 +159,7 @@ class FileSource:
             single = True
 
     def _begin(self, single: bool = False) -> tuple[Decoder, Iterator[av.VideoFrame]]:
-        path, decoder, frames, first = _LAST_OPENED.pop(os.getpid(), (None,) * 4)
+        path, decoder, frames, first = _LAST_OPENED.pop(_here(), (None,) * 4)
         if path == self.path and not single:
             return decoder, _after(first, frames)
         if decoder is not None:
@@ -325,3 +328,7 @@ def _state(path: str) -> tuple:
         state = os.stat(path)
         return os.path.abspath(path), state.st_size, state.st_mtime_ns
     return (path,)
+
+
+def _here() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
