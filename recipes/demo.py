@@ -22,9 +22,8 @@ import os
 import time
 from pathlib import Path
 
-import tyro
-
 import zoo
+from zoo.cli.main import run_recipe
 from zoo.datasets import moving_targets
 from zoo.files.atomic import atomic_path
 from zoo.inference.evaluating.evaluation import METRICS, format_value
@@ -181,4 +180,4 @@ information that the true density of the gaze has over the trained central bias.
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    run_recipe("demo")

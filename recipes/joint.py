@@ -28,15 +28,14 @@ Spatiotemporal Visual Attention, ICLR 2017, section 5.
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
 from collections.abc import Mapping
 from typing import Literal
 
 import keras
 import numpy as np
-import tyro
 
+from zoo.cli.main import run_recipe
 from zoo.datasets import Action, Mixture, Samples, Windows
 from zoo.losses import MixtureNLL
 from zoo.models.joint import joint
@@ -392,4 +391,4 @@ def check(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(tyro.cli(Config, description=__doc__)), indent=1, default=float))
+    run_recipe("joint")

@@ -30,9 +30,9 @@ from typing import Literal
 
 import keras
 import numpy as np
-import tyro
 
 from zoo import losses
+from zoo.cli.main import run_recipe
 from zoo.datasets import Features, Flow, Frames, Saliency, Samples, Windows, validation
 from zoo.datasets.record import Record
 from zoo.datasets.shards.features import FeatureStore, JoinedFeatures
@@ -374,4 +374,4 @@ def long_enough(records: Sequence[Record], least: int) -> list[Record]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    run_recipe("lsts")

@@ -29,9 +29,9 @@ from typing import Literal
 
 import keras
 import numpy as np
-import tyro
 
 from zoo.backbones.c3d import CLIP_LENGTH
+from zoo.cli.main import run_recipe
 from zoo.datasets import (
     Colour,
     Crop,
@@ -356,4 +356,4 @@ def test(config: Config, whole: keras.Model, records, output: Path) -> dict:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    run_recipe("rmdn")

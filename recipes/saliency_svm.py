@@ -29,10 +29,10 @@ from typing import Literal
 
 import keras
 import numpy as np
-import tyro
 from rich.progress import track
 
 from zoo.backbones.c3d import CLIP_LENGTH, c3d
+from zoo.cli.main import run_recipe
 from zoo.datasets import Action, Frames, Mixture, Samples, Windows
 from zoo.files.atomic import atomic_path
 from zoo.inference.evaluating.baselines import fit_central_bias
@@ -267,4 +267,4 @@ def _by_class(hot, scores, names) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    run_recipe("saliency_svm")

@@ -18,9 +18,9 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-import tyro
 
 from zoo.backbones.small_video import small_video
+from zoo.cli.main import run_recipe
 from zoo.datasets import Action, Frames, HorizontalFlip, Samples, Windows, moving_targets
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_video
@@ -178,4 +178,4 @@ def samples_of(config: Config, records: Sequence[Record], room: int) -> Samples:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(tyro.cli(Config, description=__doc__)), indent=1))
+    run_recipe("small_video")

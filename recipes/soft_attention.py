@@ -20,11 +20,9 @@ Reference: Sharma, Kiros and Salakhutdinov, Action recognition using visual atte
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Literal
 
-import tyro
-
+from zoo.cli.main import run_recipe
 from zoo.losses import StepCrossEntropy
 from zoo.models.soft_attention import soft_attention
 from zoo.training.action_options import ActionOptions
@@ -76,4 +74,4 @@ def main(config: Config) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(tyro.cli(Config, description=__doc__)), indent=1, default=float))
+    run_recipe("soft_attention")

@@ -21,12 +21,11 @@ Reference: Meng et al., Interpretable spatio-temporal attention for video action
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Literal
 
 import keras
-import tyro
 
+from zoo.cli.main import run_recipe
 from zoo.models.spatiotemporal_attention import spatiotemporal_attention
 from zoo.training.action_options import ActionOptions
 from zoo.training.actions import run
@@ -101,4 +100,4 @@ def main(config: Config) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(tyro.cli(Config, description=__doc__)), indent=1, default=float))
+    run_recipe("spatiotemporal_attention")

@@ -1,4 +1,4 @@
-"""Which frames a cached clip of LSTS holds, told by features that are the frames' own numbers."""
+"""Which frames a cached clip holds, told by features that are the clip's frames themselves."""
 
 from __future__ import annotations
 
@@ -6,35 +6,40 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.training.lsts_clips import ClipFeatures
-from zoo.training.windows import Source
+from tests.datasets.conftest import number_of, numbered_video
+from zoo.datasets import Features, Saliency, Samples
+from zoo.datasets.record import GazeSource, Record
+from zoo.datasets.sampling import Windows
+from zoo.datasets.shards.features import FeatureStore
+from zoo.training.backbone_features import BackboneFeatures
 
-FRAMES, TOTAL = 4, 12
-
-
-@pytest.fixture
-def extractor():
-    """Gives the mean of each frame."""
-    clip = keras.Input((FRAMES, 2, 3, 3), name="rgb")
-    x = keras.layers.AveragePooling3D((1, 2, 3))(clip)
-    x = keras.layers.Reshape((FRAMES, 3))(x)
-    x = keras.layers.Reshape((FRAMES,))(keras.layers.Dense(1, use_bias=False, name="mean")(x))
-    model = keras.Model(clip, x)
-    model.get_layer("mean").kernel.assign(np.full((3, 1), 1 / 3))
-    return model
+CLIP, TOTAL, SIZE = 4, 12, (16, 64)
 
 
-@pytest.mark.parametrize(
-    ("target", "wanted"),
-    [
-        ("last", {3: [0, 1, 2, 3], 7: [4, 5, 6, 7], 11: [8, 9, 10, 11], 1: [0, 0, 0, 1]}),
-        ("centre", {3: [1, 2, 3, 4], 9: [7, 8, 9, 10], 11: [9, 10, 11, 11]}),
-    ],
-)
-def test_a_clips_frames(tmp_path, extractor, target, wanted):
-    frames = np.arange(TOTAL, dtype="uint8")[:, None, None, None] * np.ones((1, 2, 3, 3), "uint8")
-    source = Source("a", frames, np.zeros((TOTAL, 1, 2)), key="a")
-    features = ClipFeatures(tmp_path, extractor, {}, batch_size=2)
-    for _ in range(2):  # computed, then from the cache
-        found = features.get(source, np.array(list(wanted)), target)
-        np.testing.assert_allclose(found, list(wanted.values()), atol=0.01)
+@pytest.mark.parametrize("hop", [1, 3])
+@pytest.mark.parametrize("target", ["last", "centre"])
+def test_a_clips_frames(tmp_path, target, hop):
+    clip = keras.Input((CLIP, *SIZE, 3), name="rgb")
+    extractor = keras.Model(clip, keras.layers.AveragePooling3D(1)(clip))  # the frames as they are
+    numbered_video(tmp_path / "a.mp4", TOTAL)
+    rows = "".join(f"1,{frame},{frame}.5,5\n" for frame in range(TOTAL))
+    (tmp_path / "a.csv").write_text("viewer,frame,x,y\n" + rows)
+    gaze = GazeSource((str(tmp_path / "a.csv"),))
+    record = Record("a", str(tmp_path / "a.mp4"), "train", 0, gaze)
+    store = FeatureStore(tmp_path / "cache", BackboneFeatures(extractor, clip_length=CLIP, hop=hop))
+    store.compute([record])
+    samples = Samples(
+        [record],
+        Windows(1),
+        inputs=[Features(store, target=target, single=True)],
+        targets=[Saliency((8, 8))],
+        per_video=None,
+    )
+    found = {}
+    for number in range(len(samples)):
+        inputs, _, _ = samples.in_order(number)
+        (frame,) = samples.frames(0, samples.places[number].steps).tolist()
+        found[frame] = [number_of(np.asarray(held)) for held in inputs["features"]]
+    first = CLIP - 1 if target == "last" else CLIP // 2
+    begins = range(0, TOTAL - CLIP + 1, hop)
+    assert found == {begin + first: list(range(begin, begin + CLIP)) for begin in begins}

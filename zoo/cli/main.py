@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from zoo.cli.messages import CommandError, did_you_mean, message_of
 from zoo.cli.quiet import be_quiet, show_warnings_as_lines
@@ -74,6 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\nzoo {name}: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def run_recipe(name: str) -> NoReturn:
+    """What `python -m zoo.recipes.NAME` does: the same as `zoo train NAME`.
+
+    Args:
+        name: The recipe.
+    """
+    sys.exit(main(["train", name, *sys.argv[1:]]))
 
 
 def _help() -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 from collections.abc import Sequence
 
 from zoo.cli.messages import CommandError, did_you_mean
 from zoo.cli.names import check_data_set, recipes
 from zoo.cli.parsing import own_options, parse
+from zoo.files.printable import printable
 
 # What recipes read beside the data sets: a table of one's own, and prepared shards.
 OTHER_DATA = ("csv", "shards", "your_own")
@@ -33,4 +35,6 @@ def run(arguments: Sequence[str]) -> None:
     if isinstance(data_set := getattr(config, "dataset", None), str):
         check_data_set(data_set, *OTHER_DATA)
     with own_options([field.name for field in dataclasses.fields(config)]):
-        recipe.main(config)
+        results = recipe.main(config)
+    if isinstance(results, dict):
+        print(printable(json.dumps(results, indent=1, default=float)))
