@@ -1,6 +1,7 @@
 """Forward and training steps on an accelerator, as shares of its own matrix rate.
 
     KERAS_BACKEND=jax python benchmarks/accelerator.py [--output benchmarks/results]
+    KERAS_BACKEND=tensorflow python benchmarks/accelerator.py
     KERAS_BACKEND=torch python benchmarks/accelerator.py --tiny     # a trial on a CPU
 
 Measures bfloat16 matrix products to find the device's rate, then forward and training steps of
@@ -216,7 +217,12 @@ def device() -> str:
         import jax
 
         return jax.devices()[0].device_kind
-    return "as TensorFlow chooses"
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    if not found:
+        return "cpu"
+    return tf.config.experimental.get_device_details(found[0]).get("device_name", found[0].name)
 
 
 def write(results: dict, output: Path) -> None:

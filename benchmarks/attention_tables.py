@@ -51,8 +51,16 @@ BASELINES = {
     "spatiotemporal_attention": "without attention",
 }
 RATES = {"soft_attention": 5e-3, "spatiotemporal_attention": 2e-3}
+BATCH = 32
+# Of the gradient's norm; the loss of every step is summed over 48 of them.
+CLIPS = {"soft_attention": 5.0 / BATCH, "spatiotemporal_attention": 5.0}
 HEADS = {
-    "soft_attention": {"num_layers": 1, "units": 64, "dropout": 0.2},
+    "soft_attention": {
+        "num_layers": 1,
+        "units": 64,
+        "dropout": 0.2,
+        "weight_decay": 1e-5 / BATCH,
+    },
     "spatiotemporal_attention": {
         "filters": 8,
         "mask_filters": (8,),
@@ -60,10 +68,10 @@ HEADS = {
         "score_units": 16,
         "steps": 6,
         "average": False,
-        # Weights chosen by validation: the cross-entropy is a mean over the batch, these are sums.
-        "tv": 1e-5,
-        "contrast": 4e-5,
-        "unimodality": 0.012,
+        # Weights chosen by validation.
+        "tv": 1e-5 * BATCH,
+        "contrast": 4e-5 * BATCH,
+        "unimodality": 0.012 * BATCH,
     },
     "frame_baseline": {},
 }
@@ -161,12 +169,11 @@ def train(table: str, row: str, seed: int, parts: dict, arguments) -> dict:
     }
     store = parts["train"][1]
     model = build(table, row, (maps, *store.about["shape"]))
-    # The step models are penalised by sums over the batch.
     per_step = len(model.output["action"].shape) == 3
-    loss = StepCrossEntropy(reduction="sum") if per_step else "sparse_categorical_crossentropy"
+    loss = StepCrossEntropy() if per_step else "sparse_categorical_crossentropy"
     steps = len(samples["train"]) // BATCH
     rate = WarmCosine(RATES[table], steps * arguments.epochs)
-    model.compile(make_optimizer("adam", rate, clip=5.0), loss={"action": loss})
+    model.compile(make_optimizer("adam", rate, clip=CLIPS[table]), loss={"action": loss})
     history = model.fit(
         stream(samples["train"], BATCH),
         steps_per_epoch=steps,

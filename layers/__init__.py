@@ -7,6 +7,7 @@ from zoo.layers.attention.location_attention import LocationAttention
 from zoo.layers.attention.regularizers import Contrast, TotalVariation
 from zoo.layers.attention.spatial_mask import SpatialMask
 from zoo.layers.attention.temporal_soft_attention import TemporalSoftAttention
+from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.clip_scaling import ClipScaling
 from zoo.layers.flow.median_filter import median_filter_5x5
 from zoo.layers.flow.tvl1 import tvl1_flow
@@ -45,6 +46,7 @@ from zoo.layers.temporal_phases import (
 __all__ = [
     "AttentionConvLSTM",
     "AttentionLSTM",
+    "BatchNormalization",
     "CentralBiasDiffusion",
     "CentreBias",
     "ClipScaling",

@@ -38,13 +38,20 @@ class TaskUncertainty(keras.layers.Layer):
     def call(self, inputs):
         return inputs
 
-    def weigh(self, losses: dict):
-        """The weighted sum of the losses of some of the tasks."""
+    def weigh(self, losses: dict, share: float = 1.0):
+        """The weighted sum of the losses of some of the tasks.
+
+        Args:
+            losses: A scalar by the name of its task.
+            share: What this copy of the model adds to the sum over all copies, where several
+                devices share a batch: Keras scales `losses` by it, and the log variances must be
+                likewise.
+        """
         total = 0.0
         for index, name in enumerate(self.tasks):
             if name in losses:
                 s = self.log_variance[index]
-                total = total + ops.exp(-s) * losses[name] + s
+                total = total + ops.exp(-s) * losses[name] + s * share
         return total
 
     def compute_output_shape(self, input_shape):

@@ -68,8 +68,7 @@ def main(config: Config) -> dict:
             backbone=backbone, backbone_weights=weights, **given, **config.head(*HEAD)
         )
 
-    # The penalty is a sum over the batch's samples: so must the cross-entropy be.
-    loss = StepCrossEntropy(config.multi_label, reduction="sum")
+    loss = StepCrossEntropy(config.multi_label)
     return run(config, build, loss, "block", config.test_stride)
 
 

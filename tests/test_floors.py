@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 # Lowest first; folders on one line stand on one floor.
 FLOORS = [
     ("zoo.files", "zoo.layers"),
-    ("zoo.losses", "zoo.metrics"),
+    ("zoo.losses", "zoo.metrics", "zoo.optimizers"),
     ("zoo.weights",),
     ("zoo.backbones",),
     ("zoo.models",),
@@ -22,9 +22,10 @@ FLOORS = [
 ]
 # These may import TensorFlow; the other folders run on any backend.
 TENSORFLOW = ("zoo.datasets", "zoo.training", "zoo.recipes", "zoo.cli")
-TENSORFLOW_FILES = (  # formats of TensorFlow's own, read and written
+TENSORFLOW_FILES = (  # what only TensorFlow has: formats of its own, replicas
     "zoo.weights.formats.tensorflow_checkpoint",
     "zoo.inference.exporting.formats",
+    "zoo.layers.replicas",  # `tf.distribute`, which keras.ops does not know
 )
 MOST_FILES = 24
 

@@ -5,12 +5,14 @@ from keras import ops
 
 from zoo.layers.attention.attended_recurrence import convolve, run
 from zoo.layers.attention.attention_lstm import unit_forget_bias
-from zoo.layers.attention.attention_penalties import log_concavity
+from zoo.layers.attention.attention_penalties import batch_mean, log_concavity
 from zoo.layers.attention.temporal_soft_attention import TemporalSoftAttention, frame_count
+from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.replica_losses import ReplicaLosses
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class AttentionConvLSTM(keras.layers.Layer):
+class AttentionConvLSTM(ReplicaLosses, keras.layers.Layer):
     """A convolutional LSTM whose input, at every step, is a weighted sum of all the frames.
 
     The state at t-1 weighs the n frames (`TemporalSoftAttention`), their weighted sum Y_t is the
@@ -27,8 +29,8 @@ class AttentionConvLSTM(keras.layers.Layer):
         score: See `TemporalSoftAttention`; None for no attention: step t reads frame t.
         units: Width of the score's hidden layer.
         average: Whether Y_t is divided by n, as printed.
-        unimodality: Weight of `log_concavity` of the weights, summed over the batch and added to
-            the model's loss.
+        unimodality: Weight of `log_concavity` of the weights, a mean over the batch that is added
+            to the model's loss.
 
     Call arguments: the frames and optionally `mask`, (batch, time) with zeros at padded frames,
     which then have no weight.
@@ -108,10 +110,11 @@ class AttentionConvLSTM(keras.layers.Layer):
                     self.filters,
                     self.kernel_size,
                     padding="same",
+                    data_format="channels_last",
                     name=f"initial_{state}_conv_{index}",
                     dtype=self.dtype_policy,
                 )
-                norm = keras.layers.BatchNormalization(
+                norm = BatchNormalization(
                     name=f"initial_{state}_bn_{index}", dtype=self.dtype_policy
                 )
                 convolution.build(shape)
@@ -160,13 +163,14 @@ class AttentionConvLSTM(keras.layers.Layer):
         shared = [ops.cast(w, inputs.dtype) for w in (self.recurrent_kernel, self.bias)]
         if self.attention is None:
             return run(convolved, hidden, cell, *shared)[0]
-        present = ops.ones((batch, frames)) if mask is None else ops.cast(mask, "float32")
+        present = ops.ones((batch, frames)) if mask is None else mask
+        present = ops.cast(present, "float32")
         share = 1.0 / ops.cast(count, "float32") if self.average else 1.0
         attention = (
             ops.cast(self.attention.keys(inputs), "float32"),
             *(ops.cast(w, "float32") for w in self.attention.query_weights()),
             present,
-            share * ops.ones((batch, 1)),
+            share * ops.ones((batch, 1), "float32"),
         )
         states, weights = run(
             convolved,
@@ -178,7 +182,7 @@ class AttentionConvLSTM(keras.layers.Layer):
             steps=self._step_count(inputs.shape[1]),
         )
         if self.unimodality:
-            self.add_loss(self.unimodality * ops.sum(log_concavity(weights)))
+            self.add_loss(self.unimodality * batch_mean(log_concavity(weights)))
         return states, weights
 
     def compute_mask(self, inputs, previous_mask=None):

@@ -3,14 +3,15 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from zoo.layers.attention.attention_penalties import doubly_stochastic
+from zoo.layers.attention.attention_penalties import batch_mean, doubly_stochastic
 from zoo.layers.attention.location_attention import LocationAttention
+from zoo.layers.replica_losses import ReplicaLosses
 
 ATTENTIONS = ("location", "additive", "average", "max")
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class AttentionLSTM(keras.layers.Layer):
+class AttentionLSTM(ReplicaLosses, keras.layers.Layer):
     """A stack of LSTMs that chooses, at every step, where in the step's frame to look.
 
     The last layer's state at t-1 gives the weights of the places at t (`LocationAttention`), the
@@ -24,8 +25,8 @@ class AttentionLSTM(keras.layers.Layer):
         attention: `"location"` or `"additive"`, see `LocationAttention`; `"average"` or `"max"`
             pool over the places instead, as the baselines do.
         dropout: Rate.
-        penalty: Weight of `doubly_stochastic` of the attention, summed over the batch and added
-            to the model's loss.
+        penalty: Weight of `doubly_stochastic` of the attention, a mean over the batch that is
+            added to the model's loss.
         kernel_regularizer: Of all matrices.
         seed: Of the dropout.
 
@@ -198,7 +199,7 @@ class AttentionLSTM(keras.layers.Layer):
         _, (hidden, _, attention) = ops.scan(step, (hidden, cell, attention), steps)
         attention = _time_first(attention)
         if self.penalty and self.locate is not None:
-            self.add_loss(self.penalty * ops.sum(doubly_stochastic(attention)))
+            self.add_loss(self.penalty * batch_mean(doubly_stochastic(attention)))
         return _time_first(hidden[-1]), attention
 
     def _lstm(self, index, x, h, c):

@@ -5,6 +5,15 @@ from __future__ import annotations
 from keras import ops
 
 
+def batch_mean(values):
+    """The mean of one value a sample, 0 without any: what a layer adds to a loss that is a mean.
+
+    A mean is the same for every number of devices; a sum over the batch is not, as Keras averages
+    over the devices what layers add.
+    """
+    return ops.sum(values) / ops.maximum(ops.cast(ops.shape(values)[0], values.dtype), 1.0)
+
+
 def log_concavity(weights):
     """By how much sequences of weights fail to be log-concave, and so unimodal.
 

@@ -1,4 +1,4 @@
-"""Regularisers of attention masks: sums over everything that they are given, the batch included."""
+"""Regularisers of attention masks: sums over a video's masks, means over the batch."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class TotalVariation(keras.regularizers.Regularizer):
-    """Sum of the absolute differences between neighbouring places of a mask.
+    """Sum of the absolute differences between neighbouring places of a sample's masks.
 
-    Anisotropic, L1: `sum |m[j+1,k] - m[j,k]| + sum |m[j,k+1] - m[j,k]|`, summed over the batch.
+    Anisotropic, L1: `sum |m[j+1,k] - m[j,k]| + sum |m[j,k+1] - m[j,k]|`; a mean over the batch.
 
     Args:
         weight: Factor.
         axes: The mask's height and width axes; (-3, -2) where one channel follows them.
-        activity: True for a layer's `activity_regularizer`: Keras divides what those return by
-            the size of the batch, which is then multiplied back.
+        activity: True for a layer's `activity_regularizer`: Keras itself divides what those return
+            by the size of the batch.
 
-    Input shape: `(..., height, width)`. Returns a scalar.
+    Input shape: `(batch, ..., height, width)`, or `(height, width)` for one mask. Returns a scalar.
 
     Example:
 
@@ -38,7 +38,7 @@ class TotalVariation(keras.regularizers.Regularizer):
     def __call__(self, x):
         mask = ops.cast(x, "float32")
         total = sum(ops.sum(ops.abs(ops.diff(mask, axis=axis))) for axis in self.axes)
-        return self.weight * total * _batch(mask, self.activity)
+        return self.weight * total / _samples(mask, self.activity, -min(self.axes))
 
     def get_config(self):
         return {"weight": self.weight, "axes": list(self.axes), "activity": self.activity}
@@ -48,15 +48,15 @@ class TotalVariation(keras.regularizers.Regularizer):
 class Contrast(keras.regularizers.Regularizer):
     """Drives what a mask holds above the threshold up and the rest down.
 
-    `sum(-m B / 2 + m (1 - B) / 2)` with `B = [m > threshold]`, an indicator through which no
-    gradient passes; summed over the batch.
+    `sum(-m B / 2 + m (1 - B) / 2)` over a sample with `B = [m > threshold]`, an indicator through
+    which no gradient passes; a mean over the batch.
 
     Args:
         weight: Factor.
         threshold: Where the mask counts as on.
         activity: True for a layer's `activity_regularizer`, see `TotalVariation`.
 
-    Input shape: any. Returns a scalar.
+    Input shape: `(batch, ..., height, width)`, or `(height, width)` for one mask. Returns a scalar.
 
     Example:
 
@@ -76,11 +76,14 @@ class Contrast(keras.regularizers.Regularizer):
         mask = ops.cast(x, "float32")
         indicator = ops.stop_gradient(ops.cast(mask > self.threshold, "float32"))
         total = ops.sum(-0.5 * mask * indicator + 0.5 * mask * (1.0 - indicator))
-        return self.weight * total * _batch(mask, self.activity)
+        return self.weight * total / _samples(mask, self.activity)
 
     def get_config(self):
         return {"weight": self.weight, "threshold": self.threshold, "activity": self.activity}
 
 
-def _batch(x, activity: bool):
-    return ops.cast(ops.shape(x)[0], "float32") if activity else 1.0
+def _samples(mask, activity: bool, axes_of_one: int = 2):
+    """What the sum over the whole batch is divided by."""
+    if activity or len(mask.shape) <= axes_of_one:
+        return 1.0
+    return ops.maximum(ops.cast(ops.shape(mask)[0], "float32"), 1.0)

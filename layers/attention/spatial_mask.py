@@ -6,18 +6,21 @@ import keras
 from keras import ops
 
 from zoo.layers.attention.regularizers import Contrast, TotalVariation
+from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.replica_losses import ReplicaLosses
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class SpatialMask(keras.layers.Layer):
+class SpatialMask(ReplicaLosses, keras.layers.Layer):
     """Weights every place of a feature map by a mask that convolutions read off the map.
 
     Args:
         filters: Channels of the convolutions before the last, which has one. Each is followed by
             batch normalisation and ReLU, the last by the sigmoid.
         kernel_size: Of all convolutions.
-        tv: Weight of the `TotalVariation` of the mask, added to the model's loss.
-        contrast: Weight of the `Contrast` of the mask, added to the model's loss.
+        tv: Weight of the `TotalVariation` of a video's masks, added to the model's loss as a mean
+            over the batch.
+        contrast: Weight of the `Contrast` of a video's masks, likewise.
         batch_norm: Whether to normalise.
         initial_mask: What the mask is before training where its convolutions give zero, in
             (0, 1). The contrast drives up what lies above 0.5: a mask that starts there may become
@@ -69,21 +72,21 @@ class SpatialMask(keras.layers.Layer):
                     count,
                     kernel_size,
                     padding="same",
+                    data_format="channels_last",
                     kernel_initializer="he_normal",
                     name=f"conv_{index}",
                     dtype=self.dtype_policy,
                 )
             )
             if batch_norm:
-                self._stack.append(
-                    keras.layers.BatchNormalization(name=f"bn_{index}", dtype=self.dtype_policy)
-                )
+                self._stack.append(BatchNormalization(name=f"bn_{index}", dtype=self.dtype_policy))
             self._stack.append(keras.layers.ReLU(name=f"relu_{index}", dtype=self.dtype_policy))
         self._stack.append(
             keras.layers.Conv2D(
                 1,
                 kernel_size,
                 padding="same",
+                data_format="channels_last",
                 bias_initializer=keras.initializers.Constant(
                     math.log(initial_mask / (1.0 - initial_mask))
                 ),
@@ -107,7 +110,7 @@ class SpatialMask(keras.layers.Layer):
     def call(self, inputs, mask=None, training=None):
         x = ops.reshape(inputs, (-1, *inputs.shape[-3:]))
         for layer in self._stack:
-            is_norm = isinstance(layer, keras.layers.BatchNormalization)
+            is_norm = isinstance(layer, BatchNormalization)
             x = layer(x, training=training) if is_norm else layer(x)
         gate = ops.sigmoid(ops.cast(x, "float32"))
         gate = ops.reshape(gate, ops.shape(inputs)[:-1])

@@ -5,13 +5,14 @@ import math
 import keras
 from keras import ops
 
-from zoo.layers.attention.attention_penalties import log_concavity
+from zoo.layers.attention.attention_penalties import batch_mean, log_concavity
+from zoo.layers.replica_losses import ReplicaLosses
 
 SCORES = ("additive", "sum", "dot")
 
 
 @keras.saving.register_keras_serializable(package="zoo")
-class TemporalSoftAttention(keras.layers.Layer):
+class TemporalSoftAttention(ReplicaLosses, keras.layers.Layer):
     """Weights the frames of a video by a softmax over time and sums them.
 
     Args:
@@ -22,8 +23,8 @@ class TemporalSoftAttention(keras.layers.Layer):
             softmax over the frames cancels f(h): the weights do not depend on the query.
             `"dot"`: `(W_h h) . (W_x x_i) / sqrt(units)`.
         average: Whether the sum is divided by the number of frames (Meng et al., equation 4).
-        unimodality: Weight of `log_concavity` of the weights, summed over the batch and added to
-            the model's loss.
+        unimodality: Weight of `log_concavity` of the weights, a mean over the batch that is added
+            to the model's loss.
 
     Call arguments: `values`; optionally `query` (without it one learned query serves all videos)
     and `mask`, (batch, time) with zeros at padded frames. A video without any frame gets weights
@@ -135,7 +136,7 @@ class TemporalSoftAttention(keras.layers.Layer):
     def call(self, values, query=None, mask=None):
         weights = self.weigh(self.keys(values), query, mask)
         if self.unimodality:
-            self.add_loss(self.unimodality * ops.sum(log_concavity(weights)))
+            self.add_loss(self.unimodality * batch_mean(log_concavity(weights)))
         shape = ops.shape(values)
         flat = ops.reshape(values, (shape[0], shape[1], math.prod(values.shape[2:])))
         context = ops.einsum("bt,btp->bp", ops.cast(weights, flat.dtype), flat)

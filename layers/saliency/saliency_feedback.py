@@ -104,12 +104,13 @@ class SaliencyFeedback(keras.layers.RNN):
     def get_initial_state(self, batch_size):
         if not self.cell.places:
             raise ValueError("The layer must be built before its states are known.")
-        return [ops.zeros((batch_size, size)) for size in self.cell.state_size]
+        return [ops.zeros((batch_size, size), "float32") for size in self.cell.state_size]
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         batch = ops.shape(sequences)[0]
         # One mask for all steps, made before the loop: a step must have no side effects.
-        self.cell.mask = self.hidden_dropout(ops.ones((batch, self.units)), training=training)
+        ones = ops.ones((batch, self.units), "float32")
+        self.cell.mask = self.hidden_dropout(ones, training=training)
         results = super().call(sequences, initial_state, mask, training)
         self.cell.mask = None
         flat, *states = results if self.return_state else (results,)

@@ -43,6 +43,7 @@ LAYERS = {
         lambda **k: layers.AttentionLSTM(4, num_layers=2, dropout=0.0, penalty=1.0, **k),
         [VIDEO],
     ),
+    "BatchNormalization": (lambda **k: layers.BatchNormalization(**k), [(2, 5, 5, 6)]),
     "CentralBiasDiffusion": (
         lambda **k: layers.CentralBiasDiffusion(2, **k),
         [(2, 4, 3, 6)],

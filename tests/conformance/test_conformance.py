@@ -107,6 +107,8 @@ def test_loss(name):
 def test_metric(name):
     factory, y_true, y_pred = METRICS[name]
     metric = factory()
+    metric.update_state(y_true[:0], y_pred[:0])  # a batch without samples changes nothing
+    assert np.isnan(float(metric.result()))
     metric.update_state(y_true, y_pred)
     value = float(metric.result())
     assert np.isfinite(value)

@@ -29,13 +29,16 @@ def test_contrast_value_and_gradient_pass_nothing_through_the_indicator():
 
 
 @pytest.mark.parametrize("kind", [TotalVariation, Contrast])
-def test_the_batch_is_summed_even_where_keras_divides_by_it(kind):
-    one = float(kind(0.5)(MASK[None]))
-    batch = ops.convert_to_tensor(np.stack([MASK] * 3))
-    assert float(kind(0.5)(batch)) == pytest.approx(3 * one, rel=1e-6)
+def test_a_mean_over_the_batch_also_where_keras_divides_by_it(kind):
+    one = float(kind(0.5)(MASK))
+    batch = ops.convert_to_tensor(np.stack([MASK, 0 * MASK, 0 * MASK]))
+    assert float(kind(0.5)(batch)) == pytest.approx(one / 3, rel=1e-6)
+    frames = ops.convert_to_tensor(np.stack([MASK, MASK])[None])  # of one video: a sum
+    assert float(kind(0.5)(frames)) == pytest.approx(2 * one, rel=1e-6)
+    assert float(kind(0.5)(batch[:0])) == 0.0
     layer = keras.layers.Identity(activity_regularizer=kind(0.5, activity=True))
     layer(batch)
-    assert float(sum(layer.losses)) == pytest.approx(3 * one, rel=1e-6)
+    assert float(sum(layer.losses)) == pytest.approx(one / 3, rel=1e-6)
 
 
 def test_a_constant_mask_has_no_variation_and_a_finite_gradient():
@@ -44,7 +47,7 @@ def test_a_constant_mask_has_no_variation_and_a_finite_gradient():
     assert np.isfinite(gradient(TotalVariation(1.0), constant)).all()
 
 
-def test_spatial_mask_adds_its_sums_to_the_loss_of_training():
+def test_spatial_mask_adds_its_means_to_the_loss_of_training():
     features = np.random.default_rng(0).normal(size=(3, 2, 4, 5, 6)).astype("float32")
     layer = SpatialMask((4,), tv=0.1, contrast=0.01)
     attended, mask = layer(features)

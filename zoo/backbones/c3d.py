@@ -7,6 +7,8 @@ import os
 import keras
 
 from zoo.backbones.from_weights import open_arguments, with_weights
+from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.channels_last import channels_last
 from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.temporal_phases import (
     CropTime,
@@ -44,6 +46,7 @@ PREPROCESSING = {
 DEFAULTS = {"num_classes": 487, "preprocessing": "sports1m", "pool5_padding": "caffe"}
 
 
+@channels_last
 def c3d(
     *,
     image_size: int | tuple[int, int] = 112,
@@ -189,7 +192,7 @@ def _pool5_pad(x, padding: str, time=(0, 0)):
 
 
 def _normalized(x, name: str):
-    x = keras.layers.BatchNormalization(name=f"{name}_bn")(x)
+    x = BatchNormalization(name=f"{name}_bn")(x)
     return keras.layers.Activation("relu", name=f"{name}_relu")(x)
 
 

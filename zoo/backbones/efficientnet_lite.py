@@ -9,6 +9,8 @@ import keras
 
 from zoo.backbones.folding import fold_batch_norm
 from zoo.backbones.from_weights import open_arguments, with_weights
+from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.channels_last import channels_last
 from zoo.layers.input_normalization import InputNormalization
 from zoo.weights.layer_names import LITE_SCALES, LITE_STAGES
 
@@ -16,6 +18,7 @@ PREPROCESSING = {"mean": 127.0, "scale": 128.0}
 BN_EPSILON = 1e-3
 
 
+@channels_last
 def efficientnet_lite(
     *,
     variant: int | None = None,
@@ -103,7 +106,7 @@ def _network(x, variant: int, batch_norm: bool, last: int):
     def norm(x, name):
         if not batch_norm:
             return x
-        return keras.layers.BatchNormalization(epsilon=BN_EPSILON, momentum=0.99, name=name)(x)
+        return BatchNormalization(epsilon=BN_EPSILON, momentum=0.99, name=name)(x)
 
     def pointwise(x, count, name, size=1, strides=1):
         return keras.layers.Conv2D(

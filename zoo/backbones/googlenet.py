@@ -7,6 +7,8 @@ import os
 import keras
 
 from zoo.backbones.from_weights import open_arguments, with_weights
+from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.channels_last import channels_last
 from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.local_response_normalization import LocalResponseNormalization
 from zoo.weights.layer_names import BLOCKS
@@ -28,6 +30,7 @@ _BRANCHES = {
 }
 
 
+@channels_last
 def googlenet(
     *,
     batch_norm: bool | None = None,
@@ -100,7 +103,7 @@ def googlenet(
         )
         x = convolution(x)
         if batch_norm:
-            x = keras.layers.BatchNormalization(epsilon=1e-3, name=f"{layer}_bn")(x)
+            x = BatchNormalization(epsilon=1e-3, name=f"{layer}_bn")(x)
         return keras.layers.ReLU(name=f"{layer}_relu")(x)
 
     def pool(x, size, layer):

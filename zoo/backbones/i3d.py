@@ -8,7 +8,8 @@ import keras
 from keras import layers
 
 from zoo.backbones.from_weights import open_arguments, with_weights
-from zoo.layers import ClipScaling, SameTimePadding
+from zoo.layers import BatchNormalization, ClipScaling, SameTimePadding
+from zoo.layers.channels_last import channels_last
 from zoo.layers.temporal_phases import (
     CropTime,
     MaskPaddedTime,
@@ -98,7 +99,7 @@ class _Blocks:
             use_bias=False,
             name=f"{name}{SEPARATOR}conv_3d",
         )(x)
-        x = layers.BatchNormalization(
+        x = BatchNormalization(
             epsilon=self.bn_epsilon, scale=self.bn_scale, name=f"{name}{SEPARATOR}batch_norm"
         )(x)
         return layers.ReLU(name=name)(x)
@@ -188,6 +189,7 @@ class _DenseBlocks(_Blocks):
         return self.split(x, name) if strides[0] == 2 else x
 
 
+@channels_last
 def i3d(
     *,
     stream: str | None = None,

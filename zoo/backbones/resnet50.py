@@ -7,6 +7,8 @@ import os
 import keras
 
 from zoo.backbones.from_weights import open_arguments, with_weights
+from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.channels_last import channels_last
 from zoo.layers.input_normalization import InputNormalization
 
 _STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
@@ -24,6 +26,7 @@ _KERAS_ENDPOINTS = {
 }
 
 
+@channels_last
 def resnet50(
     *,
     version: str | None = None,
@@ -93,7 +96,14 @@ def resnet50(
     if num_classes is not None:
         x = keras.layers.GlobalAveragePooling2D(name="avgpool")(x)
         x = keras.layers.Dense(num_classes, name="fc")(x)
-    return keras.Model(frame, x, name=name)
+    model = keras.Model(frame, x, name=name)
+    return keras.models.clone_model(model, clone_function=_own_layer) if version == "v1" else model
+
+
+def _own_layer(layer):
+    """A layer of `keras.applications`, or its like that several devices can train."""
+    plain = isinstance(layer, keras.layers.BatchNormalization)
+    return (BatchNormalization if plain else type(layer)).from_config(layer.get_config())
 
 
 def _version_1_5(x, width: float, endpoint: str):
@@ -111,7 +121,7 @@ def _version_1_5(x, width: float, endpoint: str):
             kernel_initializer="he_normal",
             name=conv_name,
         )(x)
-        x = keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=bn_name)(x)
+        x = BatchNormalization(epsilon=1e-5, momentum=0.9, name=bn_name)(x)
         return keras.layers.ReLU(name=relu)(x) if relu else x
 
     x = conv(x, 64, 7, "conv1", "bn1", strides=2, relu="relu")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import keras
 
+from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.channels_last import channels_last
 from zoo.layers.input_normalization import InputNormalization
 
 
+@channels_last
 def small_cnn(
     *,
     image_size: int | tuple[int, int] = 56,
@@ -36,7 +39,7 @@ def small_cnn(
     x = InputNormalization(mean=127.5, scale=127.5, name="preprocessing")(frame)
     for index, count in enumerate(filters):
         x = keras.layers.Conv2D(count, 3, padding="same", use_bias=False, name=f"conv_{index}")(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"bn_{index}")(x)
+        x = BatchNormalization(momentum=0.9, name=f"bn_{index}")(x)
         x = keras.layers.ReLU(name=f"relu_{index}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"pool_{index}")(x)
     return keras.Model(frame, x, name=name)

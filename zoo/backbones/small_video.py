@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import keras
 
+from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.channels_last import channels_last
 from zoo.layers.input_normalization import InputNormalization
 
 
+@channels_last
 def small_video(
     *,
     image_size: int | tuple[int, int] | None = 56,
@@ -53,7 +56,7 @@ def small_video(
             use_bias=False,
             name=f"conv_{index}",
         )(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"bn_{index}")(x)
+        x = BatchNormalization(momentum=0.9, name=f"bn_{index}")(x)
         x = keras.layers.ReLU(name=f"relu_{index}")(x)
         x = keras.layers.MaxPooling3D((1, 2, 2), name=f"pool_{index}")(x)
     return keras.Model(video, x, name=name)

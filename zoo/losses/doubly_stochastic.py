@@ -15,7 +15,7 @@ class DoublyStochastic(keras.losses.Loss):
     `penalty`; use one of the two.
 
     Args:
-        reduction: Over the batch; a sum by default, as printed.
+        reduction: Over the batch; a mean by default, as in every Keras loss.
         name: The loss's name.
 
     Input shape: `y_pred` (batch, time, height, width).
@@ -29,7 +29,7 @@ class DoublyStochastic(keras.losses.Loss):
     Reference: Sharma et al., Action recognition using visual attention, 2016, equation 7.
     """
 
-    def __init__(self, reduction="sum", name="doubly_stochastic", **kwargs):
+    def __init__(self, reduction="sum_over_batch_size", name="doubly_stochastic", **kwargs):
         super().__init__(reduction=reduction, name=name, **kwargs)
 
     def call(self, y_true, y_pred):

@@ -15,7 +15,7 @@ class LogConcavity(keras.losses.Loss):
     their argument `unimodality`; use one of the two.
 
     Args:
-        reduction: Over the batch; a sum by default, as printed.
+        reduction: Over the batch; a mean by default, as in every Keras loss.
         name: The loss's name.
 
     Input shape: `y_pred` (batch, ..., time).
@@ -30,7 +30,7 @@ class LogConcavity(keras.losses.Loss):
     Reference: Meng et al., Interpretable spatio-temporal attention, 2019, equation 10.
     """
 
-    def __init__(self, reduction="sum", name="log_concavity", **kwargs):
+    def __init__(self, reduction="sum_over_batch_size", name="log_concavity", **kwargs):
         super().__init__(reduction=reduction, name=name, **kwargs)
 
     def call(self, y_true, y_pred):

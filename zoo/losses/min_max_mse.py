@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from zoo.layers.extremes import highest, lowest
+
 
 def min_max_mse(truth, saliency):
     """Mean squared error against the truth map stretched to its own range, [0, 1].
@@ -17,8 +19,8 @@ def min_max_mse(truth, saliency):
         (batch,), float32.
     """
     truth, saliency = ops.cast(truth, "float32"), ops.cast(saliency, "float32")
-    low = ops.min(truth, axis=(1, 2), keepdims=True)
-    span = ops.max(truth, axis=(1, 2), keepdims=True) - low
+    low = lowest(truth, axis=(1, 2), keepdims=True)
+    span = highest(truth, axis=(1, 2), keepdims=True) - low
     target = ops.where(span > 0, (truth - low) / ops.where(span > 0, span, 1.0), 0.0)
     return ops.mean(ops.square(saliency - target), axis=(1, 2))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from zoo.layers.extremes import highest
+
 EPSILON = 1e-12
 
 
@@ -23,7 +25,7 @@ def saliency_correlation(truth, saliency):
         x = ops.cast(x, "float32")
         x = x - ops.mean(x, axis=(1, 2), keepdims=True)
         # First to a scale of 1: the squares of a map that sums to 1 would be lost in float32.
-        x = x / ops.maximum(ops.max(ops.abs(x), axis=(1, 2), keepdims=True), EPSILON)
+        x = x / ops.maximum(highest(ops.abs(x), axis=(1, 2), keepdims=True), EPSILON)
         return x / ops.sqrt(ops.sum(x * x, axis=(1, 2), keepdims=True) + EPSILON)
 
     return -ops.sum(standard(truth) * standard(saliency), axis=(1, 2))

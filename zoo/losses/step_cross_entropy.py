@@ -75,7 +75,7 @@ class StepCrossEntropy(keras.losses.Loss):
     Example:
 
     ```python
-    model.compile("adam", loss={"action": StepCrossEntropy(reduction="sum")})
+    model.compile("adam", loss={"action": StepCrossEntropy()})
     ```
 
     Reference: Sharma et al., Action recognition using visual attention, 2016, equation 7.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from keras import ops
 
+from zoo.layers.extremes import highest, lowest
+
 EPSILON = 2.22e-16  # Matlab's eps, as in the MIT benchmark's code.
 
 
@@ -54,21 +56,21 @@ def check_not_negative(**maps) -> None:
 def density(flat):
     """Each map summed to 1; a constant map, all zeros included, is the uniform density."""
     pixels = ops.cast(ops.shape(flat)[1], "float32")
-    highest = ops.max(flat, axis=1, keepdims=True)
-    scaled = flat / ops.where(highest > 0, highest, 1.0)  # No overflow or underflow in the sum.
+    peak = highest(flat, axis=1, keepdims=True)
+    scaled = flat / ops.where(peak > 0, peak, 1.0)  # No overflow or underflow in the sum.
     total = ops.sum(scaled, axis=1, keepdims=True)
     return ops.where(total == 0, 1.0 / pixels, scaled / ops.where(total == 0, 1.0, total))
 
 
 def min_max(flat):
     """Each map scaled to [0, 1]; a constant map becomes zeros."""
-    lowest = ops.min(flat, axis=1, keepdims=True)
-    extent = ops.max(flat, axis=1, keepdims=True) - lowest
-    return (flat - lowest) / ops.where(extent == 0, 1.0, extent)
+    floor = lowest(flat, axis=1, keepdims=True)
+    extent = highest(flat, axis=1, keepdims=True) - floor
+    return (flat - floor) / ops.where(extent == 0, 1.0, extent)
 
 
 def is_constant(flat):
-    return ops.max(flat, axis=1) == ops.min(flat, axis=1)
+    return highest(flat, axis=1) == lowest(flat, axis=1)
 
 
 def weighted_mean(values, weights):

@@ -105,7 +105,7 @@ def _draw(pool, draws, replace: bool, num_splits: int, seed: int):
     bins = pool.shape[1]
     uniform = keras.random.uniform((_TABLE, num_splits), seed=seed, dtype="float32")
     pool = ops.repeat(pool[:, None, :], num_splits, axis=1)
-    last = ops.cast(ops.max(draws), "int32")
+    last = ops.cast(ops.max(ops.pad(draws, (0, 1))), "int32")  # 0 without any frame
 
     def more(i, left, drawn):
         return i < last

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import keras
 
+from zoo.layers.channels_last import channels_last
 from zoo.layers.per_step import PerStep
 from zoo.models.frame_features import check_classes, frame_features
 from zoo.models.loading import load_into
 
 
+@channels_last
 def frame_baseline(
     *,
     num_classes: int = 51,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from zoo.layers.attention.temporal_soft_attention import TemporalSoftAttention
+from zoo.layers.channels_last import channels_last
 from zoo.layers.per_step import PerStep
 from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
 from zoo.layers.saliency.saliency_feedback import SaliencyFeedback
@@ -21,6 +22,7 @@ ATTEND = ("clip", "feature", None)
 POOLING = ("max", "mean", "attention")
 
 
+@channels_last
 def joint(
     *,
     num_classes: int = 12,

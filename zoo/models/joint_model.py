@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from zoo.layers.replicas import replica_count
 from zoo.layers.task_uncertainty import TaskUncertainty
 
 
@@ -40,20 +41,32 @@ class JointModel(keras.Model):
         layer = self.uncertainty
         if layer is None or not isinstance(self.loss, dict) or y is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        # Keras adds up the losses of all devices, so each gives its share of the mean.
+        share = 1.0 / replica_count()
         losses = {}
         for (name, loss), tracked in zip(self.loss.items(), self._task_losses):
             weight = sample_weight[name] if isinstance(sample_weight, dict) else sample_weight
             losses[name] = _value(loss, y[name], y_pred[name], weight)
-            tracked.update_state(losses[name])
-        total = layer.weigh(losses)
+            tracked.update_state(losses[name] / share)
+        total = layer.weigh(losses, share)
         for extra in self.losses:
-            total = total + ops.cast(extra, total.dtype)
+            total = total + ops.cast(extra, total.dtype) * share
         return total
 
 
 def _value(loss, y_true, y_pred, weight):
     loss = keras.losses.get(loss)
-    if isinstance(loss, keras.losses.Loss):
-        return loss(y_true, y_pred, sample_weight=weight)
-    values = loss(y_true, y_pred)
-    return ops.mean(values if weight is None else values * ops.cast(weight, values.dtype))
+    if not isinstance(loss, keras.losses.Loss):
+        loss = _FunctionLoss(loss)
+    return loss(y_true, y_pred, sample_weight=weight)
+
+
+class _FunctionLoss(keras.losses.Loss):
+    """A function of the targets and predictions, reduced as every Keras loss."""
+
+    def __init__(self, function):
+        super().__init__(name="function_loss")
+        self.function = function
+
+    def call(self, y_true, y_pred):
+        return self.function(y_true, y_pred)

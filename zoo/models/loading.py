@@ -17,7 +17,13 @@ from zoo.models.saving import set_card
 
 LARGEST_TEXT = 64 << 20  # bytes of each text in a .keras file, such as what its layers are
 # Their classes are registered with Keras when they are imported.
-REGISTERED = ("zoo.layers", "zoo.losses", "zoo.metrics", "zoo.models.joint_model")
+REGISTERED = (
+    "zoo.layers",
+    "zoo.losses",
+    "zoo.metrics",
+    "zoo.models.joint_model",
+    "zoo.optimizers",
+)
 
 
 GENERAL = "general"  # the model that the zoo ships

@@ -8,6 +8,8 @@ import keras
 from keras import layers
 
 from zoo.backbones.i3d import CHANNELS, i3d
+from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.channels_last import channels_last
 from zoo.layers.per_step import PerStep
 from zoo.layers.saliency_map import SaliencyMap
 from zoo.layers.temporal_phases import (
@@ -45,6 +47,7 @@ def pool_size(feature_shape: tuple[int, ...]) -> tuple[int, int, int]:
     return max(1, time - POOLED_STEPS + 1), *(3 if n >= 5 else 1 for n in places)
 
 
+@channels_last
 def lsts_features(
     *,
     stream: str = "rgb",
@@ -101,6 +104,7 @@ def lsts_features(
     return keras.Model(inputs, x, name=name or f"{stream}_features")
 
 
+@channels_last
 def lsts(
     *,
     streams: str = "rgb",
@@ -329,7 +333,7 @@ class _Head:
         return max(min(published, FEWEST_CHANNELS), round(published * self.width))
 
     def normalise(self, stage):
-        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{stage}_norm")
+        return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{stage}_norm")
 
     def first(self, steps) -> list:
         """The convolution over all steps, and what stands around it."""

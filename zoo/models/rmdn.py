@@ -6,6 +6,7 @@ import math
 
 import keras
 
+from zoo.layers.channels_last import channels_last
 from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.layers.saliency.local_mixture import LocalMixture
 from zoo.layers.saliency.mixture_density import MixtureDensity
@@ -15,6 +16,7 @@ from zoo.models.trunk import as_maps, video_trunk
 CELLS = {"lstm": ProjectedLSTM, "rnn": keras.layers.SimpleRNN}
 
 
+@channels_last
 def rmdn(
     *,
     num_frames: int | None = None,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import keras
 
 from zoo.layers.attention.attention_lstm import AttentionLSTM
+from zoo.layers.channels_last import channels_last
 from zoo.models.frame_features import check_classes, frame_features
 from zoo.models.loading import load_into
 
 
+@channels_last
 def soft_attention(
     *,
     num_classes: int = 51,
@@ -42,7 +44,7 @@ def soft_attention(
         units: Of the LSTMs and of the hidden layer before the classes.
         num_layers: Number of LSTMs; the paper has 3 and tried 1 to 5.
         penalty: lambda, weight of the doubly stochastic penalty: 0, 1 or 10 in the paper. It is
-            summed over the batch: compile with a loss of `reduction="sum"` to keep the balance.
+            a mean over the batch, as the losses of Keras are by default.
         dropout: On all connections that are not recurrent.
         weight_decay: gamma, factor on the sum of the squared matrices of this head.
         multi_label: Sigmoids in the place of the softmax.
@@ -62,7 +64,7 @@ def soft_attention(
 
     ```python
     model = zoo.soft_attention(num_classes=11)
-    model.compile("adam", loss={"action": zoo.losses.StepCrossEntropy(reduction="sum")})
+    model.compile("adam", loss={"action": zoo.losses.StepCrossEntropy()})
     ```
 
     Reference: Sharma, Kiros and Salakhutdinov, Action recognition using visual attention, ICLR

@@ -6,10 +6,12 @@ import keras
 
 from zoo.layers.attention.attention_conv_lstm import AttentionConvLSTM
 from zoo.layers.attention.spatial_mask import SpatialMask
+from zoo.layers.channels_last import channels_last
 from zoo.models.frame_features import check_classes, frame_features
 from zoo.models.loading import load_into
 
 
+@channels_last
 def spatiotemporal_attention(
     *,
     num_classes: int = 51,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from zoo import optimizers
+
 
 def make_optimizer(
     name: str,
@@ -29,11 +31,11 @@ def make_optimizer(
         "gradient_accumulation_steps": accumulate,
     }
     if name == "rmsprop":
-        return keras.optimizers.RMSprop(**arguments)
+        return optimizers.RMSprop(**arguments)
     if name == "adam":
-        return keras.optimizers.Adam(**arguments)
+        return optimizers.Adam(**arguments)
     if name == "sgd":
-        return keras.optimizers.SGD(momentum=0.9, **arguments)
+        return optimizers.SGD(momentum=0.9, **arguments)
     raise ValueError(
         f"`optimizer` must be one of 'rmsprop', 'adam', 'sgd'. Received: optimizer={name!r}"
     )

@@ -1,0 +1,102 @@
+"""Trains the cases on a number of devices and writes their weights, in a process of its own.
+
+    python -m tests.conformance.device_training OUTPUT DEVICES [--process 0 --port 12345]
+
+Devices are made of the processor: TensorFlow's logical ones, JAX's host platform's. With
+`--process` there are two processes of one device each that train together, on JAX.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import operator
+import os
+from pathlib import Path
+
+import numpy as np
+
+BATCH, STEPS = 4, 3
+
+
+def prepare(devices: int, process: int | None, port: int):
+    """Make the devices; return the strategy under which TensorFlow's models are built."""
+    if process is None:
+        os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+    import keras
+
+    if keras.config.backend() == "jax":
+        if process is not None:
+            keras.distribution.initialize(f"127.0.0.1:{port}", 2, process)
+        if devices > 1:
+            keras.distribution.set_distribution(
+                keras.distribution.DataParallel(auto_shard_dataset=False)
+            )
+        return None
+    import tensorflow as tf
+
+    processor = tf.config.list_physical_devices("CPU")[0]
+    parts = [tf.config.LogicalDeviceConfiguration()] * devices
+    tf.config.set_logical_device_configuration(processor, parts)
+    if devices == 1:
+        return None
+    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(devices)])
+
+
+def train(name: str, strategy, steps: int, size: int, process: int | None = None) -> dict:
+    """Weights before and after training, and what `fit` reported."""
+    import keras
+
+    from tests.conformance import device_cases
+    from zoo import optimizers
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    make, losses, _ = device_cases.CASES[name]
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model = make()
+        optimizer = optimizers.SGD(0.03, momentum=0.9, global_clipnorm=1.0)
+        model.compile(optimizer, loss=losses, jit_compile=keras.config.backend() == "jax")
+    before = model.get_weights()
+    history = {}
+    for batch in device_cases.batches(name, model, steps, size):
+        if process is not None:
+            own = slice(process * size // 2, (process + 1) * size // 2)
+            batch = keras.tree.map_structure(operator.itemgetter(own), batch)
+        found = model.fit(
+            *batch[:2],
+            sample_weight=batch[2] if len(batch) > 2 else None,
+            batch_size=min(size, BATCH),
+            shuffle=False,
+            verbose=0,
+        )
+        for key, values in found.history.items():
+            history.setdefault(key, []).extend(float(value) for value in values)
+    return {"before": before, "after": model.get_weights(), "history": history}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", type=Path)
+    parser.add_argument("devices", type=int)
+    parser.add_argument("--process", type=int)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--samples", type=int, default=BATCH, help="in each call of fit")
+    options = parser.parse_args()
+    strategy = prepare(options.devices, options.process, options.port)
+    from tests.conformance import device_cases
+
+    arrays = {}
+    for name in options.only or device_cases.CASES:
+        found = train(name, strategy, STEPS, options.samples, options.process)
+        for kind in ("before", "after"):
+            for index, value in enumerate(found[kind]):
+                arrays[f"{name}/{kind}/{index:03d}"] = value
+        for key, value in found["history"].items():
+            arrays[f"{name}/history/{key}"] = np.array(value)
+    np.savez(options.output, **arrays)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Two devices train as one: every model with every option that adds a loss, same global batch."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tests.conformance.device_cases import ONE_OF_EACH, OTHERS
+
+BACKEND = keras.backend.backend()
+# Weights that start at zero and get no gradient but rounding are compared with this.
+SMALLEST = 1e-2
+
+if BACKEND == "torch":
+    pytest.skip("the zoo trains on one device with PyTorch", allow_module_level=True)
+
+
+def train(output, *arguments):
+    """A started process of `device_training`: devices are made before a backend is used."""
+    command = [sys.executable, "-m", "tests.conformance.device_training", str(output), *arguments]
+    environment = {**os.environ, "KERAS_BACKEND": BACKEND, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(*processes):
+    texts = [process.communicate()[0] for process in processes]
+    for process, text in zip(processes, texts):
+        assert process.returncode == 0, text[-3000:]
+
+
+def difference(one: dict, other: dict, name: str) -> float:
+    """Largest difference of a case's weights, as a share of the largest weight of its tensor."""
+    keys = [key for key in one if key.startswith(f"{name}/after/")]
+    assert keys
+    return max(
+        float(np.abs(one[key] - other[key]).max() / max(np.abs(one[key]).max(), SMALLEST))
+        for key in keys
+    )
+
+
+def check(one: dict, other: dict, name: str) -> None:
+    assert difference(one, other, name) < 1e-5
+    moved = {key.replace("before", "after"): one[key] for key in one if f"{name}/before" in key}
+    assert difference({**one}, {**moved}, name) > 1e-2  # the training did something
+    for key in one:
+        if key.startswith(f"{name}/history/"):
+            np.testing.assert_allclose(one[key], other[key], rtol=1e-4, err_msg=key)
+
+
+def trained(folder, names) -> tuple[dict, dict]:
+    """What one and two devices made of some cases."""
+    for devices in ("1", "2"):
+        finish(train(folder / f"{devices}.npz", devices, "--only", *names))
+    return tuple(dict(np.load(folder / f"{devices}.npz")) for devices in ("1", "2"))
+
+
+@pytest.fixture(scope="module")
+def one_of_each(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("one_of_each"), ONE_OF_EACH)
+
+
+@pytest.fixture(scope="module")
+def other_options(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("other_options"), OTHERS)
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_two_devices_train_as_one(one_of_each, name):
+    check(*one_of_each, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_two_devices_train_as_one_with_other_options(other_options, name):
+    check(*other_options, name)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX takes no batch that does not divide")
+def test_a_batch_smaller_than_the_devices_is_no_error(tmp_path):
+    names = ("joint", "lsts", "spatiotemporal_attention")
+    output = tmp_path / "one_sample.npz"
+    finish(train(output, "2", "--samples", "5", "--only", *names))
+    weights = dict(np.load(output))
+    assert all(np.isfinite(value).all() for value in weights.values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "jax", reason="several machines are offered on JAX")
+def test_two_processes_train_as_one(one_of_each, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    names = ("joint", "lsts", "spatiotemporal_attention")
+    paths = [tmp_path / f"{process}.npz" for process in (0, 1)]
+    finish(
+        *(
+            train(path, "2", "--process", str(process), "--port", port, "--only", *names)
+            for process, path in enumerate(paths)
+        )
+    )
+    for path in paths:
+        for name in names:
+            check(one_of_each[0], dict(np.load(path)), name)
