@@ -1,0 +1,211 @@
+"""The general saliency model: trained on still images, used on every video.
+
+    python -m zoo.recipes.general_saliency --data-dir stills --output runs/general
+    python -m zoo.recipes.general_saliency --data-dir my_stills --weights general --output runs/mine
+
+`--data-dir` is a folder of still images with fixations, see `zoo.datasets.stills`; every seventh
+image is held out. Two stages: the head alone, then the head and the upper blocks of the backbone
+(5 to 15 of EfficientNet-Lite 0). The lower blocks never change: their features are computed once.
+Then one temperature is fitted to the held-out images. The result, OUTPUT/general.weights.h5, is
+what `zoo.general_saliency(weights=...)` takes: half-precision numbers, with where they came from.
+
+A run that is killed goes on where it was when the same command is given again.
+
+Hardware, measured result: two CPU cores, see docs/general.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tyro
+
+from zoo.datasets import stills
+from zoo.inference.writing.output import write_json
+from zoo.layers.saliency.log_density import LogDensity
+from zoo.losses import DensityCrossEntropy
+from zoo.models.general_saliency import general_saliency
+from zoo.training import WarmCosine, claim_output, fit, make_optimizer, prepare_run
+from zoo.training.stills.features import StillFeatures
+from zoo.training.stills.half_precision import save_half_precision
+from zoo.training.stills.scores import centred_gaussian, half_of_viewers, score_stills
+
+PLACES = ("data_dir", "output", "restart", "save_seconds")  # of no interest to others
+TEMPERATURES = np.linspace(0.6, 1.4, 33)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the recipe; the defaults made the weights that the zoo ships.
+
+    Args:
+        data_dir: folder of still images with fixations, or of several such folders.
+        output: folder of the run.
+        weights: start from these weights of the whole model instead of the backbone's alone:
+            "general", or a file.
+        backbone_weights: weights of the backbone, where `weights` is not given.
+        head_epochs: epochs of the first stage, the head alone; 0 for none.
+        epochs: epochs of the second stage.
+        head_rate, rate: highest learning rates of the two stages.
+        batch_size: images in a batch.
+        dropout: share of the backbone's channels that the head does without.
+        weight_decay: decoupled weight decay.
+        nss, cc, kl: weights of these losses beside the cross-entropy.
+        memory, memory_share: of the model for videos, see `zoo.general_saliency`.
+        seed: random seed for initial weights, order, mirroring and dropout.
+        save_seconds: save the state about that often.
+        restart: forget an earlier run in the folder.
+    """
+
+    data_dir: str
+    output: str = "runs/general_saliency"
+    weights: str | None = None
+    backbone_weights: str = "efficientnet_lite0_imagenet"
+    head_epochs: int = 4
+    epochs: int = 2
+    head_rate: float = 2e-3
+    rate: float = 4e-4
+    batch_size: int = 16
+    dropout: float = 0.2
+    weight_decay: float = 1e-4
+    nss: float = 0.0
+    cc: float = 0.0
+    kl: float = 0.0
+    memory: int = 16
+    memory_share: float = 0.5
+    seed: int = 0
+    save_seconds: float = 60.0
+    restart: bool = False
+
+
+def main(config: Config) -> dict:
+    """Train, calibrate, score the held-out images, and write the weights."""
+    start = time.perf_counter()
+    train = stills.load(config.data_dir, "train")
+    held_out = stills.load(config.data_dir, "validation")
+    if not train or not held_out:
+        raise ValueError(
+            "There must be images to train on and images to hold out (every seventh). "
+            f"Received: {len(train)} and {len(held_out)} in {config.data_dir}"
+        )
+    prepare_run(config.seed, deterministic=False)
+    output = claim_output(config.output, dataclasses.asdict(config), restart=config.restart)
+    model = general_saliency(
+        dropout=config.dropout,
+        memory=config.memory,
+        memory_share=config.memory_share,
+        weights=config.weights,
+        backbone_weights=None if config.weights else config.backbone_weights,
+    )
+    trunk, backbone, upper = split(model)
+    data = StillFeatures(train, trunk, output / "features")
+    check = StillFeatures(held_out, trunk, output / "features_held_out")
+    steps = data.steps(config.batch_size)
+    loss = {"log_density": DensityCrossEntropy(nss=config.nss, cc=config.cc, kl=config.kl)}
+
+    def stage(name: str, epochs: int, rate: float) -> None:
+        if not epochs:
+            return
+        optimizer = make_optimizer("adam", WarmCosine(rate, steps * epochs), clip=20.0)
+        upper.compile(optimizer, loss, jit_compile=False)
+        fit(
+            upper,
+            lambda step: data.stream(config.seed, config.batch_size, step),
+            output=output / name,
+            epochs=epochs,
+            steps=steps,
+            validate=lambda model, epoch: _validate(model, check, loss["log_density"]),
+            save_seconds=config.save_seconds,
+        )
+
+    backbone.trainable = False
+    stage("head", config.head_epochs, config.head_rate)
+    backbone.trainable = True
+    stage("whole", config.epochs, config.rate)
+    layer = next(la for la in model.layers if isinstance(la, LogDensity))
+    maps = {still.name: _map(upper, x) for still, x in check.in_order()}
+    temperature = _fit_temperature(maps, check)
+    layer.temperature.assign([temperature])
+    gaussian = centred_gaussian(train)
+    found = [(still, _map(upper, x)) for still, x in check.in_order()]
+    results = {
+        "held_out": score_stills(found, gaussian),
+        "half_of_viewers": half_of_viewers(held_out, gaussian),
+        "centred_gaussian": {"mean": gaussian[0].tolist(), "sigma": gaussian[1].tolist()},
+        "temperature": temperature,
+        "train_images": len(train),
+        "held_out_images": len(held_out),
+        "seed": config.seed,
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    write_json(output / "results.json", results)
+    save_half_precision(model, output / "general.weights.h5", _provenance(config, results))
+    for group, scores in results["held_out"].items():
+        print(f"{group}: NSS {scores['nss']:.3f}, {scores['information_gain']:.3f} bits")
+    print(f"weights: {output / 'general.weights.h5'}")
+    return results
+
+
+def split(model: keras.Model) -> tuple[keras.Model, keras.Model, keras.Model]:
+    """Cut a `general_saliency` at the finest map of its backbone.
+
+    Returns:
+        The lower part of the backbone (one frame to one map), the upper part, and the model from
+        that map to {"log_density"}; they share the layers of `model`.
+    """
+    features = model.get_layer("frame_features").layer
+    backbone = features.get_layer("backbone")
+    middle, *coarser = backbone.outputs
+    trunk = keras.Model(backbone.input, middle, name="trunk")
+    rest = keras.Model(middle, coarser, name="upper_blocks")
+    given = keras.Input(middle.shape[1:], name="features")
+    x = features.get_layer("pyramid")([given, *rest(given)])
+    x = model.get_layer("readout").layer(x)
+    layer = next(la for la in model.layers if isinstance(la, LogDensity))
+    trunk.trainable = False
+    return trunk, rest, keras.Model(given, {"log_density": layer(x)}, name="upper")
+
+
+def _map(upper: keras.Model, features: np.ndarray) -> np.ndarray:
+    return np.asarray(upper.predict_on_batch(features[None])["log_density"])[0]
+
+
+def _validate(model: keras.Model, check: StillFeatures, loss) -> dict[str, float]:
+    values = [
+        float(loss(check.target(i)[None], _map(model, check.features(i))[None]))
+        for i in range(len(check.stills))
+    ]
+    return {"val_loss": float(np.mean(values))}
+
+
+def _fit_temperature(maps: dict[str, np.ndarray], check: StillFeatures) -> float:
+    """What the logits must be divided by for the held-out fixations to be likeliest."""
+    means = []
+    for temperature in TEMPERATURES:
+        total = 0.0
+        for index, still in enumerate(check.stills):
+            scaled = maps[still.name] / temperature
+            log_density = scaled - np.log(np.exp(scaled - scaled.max()).sum()) - scaled.max()
+            total -= float((check.target(index) * log_density).sum())
+        means.append(total)
+    return float(TEMPERATURES[int(np.argmin(means))])
+
+
+def _provenance(config: Config, results: dict) -> dict:
+    options = {"memory": config.memory, "memory_share": config.memory_share}
+    return {
+        "architecture": "general_saliency",
+        "options": options,
+        "source": Path(config.data_dir).name,
+        "command": f"zoo train general_saliency --data-dir {Path(config.data_dir).name}",
+        "recipe": {k: v for k, v in dataclasses.asdict(config).items() if k not in PLACES},
+        "results": results,
+    }
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,107 @@
+"""The recipe of the general model, on made stills."""
+
+import cv2
+import numpy as np
+import pytest
+
+import zoo
+from zoo.recipes import general_saliency as recipe
+from zoo.training.stills.features import StillFeatures, canvas_of
+from zoo.training.stills.scores import centred_gaussian, half_of_viewers, score_stills
+from zoo.weights import read_provenance
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Bright squares on noise; three viewers look at them."""
+    root = tmp_path_factory.mktemp("stills")
+    (root / "images").mkdir()
+    rng, rows = np.random.default_rng(0), ["image,viewer,x,y"]
+    for number in range(8):
+        height, width = (48, 64) if number % 2 else (48, 48)
+        picture = rng.integers(0, 80, (height, width, 3)).astype("uint8")
+        x, y = rng.integers(8, 40, 2)
+        picture[y - 5 : y + 5, x - 5 : x + 5] = 255
+        cv2.imwrite(str(root / "images" / f"{number}.png"), picture)
+        rows += [f"{number}.png,{viewer},{x + viewer - 1},{y}" for viewer in range(3)]
+    (root / "fixations.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def config(folder, output, **options):
+    return recipe.Config(
+        data_dir=str(folder),
+        output=str(output),
+        weights="general",
+        head_epochs=1,
+        epochs=1,
+        batch_size=2,
+        **options,
+    )
+
+
+def test_two_stages_and_weights_that_load(folder, tmp_path):
+    results = recipe.main(config(folder, tmp_path / "run"))
+    assert results["train_images"] == 7 and results["held_out_images"] == 1
+    assert 0.6 <= results["temperature"] <= 1.4
+    path = tmp_path / "run" / "general.weights.h5"
+    assert path.stat().st_size < 8_000_000
+    assert str(folder) not in str(read_provenance(path))
+    before = zoo.general_saliency(weights="general")
+    after = zoo.general_saliency(weights=path)
+    changed = {
+        a.path
+        for a, b in zip(after.weights, before.weights)
+        if not np.array_equal(np.asarray(a.value), np.asarray(b.value))
+    }
+    assert any("blocks_15" in name for name in changed)
+    assert not any("blocks_4_" in name or "conv_stem" in name for name in changed)
+    assert any("lateral_2" in name for name in changed)
+
+
+def test_the_cut_model_is_the_whole_one(folder):
+    model = zoo.general_saliency(weights="general", memory=1)
+    trunk, _, upper = recipe.split(model)
+    frame = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3)).astype("float32")
+    parts = upper.predict(trunk.predict(frame, verbose=0), verbose=0)["log_density"]
+    whole = model.predict(frame[:, None], verbose=0)["log_density"][:, 0]
+    np.testing.assert_allclose(parts, whole, atol=1e-4)
+
+
+def test_batches_are_full_and_a_function_of_the_step(folder, tmp_path):
+    stills = zoo.datasets.stills.load(folder, "train")
+    trunk, _, _ = recipe.split(zoo.general_saliency(weights="general"))
+    data = StillFeatures(stills, trunk, tmp_path)
+    assert data.steps(2) == 4 and {canvas_of(s) for s in stills} == {(256, 256), (240, 320)}
+    drawn = [i for batch in data.epoch(0, 0, 2) for i in batch]
+    assert len(drawn) == 8 and set(drawn) == set(range(7))
+    first = list(data.stream(3, 2, 0).take(6))
+    later = list(data.stream(3, 2, 4).take(2))
+    for a, b in zip(first[4:], later):
+        np.testing.assert_array_equal(a[0], b[0])
+        np.testing.assert_array_equal(a[1], b[1])
+    target, mirrored = (data.target(0, way).sum(0) for way in (False, True))
+    columns = np.arange(len(target)) + 0.5
+    assert (mirrored @ columns) == pytest.approx(len(target) - target @ columns, abs=1.0)
+    assert (mirrored @ columns) != pytest.approx(target @ columns, abs=2.0)
+    assert data.target(0).sum() == pytest.approx(1.0, abs=1e-5)
+    with pytest.raises(ValueError, match="of the same images"):
+        StillFeatures(stills[:3], trunk, tmp_path)
+
+
+def test_scores_of_still_images(folder):
+    stills = zoo.datasets.stills.load(folder)
+    gaussian = centred_gaussian(stills)
+    uniform = [(still, np.zeros((12, 16), "float32")) for still in stills]
+    assert score_stills(uniform, gaussian)["all"]["nss"] == 0.0
+    halves = half_of_viewers(stills, gaussian)
+    assert halves["all"]["nss"] > 3 and halves["all"]["information_gain"] > 1
+
+
+def test_too_few_images(tmp_path, folder):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "0.png").write_bytes((folder / "images" / "0.png").read_bytes())
+    (tmp_path / "fixations.csv").write_text("image,viewer,x,y\n0.png,1,3,3\n")
+    with pytest.raises(ValueError, match="images to hold out"):
+        recipe.main(config(tmp_path, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,1 @@
+"""Training on still images: cached features, scores, and weights in half precision."""

@@ -1,0 +1,60 @@
+"""Weights in half precision, as the zoo ships them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+
+from zoo._version import __version__
+from zoo.files.atomic import atomic_path
+from zoo.weights.provenance import save_with_provenance
+
+
+def save_half_precision(
+    model: keras.Model, path: str | Path, provenance: Mapping[str, Any]
+) -> None:
+    """Write a model's weights as float16 numbers in a `.weights.h5` file, or not at all.
+
+    Half the size; a model that loads them widens them again. A number beyond float16's range is
+    an error.
+
+    Args:
+        model: the model.
+        path: ends in `.weights.h5`.
+        provenance: plain values that go into the file, see `zoo.weights.read_provenance`.
+    """
+    path = Path(path)
+    made = {"converter": f"video-attention-zoo {__version__}", **provenance}
+    with atomic_path(path) as part:
+        whole = part.with_name(part.name.split(".part")[0] + ".whole.weights.h5")
+        try:
+            save_with_provenance(model, whole, made)
+            with h5py.File(whole, "r") as source, h5py.File(part, "w") as target:
+                _copy(source, target)
+        finally:
+            whole.unlink(missing_ok=True)
+
+
+def _copy(source: h5py.Group, target: h5py.Group) -> None:
+    for name, value in source.attrs.items():
+        target.attrs[name] = value
+    for name, item in source.items():
+        if isinstance(item, h5py.Group):
+            _copy(item, target.create_group(name))
+            continue
+        array = np.asarray(item)
+        if array.dtype == np.float32:
+            array = array.astype(np.float16)
+            if not np.isfinite(array).all():
+                raise ValueError(
+                    "Weights must fit into half precision. "
+                    f"Received: {item.name} with values up to {np.abs(np.asarray(item)).max():g}"
+                )
+        held = target.create_dataset(name, data=array)
+        for key, value in item.attrs.items():
+            held.attrs[key] = value
