@@ -151,8 +151,9 @@ class FileSource:
                     if notes.add(frame) > given:
                         given += 1
                         yield frame
-                if single or not (decoder.faults or decoder.given < len(decoder.stamps)):
-                    self._remember(notes.index(decoder, self.fps))
+                index = notes.index(decoder, self.fps)
+                if single or not (index.damage or notes.short(decoder)):
+                    self._remember(index)
                     return
             finally:
                 decoder.close()
@@ -283,6 +284,14 @@ class _Notes:
             first=first * tick,
             stamped=ticks is not None,
         )
+
+    def short(self, decoder: Decoder) -> bool:
+        """Whether far fewer frames than packets came, and no time stamp says which are lost.
+
+        Some files have a packet or two that hold no frame of their own.
+        """
+        missing = len(decoder.stamps) - len(self.stamps)
+        return None in self.stamps and missing > 2 + len(self.stamps) // 100
 
     def _lost(self, decoder: Decoder, ticks: np.ndarray | None) -> list[tuple[int, int, str]]:
         """Packets that gave no frame, where every packet has a time of its own.
