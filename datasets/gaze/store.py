@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from zoo.datasets.gaze.fixations import Fixations
+from zoo.datasets.gaze.placing import VideoShape
 from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
 from zoo.datasets.shards.reading import is_shard_video
 from zoo.datasets.video.index import VideoFacts
+from zoo.datasets.video.reading import open_video
 from zoo.files.atomic import atomic_path
 
 FORM = 2  # of the files
@@ -64,14 +66,15 @@ class GazeStore:
 
     def _read(self, record: Record, facts: VideoFacts) -> Fixations:
         whole = dataclasses.replace(record, start=None, end=None)
-        return read_fixations(
-            whole,
-            num_frames=facts.count,
-            width=facts.width,
-            height=facts.height,
-            frame_times=facts.times,
-            warn=False,
-        )
+        shape = VideoShape(facts.count, facts.width, facts.height, facts.times)
+        if record.gaze.format not in ("shards", "maps"):  # what the index does not know
+            video = open_video(record.video, folder_fps=record.fps)
+            shape = dataclasses.replace(
+                shape,
+                pixel_aspect=float(video.sample_aspect),
+                time_resolution=video.time_resolution,
+            )
+        return read_fixations(whole, shape=shape, warn=False)
 
     def _stored(self, key: str) -> Fixations | None:
         path = None if self.folder is None else self.folder / f"{key}.npz"

@@ -81,6 +81,21 @@ class Flow:
         rows = video.stream(FLOW)
         return rows if rows.shape[1:3] == tuple(self.size) else None
 
+    def read(
+        self, video: Any, numbers: np.ndarray, record: Record, rng: np.random.Generator | None
+    ) -> np.ndarray:
+        """The input from an opened video's frames of these numbers."""
+        stored = self.stored(record)
+        if stored is not None:
+            return np.asarray(stored[numbers], np.float32)
+        # Each frame with the one before it; those of a window are read once.
+        wanted = np.unique(np.concatenate([numbers, np.maximum(numbers - 1, 0)]))
+        fields = np.zeros((len(wanted), *self.size, 2), np.float32)
+        fields[1:] = self.compute(video.read(wanted, self.size), wanted)
+        found = fields[np.searchsorted(wanted, numbers)]
+        found[numbers == 0] = 0
+        return found
+
     def compute(self, frames: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
         """The flow of frames `numbers[1:]`, (n - 1, height, width, 2), from (n, ...) frames.
 

@@ -14,11 +14,12 @@ import numpy as np
 from zoo.datasets.gaze.store import GazeStore
 from zoo.datasets.record import Record
 from zoo.datasets.samples.inputs import Features, Flow, Frames
+from zoo.datasets.samples.reader import Reader
 from zoo.datasets.samples.targets import Mixture
-from zoo.datasets.sampling import Windows, resampled
+from zoo.datasets.sampling import Windows
 from zoo.datasets.transforms import Sample
-from zoo.datasets.video.index import VideoFacts, VideoIndex, check_unchanged
-from zoo.datasets.video.reading import VideoError, open_video
+from zoo.datasets.video.index import VideoFacts, VideoIndex
+from zoo.datasets.video.reading import FrameRateWarning, VideoError
 from zoo.files.interface import advised
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
@@ -113,14 +114,18 @@ class Samples:
         folder = cache_folder() if cache is None else Path(cache)
         self.sampling, self.inputs, self.targets = sampling, tuple(inputs), tuple(targets)
         self.per_video, self.transforms = per_video, tuple(transforms)
-        self.points, self.points_weight = dict(points or {}), points_weight
+        self.points_weight = points_weight
         self.seed = seed
         self.fault: Exception | None = None
-        self._gaze = GazeStore(folder / GAZE)
         index = VideoIndex(folder / INDEX)
         names = [record.video for record in records]
-        self._facts = index.scan(names, skip_bad=skip_bad, progress=progress)
+        rates = {record.video: record.fps for record in records if record.fps is not None}
+        scan = {"rates": rates, "skip_bad": skip_bad, "progress": progress}
+        self._facts = index.scan(names, **scan)
+        gaze = GazeStore(folder / GAZE)
+        self._reader = Reader(self.inputs, self._facts, gaze, points or {})
         self.records = self._usable(records, skip_bad)
+        self._tell_assumed_rates()
         self._scale = self._scales()
 
     @functools.cached_property
@@ -197,36 +202,14 @@ class Samples:
 
     def truth(self, video: int) -> np.ndarray:
         """Fixations of all steps of a video, (steps, points, 2), NaN-padded."""
-        return self._fixations(video, np.arange(len(self._times(video))))
+        return self._reader.fixations(self.records[video], np.arange(len(self._times(video))))
 
     def frames(self, video: int, steps: np.ndarray) -> np.ndarray:
         """The frames of the record that steps of its inputs stand for."""
-        features = self._features
-        if features is None:
-            return np.asarray(steps)
-        fps = getattr(features.store, "fps", None)
-        return resampled(self._part(video)[1], fps)[features.frames(steps)]
-
-    # What a step is: a frame of the record's part of the video, or a row of its features.
-
-    @functools.cached_property
-    def _features(self) -> Features | None:
-        return next((part for part in self.inputs if isinstance(part, Features)), None)
+        return self._reader.frames(self.records[video], steps)
 
     def _times(self, video: int) -> np.ndarray:
-        return self._steps(self.records[video])
-
-    def _steps(self, record: Record) -> np.ndarray:
-        """The times of a record's steps."""
-        times = _part_of(record, self._facts[record.video])[1]
-        if self._features is None:
-            return times
-        rows = np.arange(len(self._features.store.rows(record)))
-        return times[np.minimum(self._features.frames(rows), len(times) - 1)]
-
-    def _part(self, video: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers in the file, and times, of the frames that belong to the record."""
-        return _part_of(self.records[video], self.facts(video))
+        return self._reader.times(self.records[video])
 
     def _all(self, video: int) -> np.ndarray:
         return self.sampling.all(self._times(video))
@@ -239,7 +222,7 @@ class Samples:
             if facts is None:
                 continue  # named already
             like = (facts.count, facts.step, facts.fps, record.start, record.end)
-            if facts.own is not None or self._features is not None:
+            if facts.own is not None or self._reader.features is not None:
                 like = (id(record),)
             if like not in checked:
                 checked[like] = self._lacking(record)
@@ -258,10 +241,29 @@ class Samples:
             warnings.warn(f"Videos without a sample are left out: {told}", stacklevel=3)
         return kept
 
+    def _tell_assumed_rates(self) -> None:
+        """Warn of videos without a frame rate where seconds matter."""
+        timed = getattr(self.sampling, "fps", None) is not None
+        names = [
+            record.name
+            for record in self.records
+            if not self._facts[record.video].rated
+            and (timed or record.start is not None or record.end is not None)
+        ]
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            warnings.warn(
+                f"{len(names)} of {len(self.records)} videos do not state their frame rate: 25 "
+                "frames a second are assumed. A folder's rate is the column `fps` of a table. "
+                f"Received: {', '.join(names[:SHOWN])}{more}",
+                FrameRateWarning,
+                stacklevel=3,
+            )
+
     def _lacking(self, record: Record) -> str | None:
         """Why a record holds no sample, or None: it does."""
         try:
-            self.sampling.draw(self._steps(record), np.random.default_rng(0))
+            self.sampling.draw(self._reader.times(record), np.random.default_rng(0))
         except ValueError as error:
             return str(error)
         return None
@@ -282,22 +284,20 @@ class Samples:
 
     def _given(self, record: Record, target) -> bool:
         """Whether the target comes from `points`."""
-        return target.name in ("mixture", "saliency") and record.name in self.points
-
-    # Reading a sample.
+        return target.name in ("mixture", "saliency") and record.name in self._reader.points
 
     def _sample(self, video: int, steps: np.ndarray, rng, step: int | None):
         record = self.records[video]
         last = len(self._times(video)) - 1
         inside = steps <= last  # beyond its end a short video stands still, and has no targets
         shown = np.minimum(steps, last)
-        held = self._read(video, shown, inside, None if step is None else rng)
+        held = self._reader.inputs_of(record, shown, inside, None if step is None else rng)
         names = {target.name for target in self.targets}
         if names & {"mixture", "saliency"}:
-            held["fixations"] = self._fixations(video, shown)
+            held["fixations"] = self._reader.fixations(record, shown)
             held["fixations"][~inside] = np.nan
-        if "boxes" in names:
-            held["boxes"] = self._boxes(video, shown)
+        for count in (target.count for target in self.targets if target.name == "boxes"):
+            held["boxes"] = self._reader.boxes(record, shown, count)
             held["boxes"][~inside] = np.nan
         for transform in self.transforms if step is not None else ():
             held = transform(held, rng)
@@ -314,78 +314,6 @@ class Samples:
                 told = rng.random(len(found)) < share
                 inputs["fixations"] = np.where(told[:, None, None], found, np.float32(np.nan))
         return inputs, targets, weights
-
-    def _read(self, video: int, steps: np.ndarray, inside: np.ndarray, rng) -> Sample:
-        record, facts = self.records[video], self.facts(video)
-        held: Sample = {}
-        if self._features is not None:
-            rows = self._features.store.rows(record)[steps]
-            held["features"] = rows[0] if self._features.single else rows
-            return held
-        check_unchanged(record.video, facts)
-        numbers = self._part(video)[0][steps]
-        opened = open_video(record.video, stamps=facts.stamps)
-        for part in self.inputs:
-            if isinstance(part, Frames):
-                held[part.name] = part.read(opened, numbers, record, rng)
-            else:
-                held[part.name] = _flow(part, record, opened, numbers)
-                held[part.name][~inside] = 0
-        return held
-
-    def _fixations(self, video: int, steps: np.ndarray) -> np.ndarray:
-        record = self.records[video]
-        frames = self.frames(video, steps)
-        if record.name in self.points:
-            return np.array(self.points[record.name][frames], np.float32)
-        if record.gaze is None:
-            return np.full((len(frames), 1, 2), np.nan, np.float32)
-        gaze = self._gaze.get(record, self._facts[record.video])
-        found = gaze.take(self._part(video)[0][frames]).padded()
-        return found if found.shape[1] else np.full((len(frames), 1, 2), np.nan, np.float32)
-
-    def _boxes(self, video: int, steps: np.ndarray) -> np.ndarray:
-        record = self.records[video]
-        count = next(target.count for target in self.targets if target.name == "boxes")
-        size = next(part.size for part in self.inputs if part.name in ("rgb", "flow"))
-        facts = self._facts[record.video]
-        frames = self._part(video)[0][steps]
-        out = np.full((len(frames), count, 4), np.nan, np.float32)
-        grow = np.array([size[1] / facts.width, size[0] / facts.height] * 2)
-        for place, tube in enumerate((record.boxes or ())[:count]):
-            rows = frames - tube.start
-            there = (rows >= 0) & (rows < len(tube.boxes))
-            out[there, place] = np.asarray(tube.boxes, float)[rows[there]] * grow
-        return out
-
-
-def _flow(flow: Flow, record: Record, opened, numbers: np.ndarray) -> np.ndarray:
-    stored = flow.stored(record)
-    if stored is not None:
-        return np.asarray(stored[numbers], np.float32)
-    wanted = np.unique(np.concatenate([numbers, np.maximum(numbers - 1, 0)]))
-    fields = flow.compute(opened.read(wanted, flow.size), wanted)
-    fields = np.concatenate([np.zeros_like(fields[:1]), fields]) if len(fields) else fields
-    if not len(fields):
-        fields = np.zeros((1, *flow.size, 2), np.float32)
-    found = fields[np.searchsorted(wanted, numbers)]
-    found[numbers == 0] = 0
-    return found
-
-
-def _part_of(record: Record, facts: VideoFacts) -> tuple[np.ndarray, np.ndarray]:
-    times = facts.times
-    if record.start is None and record.end is None:
-        return np.arange(len(times)), times
-    begin = -np.inf if record.start is None else record.start
-    end = np.inf if record.end is None else record.end
-    numbers = np.flatnonzero((times >= begin - 1e-6) & (times < end - 1e-6))
-    if not len(numbers):
-        raise VideoError(
-            f"A record's part must lie inside its video of {times[-1]:.3f} s. "
-            f"Received: start={record.start}, end={record.end}"
-        )
-    return numbers, times[numbers]
 
 
 @functools.lru_cache(maxsize=16)

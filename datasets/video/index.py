@@ -20,11 +20,11 @@ from zoo.datasets.video.reading import VideoError, open_video
 from zoo.files.atomic import atomic_path
 from zoo.files.interface import advised
 
-VERSION = 1
+VERSION = 2
 STEADY = 1e-7  # seconds: time stamps this close to a constant rate are stored as one
 SAVE_SECONDS = 30.0
 SHOWN = 10
-COLUMNS = ("size", "changed", "count", "first", "step", "fps", "height", "width")
+COLUMNS = ("size", "changed", "count", "first", "step", "fps", "height", "width", "rated")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class VideoFacts:
         fps: Frames per second.
         height: Height of the frames.
         width: Width of the frames.
+        rated: Whether the frame rate is known; else 25 frames a second are assumed.
         own: The frames' time stamps where the rate varies.
     """
 
@@ -51,16 +52,27 @@ class VideoFacts:
     fps: float
     height: int
     width: int
+    rated: bool = True
     own: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(cls, stamps: np.ndarray, fps: float, height: int, width: int, state=(0, 0)):
+    def of(
+        cls,
+        stamps: np.ndarray,
+        fps: float,
+        height: int,
+        width: int,
+        *,
+        rated: bool = True,
+        state: tuple[int, int] = (0, 0),
+    ) -> VideoFacts:
         """The facts of a video with these time stamps; a constant rate needs no table."""
         stamps = np.asarray(stamps, np.float64)
         count, first = len(stamps), float(stamps[0])
         step = float(stamps[-1] - first) / (count - 1) if count > 1 else 0.0
         steady = np.abs(first + step * np.arange(count) - stamps).max() < STEADY
-        return cls(*state, count, first, step, fps, height, width, None if steady else stamps)
+        own = None if steady else stamps
+        return cls(*state, count, first, step, fps, height, width, rated, own)
 
     @property
     def stamps(self) -> np.ndarray:
@@ -107,6 +119,7 @@ class VideoIndex:
         self,
         videos: Sequence[str],
         *,
+        rates: Mapping[str, float] | None = None,
         workers: int | None = None,
         skip_bad: bool = False,
         progress: Callable[[int, int], None] | None = None,
@@ -115,17 +128,19 @@ class VideoIndex:
 
         Args:
             videos: Paths as records hold them.
+            rates: Frame rates of folders of frames, by path.
             workers: Videos read at a time; default one a core.
             skip_bad: Leave out videos that cannot be read, with a warning; else they are an
                 error that counts and names them, after all others have been indexed.
             progress: Called with (videos counted, videos to count).
         """
         self._load()
-        found, missing = {}, []
+        found, missing = {}, {}
         for video in dict.fromkeys(videos):
-            facts = self._known(video)
+            rate = (rates or {}).get(video)
+            facts = self._known(video, rate)
             if facts is None:
-                missing.append(video)
+                missing[video] = rate
             else:
                 found[video] = facts
         bad = self._read(missing, found, workers, progress)
@@ -152,12 +167,12 @@ class VideoIndex:
             return bad
         saved = time.monotonic()
         with ThreadPoolExecutor(workers or os.cpu_count() or 1, "index") as pool:
-            waiting = {pool.submit(_facts_of, video): video for video in missing}
+            waiting = {pool.submit(_facts_of, *item): item for item in missing.items()}
             for done, future in enumerate(as_completed(waiting), 1):
-                video = waiting[future]
+                video, rate = waiting[future]
                 try:
                     found[video] = future.result()
-                    self._held[_key(video)] = found[video]
+                    self._held[_key(video, rate)] = found[video]
                 except (VideoError, OSError) as error:
                     bad[video] = str(error)
                 if progress is not None:
@@ -168,11 +183,11 @@ class VideoIndex:
         self._save()
         return bad
 
-    def _known(self, video: str) -> VideoFacts | None:
+    def _known(self, video: str, rate: float | None) -> VideoFacts | None:
         if is_shard_video(video):
             held = shard_video(video)
             return VideoFacts.of(held.times, held.fps, held.facts["height"], held.facts["width"])
-        facts = self._held.get(_key(video))
+        facts = self._held.get(_key(video, rate))
         if facts is None or not os.path.exists(video):
             return None
         return facts if (facts.size, facts.changed) == _state(video) else None
@@ -240,8 +255,9 @@ def check_unchanged(video: str, facts: VideoFacts) -> None:
         )
 
 
-def _key(video: str) -> str:
-    return os.path.abspath(video)
+def _key(video: str, rate: float | None = None) -> str:
+    path = os.path.abspath(video)
+    return path if rate is None else f"{path}@{rate:g}"
 
 
 def _state(video: str) -> tuple[int, int]:
@@ -249,10 +265,12 @@ def _state(video: str) -> tuple[int, int]:
     return (0 if os.path.isdir(video) else found.st_size), found.st_mtime_ns
 
 
-def _facts_of(video: str) -> VideoFacts:
+def _facts_of(video: str, rate: float | None) -> VideoFacts:
     if not os.path.exists(video):
         raise VideoError(f"A video must exist. Received: {video}")
     state = _state(video)
-    opened = open_video(video)
+    opened = open_video(video, folder_fps=rate)
+    index = opened.index
+    fps = 1 / (index.end - index.times[-1])  # `source_fps` warns of each video by itself
     size = opened.height, opened.width
-    return VideoFacts.of(opened.stamps, opened.source_fps, *size, state)
+    return VideoFacts.of(index.stamps, fps, *size, rated=opened.rate_known, state=state)

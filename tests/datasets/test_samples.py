@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from zoo.datasets.shards.reading import load, shard_video
 from zoo.datasets.shards.streams import FlowStream, FrameStream
 from zoo.datasets.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
 from zoo.datasets.video.flow import video_flow
-from zoo.datasets.video.reading import VideoError, open_video
+from zoo.datasets.video.reading import FrameRateWarning, VideoError, open_video
 
 SIZE = (16, 64)
 TARGETS = (Mixture(2), Action(3), Boxes(2))
@@ -109,6 +110,19 @@ def test_a_part_of_a_video_is_its_own_video(records):
     assert frames.min() == 20 and frames.max() == 39
     gaze = np.array([shown(targets["mixture"])[:, 0] for _, targets, _ in drawn])
     np.testing.assert_array_equal(gaze, frames)
+
+
+def test_a_folder_has_the_rate_of_its_record(folders):
+    at_50 = dataclasses.replace(folders[2], fps=50.0, start=0.4, end=0.8)  # frames 20 to 39
+    options = {"inputs": [Frames(SIZE)], "targets": [Action(3)], "per_video": 30}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        samples = Samples([at_50], Windows(5), **options)
+        assert Samples(folders, Windows(5), **options)  # no seconds: no rate is needed
+    frames = {n for at in range(30) for n in numbers_of(samples.draw(at)[0]["rgb"])}
+    assert min(frames) == 20 and max(frames) == 39
+    with pytest.warns(FrameRateWarning, match="3 of 3 videos do not state.*v0, v1, v2"):
+        Samples(folders, Windows(5, fps=10), **options)
 
 
 def test_a_short_video_stands_still_and_is_not_watched_there(records):
@@ -232,7 +246,8 @@ def test_drawn_gaze_stands_for_missing_gaze(records):
         inputs, targets, weight = samples.draw(number)
         weights.add(float(weight["mixture"]))
         np.testing.assert_array_equal(shown(targets["mixture"])[:, 0], numbers_of(inputs["rgb"]))
-    assert weights == {0.5, 1.0}
+    # One of two videos has gaze of its own: it counts twice, the drawn gaze half as much.
+    assert weights == {1.0, 2.0}
 
 
 def test_the_teacher_follows_the_step(records):

@@ -146,7 +146,7 @@ def test_a_start_with_an_index_opens_only_what_is_drawn(videos, tmp_path, monkey
     wanted = first.draw(0)
     seen = []
     real = module.open_video
-    for where in ("zoo.datasets.video.index", "zoo.datasets.samples.samples"):
+    for where in ("zoo.datasets.video.index", "zoo.datasets.samples.reader"):
         monkeypatch.setattr(
             f"{where}.open_video", lambda path, **o: seen.append(path) or real(path, **o)
         )

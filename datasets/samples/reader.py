@@ -1,0 +1,114 @@
+"""Reads what a sample holds of one record: frames, flow or features, fixations, boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from zoo.datasets.gaze.store import GazeStore
+from zoo.datasets.record import Record
+from zoo.datasets.samples.inputs import Features, Flow, Frames
+from zoo.datasets.sampling import resampled
+from zoo.datasets.transforms import Sample
+from zoo.datasets.video.index import VideoFacts, check_unchanged
+from zoo.datasets.video.reading import VideoError, open_video
+
+
+class Reader:
+    """Reads parts of records by the steps of their inputs.
+
+    A step is a frame of the record's part of its video, or a row of its features.
+
+    Args:
+        inputs: What a model is given.
+        facts: What the index knows of the videos, by path.
+        gaze: Reads fixations.
+        points: Fixations (frames, points, 2) that stand for those of some records, by name.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Frames | Flow | Features],
+        facts: Mapping[str, VideoFacts],
+        gaze: GazeStore,
+        points: Mapping[str, np.ndarray],
+    ):
+        self.inputs, self.facts, self.gaze, self.points = tuple(inputs), facts, gaze, dict(points)
+        self.features = next((part for part in inputs if isinstance(part, Features)), None)
+
+    def part(self, record: Record) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers in the file, and times, of the frames that belong to the record."""
+        times = self.facts[record.video].times
+        if record.start is None and record.end is None:
+            return np.arange(len(times)), times
+        begin = -np.inf if record.start is None else record.start
+        end = np.inf if record.end is None else record.end
+        numbers = np.flatnonzero((times >= begin - 1e-6) & (times < end - 1e-6))
+        if not len(numbers):
+            raise VideoError(
+                f"A record's part must lie inside its video of {times[-1]:.3f} s. "
+                f"Received: start={record.start}, end={record.end}"
+            )
+        return numbers, times[numbers]
+
+    def times(self, record: Record) -> np.ndarray:
+        """The times of a record's steps."""
+        times = self.part(record)[1]
+        if self.features is None:
+            return times
+        rows = np.arange(len(self.features.store.rows(record)))
+        return times[np.minimum(self.features.frames(rows), len(times) - 1)]
+
+    def frames(self, record: Record, steps: np.ndarray) -> np.ndarray:
+        """The frames of the record that its steps stand for."""
+        if self.features is None:
+            return np.asarray(steps)
+        fps = getattr(self.features.store, "fps", None)
+        return resampled(self.part(record)[1], fps)[self.features.frames(steps)]
+
+    def inputs_of(
+        self,
+        record: Record,
+        steps: np.ndarray,
+        inside: np.ndarray,
+        rng: np.random.Generator | None = None,
+    ) -> Sample:
+        """The inputs of some steps; the flow is zero where a step is not inside the video."""
+        if self.features is not None:
+            rows = self.features.store.rows(record)[steps]
+            return {"features": rows[0] if self.features.single else rows}
+        facts, held = self.facts[record.video], {}
+        check_unchanged(record.video, facts)
+        numbers = self.part(record)[0][steps]
+        video = open_video(record.video, stamps=facts.stamps, folder_fps=record.fps)
+        for part in self.inputs:
+            held[part.name] = part.read(video, numbers, record, rng)
+            if isinstance(part, Flow):
+                held[part.name][~inside] = 0
+        return held
+
+    def fixations(self, record: Record, steps: np.ndarray) -> np.ndarray:
+        """The fixations of some steps, (steps, points, 2), NaN-padded."""
+        frames = self.frames(record, steps)
+        found = np.full((len(frames), 1, 2), np.nan, np.float32)
+        if record.name in self.points:
+            return np.array(self.points[record.name][frames], np.float32)
+        if record.gaze is not None:
+            gaze = self.gaze.get(record, self.facts[record.video])
+            points = gaze.take(self.part(record)[0][frames]).padded()
+            found = points if points.shape[1] else found
+        return found
+
+    def boxes(self, record: Record, steps: np.ndarray, count: int) -> np.ndarray:
+        """The boxes of some steps in pixels of the inputs, (steps, count, 4), NaN where none is."""
+        size = next(part.size for part in self.inputs)
+        facts = self.facts[record.video]
+        frames = self.part(record)[0][steps]
+        out = np.full((len(frames), count, 4), np.nan, np.float32)
+        grow = np.array([size[1] / facts.width, size[0] / facts.height] * 2)
+        for place, tube in enumerate((record.boxes or ())[:count]):
+            rows = frames - tube.start
+            there = (rows >= 0) & (rows < len(tube.boxes))
+            out[there, place] = np.asarray(tube.boxes, float)[rows[there]] * grow
+        return out
