@@ -57,7 +57,9 @@ def _write(pictures, given, out, start: float) -> None:
         new_audio = out.add_stream_from_template(audio)
         sound = _copied(given, audio, begin, begin + length)
     else:
-        new_audio = out.add_stream("aac", rate=audio.codec_context.sample_rate)
+        rate = audio.codec_context.sample_rate
+        layout = "mono" if audio.layout.nb_channels == 1 else "stereo"
+        new_audio = out.add_stream("aac", rate=rate, layout=layout)
         sound = _encoded(given, audio, new_audio, begin, begin + length)
     film = ((packet, new_video) for packet in pictures.demux(video) if packet.dts is not None)
     for packet, stream in _by_time(film, ((packet, new_audio) for packet in sound)):
@@ -78,7 +80,7 @@ def _copied(given, audio, begin: float, end: float) -> Iterator[av.Packet]:
 
 
 def _encoded(given, audio, new_audio, begin: float, end: float) -> Iterator[av.Packet]:
-    resampler = av.AudioResampler("fltp", audio.layout, audio.codec_context.sample_rate)
+    resampler = av.AudioResampler("fltp", new_audio.layout, new_audio.rate)
     samples = 0
     for frame in given.decode(audio):
         if frame.time is None or frame.time < begin:

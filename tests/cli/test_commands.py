@@ -95,7 +95,6 @@ def test_mistakes(run, model, data, tmp_path):
     for arguments, expected in (
         (("fly",), "no such command"),
         (("predict", "nowhere.keras", video), "nowhere.keras"),
-        (("predict", video), "--model must be"),
         (("predict", text, "-m", model), "text.txt"),
         (("predict", model, "nowhere.mp4"), "nowhere.mp4"),
         (("predict", model, text), "text.txt"),

@@ -59,7 +59,8 @@ def sound(path):
     with av.open(str(path)) as container:
         if not container.streams.audio:
             return None, None
-        frames = [f.to_ndarray().reshape(-1) for f in container.decode(audio=0)]
+        assert container.streams.audio[0].layout.name == "mono"
+        frames = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
         return np.concatenate(frames).astype(float), container.streams.audio[0].rate
 
 
@@ -176,7 +177,7 @@ def test_names_of_the_file_come_out(clip, tmp_path):
     zoo.save(soft, tmp_path / "s.keras", classes=("walk", "run"))
     got = predict(clip / "silent.mp4", tmp_path / "s.keras", output=tmp_path / "s", progress=False)
     assert {row["action"] for row in got.rows()} == {"walk", "run"}
-    assert got.summary().endswith("attention.mp4") and "<figure" in got._repr_html_()
+    assert got.summary().endswith("index.html") and "<figure" in got._repr_html_()
     assert got.save(tmp_path / "t").keys() == got.files.keys()
     table = list(csv.DictReader((tmp_path / "o" / "candidates.csv").open()))
     assert table

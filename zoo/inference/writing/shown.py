@@ -14,6 +14,7 @@ from zoo.visualize.overlay import overlay
 
 STRIP = 6  # frames in a strip
 STRIP_HEIGHT = 140
+PLOT_HEIGHT = 360  # a smaller video is drawn larger, so that marks do not hide it
 
 
 class Shown:
@@ -24,14 +25,18 @@ class Shown:
     a list of dicts; and `headline`, a line of text.
     """
 
-    def picture(self, frame: int | None = None) -> np.ndarray:
+    def picture(self, frame: int | None = None, *, height: int | None = None) -> np.ndarray:
         """A frame with its heat map and likely places: (height, width, 3) uint8 RGB.
 
         Args:
             frame: its number; default the middle one of those with a prediction.
+            height: of the picture; default the video's.
         """
         place = self._place(frame)
-        picture = self._source().read([int(self.frames[place])])[0]
+        size = (
+            None if height is None else (height, max(1, round(height * self.width / self.height)))
+        )
+        picture = self._source().read([int(self.frames[place])], size=size)[0]
         heat = self.heat(place)
         if heat is None:
             return picture
@@ -56,7 +61,7 @@ class Shown:
 
             ax = Figure(figsize=(6.4, 6.4 * self.height / self.width), layout="tight").subplots()
         number = int(self.frames[place])
-        ax.imshow(self.picture(number))
+        ax.imshow(self.picture(number, height=max(self.height, PLOT_HEIGHT)))
         ax.set_title(f"{self.title}, frame {number}, {self.seconds_of(number):.2f} s")
         ax.set_axis_off()
         return ax
@@ -82,12 +87,8 @@ class Shown:
         """Some frames with their heat maps, spread over the video, side by side: RGB, uint8."""
         count = min(count, len(self.frames))
         chosen = np.unique(np.linspace(0, len(self.frames) - 1, count).round().astype(int))
-        width = max(1, round(STRIP_HEIGHT * self.width / self.height))
-        pictures = [self.picture(int(self.frames[place])) for place in chosen]
-        small = [
-            cv2.resize(p, (width, STRIP_HEIGHT), interpolation=cv2.INTER_AREA) for p in pictures
-        ]
-        return np.concatenate(small, axis=1)
+        pictures = [self.picture(int(self.frames[p]), height=STRIP_HEIGHT) for p in chosen]
+        return np.concatenate(pictures, axis=1)
 
     def show(self) -> None:
         """Show a strip of overlays: in a notebook as its output, elsewhere in a window."""
