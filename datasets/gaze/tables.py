@@ -220,14 +220,15 @@ def _samples(chunk: Chunk, columns: _Columns, viewers: _Viewers, form: CsvFormat
             f"Every row of a gaze csv must have {columns.width} columns. Received: {path}, "
             f"{len(short)} shorter rows, first line {chunk.line[mask][short[0]]}"
         )
-    moment, digits = _numbers(fields[form.frame or form.time], form, path, chunk.line[mask])
-    found = {"moment": moment[0], "digits": digits}
-    x = [_numbers(fields[name], form, path, chunk.line[mask])[0] for name in pair(form.x)]
-    y = [_numbers(fields[name], form, path, chunk.line[mask])[0] for name in pair(form.y)]
+    when, lines = fields[form.frame or form.time], chunk.line[mask]
+    moment, _ = _numbers(when, form, path, lines)
+    found = {"moment": moment, "digits": _decimals(when, form)}
+    x = [_numbers(fields[name], form, path, lines) for name in pair(form.x)]
+    y = [_numbers(fields[name], form, path, lines) for name in pair(form.y)]
     valid = [_valid(fields[name], form, eye) for eye, name in enumerate(pair(form.valid or ()))]
     found.update(of_eyes(x, y, valid, form))
     if form.duration is not None:
-        found["duration"] = _numbers(fields[form.duration], form, path, chunk.line[mask])[0][0]
+        found["duration"], _ = _numbers(fields[form.duration], form, path, lines)
     held = None if form.viewer is None else fields[form.viewer]
     found["viewer"] = viewers.of(held, int(mask.sum()))
     return found
@@ -289,12 +290,17 @@ def _numbers(fields: Fields, form: CsvFormat, path: str, lines: np.ndarray):
                 f"Numbers must be written with a decimal point; {option} reads commas. Received: "
                 f"{path}, line {lines[bad[0]]}: {text.decode()}"
             )
-    digits = 0
-    if len(numbers):
-        point = (fields.matrix(32) == ord(form.decimal)).argmax(1)
-        length = np.minimum(fields.end - fields.start, 32)
-        digits = int(np.max(np.where(point > 0, length - point - 1, 0)))
-    return (numbers, empty), digits
+    return numbers, empty
+
+
+def _decimals(fields: Fields, form: CsvFormat) -> int:
+    """The most digits behind the decimal point."""
+    if not len(fields.start):
+        return 0
+    texts = fields.matrix(32)
+    point = (texts == ord(form.decimal)).argmax(1)
+    length = np.minimum(fields.end - fields.start, 32)
+    return int(np.max(np.where(point > 0, length - point - 1, 0)))
 
 
 def _from_first(raw: RawGaze) -> np.ndarray:

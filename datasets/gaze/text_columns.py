@@ -64,16 +64,15 @@ class Fields:
         found = np.ascontiguousarray(self.matrix(WIDEST))
         if decimal != ".":
             found[found == ord(decimal)] = ord(".")
-        texts = found.view(f"S{found.shape[1]}").reshape(-1)
         empty = self.end <= self.start
-        if empty.any():
-            texts = texts.copy() if texts.itemsize >= 3 else texts.astype("S3")
-            texts[empty] = b"nan"
-        try:
-            return texts.astype(np.float64), empty
-        except ValueError:
+        values, plain = _plain_numbers(found)
+        values[empty] = np.nan
+        rest = np.flatnonzero(~plain & ~empty)
+        if len(rest):
+            texts = np.ascontiguousarray(found[rest]).view(f"S{found.shape[1]}").reshape(-1)
             kinds, which = np.unique(texts, return_inverse=True)
-            return np.array([_number(text) for text in kinds])[which.reshape(-1)], empty
+            values[rest] = np.array([_number(text) for text in kinds])[which.reshape(-1)]
+        return values, empty
 
 
 @dataclass
@@ -305,3 +304,32 @@ def _number(text: bytes) -> float:
         return float(text)
     except ValueError:
         return float("nan")
+
+
+def _plain_numbers(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Decimal numbers of (rows, width) bytes, and which rows are: a sign, digits, a point.
+
+    With at most 15 digits both the digits and the power of ten are exact in float64, and so is
+    the division's rounding: the value is that of `float`.
+    """
+    rows, width = texts.shape
+    negative = texts[:, 0] == 45
+    digits = np.zeros(rows, np.int64)
+    count, decimals = np.zeros(rows, np.int8), np.zeros(rows, np.int8)
+    point, plain = np.zeros(rows, bool), np.ones(rows, bool)
+    for at in range(width):
+        column = texts[:, at]
+        value = column - np.uint8(48)
+        digit = value < 10
+        if at < 18:
+            digits = np.where(digit, digits * 10 + value, digits)
+        count += digit
+        decimals += digit & point
+        dot = column == 46
+        plain &= digit | (dot & ~point) | (column == 0)
+        if at == 0:
+            plain |= negative | (column == 43)
+        point |= dot
+    plain &= (count > 0) & (count <= 15)
+    values = digits / 10.0 ** np.minimum(decimals, 15)
+    return np.where(negative, -values, values), plain

@@ -118,6 +118,26 @@ def test_numbers_as_they_are_written(tmp_path):
         read(tmp_path, "")
 
 
+def test_numbers_are_those_of_float(tmp_path):
+    rng = np.random.default_rng(0)
+    texts = [f"{value:.{digits}f}" for digits in range(7) for value in rng.normal(0, 1e4, 200)]
+    texts += ["0", "-0.0", "+1.5", ".5", "5.", "-.25", "1e-3", "1E5", "123456789012345", "0.1"]
+    texts += ["1234567890123456789", "0.12345678901234567", "nan", "-inf", "1_0", "1.2.3", "-", "."]
+    texts += ["--1", "1-2", "x", "0x10", "\u0661", "999999999999999.9", "4.35", "00012.50", "1 2"]
+    path = tmp_path / "n.csv"
+    path.write_text("a,b\n" + "".join(f"{text},1\n" for text in texts), encoding="utf-8")
+    (chunk,) = TextTable(str(path)).chunks([0])
+    found, _ = chunk.columns[0].numbers()
+
+    def of_python(text):
+        try:
+            return float(text.encode())
+        except ValueError:
+            return np.nan
+
+    np.testing.assert_array_equal(found, [of_python(text) for text in texts])
+
+
 def test_comments_rows_to_skip_and_short_rows(tmp_path):
     form = CsvFormat(comment="##", keep=(("type", ("SMP",)),), skip_rows=1)
     text = (
