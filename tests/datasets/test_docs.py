@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from tests.datasets.conftest import numbered_video
 from zoo.datasets import your_own
+from zoo.datasets.gaze.csv_format import CsvFormat
+from zoo.datasets.gaze.description import description_of
+from zoo.datasets.gaze.presets import PRESETS
 from zoo.datasets.gaze.reading import GazeWarning, read_fixations
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
@@ -43,3 +47,16 @@ def test_the_example_of_another_tracker(tmp_path):
         fixations = read_fixations(record)
     assert fixations.frame.tolist() == [0, 1]
     assert fixations.x.tolist() == [0.0, 0.5] and fixations.y.tolist() == [0.0, 0.5]
+
+
+def test_the_descriptions_of_the_gaze_page(tmp_path):
+    text = PAGE.with_name("gaze.md").read_text(encoding="utf-8")
+    held = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    for number, block in enumerate(held):
+        (tmp_path / f"{number}.json").write_text(block)
+        form = description_of(tmp_path / f"{number}.json").csv
+        assert form.screen == (1920, 1080)
+    keys = set(re.findall(r"`(\w+)`", text))
+    fields = {field.name for field in dataclasses.fields(CsvFormat)}
+    assert fields <= keys  # every key is on the page
+    assert {name for name in PRESETS if f"| `{name}` |" in text} == set(PRESETS)
