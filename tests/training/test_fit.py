@@ -172,7 +172,7 @@ def test_the_wait_for_input_is_measured(monkeypatch):
         return number
 
     data = tf.data.Dataset.range(5)
-    data = data.map(lambda n: tf.numpy_function(late, [n], tf.int64, stateful=False))
+    data = data.map(lambda n: tf.numpy_function(late, [n], tf.int64))
     wait = timing.InputWait()
     for number, _ in enumerate(wait.measured(data), 1):
         assert wait.seconds == 2.0 * number

@@ -32,6 +32,7 @@ class InputWait:
             return dataset
 
         # Not `tf.timestamp`: TensorFlow refuses it where deterministic operations are asked for.
+        # Functions with a state are neither run ahead nor beside each other.
         def clock(number):
             return np.float64(time.perf_counter())
 
@@ -40,13 +41,13 @@ class InputWait:
             return np.int64(0)
 
         def received(asked, batch):
-            noted = tf.numpy_function(note, [asked], tf.int64, stateful=False)
+            noted = tf.numpy_function(note, [asked], tf.int64)
             with tf.control_dependencies([noted]):
                 return tf.nest.map_structure(tf.identity, batch)
 
         # `zip` asks its parts one after the other: the clock is read, then the batch is waited for.
         asked = tf.data.Dataset.counter().map(
-            lambda number: tf.numpy_function(clock, [number], tf.float64, stateful=False)
+            lambda number: tf.numpy_function(clock, [number], tf.float64)
         )
         measured = tf.data.Dataset.zip((asked, dataset)).map(received)
         options = tf.data.Options()
