@@ -16,6 +16,7 @@ import numpy as np
 from zoo.datasets.record import Record
 from zoo.datasets.shards.format import FEATURES
 from zoo.datasets.video.flow import read_flow, video_flow
+from zoo.training.devices import predict_on_batch
 from zoo.training.digests import fingerprint
 
 # A dense feature sees 38 frames back and 45 ahead at most; chunks overlap by more than that.
@@ -121,7 +122,7 @@ class BackboneFeatures:
         return iter(stored[1:])
 
     def _apply(self, batch: np.ndarray) -> np.ndarray:
-        return keras.ops.convert_to_numpy(self.backbone.predict_on_batch(batch))
+        return predict_on_batch(self.backbone, batch)
 
     def _whole(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield self._apply(np.stack(list(frames))[None].astype("float32"))[0]

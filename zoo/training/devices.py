@@ -63,7 +63,9 @@ class Devices:
             there = [device.name for device in tf.config.list_logical_devices(kind)]
             _check(count, there)
             if count > 1:
-                self._strategy = tf.distribute.MirroredStrategy(there[:count])
+                # Collectives of several CPU devices mix up the gradients of large models.
+                reduce = tf.distribute.ReductionToOneDevice() if kind == "CPU" else None
+                self._strategy = tf.distribute.MirroredStrategy(there[:count], reduce)
         elif backend == "jax":
             there = keras.distribution.list_devices()
             count = len(there) if count is None else count
@@ -133,6 +135,8 @@ def predict_on_batch(model: keras.Model, inputs: Any) -> Mapping[str, np.ndarray
     `keras.Model.predict_on_batch` gives every replica of a `MirroredStrategy` the whole batch, and
     returns it as often.
     """
+    if keras.config.backend() != "tensorflow":  # which takes no tensors of TensorFlow
+        inputs = keras.tree.map_structure(np.asarray, inputs)
     if device_count(model) > 1 and keras.config.backend() == "tensorflow":
         import tensorflow as tf
 
