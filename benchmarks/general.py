@@ -274,7 +274,14 @@ def main(config: Config) -> None:
     for path in config.weights:
         models[Path(path).parent.name] = zoo.general_saliency(weights=path)
     streams = {name: Stream(model) for name, model in models.items()}
-    results: dict = {}
+    environment = {
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "scored: one frame in": config.every,
+    }
+    results: dict = {"environment": environment}
     page: list | None = [] if config.output else None
     for which in SETS:
         for clip in clips_of(which, root):
@@ -282,33 +289,33 @@ def main(config: Config) -> None:
             print(clip.name, {m: np.round(s, 3).tolist() for m, s in scores.items()}, flush=True)
             named = {m: dict(zip(METRICS, s.tolist())) for m, s in scores.items()}
             results.setdefault(which, {})[clip.name] = named
+        write(results, list(streams))  # a run that is stopped leaves the sets that it has
     results["stills"] = score_held_out(models["general"], root / "stills", centre)
-    results["environment"] = {
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "python": platform.python_version(),
-        "processors": os.cpu_count(),
-        "every": config.every,
-    }
-    (RESULTS / "general.json").write_text(json.dumps(results, indent=1) + "\n")
-    text = markdown(results, list(streams))
-    (RESULTS / "general.md").write_text(text)
-    print(text)
+    print(write(results, list(streams)))
     if page:
         write_page(Path(config.output), page)
+
+
+def write(results: dict, models: list[str]) -> str:
+    """Write the results and their tables; return the tables."""
+    (RESULTS / "general.json").write_text(json.dumps(results, indent=1) + "\n")
+    text = markdown(results, models)
+    (RESULTS / "general.md").write_text(text)
+    return text
 
 
 def markdown(results: dict, models: list[str]) -> str:
     """The tables."""
     lines = ["# The general model on gaze that it never saw", ""]
     lines += ["Made by `benchmarks/general.py`, which says how. IG: bits over the centre.", ""]
-    lines += ["## Held-out stills", "", "| set | method | NSS | AUC-J | CC | IG |"]
-    lines += ["|---|---|---|---|---|---|"]
-    for group, methods in results["stills"].items():
+    if "stills" in results:
+        lines += ["## Held-out stills", "", "| set | method | NSS | AUC-J | CC | IG |"]
+        lines += ["|---|---|---|---|---|---|"]
+    for group, methods in results.get("stills", {}).items():
         for method, values in methods.items():
             cells = " | ".join(f"{values[name]:.3f}" for name in METRICS)
             lines.append(f"| {group} | {method} | {cells} |")
-    for which in SETS:
+    for which in (name for name in SETS if name in results):
         clips = results[which]
         lines += ["", f"## {which} ({len(clips)})", ""]
         lines += ["| method | NSS | AUC-J | CC | IG | 95% of NSS | 95% of IG |"]
@@ -325,7 +332,7 @@ def markdown(results: dict, models: list[str]) -> str:
             other: sum(c["general"]["nss"] > c[other]["nss"] for c in clips.values())
             for other in ("centre", "frame difference")
         }
-        told = ", ".join(f"the {name} on {n}" for name, n in above.items())
+        told = " and above ".join(f"the {name} on {n}" for name, n in above.items())
         lines += ["", f"NSS of the general model is above {told} of {len(clips)}."]
         if len(models) > 1:
             means = [np.mean([c[m]["nss"] for c in clips.values()]) for m in models]
