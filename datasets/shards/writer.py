@@ -91,8 +91,6 @@ def write_shard(task: ShardTask) -> ShardResult:
             if bad and not task.skip_bad:
                 raise _Stopped
             size = file.tell()
-            file.flush()
-            os.fsync(file.fileno())
         index = writer.index(size, bad)
         with atomic_path(Path(task.folder, index_name(task.file))) as part:
             part.write_bytes(index)
