@@ -373,6 +373,9 @@ def write(results: dict, output: Path) -> None:
         " the clock, in order / milliseconds for 16 random frames; in brackets how many random"
         " frames were not the frame of that number in order.",
         "",
+        "Where the load average is above the number of processors, other programs ran: the clock"
+        " then says little, and the rows of processor seconds are the ones to compare.",
+        "",
         "| clip | frames | " + " | ".join(names) + " |",
         "|---|---|" + "---|" * len(names),
     ]
