@@ -1,4 +1,4 @@
-"""The input path at the size of UCF101 and of DHF1K, and how long training waits for it.
+"""The input path at the size of UCF101 and of DHF1K: start, memory, disk, speed.
 
     python benchmarks/input.py [--output benchmarks/results]
 
@@ -10,12 +10,12 @@ Of each it measures, in a process of its own:
 - the start, from the launch of Python to the end of the first training step, with the index there;
 - the peak memory of that process, and what the cache takes on the disk beside the videos' size;
 - batches a second of the stream, beside those of the decoder alone: the same frames of the same
-  videos, read with `open_video` by as many threads and stacked. Both go by turns;
-- the share of the training time that is spent waiting for a batch.
+  videos, read with `open_video` by as many threads and stacked. Both go by turns, and both are
+  also told in processor time, which other programs on the machine disturb less.
 
 The index of a large tree is made of the facts of the first videos, which are counted and timed;
-the other links' entries are those of the same files. `benchmarks/pipeline.py` has RMDN's head on
-stored features. Writes input.json and input.md.
+the other links' entries are those of the same files. `benchmarks/pipeline.py` tells
+how long training waits for its input. Writes input.json and input.md.
 """
 
 from __future__ import annotations
@@ -167,37 +167,6 @@ def start(case: str, root: Path, launched: float) -> dict[str, float]:
     }
 
 
-def waits(case: str, root: Path, steps: int, rounds: int) -> dict[str, float]:
-    """The share of the training time that is spent waiting for a batch."""
-    from zoo.datasets import stream
-
-    samples, model = samples_of(case, root)
-    batches = iter(stream(samples, BATCH))
-    held = next(batches)
-    model.train_on_batch(*held)
-    shares, seconds, alone = [], [], []
-    for _ in range(rounds):  # by turns: other programs disturb both alike
-        waited, began = 0.0, time.perf_counter()
-        for _ in range(steps):
-            mark = time.perf_counter()
-            batch = next(batches)
-            waited += time.perf_counter() - mark
-            model.train_on_batch(*batch)
-        total = time.perf_counter() - began
-        shares.append(waited / total)
-        seconds.append(total / steps)
-        began = time.perf_counter()
-        for _ in range(steps):
-            model.train_on_batch(*held)
-        alone.append((time.perf_counter() - began) / steps)
-    return {
-        "share_waited": float(np.median(shares)),
-        "smallest_share_waited": float(min(shares)),
-        "seconds_a_step": float(np.median(seconds)),
-        "seconds_a_step_on_a_held_batch": float(np.median(alone)),
-    }
-
-
 def decoding(case: str, root: Path, batches: int, rounds: int, workers: int) -> dict[str, float]:
     """Batches a second of the stream, and of the decoder alone on the same frames."""
     from zoo.datasets import stream
@@ -210,31 +179,38 @@ def decoding(case: str, root: Path, batches: int, rounds: int, workers: int) -> 
         video, steps = samples.choose(number)[:2]
         return samples.records[video].video, samples.facts(video).stamps, steps
 
-    def alone(first: int) -> None:
+    def alone(first: int) -> tuple[float, float]:
         numbers = [first * BATCH + at for at in range(batches * BATCH)]
         chosen = [plan(number) for number in numbers]
+        wall, processor = time.perf_counter(), time.process_time()
         with ThreadPoolExecutor(workers) as pool:
             read = pool.map(lambda c: open_video(c[0], stamps=c[1]).read(c[2], size), chosen)
             for _ in range(batches):
                 np.stack([next(read) for _ in range(BATCH)])
+        return time.perf_counter() - wall, time.process_time() - processor
 
-    def piped(first: int) -> None:
-        for _ in stream(samples, BATCH, start_step=first, workers=workers).take(batches):
-            pass
+    def piped(first: int) -> tuple[float, float]:
+        given = iter(stream(samples, BATCH, start_step=first - 2, workers=workers))
+        for _ in range(2):  # from one batch in full flow to another: what is read ahead is even
+            next(given)
+        wall, processor = time.perf_counter(), time.process_time()
+        for _ in range(batches):
+            next(given)
+        return time.perf_counter() - wall, time.process_time() - processor
 
-    wanted = {samples.choose(at)[0] for at in range(BATCH * (1 + rounds * batches))}
+    wanted = {samples.choose(at)[0] for at in range(BATCH * (4 + rounds * batches))}
     began = time.process_time()
     for video in wanted if case == "dhf1k" else ():
         samples.truth(video)  # the first reading parses a table; from then on it is stored
     gaze_seconds = (time.process_time() - began) / len(wanted)
-    piped(0)
+    piped(2)
     walls, busy = {"stream": [], "decoder": []}, {"stream": [], "decoder": []}
     for number in range(rounds):
         for name, way in (("decoder", alone), ("stream", piped)):
-            wall, processor = time.perf_counter(), time.process_time()
-            way(1 + number * batches)
-            walls[name].append((time.perf_counter() - wall) / batches)
-            busy[name].append((time.process_time() - processor) / batches)
+            time.sleep(1)  # the other one has ended
+            wall, processor = way(2 + number * batches)
+            walls[name].append(wall / batches)
+            busy[name].append(processor / batches)
     ratios = np.array(walls["decoder"]) / np.array(walls["stream"])
     shares = np.array(busy["decoder"]) / np.array(busy["stream"])
     return {
@@ -274,8 +250,6 @@ def child(options: argparse.Namespace) -> dict:
         return index_tree(case, root)
     if options.part == "start":
         return start(case, root, options.launched)
-    if options.part == "waits":
-        return waits(case, root, options.steps, options.rounds)
     return decoding(case, root, options.steps, options.rounds, options.workers)
 
 
@@ -284,7 +258,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     for name in ("--case", "--part"):
         parser.add_argument(name, help=argparse.SUPPRESS)
@@ -300,7 +274,7 @@ def main() -> None:
             root = Path(folder)
             make_tree(case, root)
             rows[case] = {"index": measure(case, "index", root, options)}
-            for part in ("start", "decoding", "waits"):
+            for part in ("start", "decoding"):
                 rows[case][part] = measure(case, part, root, options)
             rows[case]["disk"] = disk(root)
     write(rows, options)
@@ -348,21 +322,6 @@ def write(rows: dict, options: argparse.Namespace) -> None:
             f"| {row['disk']['share']:.2%} | {row['decoding']['stream_batches_a_second']:.2f} "
             f"| {row['decoding']['decoder_batches_a_second']:.2f} "
             f"| {row['decoding']['ratio']:.2f} | {row['decoding']['processor_ratio']:.2f} |"
-        )
-    lines += [
-        "",
-        "| training | time waited for input | smallest | s a step | s a step on a held batch |",
-        "|---|---|---|---|---|",
-    ]
-    titles = {
-        "dhf1k": "small dense RMDN, end to end",
-        "ucf101": "soft attention behind a small frozen backbone, computed on the way",
-    }
-    for case, title in titles.items():
-        row = rows[case]["waits"]
-        lines.append(
-            f"| {title} | {row['share_waited']:.2%} | {row['smallest_share_waited']:.2%} "
-            f"| {row['seconds_a_step']:.3f} | {row['seconds_a_step_on_a_held_batch']:.3f} |"
         )
     (options.output / "input.md").write_text("\n".join(lines) + "\n")
     print((options.output / "input.md").read_text())
