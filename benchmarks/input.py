@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips"
-INDEXED = 64  # videos that are counted and timed
+INDEXED = 16  # videos that are counted and timed
 VIEWERS = 17
 BATCH = 4
 
@@ -258,7 +258,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     for name in ("--case", "--part"):
         parser.add_argument(name, help=argparse.SUPPRESS)
