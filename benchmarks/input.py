@@ -305,7 +305,8 @@ def write(rows: dict, options: argparse.Namespace) -> None:
         "",
         f"Batches of {BATCH}; medians of {options.rounds} rounds of {options.steps} batches, "
         f"{options.workers} workers; see `benchmarks/input.py`. Bars: start 30 s, memory 3 GB, "
-        "disk 5%, stream to decoder 0.9.",
+        "disk 5%, stream to decoder 0.9. Seconds and the plain ratio are those of the clock and "
+        "hold only for a machine that does nothing else (see load_average).",
         "",
         "| data set | indexing, s a video | start to first step, s | peak memory, GB "
         "| cache, share of the videos' size | stream, batches a second "
