@@ -66,7 +66,7 @@ def train(name: str, strategy, steps: int, size: int, process: int | None = None
         found = model.fit(
             *batch[:2],
             sample_weight=batch[2] if len(batch) > 2 else None,
-            batch_size=min(size, BATCH),
+            batch_size=size,
             shuffle=False,
             verbose=0,
         )
@@ -82,14 +82,13 @@ def main() -> None:
     parser.add_argument("--process", type=int)
     parser.add_argument("--port", type=int)
     parser.add_argument("--only", nargs="*")
-    parser.add_argument("--samples", type=int, default=BATCH, help="in each call of fit")
     options = parser.parse_args()
     strategy = prepare(options.devices, options.process, options.port)
     from tests.conformance import device_cases
 
     arrays = {}
     for name in options.only or device_cases.CASES:
-        found = train(name, strategy, STEPS, options.samples, options.process)
+        found = train(name, strategy, STEPS, BATCH, options.process)
         for kind in ("before", "after"):
             for index, value in enumerate(found[kind]):
                 arrays[f"{name}/{kind}/{index:03d}"] = value
