@@ -66,7 +66,7 @@ def train(name: str, strategy, steps: int, size: int, process: int | None = None
         found = model.fit(
             *batch[:2],
             sample_weight=batch[2] if len(batch) > 2 else None,
-            batch_size=size,
+            batch_size=len(keras.tree.flatten(batch)[0]),
             shuffle=False,
             verbose=0,
         )
