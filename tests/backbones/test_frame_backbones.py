@@ -84,7 +84,5 @@ def test_errors():
         resnet50(version="v2")
     with pytest.raises(ValueError, match="`width` is for version"):
         resnet50(width=0.5)
-    with pytest.raises(ValueError, match=r"need the graph .*'version': 'v1'.*Received.*v1\.5"):
-        resnet50(version="v1.5", weights="imagenet")
     with pytest.raises(ValueError, match="`num_classes` needs the whole"):
         googlenet(endpoint="conv3", num_classes=5)

@@ -28,7 +28,9 @@ def small_pyramid():
     frame = x = keras.Input((None, None, 3))
     maps = []
     for filters in (4, 4, 6, 6):
-        x = keras.layers.Conv2D(filters, 3, 2, padding="same", activation="relu")(x)
+        x = keras.layers.Conv2D(
+            filters, 3, 2, padding="same", activation="relu", data_format="channels_last"
+        )(x)
         maps.append(x)
     return keras.Model(frame, maps[2:], name="backbone")
 

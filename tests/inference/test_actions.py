@@ -162,7 +162,7 @@ def test_a_baseline_without_attention_and_any_number_of_frames(video, tmp_path):
     got = predict(model, video, output=tmp_path / "out", progress=False)
     assert set(got.outputs) == {"action"} and got.outputs["action"].shape == (3,)
     names = {p.name for p in (tmp_path / "out").iterdir()}
-    assert names == {"attention.json", "prediction.npz"}
+    assert names == {"attention.json", "prediction.npz", "index.html", "viewer"}
 
 
 def test_bad_input(when, soft, video, tmp_path):
@@ -190,7 +190,7 @@ def test_command_line(when, video, tmp_path, capsys):
     arguments = ["predict", str(tmp_path / "when.keras"), str(video), "-o"]
     assert main([*arguments, str(tmp_path / "one"), "--classes", "moving_targets"]) == 0
     out = capsys.readouterr().out
-    assert any(name in out for name in moving_targets.CLASSES) and "attention.mp4" in out
+    assert any(name in out for name in moving_targets.CLASSES) and "index.html" in out
     options = [str(tmp_path / "two"), "--classes", str(names), "--no-film"]
     assert main([*arguments, *options]) == 0
     names.write_text("a")

@@ -156,6 +156,8 @@ def test_files(models, video, tmp_path):
     )
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "film.mp4",
+        "index.html",
+        "viewer",
         "maps.npz",
         "candidates.csv",
         "prediction.npz",
@@ -243,7 +245,7 @@ def test_command_line(models, video, tmp_path, capsys):
     models["both"].save(tmp_path / "both.keras")
     arguments = ["predict", str(tmp_path / "both.keras"), str(video), "-o", str(tmp_path / "out")]
     assert main([*arguments, "--stride", "4", "--flow", "dis", "--maps", "none"]) == 0
-    assert "film.mp4" in capsys.readouterr().out
+    assert "index.html" in capsys.readouterr().out
     assert (tmp_path / "out" / "saliency.npy").is_file()
     assert main([*arguments, "--stride", "0", "--overwrite"]) == 2
     assert "--stride must be at least 1" in capsys.readouterr().err

@@ -224,7 +224,7 @@ def test_bad_arguments(model, video):
             predict(model, video, progress=False, **arguments)
     inputs = keras.Input((None, 32, 32, 3), name="rgb")
     other = keras.Model(inputs, {"pooled": keras.layers.GlobalMaxPooling3D()(inputs)})
-    with pytest.raises(ValueError, match="output named 'mixture'"):
+    with pytest.raises(ValueError, match="output named 'log_density', 'mixture' or 'saliency'"):
         predict(other, video, progress=False)
 
 

@@ -94,10 +94,10 @@ def test_padded_frames_count_for_nothing():
     assert not ops.convert_to_numpy(weights).any()
 
 
-def test_unimodality_is_added_as_a_sum():
+def test_unimodality_is_a_sum_over_a_sample_and_a_mean_over_the_batch():
     layer = AttentionConvLSTM(2, steps=3, units=7, unimodality=2.0)
     weights = layer(20 * FRAMES)[1]
-    expected = 2.0 * float(ops.sum(log_concavity(weights)))
+    expected = 2.0 * float(ops.sum(log_concavity(weights))) / len(FRAMES)
     assert expected > 0
     assert float(sum(layer.losses)) == pytest.approx(expected, rel=1e-5)
 

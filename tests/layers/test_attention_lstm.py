@@ -74,10 +74,10 @@ def test_padded_frames_change_no_state_and_get_no_attention():
     assert np.isfinite(ops.convert_to_numpy(nothing)).all()
 
 
-def test_penalty_is_added_as_a_sum():
+def test_penalty_is_a_sum_over_a_sample_and_a_mean_over_the_batch():
     layer = AttentionLSTM(6, num_layers=1, penalty=10.0)
     looked = layer(FEATURES)[1]
-    expected = 10 * float(ops.sum(doubly_stochastic(looked)))
+    expected = 10 * float(ops.sum(doubly_stochastic(looked))) / len(FEATURES)
     assert float(sum(layer.losses)) == pytest.approx(expected, rel=1e-5)
 
 

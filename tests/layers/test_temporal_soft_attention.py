@@ -70,10 +70,10 @@ def test_additive_score_against_numpy():
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_unimodality_is_added_as_a_sum():
+def test_unimodality_is_a_sum_over_a_sample_and_a_mean_over_the_batch():
     layer = TemporalSoftAttention(7, unimodality=2.0)
     weights = layer(VALUES, QUERIES[0])[1]
-    expected = 2.0 * float(ops.sum(log_concavity(weights)))
+    expected = 2.0 * float(ops.sum(log_concavity(weights))) / len(VALUES)
     assert float(sum(layer.losses)) == pytest.approx(expected, rel=1e-5)
 
 

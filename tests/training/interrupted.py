@@ -124,7 +124,13 @@ def compare(folder: str, step: int = 6, **compiled) -> None:
     assert second.epoch == EPOCHS
     for one, other in zip(arrays(whole), arrays(resumed), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert second.history == first.history
+    if compiled.get("devices", 1) == 1:
+        assert second.history == first.history
+        return
+    # Several replicas each sum up a metric; a restored sum is one replica's, so that the mean that
+    # is logged may differ in its last bit. The weights above do not.
+    for one, other in zip(first.history, second.history, strict=True):
+        assert other == pytest.approx(one, rel=1e-6)
 
 
 def refuse(folder: str, devices: int) -> None:
