@@ -9,6 +9,7 @@ from keras import layers
 
 from zoo.backbones.efficientnet_lite import efficientnet_lite, stage_endpoints
 from zoo.backbones.loading import load_weights
+from zoo.layers.channels_last import channels_last
 from zoo.layers.per_step import PerStep
 from zoo.layers.resize_like import Enlarge, ResizeLike
 from zoo.layers.saliency.centre_bias import CentreBias
@@ -21,6 +22,7 @@ from zoo.layers.saliency.past_density import Density, PastDensity
 STAGES = (2, 4, 6)
 
 
+@channels_last
 def general_saliency(
     *,
     num_frames: int | None = None,
