@@ -290,7 +290,7 @@ _ALL = (
         "general.weights.h5",
         "",
         page="https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels",
-        digests=("sha256:c26ec11954ace9f02cc188452362adb34ce10a3840e65f441b2b2f76074b958b",),
+        digests=("sha256:5c146802c7dd94b07cdcd4ba4188473cbacadf11d3d8753f218b41c3e0f27955",),
         size=6_376_080,
         licence="Apache-2.0 (backbone), MIT (fixations); see docs/general.md",
         trained_on="fixations on still images: OSIE, crowd saliency, scene; ImageNet-1k (backbone)",
