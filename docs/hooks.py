@@ -69,53 +69,6 @@ REFERENCE = {
 }
 LINK = re.compile(r"(\]\()(?!https?://|#|mailto:)([^)#\s]+)([)#])")
 HTML_LINK = re.compile(r'((?:src|href)=")(?!https?://|#|data:)([^"#]+)(["#])')
-# Page of the reference -> its title, what it says first, and what it lists: packages, or names.
-REFERENCE = {
-    "zoo": (
-        "Models and functions",
-        "Builders are lowercase and keyword-only, and return a `keras.Model`. Each name is an "
-        "attribute of `zoo`.",
-        [
-            "zoo/models/__init__.py",
-            "zoo.inference.predict.predict",
-            "zoo.inference.writing.prediction.Prediction",
-            "zoo.inference.actions.action_prediction.ActionPrediction",
-            "zoo.inference.actions.joint_prediction.JointPrediction",
-            "zoo.inference.evaluate.evaluate",
-            "zoo.inference.evaluating.evaluation.Evaluation",
-            "zoo.inference.live.predict_live",
-            "zoo.inference.export.export",
-        ],
-    ),
-    "backbones": ("Backbones", "Attributes of `zoo.backbones`.", ["zoo/backbones/__init__.py"]),
-    "layers": ("Layers", "Attributes of `zoo.layers`.", ["layers/__init__.py"]),
-    "losses": ("Losses", "Attributes of `zoo.losses`.", ["zoo/losses/__init__.py"]),
-    "metrics": ("Metrics", "Attributes of `zoo.metrics`.", ["zoo/metrics/__init__.py"]),
-    "datasets": (
-        "Data",
-        "Data sets are modules of `zoo.datasets`; each has `load(root, split=...)`.",
-        [
-            "zoo.datasets.record.Record",
-            "zoo.datasets.record.GazeSource",
-            "datasets/video/__init__.py",
-            "datasets/gaze/__init__.py",
-            "datasets/shards/__init__.py",
-            "datasets/samples/__init__.py",
-            "zoo.datasets.moving_targets.make",
-        ],
-    ),
-    "weights": (
-        "Weights",
-        "Attributes of `zoo.weights`.",
-        [
-            "zoo/weights/__init__.py",
-            "zoo.backbones.loading.pretrained",
-            "zoo.backbones.loading.load_weights",
-            "zoo.backbones.convert.convert",
-        ],
-    ),
-    "training": ("Training", "Attributes of `zoo.training`.", ["zoo/training/__init__.py"]),
-}
 
 
 def on_files(files, config):
