@@ -24,11 +24,11 @@ class Hdf5Reader:
     places, and data sets larger than what is stored of them are refused.
     """
 
-    def __init__(self, file: h5py.File, label: object, length: int):
+    def __init__(self, file: h5py.File, label: object, length: int, longest_text: int):
         self.file = file
         self.label = label
         self._budget = Budget(label, length)
-        self._length = length
+        self._longest_text = longest_text
         self._seen: set[int] = set()
 
     def child(self, group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
@@ -89,8 +89,8 @@ class Hdf5Reader:
         label = f"attribute {key} of {group.name}"
         if not count:
             return []
-        variable = attribute.dtype.kind == "O"  # each text may be as long as the file
-        size = count * (self._length if variable else attribute.dtype.itemsize)
+        variable = attribute.dtype.kind == "O"  # several names may be one text of the heap
+        size = count * (self._longest_text if variable else attribute.dtype.itemsize)
         if attribute.dtype.kind not in "OS" or count > LONGEST_LIST or size > UNPACKED_LIMIT:
             raise self._refused(label, f"{count} names of type {attribute.dtype}")
         if not variable:
@@ -128,11 +128,11 @@ def open_hdf5(
         if length is None:
             length = os.path.getsize(source)
             with open(source, "rb") as stream:
-                check_heaps(stream, label)
+                longest = check_heaps(stream, label)
         else:
-            check_heaps(source, label)
+            longest = check_heaps(source, label)
         with h5py.File(source, "r") as file:
-            yield Hdf5Reader(file, label, length)
+            yield Hdf5Reader(file, label, length, longest)
     except FileFormatError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:

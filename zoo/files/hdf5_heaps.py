@@ -12,13 +12,16 @@ _HEAD = 16  # bytes before a collection's objects, and before each object's data
 _BLOCK = 1 << 22
 
 
-def check_heaps(file: BinaryIO, label: object) -> None:
+def check_heaps(file: BinaryIO, label: object) -> int:
     """Refuse a file with a heap whose objects do not follow one another to its end.
+
+    Returns the size of the longest text, in bytes.
 
     Args:
         file: An open HDF5 file.
         label: What the file is called in errors.
     """
+    longest = 0
     for start in _collections(file):
         file.seek(start)
         head = file.read(_HEAD)
@@ -35,7 +38,10 @@ def check_heaps(file: BinaryIO, label: object) -> None:
                     f"{size} bytes at byte {at} of {label}"
                 )
             at += step
+            if index:
+                longest = max(longest, size)
     file.seek(0)
+    return longest
 
 
 def _collections(file: BinaryIO) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
@@ -57,7 +58,7 @@ def test_the_decoders_checkpoint(tmp_path, streams, form):
     shape = (5, 5, 5, channels)
     model = lsts(streams=streams, backbone=None, feature_shape=shape, width=WIDTH, weights=path)
     features = np.random.default_rng(0).uniform(0, 1, (2, *shape)).astype("float32")
-    found = np.asarray(model(features)["saliency"])
+    found = keras.ops.convert_to_numpy(model(features)["saliency"])
     wanted = reference_map(reference, features)
     assert found.shape == wanted.shape == (2, 360, 640)
     assert wanted.std() > 0.01
@@ -70,13 +71,13 @@ def test_the_backbone_keeps_its_weights(tmp_path):
     features = model.get_layer("rgb_features")
     shape = features.output_shape[1:]
     reference = randomise(Decoder(shape[-1]), 4)
-    before = [np.asarray(v) for v in features.weights]
+    before = [keras.ops.convert_to_numpy(v) for v in features.weights]
     loaded = zoo.lsts(**options, weights=save(reference, tmp_path, "zip"))
     for variable, value in zip(loaded.get_layer("rgb_features").weights, before):
         assert variable.shape == value.shape
     kernel = reference.deconv3.weight.detach().numpy()
     found = {v.path: v for v in loaded.weights}["stage_3_convolution/kernel"]
-    np.testing.assert_array_equal(np.asarray(found), kernel.transpose(2, 3, 1, 0))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), kernel.transpose(2, 3, 1, 0))
 
 
 def test_what_does_not_fit_is_told(tmp_path):
