@@ -6,9 +6,10 @@ from typing import Any
 
 import zoo
 
-# A snippet with one of these needs files that the test has not got: published data and weights.
-# Its imports are run and its calls held against the functions' signatures.
-PUBLISHED = ("ucf101.load(a)", "sport1m_iter")
+# A snippet with one of these needs what the test has not got: published data and weights, or
+# several devices or machines on JAX. Its imports are run and its calls held against the
+# functions' signatures.
+PUBLISHED = ("ucf101.load(a)", "sport1m_iter", "keras.distribution")
 
 
 def small_options() -> dict[str, dict[str, Any]]:
@@ -53,6 +54,15 @@ others = moving_targets.make("others", num_videos=3, frames=48, size=(112, 112),
 model = zoo.rmdn(image_size=112, num_components=2)
 model.compile("adam", loss={"mixture": zoo.losses.MixtureNLL()})
 """,
+    "docs/devices.md": NUMPY
+    + """
+import keras
+import tensorflow as tf
+dataset = tf.data.Dataset.from_tensors(
+    (np.zeros((2, 17, 32, 32, 3), "float32"), {"mixture": np.full((2, 2, 1, 2), 0.5, "float32")})
+)
+""",
+    "docs/general.md": NUMPY + CLIP.format(name="clip", frames=50),
     "docs/export.md": NUMPY + "model = zoo.rmdn(dense=True, num_components=2)\n",
     "docs/joint.md": NUMPY
     + CLIP.format(name="clip", frames=50)
