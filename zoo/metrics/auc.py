@@ -145,12 +145,12 @@ def _sums_by_value(saliency, *weights):
 def _segment_sums(ids, *weights):
     batch, pixels = ops.shape(ids)
     ids = ops.cast(ids, "int32") + pixels * ops.arange(batch, dtype="int32")[:, None]
-    ids = ops.reshape(ids, (-1,))
+    # One more element of no weight and one more segment: PyTorch's sum takes no empty batch.
+    ids = ops.pad(ops.reshape(ids, (-1,)), ((0, 1),))
     total = batch * pixels
-    return [
-        ops.reshape(ops.segment_sum(ops.reshape(w, (-1,)), ids, total), (batch, pixels))
-        for w in weights
-    ]
+    flat = [ops.pad(ops.reshape(w, (-1,)), ((0, 1),)) for w in weights]
+    sums = [ops.segment_sum(w, ids, total + 1)[:total] for w in flat]
+    return [ops.reshape(found, (batch, pixels)) for found in sums]
 
 
 def _exclusive_cumsum(x):
