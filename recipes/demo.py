@@ -135,6 +135,8 @@ def main(config: Config) -> dict:
     results["test"] = table
     results["explained"] = evaluation.explained_information[model.name]
     results["better_than_trained_central_bias"] = better(table, model.name)
+    measured = {"validation": results["validation"], "test": table}
+    zoo.save(model, output / "run" / "model.keras", results=measured)
     results["seconds_in_all"] = round(time.monotonic() - began, 1)
     written = output / "index.html"
     films = [os.path.relpath(found.files["film"], output) for found in (prediction, scene)]

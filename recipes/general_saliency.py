@@ -6,8 +6,9 @@
 `--data-dir` is a folder of still images with fixations, see `zoo.datasets.stills`; every seventh
 image is held out. Two stages: the head alone, then the head and the upper blocks of the backbone
 (5 to 15 of EfficientNet-Lite 0). The lower blocks never change: their features are computed once.
-Then one temperature is fitted to the held-out images. The result, OUTPUT/general.weights.h5, is
-what `zoo.general_saliency(weights=...)` takes: half-precision numbers, with where they came from.
+Then one temperature is fitted to the held-out images. OUTPUT/model.keras is the whole model;
+OUTPUT/general.weights.h5, its numbers in half precision with where they came from, is what
+`zoo.general_saliency(weights=...)` takes.
 
 A run that is killed goes on where it was when the same command is given again.
 
@@ -22,14 +23,17 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tyro
 
+from zoo.cli.main import run_recipe
 from zoo.datasets import stills
 from zoo.inference.writing.output import write_json
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.losses import DensityCrossEntropy
 from zoo.models.general_saliency import general_saliency
+from zoo.models.saving import save
 from zoo.training import WarmCosine, claim_output, fit, make_optimizer, prepare_run
+from zoo.training.recipe import finish
+from zoo.training.run import run_facts
 from zoo.training.stills.features import StillFeatures
 from zoo.training.stills.half_precision import save_half_precision
 from zoo.training.stills.scores import centred_gaussian, half_of_viewers, score_stills
@@ -144,9 +148,11 @@ def main(config: Config) -> dict:
     }
     write_json(output / "results.json", results)
     save_half_precision(model, output / "general.weights.h5", _provenance(config, results))
+    save(model, output / "model.keras", results=results, **run_facts(config))
     for group, scores in results["held_out"].items():
         print(f"{group}: NSS {scores['nss']:.3f}, {scores['information_gain']:.3f} bits")
     print(f"weights: {output / 'general.weights.h5'}")
+    finish(output, results)
     return results
 
 
@@ -208,4 +214,4 @@ def _provenance(config: Config, results: dict) -> dict:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_recipe("general_saliency")

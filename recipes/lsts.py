@@ -199,7 +199,11 @@ def main(config: Config) -> dict:
     progress = train(config, model, samples, output, validate=validate, callbacks=board)
     copy_layers(load(output / BEST, verbose=False), model)
     whole = build_whole(extractors, model)
-    results = {"best_epoch": progress.best_epoch + 1, "seconds": round(progress.seconds, 1)}
+    results = {
+        "best_epoch": progress.best_epoch + 1,
+        "seconds": round(progress.seconds, 1),
+        "validation": {"loss": progress.history[progress.best_epoch]["val_loss"]},
+    }
     save_model(config, whole, output, results)
     if config.evaluate:
         results |= test(config, whole, tested, records, output)

@@ -38,10 +38,11 @@ from zoo.files.atomic import atomic_path
 from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.metrics import average_precision
 from zoo.models.loading import load
+from zoo.models.saving import date, versions
 from zoo.training.joint_scores import labels_of
 from zoo.training.named_data import class_names, load_records
 from zoo.training.pseudo_gaze import NO_GAZE
-from zoo.training.run import prepare_run
+from zoo.training.run import prepare_run, run_facts
 from zoo.training.svm.classifier import LinearSVM
 from zoo.training.svm.features import Descriptors, VideoToDescribe
 from zoo.training.svm.tables import table_3, table_4, table_5
@@ -125,7 +126,14 @@ def main(config: Config) -> dict:
         parts.append(table_5(fifth, config.dataset, len(folds)))
     text = "\n\n".join(parts) + "\n"
     print(text, flush=True)
-    results = {"measure": measure, "mean": mean, "table_5": fifth, "folds": folds}
+    results = {
+        "measure": measure,
+        "mean": mean,
+        "table_5": fifth,
+        "folds": folds,
+        "classes": classes,
+        "run": run_facts(config) | {"versions": versions(), "date": date()},
+    }
     for name, content in (("tables.md", text), ("results.json", json.dumps(results, indent=1))):
         with atomic_path(output / name) as part:
             part.write_text(content)
@@ -194,7 +202,9 @@ def _fold(config: Config, fold: int | None, extractor, saliency) -> dict:
             if not config.multi_label:
                 hot = (hot[:, None] == np.arange(count)).astype(int)
             scores = svm.scores(x["test"])
-            scores = np.pad(scores, ((0, 0), (0, count - scores.shape[1])), constant_values=-np.inf)
+            # The last classes have no column where no training video shows them.
+            missing = ((0, 0), (0, count - scores.shape[1]))
+            scores = np.pad(scores, missing, constant_values=scores.min() - 1)
             names = class_names(config.dataset, config.data_dir)
             per_class[column[name]] = _by_class(hot, scores, names)
         return svm

@@ -12,7 +12,6 @@ command goes on with a run that was killed.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -24,18 +23,19 @@ from zoo.cli.main import run_recipe
 from zoo.datasets import Action, Frames, HorizontalFlip, Samples, Windows, moving_targets
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_video
-from zoo.files.atomic import atomic_path
 from zoo.models.loading import load
 from zoo.training.action_scores import measure
 from zoo.training.layer_weights import copy_layers
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions
-from zoo.training.recipe import begin, claim, steps_of, train
+from zoo.training.recipe import begin, claim, finish, save_model, steps_of, train
 from zoo.training.run import BEST
 from zoo.training.schedules import schedule
 
 SHIFT = 3  # pixels by which a square is moved at most; its frames by one
 CLASSES = moving_targets.CLASSES
+BACKBONE = "backbone.keras"
+NEXT = "zoo train spatiotemporal_attention --backbone small_video --backbone-weights {} ..."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,16 +136,14 @@ def main(config: Config) -> dict:
     best = load(output / BEST, verbose=False)
     whole = small_video(image_size=config.image_size, filters=config.filters)
     copy_layers(best.get_layer(backbone.name), whole)
-    with atomic_path(output / "backbone.keras") as part:
-        whole.save(part)
     results = {
         "best_epoch": progress.best_epoch + 1,
         "seconds": round(progress.seconds, 1),
         "parameters": int(whole.count_params()),
         "validation": judge(best, 0),
     }
-    with atomic_path(output / "results.json") as part:
-        part.write_text(json.dumps(results, indent=1))
+    save_model(config, whole, output, results, CLASSES, name=BACKBONE)
+    finish(output, results, BACKBONE, NEXT)
     return results
 
 

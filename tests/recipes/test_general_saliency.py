@@ -49,6 +49,9 @@ def test_two_stages_and_weights_that_load(folder, tmp_path):
     assert str(folder) not in str(read_provenance(path))
     before = zoo.general_saliency(weights="general")
     after = zoo.general_saliency(weights=path)
+    whole = zoo.load(tmp_path / "run" / "model.keras", verbose=False)
+    for one, other in zip(whole.get_weights(), after.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)  # half precision
     changed = {
         a.path
         for a, b in zip(after.weights, before.weights)

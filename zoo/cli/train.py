@@ -12,9 +12,6 @@ from zoo.cli.names import check_data_set, recipes
 from zoo.cli.parsing import own_options, parse
 from zoo.files.printable import printable
 
-# What recipes read beside the data sets: a table of one's own, and prepared shards.
-OTHER_DATA = ("csv", "shards", "your_own")
-
 
 def run(arguments: Sequence[str]) -> None:
     """Run a recipe: `zoo train RECIPE [options]`."""
@@ -33,7 +30,9 @@ def run(arguments: Sequence[str]) -> None:
     recipe = importlib.import_module(f"zoo.recipes.{name}")
     config = parse(recipe.Config, rest, f"train {name}")
     if isinstance(data_set := getattr(config, "dataset", None), str):
-        check_data_set(data_set, *OTHER_DATA)
+        from zoo.training.run import OWN_DATA  # brings Keras, which the recipe has loaded by now
+
+        check_data_set(data_set, *OWN_DATA)
     with own_options([field.name for field in dataclasses.fields(config)]):
         results = recipe.main(config)
     if isinstance(results, dict):

@@ -77,19 +77,17 @@ def card_lines(card: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _results(results: Any) -> list[tuple[str, str]]:
-    """Measured values, grouped by the name above them where they are nested."""
+def _results(results: Any, title: str = "results") -> list[tuple[str, str]]:
+    """Measured values, grouped by the names above them where they are nested."""
     if not isinstance(results, Mapping):
-        return [("results", str(results))] if results else []
+        return [(title, str(results))] if results else []
     plain = {k: v for k, v in results.items() if not isinstance(v, Mapping)}
     found = []
     if plain:
-        found.append(("results", ", ".join(f"{k} {_number(v)}" for k, v in plain.items())))
+        found.append((title, ", ".join(f"{k} {_number(v)}" for k, v in plain.items())))
     for name, group in results.items():
         if isinstance(group, Mapping):
-            found.append(
-                (f"results, {name}", ", ".join(f"{k} {_number(v)}" for k, v in group.items()))
-            )
+            found += _results(group, f"{title}, {name}")
     return found
 
 

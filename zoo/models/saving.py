@@ -61,7 +61,7 @@ def save(
     card |= {
         "model": model.name,
         "versions": versions(),
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "date": date(),
     }
     with atomic_path(path) as part:
         model.save(part)
@@ -90,6 +90,11 @@ def versions() -> dict[str, str]:
         backend: getattr(module, "__version__", "unknown"),
         "python": platform.python_version(),
     }
+
+
+def date() -> str:
+    """Now, in UTC, to the second, as ISO 8601 writes it."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def _check_classes(model: keras.Model, classes: Sequence[str] | None) -> None:

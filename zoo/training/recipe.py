@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from zoo.training.fit import fit
 from zoo.training.loggers import make_logger
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions
-from zoo.training.run import claim_output, prepare_run
+from zoo.training.run import CONFIG, claim_output, prepare_run, run_facts
 from zoo.training.schedules import schedule as named_schedule
 
 
@@ -118,30 +117,47 @@ def save_model(
     output: Path,
     results: Mapping,
     classes: Sequence[str] | None = None,
+    name: str = "model.keras",
 ) -> None:
-    """Write `model.keras`, with its card, and `results.json`; of several machines one does."""
+    """Write the model with its card, and `results.json`; of several machines one does.
+
+    Args:
+        config: the recipe's options.
+        model: the model.
+        output: the run's folder, see `claim`.
+        results: all results; those of "validation" and "test" are in the card too.
+        classes: names of the classes.
+        name: name of the model's file.
+    """
     if machine() != 0:
         return
     measured = {k: v for k, v in results.items() if k in ("validation", "test")}
+    given = json.loads((output / CONFIG).read_text())  # before the recipe completed its options
     save(
         model,
-        output / "model.keras",
+        output / name,
         classes=classes,
-        dataset=config.dataset,
-        command=" ".join(sys.argv),
         results=measured or None,
-        options=dataclasses.asdict(config),
+        **run_facts(config, given),
     )
     with atomic_path(output / "results.json") as part:
         part.write_text(json.dumps(results, indent=1, default=float))
 
 
-def finish(output: Path, results: Mapping) -> None:
-    """Print the test's values, where everything is, and the next command."""
+def finish(output: Path, results: Mapping, name: str = "model.keras", then: str = "") -> None:
+    """Print the test's values, where everything is, and the next command.
+
+    Args:
+        output: the run's folder.
+        results: all results.
+        name: name of the model's file.
+        then: the next command, with `{}` for the model's path; default a prediction.
+    """
     test = {k: v for k, v in results.get("test", {}).items() if not isinstance(v, Mapping)}
     if test:
         print("test  " + "  ".join(f"{name} {value:.4g}" for name, value in test.items()))
-    print(f"model: {output / 'model.keras'}, results: {output / 'results.json'}")
+    print(f"model: {output / name}, results: {output / 'results.json'}")
     if (output / "logs").is_dir():
         print(f"curves and pictures: tensorboard --logdir {output / 'logs'}")
-    print(f"next: zoo predict {output / 'model.keras'} VIDEO", flush=True)
+    then = then or "zoo predict VIDEO --model {}"
+    print(f"next: {then.format(output / name)}", flush=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -15,6 +18,7 @@ STATE = "state.npz"
 BEST = "best.keras"
 HISTORY = "history.json"
 CONFIG = "config.json"
+OWN_DATA = ("csv", "shards", "your_own")  # data sets whose name does not say which data they are
 
 
 def prepare_run(seed: int, *, precision: str = "float32", deterministic: bool = True) -> None:
@@ -65,3 +69,65 @@ def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool =
     with atomic_path(path) as part:
         part.write_text(text)
     return folder
+
+
+def run_facts(config: Any, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a trained model's card says about its run: "dataset", "command" and "options".
+
+    The command is made from the options, so that it is right for a run that was started from
+    Python too.
+
+    Args:
+        config: a recipe's `Config`.
+        options: the options that the run was started with, by name; default those in `config`.
+
+    Example: `run_facts(rmdn.Config(units=8))["command"]` is "zoo train rmdn --units 8".
+    """
+    options = dict(dataclasses.asdict(config) if options is None else options)
+    options.pop("restart", None)
+    options = json.loads(json.dumps(options, default=str))
+    return {
+        "dataset": _data_of(options),
+        "command": shlex.join(["zoo", "train", _recipe_of(config), *_arguments(config, options)]),
+        "options": options,
+    }
+
+
+def _recipe_of(config: Any) -> str:
+    return type(config).__module__.rpartition(".")[2]
+
+
+def _data_of(options: Mapping[str, Any]) -> str:
+    """The data sets' names; data of one's own have the name of their file or folder beside it."""
+    folder = Path(options["data_dir"]).name
+    named = options.get("dataset")
+    if named is None:
+        return folder
+    first = f"{named} ({folder})" if named in OWN_DATA else named
+    return ", ".join([first, *options.get("more", ())])
+
+
+def _arguments(config: Any, options: Mapping[str, Any]) -> list[str]:
+    """The options that are not the recipe's defaults, as the command line takes them."""
+    found = []
+    for field in dataclasses.fields(config):
+        if field.name not in options:
+            continue
+        made = field.default_factory
+        default = field.default if made is dataclasses.MISSING else made()
+        default = None if default is dataclasses.MISSING else default
+        value = options[field.name]
+        if value == json.loads(json.dumps(default, default=str)):
+            continue
+        name = field.name.replace("_", "-")
+        if isinstance(value, bool):
+            found.append(f"--{name}" if value else f"--no-{name}")
+            continue
+        found.append(f"--{name}")
+        if isinstance(value, Mapping):
+            found += [str(part) for pair in value.items() for part in pair]
+        elif isinstance(value, list):
+            found += [str(part) for part in value]
+        else:
+            found.append(str(value))
+    return found
