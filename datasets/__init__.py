@@ -1,8 +1,8 @@
-"""Data sets, each a module: `zoo.datasets.<name>.load(root, split=...)` returns records.
+"""Data sets, one module for each: `zoo.datasets.<name>.load(root, split=...)` returns records.
 
-What training reads of records is `zoo.datasets.stream(zoo.datasets.Samples(...), batch_size)`.
+`zoo.datasets.stream(zoo.datasets.Samples(...), batch_size)` turns records into training batches.
 
-Submodules are imported when they are first used, so that nothing heavy is imported here.
+Submodules are imported on first use, so importing this package is cheap.
 """
 
 from __future__ import annotations

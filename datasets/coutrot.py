@@ -1,4 +1,4 @@
-"""Coutrot's first database: 60 videos, each watched by 72 people, a quarter with each sound.
+"""Coutrot's first database: 60 videos, each watched by 72 people, 18 per sound condition.
 
 ROOT/coutrot_database1.mat and ROOT/ERB3_Stimuli/<clip>.avi
 """
@@ -33,12 +33,18 @@ DESCRIPTION = Description(
 def load(root: str | Path, split: str | None = None, *, partial: bool = False) -> list[Record]:
     """Records of all videos; the data set has no splits.
 
-    The viewers of all sound conditions of a clip are taken together.
+    The viewers of all sound conditions of a clip are pooled.
 
     Args:
         root: Folder with the mat file and the videos.
         split: None.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: `split` is not None.
+
+    Example: `zoo.datasets.coutrot.load("data/coutrot")`
     """
     return settle(listing(root), split, partial=partial)
 

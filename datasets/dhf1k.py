@@ -18,7 +18,7 @@ __all__ = ["CLASSES", "DESCRIPTION", "MAP_SIGMA", "listing", "load"]
 
 CLASSES: tuple[str, ...] = ()
 RANGES = {"train": range(1, 601), "validation": range(601, 701), "test": range(701, 1001)}
-MAP_SIGMA = 12.74  # pixels at 640x360: a full width at half maximum of 30
+MAP_SIGMA = 12.74  # pixels at 640x360; a full width at half maximum of 30
 SIZE = (360, 640)
 
 DESCRIPTION = Description(
@@ -37,16 +37,22 @@ def load(
     raw_gaze: str | Path | None = None,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "train", "validation", "test", or all with None.
+    """Records of "train", "validation" or "test"; None gives all.
 
-    The annotation of the test split is held out by its authors: those records have no gaze.
+    The authors do not publish the annotation of the test split: its records have no gaze.
 
     Args:
         root: Folder with `video` and `annotation`.
         split: "train", "validation", "test" or None.
-        raw_gaze: Folder of the viewers' recordings (`P001/P001_Trail0001.txt`), which are then
-            taken instead of the fixation maps: they tell the viewers apart.
+        raw_gaze: Folder of the viewers' recordings (`P001/P001_Trail0001.txt`), to be used
+            instead of the fixation maps; unlike the maps, they tell the viewers apart.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such split.
+
+    Example: `zoo.datasets.dhf1k.load("data/DHF1K", "train")`
     """
     return settle(listing(root, raw_gaze=raw_gaze), split, partial=partial)
 
@@ -64,7 +70,7 @@ def listing(root: str | Path, *, raw_gaze: str | Path | None = None) -> Listing:
                 gaze = None
             elif raw is not None:
                 where = str(Path(raw_gaze) / f"P001/P001_Trail{number:04d}.txt")
-                gaze = raw.get(number, GazeSource((where,)))  # named as missing
+                gaze = raw.get(number, GazeSource((where,)))  # will be reported as missing
             else:
                 gaze = GazeSource((str(fixation_folder(folder)),), format="maps")
             maps = folder / "maps"

@@ -1,4 +1,4 @@
-"""DIEM: some 84 videos of many kinds, each watched by about 50 people.
+"""DIEM: about 84 videos of many kinds, each watched by about 50 people.
 
 ROOT/<clip>/video/<clip>.mp4 and ROOT/<clip>/event_data/diem<D>s<NN>.asc
 """
@@ -30,15 +30,24 @@ def load(root: str | Path, split: str | None = None, *, partial: bool = False) -
     """Records of all videos; the data set has no splits.
 
     Args:
-        root: Folder with a folder a clip.
+        root: Folder with one folder for each clip.
         split: None.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: `split` is not None.
+
+    Example: `zoo.datasets.diem.load("data/DIEM")`
     """
     return settle(listing(root), split, partial=partial)
 
 
 def listing(root: str | Path) -> Listing:
-    """All clips that are there; the folders are their only list. 84 and 85 are in use."""
+    """All clips found in the folders; there is no published list.
+
+    Copies of 84 and of 85 clips are in use, so both counts are accepted.
+    """
     root = Path(root)
     require_files([root], "DIEM")
     records, odd, blind = [], [], []
@@ -59,7 +68,7 @@ def listing(root: str | Path) -> Listing:
             )
         )
     notes = [f"{len(blind)} videos without gaze: {', '.join(blind[:10])}"] if blind else []
-    notes += [f"folders that are no clips: {', '.join(odd[:10])}"] if odd else []
+    notes += [f"folders that are not clips: {', '.join(odd[:10])}"] if odd else []
     return Listing("DIEM", records, {"all": (84, 85)}, (), notes)
 
 

@@ -45,20 +45,26 @@ def load(
     lists: str | Path | None = None,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "train", "test", "unused" (in neither), or all with None.
+    """Records of "train", "test" or "unused" (in neither of the two); None gives all.
 
     Args:
-        root: Folder of the class folders, or with `hmdb51_org`.
+        root: Folder that contains the class folders or `hmdb51_org`.
         split: "train", "test", "unused" or None.
         fold: 1, 2 or 3.
-        lists: Folder of the published lists where it is not below `root`.
+        lists: Folder of the published lists if it is not below `root`.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such fold or split, or a list does not have its published form.
+
+    Example: `zoo.datasets.hmdb51.load("data/HMDB51", "train", fold=1)`
     """
     return settle(listing(root, fold=fold, lists=lists), split, partial=partial)
 
 
 def listing(root: str | Path, *, fold: int = 1, lists: str | Path | None = None) -> Listing:
-    """All clips by the published lists of a fold."""
+    """All clips, as the published lists of a fold give them."""
     if fold not in FOLDS:
         raise ValueError(f"`fold` must be one of {FOLDS}. Received: fold={fold!r}")
     root = Path(root)
@@ -70,7 +76,7 @@ def listing(root: str | Path, *, fold: int = 1, lists: str | Path | None = None)
     records = []
     for label, (name, file) in enumerate(zip(CLASSES, files)):
         for line in lines_of(file):
-            clip, flag = (line.rsplit(None, 1) + [""])[:2]  # names may hold blanks
+            clip, flag = (line.rsplit(None, 1) + [""])[:2]  # names may contain spaces
             if flag not in SPLITS or not clip.endswith(".avi"):
                 raise ValueError(f"A line must be `clip.avi 0|1|2`. Received: {file}: {line!r}")
             records.append(

@@ -1,7 +1,7 @@
 """Hollywood2: 1707 clips of 12 actions in films; a clip may show several.
 
 ROOT/AVIClips/actioncliptrain00001.avi and ROOT/ClipSets/<Class>_{autotrain,train,test}.txt, and
-with it people's gaze, in ROOT/gaze_hollywood2 or elsewhere.
+optionally viewers' gaze, in ROOT/gaze_hollywood2 or elsewhere.
 """
 
 from __future__ import annotations
@@ -44,18 +44,24 @@ def load(
     events: Sequence[str] = EVENTS,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "train", "test", "autotrain", or with None of train and test.
+    """Records of "train", "test" or "autotrain"; None gives train and test.
 
-    The label of a record is the tuple of its classes, which may be empty.
+    The label of a record is a tuple of class indices, which may be empty.
 
     Args:
         root: Folder with `AVIClips` and `ClipSets`.
         split: "train", "test", "autotrain" or None.
-        autotrain: With None, the noisy training set made from scripts as well.
-        gaze: Folder of the recordings of Mathe and Sminchisescu, or of Vig, Dorr and Cox; None:
-            `gaze_hollywood2` in `root` where it is there.
-        events: Which samples of Mathe and Sminchisescu count: "F" (fixations), "S" (saccades).
+        autotrain: With split=None, include the noisy training set made from film scripts.
+        gaze: Folder of the recordings by Mathe and Sminchisescu, or by Vig, Dorr and Cox. None:
+            `gaze_hollywood2` in or beside `root`, if it exists.
+        events: Which samples of Mathe and Sminchisescu to use: "F" (fixations), "S" (saccades).
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such split, or a clip set does not have its published form.
+
+    Example: `zoo.datasets.hollywood2.load("data/Hollywood2", "train")`
     """
     found = listing(root, autotrain=autotrain or split == "autotrain", gaze=gaze, events=events)
     return settle(found, split, partial=partial)
@@ -68,7 +74,7 @@ def listing(
     gaze: str | Path | None = None,
     events: Sequence[str] = EVENTS,
 ) -> Listing:
-    """All clips by the clip sets."""
+    """All clips that the clip sets list."""
     root = Path(root)
     require_files([root], "Hollywood2")
     root = root / "Hollywood2" if (root / "Hollywood2").is_dir() else root
@@ -115,14 +121,17 @@ def _gaze_notes(records: Sequence[Record]) -> list[str]:
 
 
 def clip_set_files(folder: Path, splits: Sequence[str]) -> dict[tuple[str, str], Path]:
-    """(split, class) -> the clip set's file, all of which must be there."""
+    """(split, class) -> file of the clip set; all files must exist."""
     files = {(split, name): folder / f"{name}_{split}.txt" for split in splits for name in CLASSES}
     require_files(files.values(), "the clip sets of Hollywood2")
     return files
 
 
 def clip_labels(files: dict[tuple[str, str], Path]) -> dict[tuple[str, str], tuple[int, ...]]:
-    """(split, clip) -> classes, from the clip sets of all classes, which must name the same."""
+    """(split, clip) -> class indices, from the clip sets of all classes.
+
+    Each class has a clip set of its own, and all of them must list the same clips.
+    """
     held: dict[tuple[str, str], list[int]] = {}
     clips: dict[str, set[str]] = {}
     for (split, name), file in files.items():
@@ -138,7 +147,7 @@ def clip_labels(files: dict[tuple[str, str], Path]) -> dict[tuple[str, str], tup
         odd = sorted(clips.setdefault(split, here) ^ here)
         if odd:
             raise ValueError(
-                "The clip sets of all classes must name the same clips. Received: "
+                "The clip sets of all classes must list the same clips. Received: "
                 f"{file} differs in {len(odd)}: {odd[:10]}"
             )
     return {key: tuple(classes) for key, classes in held.items()}

@@ -1,4 +1,4 @@
-"""Hollywood-2 with gaze as frames and maps, a folder a shot, as redistributed with DHF1K.
+"""Hollywood-2 with gaze as frames and maps, one folder per shot, as redistributed with DHF1K.
 
 ROOT/{training,testing}/actioncliptrain00001_1/{images,maps,fixation}/actioncliptrain00001_00003.png
 """
@@ -32,20 +32,26 @@ def load(
     clip_sets: str | Path | None = None,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "train", "test", or both with None; a record is one shot.
+    """Records of "train" or "test"; None gives both. A record is one shot.
 
     Args:
         root: Folder with `training` and `testing`.
         split: "train", "test" or None.
-        clip_sets: Folder `ClipSets` of Hollywood2, which tells the actions of the clips; the
-            redistribution itself has no labels.
+        clip_sets: Folder `ClipSets` of Hollywood2 with the clips' actions; without it the records
+            have no labels, because the redistribution has none.
         partial: Accept fewer shots than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such split, or a clip set does not have its published form.
+
+    Example: `zoo.datasets.hollywood2_images.load("data/Hollywood-2", "train")`
     """
     return settle(listing(root, clip_sets=clip_sets), split, partial=partial)
 
 
 def listing(root: str | Path, *, clip_sets: str | Path | None = None) -> Listing:
-    """All shots that are there; the folders are their only list."""
+    """All shots found in the folders; there is no published list."""
     labels: dict[str, tuple[int, ...]] = {}
     if clip_sets is not None:
         held = clip_labels(clip_set_files(Path(clip_sets), ("train", "test")))
@@ -56,13 +62,13 @@ def listing(root: str | Path, *, clip_sets: str | Path | None = None) -> Listing
 
     found = image_listing(root, "Hollywood-2 (frames)", DESCRIPTION, label_of)
     clips = {split: {clip_of(r.name) for r in found.of_split(split)} for split in ("train", "test")}
-    told = (
+    note = (
         f"shots of {len(clips['train'])} training clips (published 747) and "
         f"{len(clips['test'])} test clips (published 884)"
     )
-    return replace(found, notes=[*found.notes, told])
+    return replace(found, notes=[*found.notes, note])
 
 
 def clip_of(shot: str) -> str:
-    """The clip that a shot is a part of."""
+    """The name of the clip that a shot belongs to."""
     return shot.rpartition("_")[0] or shot

@@ -1,4 +1,4 @@
-"""Several data sets as one to train on, though their classes differ."""
+"""Joining data sets with different classes into one training set."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ Label = int | tuple[int, ...] | None
 
 @dataclass(frozen=True)
 class Joint:
-    """Records of several data sets with labels of one list of classes.
+    """Records of several data sets, labelled with one common list of classes.
 
     Args:
-        records: All records; their names begin with their data set's.
-        classes: All classes: those of the first data set in its order, then the new ones of the
-            next.
-        decided: Data set -> the classes that its labels decide. Of the others they say nothing:
-            that a video has no label "Kiss" means only that where "Kiss" was looked for.
+        records: All records; each name is prefixed with the name of its data set.
+        classes: All classes: those of the first data set in order, then those that each further
+            data set adds.
+        decided: Data set -> the classes that its annotators labelled. About all other classes its
+            labels say nothing: a missing label "Kiss" means "no kiss" only in a data set that
+            has the class "Kiss".
     """
 
     records: tuple[Record, ...]
@@ -32,7 +33,7 @@ class Joint:
     decided: dict[str, tuple[int, ...]]
 
     def of_split(self, split: str | None) -> list[Record]:
-        """The records of one split, or all."""
+        """The records of one split, or all records with None."""
         return [record for record in self.records if split is None or record.split == split]
 
 
@@ -42,17 +43,21 @@ def join(
     names: Mapping[str, str] | None = None,
     similar: str = "error",
 ) -> Joint:
-    """Merge data sets: classes of one name are one class.
+    """Join data sets; classes of the same name become one class.
 
-    Where one data set has several labels a video, all records get tuples of labels.
+    If any data set has several labels per video, all records get tuples of labels.
 
     Args:
         parts: Data set -> (its records, its classes).
-        names: What classes are called in the whole, as "data set/class" -> name: it makes two
-            classes one, or keeps two apart.
-        similar: What holds for classes whose names differ only in case, blanks, `_` and `-`
-            ("GolfSwing", "golf_swing") and that `names` does not name: "error" (name them), "same"
-            (the first one's name) or "distinct".
+        names: "data set/class" -> name of that class in the result. Use it to merge two classes
+            or to keep two apart.
+        similar: How to treat classes that `names` does not list and whose names differ only in
+            case, spaces, `_` and `-` ("GolfSwing", "golf_swing"): "error" (raise), "same" (merge
+            them under the first name) or "distinct" (keep them apart).
+
+    Raises:
+        ValueError: there are no data sets, `names` lists an unknown class, class names are
+            similar (with "error"), or a label is not a class of its data set.
 
     Example:
         whole = join(
@@ -70,7 +75,7 @@ def join(
     unknown = sorted(set(names) - known)
     if unknown:
         raise ValueError(
-            "`names` must name classes as `data set/class`. Received: "
+            "`names` must list existing classes as `data set/class`. Received: "
             f"{unknown[:10]}, not among {sorted(known)[:10]} ..."
         )
     classes, numbers = _merge(parts, names, similar)
@@ -87,7 +92,7 @@ def join(
 def _merge(parts, names, similar) -> tuple[tuple[str, ...], dict[str, list[int]]]:
     """All classes, and the new number of every class of every data set."""
     classes: list[str] = []
-    plain: dict[str, str] = {}  # how a name is compared -> the first name that is compared so
+    plain: dict[str, str] = {}  # normalised name -> the first name that is normalised to it
     numbers: dict[str, list[int]] = {}
     alike: list[str] = []
     for part, (_, labels) in parts.items():
@@ -110,8 +115,8 @@ def _merge(parts, names, similar) -> tuple[tuple[str, ...], dict[str, list[int]]
             "by --dataset A+B:similar=same or A+B:similar=distinct",
         )
         raise ValueError(
-            f"Classes of like names must be told to be one or two: {option}. "
-            f"Received: {len(alike)}: {'; '.join(alike[:10])}"
+            f"Classes of similar names must be declared the same or distinct {option}. "
+            f"Received: {len(alike)} pairs: {'; '.join(alike[:10])}"
         )
     return tuple(classes), numbers
 

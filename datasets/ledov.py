@@ -35,19 +35,25 @@ def load(
     lists: str | Path | None = None,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of all videos, or of a split where there are lists.
+    """Records of all videos, or of one split if there are lists.
 
     Args:
-        root: Folder with a folder a video.
-        split: None; with `lists` also "train", "validation" and "test".
-        lists: Folder of training.txt, validation.txt and testing.txt: a video a line.
+        root: Folder with one folder for each video.
+        split: None; with `lists` also "train", "validation" or "test".
+        lists: Folder of training.txt, validation.txt and testing.txt, with one video per line.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such split.
+
+    Example: `zoo.datasets.ledov.load("data/LEDOV")`
     """
     return settle(listing(root, lists=lists), split, partial=partial)
 
 
 def listing(root: str | Path, *, lists: str | Path | None = None) -> Listing:
-    """All videos that are there; the folders are their only list."""
+    """All videos found in the folders; there is no published list."""
     root = Path(root)
     require_files([root], "LEDOV")
     split_of: dict[str, str] = {}

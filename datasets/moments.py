@@ -10,7 +10,13 @@ from pathlib import Path
 
 from zoo.datasets.classes.moments import CLASSES
 from zoo.datasets.listing.checks import require_files, require_split
-from zoo.datasets.listing.listing import Listing, files_below, lines_of, no_garbage, settle
+from zoo.datasets.listing.listing import (
+    Listing,
+    files_below,
+    garbage_collection_paused,
+    lines_of,
+    settle,
+)
 from zoo.datasets.record import Description, Record
 
 __all__ = ["CLASSES", "DESCRIPTION", "listing", "load"]
@@ -34,13 +40,19 @@ def load(
     least_votes: int = 0,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "train", "validation", or both with None.
+    """Records of "train" or "validation"; None gives both.
 
     Args:
         root: Folder with `training`, `validation` and their csv files.
         split: "train", "validation" or None.
         least_votes: Leave out clips with fewer positive votes than this.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: A csv row or a class number does not have its published form.
+
+    Example: `zoo.datasets.moments.load("data/moments", "train", least_votes=3)`
     """
     require_split(split, FOLDERS)
     found = listing(root, split=split, least_votes=least_votes, surplus=False)
@@ -50,7 +62,7 @@ def load(
 def listing(
     root: str | Path, *, split: str | None = None, least_votes: int = 0, surplus: bool = True
 ) -> Listing:
-    """All clips by the csv files, and with `surplus` those that are in no csv file."""
+    """All clips listed in the csv files and, with `surplus`, videos that no csv file lists."""
     root = Path(root)
     splits = list(FOLDERS) if split is None else [split]
     tables = {name: root / f"{FOLDERS[name]}Set.csv" for name in splits}
@@ -58,7 +70,7 @@ def listing(
     _check_numbers(root / "moments_categories.txt")
     number = {name: at for at, name in enumerate(CLASSES)}
     records: list[Record] = []
-    with no_garbage():
+    with garbage_collection_paused():
         for name, table in tables.items():
             records += _records(table, f"{root}/{FOLDERS[name]}", name, number, least_votes)
     published = {} if least_votes else {name: DESCRIPTION.counts[name] for name in splits}

@@ -1,8 +1,9 @@
-"""moving_targets: made videos with truth for every task, written to disk from a seed.
+"""moving_targets: synthetic videos with ground truth for every task, generated from a seed.
 
-Several objects fly over a drifting ground. One of them, the target, has a warm colour, and in a
-part of the video performs one of seven actions. Viewers look at it late, with errors, towards the
-centre, at other objects and anywhere; the density that their gaze is drawn from is known exactly.
+Several objects fly over a drifting background. One of them, the target, has a warm colour and
+performs one of seven actions in a part of the video. Simulated viewers follow it with a delay and
+with errors, biased towards the centre, and sometimes look at other objects or anywhere. The
+density from which their gaze is drawn is known exactly.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = ["CLASSES", "DESCRIPTION", "density", "load", "make", "true_density"]
 VERSION = 1
 SPLITS = ("train", "validation", "test")
 SHARES = (0.7, 0.15, 0.15)
-TARGET_LABEL, OTHER_LABEL = 0, 1  # of the boxes
+TARGET_LABEL, OTHER_LABEL = 0, 1  # labels of the boxes
 
 DESCRIPTION = Description(
     name="moving_targets",
@@ -58,25 +59,31 @@ def make(
 ) -> list[Record]:
     """Write the data set into the folder `root` and return its records.
 
-    Every video depends on the seed and its number alone. A folder that was left unfinished is
-    completed; a finished one is loaded; one made with other arguments is refused.
+    Each video depends only on the seed and its number. An unfinished folder is completed, a
+    finished one is loaded.
 
     Args:
         root: Folder of the data set.
         num_videos: Number of videos, at least 3; 70% train, 15% validation, 15% test.
-        frames: Frames of every video, at least 16.
+        frames: Frames per video, at least 16.
         size: (height, width) in pixels, at least 48 each.
-        fps: Frames a second.
-        seed: Seed of everything.
-        viewers: People who watch every video.
-        objects: Moving objects, the target included.
-        occlusions: Put two bars before the scene, behind which the target passes.
-        action_share: Least and largest part of a video that shows the action.
+        fps: Frames per second.
+        seed: Random seed for everything.
+        viewers: Number of viewers who watch each video.
+        objects: Number of moving objects, including the target.
+        occlusions: Put two bars in front of the scene, behind which the target passes.
+        action_share: Smallest and largest fraction of a video that shows the action.
         progress: Print a progress bar.
+
+    Raises:
+        ValueError: An argument is out of range, or the folder was made with other arguments or
+            holds other files.
+
+    Example: `records = zoo.datasets.moving_targets.make("data/moving_targets", num_videos=20)`
     """
     if not 0 < action_share[0] <= action_share[1] <= 0.6:
         raise ValueError(
-            "`action_share` must be two rising parts in (0, 0.6]. "
+            "`action_share` must be two fractions in (0, 0.6], the smaller one first. "
             f"Received: action_share={action_share}"
         )
     for name, value, least in (
@@ -100,7 +107,7 @@ def make(
         "objects": objects,
         "occlusions": occlusions,
     }
-    if tuple(action_share) != ACTION_SHARE:  # Folders made before it could be chosen go on.
+    if tuple(action_share) != ACTION_SHARE:  # folders made before this option lack the entry
         settings["action_share"] = [float(share) for share in action_share]
     _claim(root, settings)
     numbers: Sequence[int] = [n for n in range(num_videos) if not _truth_path(root, n).is_file()]
@@ -116,7 +123,18 @@ def make(
 
 
 def load(root: str | Path, split: str | None = None) -> list[Record]:
-    """Records of one split, "train", "validation" or "test", or of all with None."""
+    """Records of "train", "validation" or "test"; None gives all.
+
+    Args:
+        root: Folder that `make` has written.
+        split: "train", "validation", "test" or None.
+
+    Raises:
+        FileNotFoundError: The folder is unfinished, or videos are missing.
+        ValueError: There is no such split.
+
+    Example: `zoo.datasets.moving_targets.load("data/moving_targets", "train")`
+    """
     if split is not None and split not in SPLITS:
         raise ValueError(f"`split` must be one of {SPLITS} or None. Received: split={split!r}")
     root = Path(root)
@@ -164,7 +182,13 @@ def load(root: str | Path, split: str | None = None) -> list[Record]:
 
 
 def density(record: Record) -> GazeDensity:
-    """The exact density of the gaze of a record of this data set, as a mixture."""
+    """The exact gaze density of a record of this data set, as a mixture.
+
+    Raises:
+        ValueError: The record belongs to another data set, or the folder `truth` is missing.
+
+    Example: `density(records[0]).maps(36, 64)`  # (frames, 36, 64)
+    """
     path = Path(record.video).parent.parent / "truth" / f"{record.name}.npz"
     if record.dataset != "moving_targets" or not path.is_file():
         raise ValueError(
@@ -176,7 +200,12 @@ def density(record: Record) -> GazeDensity:
 
 
 def true_density(record: Record, height: int, width: int) -> np.ndarray:
-    """The exact probability of every pixel, (frames, height, width) float32, summing to 1."""
+    """The exact gaze probability of each pixel, (frames, height, width) float32.
+
+    Each frame sums to 1.
+
+    Example: `true_density(records[0], 36, 64)`  # (frames, 36, 64)
+    """
     return density(record).maps(height, width)
 
 
@@ -212,7 +241,7 @@ def _claim(root: Path, settings: dict) -> None:
 
 
 def _splits(settings: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Split and label of every video; labels are balanced within a split."""
+    """Split and label of each video; labels are balanced within a split."""
     count = settings["num_videos"]
     rng = np.random.default_rng([settings["seed"], 0])
     held_out = max(1, round(SHARES[1] * count))
@@ -240,7 +269,7 @@ def _write_video(root: Path, number: int, settings: dict) -> None:
         occlusions=settings["occlusions"],
         action_share=tuple(settings.get("action_share", ACTION_SHARE)),
     )
-    # One encoder thread: what x264 writes depends on their number.
+    # One encoder thread, because the output of x264 depends on the number of threads.
     with VideoWriter(
         _video_path(root, number), fps=fps, height=height, width=width, quality=16, threads=1
     ) as writer:
@@ -250,7 +279,7 @@ def _write_video(root: Path, number: int, settings: dict) -> None:
     gaze = draw_gaze(rng, mixture, viewers=settings["viewers"])
     _write_gaze(root / "gaze" / f"{_name(number)}.csv", gaze, height, width)
     corners = boxes(scene, height, width)
-    with atomic_path(_truth_path(root, number)) as part:  # last: it says that the video is done
+    with atomic_path(_truth_path(root, number)) as part:  # last, because it marks the video done
         np.savez(
             part,
             means=mixture.means,
@@ -264,7 +293,7 @@ def _write_video(root: Path, number: int, settings: dict) -> None:
 
 
 def _write_gaze(path: Path, gaze: dict[str, np.ndarray], height: int, width: int) -> None:
-    # Rounding must not carry a point over the edge.
+    # Rounding must not move a point beyond the edge.
     x = np.minimum(gaze["x"] * width, width - 1e-3).tolist()
     y = np.minimum(gaze["y"] * height, height - 1e-3).tolist()
     rows = zip(gaze["viewer"].tolist(), gaze["frame"].tolist(), x, y)

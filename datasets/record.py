@@ -1,4 +1,4 @@
-"""What a data set says about one video, and about itself."""
+"""Records, which describe one video of a data set, and descriptions of whole data sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from zoo.datasets.gaze.forms import FORMS
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a video that shows one action; times in seconds, the end not included."""
+    """A part of a video that shows one action, from `start` up to but not including `end`.
+
+    Args:
+        label: Class index.
+        start, end: Times in seconds.
+
+    Example: `Segment(label=3, start=1.5, end=4.0)`
+    """
 
     label: int
     start: float
@@ -21,10 +28,16 @@ class Segment:
 
 @dataclass(frozen=True)
 class Tube:
-    """The boxes of one object: row i of `boxes` is frame `start + i`, as x, y, width, height.
+    """The boxes of one object in consecutive frames.
 
-    Boxes are in pixels of the video, floats, the corner's coordinates counted from 0. `visible`
-    is the visible share of each box (None: fully visible, or not known).
+    Args:
+        label: Class index.
+        start: Number of the frame that the first box belongs to.
+        boxes: (frames, 4) floats: x and y of the top left corner, counted from 0, width and
+            height, in pixels of the video. Row i belongs to frame `start + i`.
+        visible: (frames,) the visible fraction of each box; None: fully visible or unknown.
+
+    Example: `Tube(label=0, start=10, boxes=np.array([[20.0, 30.0, 64.0, 48.0]]))`
     """
 
     label: int
@@ -35,16 +48,23 @@ class Tube:
 
 @dataclass(frozen=True)
 class GazeSource:
-    """Where the gaze of one record is.
+    """Where the gaze of one record is stored, and in which format.
 
     Args:
-        paths: Files (csv: one for all viewers or one a viewer), or one folder of binary maps.
-        format: "csv" (tables of text), "maps" (a folder of png pictures or mat files, one a
-            frame), "shards", or a form of one publisher: "vig", "diem", "ledov", "coutrot".
-        csv: What the columns of a csv mean. Every record may have its own.
-        key: Name of the map in a mat file of "maps", of the clip in the file of "coutrot".
-        first_frame: Of "maps", the number of the first frame's map; None: see
-            `zoo.datasets.gaze.maps.frames_of`.
+        paths: Files (csv: one file for all viewers or one for each), or one folder of binary
+            maps.
+        format: "csv" (text tables), "maps" (a folder with one png or mat file for each frame),
+            "shards", or a publisher's own format: "vig", "diem", "ledov", "coutrot".
+        csv: What the columns of a csv file mean. Each record may have its own description.
+        key: With "maps", the name of the map inside a mat file; with "coutrot", the name of the
+            clip inside the mat file.
+        first_frame: With "maps", the number in the name of the first frame's map. None: inferred
+            as `zoo.datasets.gaze.maps.frames_of` describes.
+
+    Raises:
+        ValueError: `format` is not one of the above.
+
+    Example: `GazeSource(("viewer_1.csv", "viewer_2.csv"))`
     """
 
     paths: tuple[str, ...]
@@ -64,7 +84,7 @@ class GazeSource:
 
     @property
     def timed(self) -> bool:
-        """Whether the times of the video's frames are needed to read it."""
+        """Whether reading this gaze requires the time stamps of the video's frames."""
         if self.format == "csv":
             return self.csv.frame is None
         return self.format in ("vig", "diem", "ledov")
@@ -72,26 +92,25 @@ class GazeSource:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One video of a data set: where its frames are and all that is known about it.
+    """One video of a data set: where its frames are and its annotations.
 
     Args:
-        name: A name that is unique in its data set.
+        name: A name that is unique within the data set.
         video: Path of a video file, or of a folder of numbered frames.
-        split: "train", "validation", "test" or what the data set calls it.
-        label: Class index, or a tuple of class indices where several hold.
-        gaze: Where the fixations are (`zoo.datasets.record.GazeSource`).
-        truth_maps: Folder of the saliency maps that the data set itself ships.
-        boxes: Tubes of boxes.
+        split: "train", "validation", "test" or whatever the data set calls it.
+        label: Class index, or a tuple of class indices for several labels.
+        gaze: Where the fixations are stored (`zoo.datasets.record.GazeSource`).
+        truth_maps: Folder of the saliency maps that come with the data set.
+        boxes: Boxes of objects over time.
         segments: Parts of the video that show an action.
-        start: First second of the video that belongs to the record (None: its beginning).
-        end: Second before which the record ends (None: the video's end).
+        start: Time in seconds at which the record begins (None: start of the video).
+        end: Time in seconds at which the record ends, not included (None: end of the video).
         dataset: Name of the data set.
-        ambiguous: Parts of the video of which the annotators were not sure that they show the
-            action; neither right nor wrong to find.
+        ambiguous: Parts of the video for which the annotators were unsure whether they show the
+            action. Detecting them counts as neither right nor wrong.
         fps: Frame rate of a folder of frames; a video file states its own.
 
-    Example:
-        Record(name="clip_1", video="clip_1.mov", split="train", label=3)
+    Example: `Record(name="clip_1", video="clip_1.mov", split="train", label=3)`
     """
 
     name: str
@@ -111,7 +130,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Description:
-    """What a data set is: its classes, its published counts, and where it comes from."""
+    """A data set as a whole: its classes, published counts and source.
+
+    Args:
+        name: Name of the data set.
+        classes: Class names; class i has label i.
+        counts: Split -> published number of videos.
+        licence: Terms of use, in short.
+        home_page: Where the data set is published.
+        citation: The publication to cite.
+
+    Example: `Description(name="mine", classes=("run", "walk"), counts={"train": 80})`
+    """
 
     name: str
     classes: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
-"""Which frames of a video make a sample; drawn before anything is decoded.
+"""Choice of the frames that make up a sample, before anything is decoded.
 
-A sampling takes the time stamps of a video's frames (seconds, one a frame) and gives frame
-numbers, so it works at a wanted frame rate on videos of any and of varying rates: the frame at a
-moment is the last one whose time stamp is not after it.
+A sampling maps the time stamps of a video's frames (in seconds, one per frame) to frame numbers.
+It can therefore sample at a requested frame rate from videos of any, even varying, frame rate: the
+frame at time t is the last one whose time stamp is not after t.
 """
 
 from __future__ import annotations
@@ -18,7 +18,20 @@ SLACK = 1e-6  # seconds; time stamps are rounded
 
 
 def resampled(times: np.ndarray, fps: float | None) -> np.ndarray:
-    """Frame numbers at `fps` pictures a second from the first frame on; None: every frame."""
+    """Frame numbers that sample a video at a given frame rate, beginning with its first frame.
+
+    Args:
+        times: (frames,) time stamps in seconds.
+        fps: Frames per second; None takes every frame.
+
+    Returns:
+        Frame numbers; a number is repeated where `fps` is higher than the video's own rate.
+
+    Raises:
+        ValueError: `fps` is not above 0.
+
+    Example: `resampled(np.arange(25) / 25, fps=5)` is `[0, 5, 10, 15, 20]`.
+    """
     times = np.asarray(times, np.float64)
     if fps is None:
         return np.arange(len(times))
@@ -27,21 +40,24 @@ def resampled(times: np.ndarray, fps: float | None) -> np.ndarray:
     if not len(times):
         return np.arange(0)
     frame = np.median(np.diff(times)) if len(times) > 1 else 1 / fps
-    length = times[-1] - times[0] + frame  # the last frame is shown for a while, too
+    length = times[-1] - times[0] + frame  # the last frame, too, is shown for one interval
     moments = times[0] + np.arange(max(1, int(np.ceil(length * fps - SLACK)))) / fps
     return np.searchsorted(times, moments + SLACK, side="right") - 1
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Frames that follow each other: clips of 16, blocks of 30 at 6 to 30 a second, windows of 79.
+    """Samples of consecutive frames, such as clips of 16 or blocks of 30 at 10 frames per second.
 
     Args:
-        length: Frames of a sample.
-        hop: Frames between the beginnings of two samples where all are wanted.
-        fps: Wanted frame rate; None takes the video's frames as they are.
-        pad: Fill up a video that is too short with numbers after its last frame: there it stands
-            still and has no targets. Else it is an error.
+        length: Number of frames in a sample.
+        hop: Number of frames between the starts of successive samples (used by `all`).
+        fps: Frame rate to sample at; None uses the video's own frames.
+        pad: Pad a video that is too short with frame numbers past its end; there its last frame
+            is repeated, without targets. False: a video that is too short is an error.
+
+    Raises:
+        ValueError: `length` or `hop` is below 1, or (on sampling) the video is too short.
 
     Example: `Windows(30, hop=1, fps=10).draw(video.source_times, rng)`
     """
@@ -69,31 +85,35 @@ class Windows:
         if lacking > 0:
             if not self.pad or not len(frames):
                 raise ValueError(
-                    f"A video must have {self.length} frames for a window"
-                    f"{advised('; `pad=True` lets it stand still at its end', '')}. "
+                    f"A video must have at least the {self.length} frames of a window"
+                    f"{advised('; `pad=True` repeats the last frame of shorter ones', '')}. "
                     f"Received: {len(frames)} frames"
                 )
             frames = np.concatenate([frames, len(times) + np.arange(lacking)])
         return frames
 
     def draw(self, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The frame numbers of one random sample, (length,)."""
+        """Frame numbers of one random sample, (length,)."""
         frames = self._frames(times)
         start = int(rng.integers(len(frames) - self.length + 1))
         return frames[start : start + self.length]
 
     def all(self, times: np.ndarray) -> np.ndarray:
-        """The frame numbers of all samples, (n, length); the last one ends with the video."""
+        """Frame numbers of all samples, (n, length); the last sample ends with the video."""
         frames = self._frames(times)
         last = len(frames) - self.length
         starts = np.append(np.arange(0, last, self.hop), last)
         return frames[starts[:, None] + np.arange(self.length)]
 
     def cover(self, times: np.ndarray, lag: int = 0) -> Iterator[tuple[np.ndarray, int]]:
-        """Windows in which every frame but the first `lag` stands once after a window's `lag`th.
+        """Windows for a model that gives no output for the first `lag` frames of its input.
 
-        Yields the frame numbers of each window, (length,), those after the video's end being
-        padding, and how many frames after its first `lag` lie inside the video.
+        Consecutive windows overlap by `lag` frames, so that every frame of the video but the
+        first `lag` gets exactly one output.
+
+        Yields:
+            The frame numbers of a window, (length,), padded with numbers past the video's end,
+            and the number of its outputs that lie inside the video.
         """
         if not 0 <= lag < self.length:
             raise ValueError(
@@ -110,12 +130,18 @@ class Windows:
 
 @dataclass(frozen=True)
 class Segments:
-    """Frames spread over the whole video: a snippet out of each of its equal parts (TSN).
+    """Samples spread over the whole video: one snippet from each of its equal parts (TSN).
 
     Args:
-        count: Parts.
-        length: Frames of a snippet.
-        fps: Wanted frame rate; None takes the video's frames as they are.
+        count: Number of parts.
+        length: Number of consecutive frames in a snippet.
+        fps: Frame rate to sample at; None uses the video's own frames.
+
+    Raises:
+        ValueError: `count` or `length` is below 1, or (on sampling) the video is shorter than a
+            snippet.
+
+    Example: `Segments(3, length=5).all(video.source_times)`  # (1, 15)
 
     Reference: Wang et al., "Temporal segment networks", ECCV 2016.
     """
@@ -136,22 +162,23 @@ class Segments:
                 f"Received: count={self.count}, length={self.length}"
             )
 
-    def _at(self, times: np.ndarray, share) -> np.ndarray:
+    def _at(self, times: np.ndarray, position) -> np.ndarray:
         frames = resampled(times, self.fps)
         total = len(frames)
         if total < self.length:
             raise ValueError(
-                f"A video must have the {self.length} frames of a snippet. Received: {total} frames"
+                f"A video must have at least the {self.length} frames of a snippet. "
+                f"Received: {total} frames"
             )
         edges = np.linspace(0, total - self.length + 1, self.count + 1)
-        starts = np.floor(edges[:-1] + share * np.diff(edges)).astype(int)
+        starts = np.floor(edges[:-1] + position * np.diff(edges)).astype(int)
         starts = np.minimum(starts, total - self.length)
         return frames[(starts[:, None] + np.arange(self.length)).reshape(-1)]
 
     def draw(self, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A snippet at a random place of each part, (count * length,)."""
+        """Frame numbers of a snippet at a random position in each part, (count * length,)."""
         return self._at(times, rng.random(self.count))
 
     def all(self, times: np.ndarray) -> np.ndarray:
-        """The snippet in the middle of each part, (1, count * length)."""
+        """Frame numbers of the snippet in the middle of each part, (1, count * length)."""
         return self._at(times, 0.5)[None]

@@ -1,4 +1,4 @@
-"""Still images with people's fixations: a folder of images beside a table of fixations."""
+"""Still images with viewers' fixations: a folder of images beside a table of fixations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["DESCRIPTION", "HOLD_OUT", "Still", "load"]
 
 TABLE, IMAGES = "fixations.csv", "images"
 COLUMNS = ("image", "viewer", "x", "y")
-HOLD_OUT = 7  # every so manieth image of a folder is held out
+HOLD_OUT = 7  # one in so many images of a folder is held out
 SPLITS = ("train", "validation")
 
 DESCRIPTION = Description(name="stills")
@@ -27,12 +27,12 @@ class Still:
     """An image and where people looked in it.
 
     Attributes:
-        name: folder and file name.
-        path: the image file.
-        group: name of the folder it came from.
-        height, width: pixels.
+        name: Folder and file name.
+        path: Path of the image file.
+        group: Name of the folder that holds it.
+        height, width: Size in pixels.
         points: (n, 2) float32, x and y of the fixations in [0, 1), x to the right, y down.
-        viewers: (n,) which viewer each fixation is of, as numbers from 0.
+        viewers: (n,) number of the viewer who made each fixation, from 0.
         split: "train" or "validation".
     """
 
@@ -51,22 +51,23 @@ class Still:
 
 
 def load(root: str | Path, split: str | None = None, *, outside: str = "error") -> list[Still]:
-    """Images with fixations below a folder.
+    """Still images and their fixations.
 
-    A folder holds `fixations.csv` and a folder `images`. The table has a row a fixation, with the
-    columns `image` (file name), `viewer` (any text), `x` and `y` (pixels of the image, from its
-    top left corner); other columns are ignored. `root` is such a folder or holds several of them.
-    Every seventh image by name is held out for validation.
+    A folder holds `fixations.csv` and a folder `images`. The table has one row per fixation, with
+    the columns `image` (file name), `viewer` (any text), `x` and `y` (pixels of the image, from
+    its top left corner); other columns are ignored. `root` is such a folder or holds several of
+    them. Every seventh image, ordered by name, is held out for validation.
 
     Args:
-        root: the folder.
+        root: The folder.
         split: "train" or "validation"; None gives all.
-        outside: "error", or "drop" to leave out fixations that are not inside their image.
+        outside: "error", or "drop" to leave out fixations that lie outside their image.
 
     Raises:
-        FileNotFoundError: there is no table, or images are missing; the error counts and names
+        FileNotFoundError: There is no table, or images are missing; the error counts and names
             them.
-        ValueError: a column is missing, a value is no number, a fixation lies outside its image.
+        ValueError: A column is missing, a value is not a number, or a fixation lies outside its
+            image.
 
     Example: `zoo.datasets.stills.load("stills", "train")`
     """
@@ -113,7 +114,7 @@ def _folder(folder: Path, outside: str) -> list[Still]:
                 group=folder.name,
                 height=height,
                 width=width,
-                # On the edge itself, as rounding leaves them, they are of the last pixel.
+                # Rounding can leave points on the right or lower edge: move them just inside.
                 points=np.minimum(points[inside], np.float32(1 - 1e-6)),
                 viewers=viewers[inside],
                 split=SPLITS[held],
@@ -121,7 +122,7 @@ def _folder(folder: Path, outside: str) -> list[Still]:
         )
     if wrong and outside == "error":
         raise ValueError(
-            'Fixations must lie inside their image; outside="drop" leaves the others out. '
+            'Fixations must lie inside their image; outside="drop" leaves out the others. '
             f"Received: {sum(count for _, count in wrong)} outside in {len(wrong)} images of "
             f"{folder}, such as {wrong[0][0]}"
         )
@@ -129,7 +130,7 @@ def _folder(folder: Path, outside: str) -> list[Still]:
 
 
 def _rows(path: Path) -> dict[str, list[tuple[str, float, float]]]:
-    """Image to its (viewer, x, y)."""
+    """Image name -> its fixations as (viewer, x, y)."""
     found = defaultdict(list)
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)

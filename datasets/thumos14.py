@@ -1,4 +1,4 @@
-"""THUMOS14: 20 actions found in time in long videos; 200 validation and 213 test videos.
+"""THUMOS14: temporal localisation of 20 actions; 200 validation and 213 test videos.
 
 ROOT/validation/video_validation_0000051.mp4, ROOT/test/..., and the segments in
 ROOT/annotation*/{BaseballPitch,Ambiguous,...}_{val,test}.txt
@@ -19,7 +19,7 @@ from zoo.files.mat import load_mat
 
 __all__ = ["AMBIGUOUS", "CLASSES", "DESCRIPTION", "DROPPED", "IDS", "listing", "load"]
 
-# Class -> its number in the published files, which is that of UCF101.
+# Class -> its number in the published files, the same as in UCF101.
 NUMBERED = {
     "BaseballPitch": 7,
     "BasketballDunk": 9,
@@ -44,8 +44,8 @@ NUMBERED = {
 }
 CLASSES = tuple(NUMBERED)
 IDS = tuple(NUMBERED.values())
-AMBIGUOUS = -1  # the label of segments of which the annotators were not sure
-# Test videos that are commonly left out, because their annotation is wrong or missing.
+AMBIGUOUS = -1  # label of segments that the annotators were unsure about
+# Test videos that are commonly left out because their annotation is wrong or missing.
 DROPPED = ("video_test_0000270", "video_test_0001292", "video_test_0001496")
 SPLITS = {"validation": "val", "test": "test"}
 ALL_VIDEOS = {"validation": 1010, "test": 1574}
@@ -79,18 +79,24 @@ def load(
     drop: Sequence[str] = (),
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "validation" (to train on), "test", or both with None, with segments in seconds.
+    """Records of "validation" (to train on) or "test", with segments in seconds; None gives both.
 
-    The label of a record is the tuple of the classes of its segments. Segments of which the
-    annotators were not sure are in `ambiguous`. The videos' frame rates differ: seconds become
-    frames by each video's time stamps (`open_video(path).source_times`).
+    The label of a record is the tuple of the classes of its segments. Segments that the
+    annotators were unsure about are in `ambiguous`. The videos' frame rates differ: use each
+    video's time stamps (`open_video(path).source_times`) to convert seconds to frames.
 
     Args:
         root: Folder with the videos in `validation` and `test`.
         split: "validation", "test" or None.
-        annotation: Folder of the segment files where it is not below `root`.
-        drop: Names of videos to leave out; `DROPPED` has those that are commonly left out.
+        annotation: Folder of the segment files if it is not below `root`.
+        drop: Names of videos to leave out; `DROPPED` lists those that are commonly left out.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such split, or a segment file does not have its published form.
+
+    Example: `zoo.datasets.thumos14.load("data/THUMOS14", "validation")`
     """
     return settle(listing(root, annotation=annotation, drop=drop), split, partial=partial)
 
@@ -98,7 +104,7 @@ def load(
 def listing(
     root: str | Path, *, annotation: str | Path | None = None, drop: Sequence[str] = ()
 ) -> Listing:
-    """The videos that have segments."""
+    """All videos that have segments."""
     root = Path(root)
     require_files([root], "THUMOS14")
     places = root if annotation is None else Path(annotation)
@@ -135,8 +141,8 @@ def listing(
         bare = [n for n in there if n.startswith(prefix) and n not in certain and n not in drop]
         if bare:
             notes.append(
-                f"{len(bare)} {split} videos without segments are there, of "
-                f"{ALL_VIDEOS[split] - len(certain)} published; they make no records"
+                f"{len(bare)} of the {ALL_VIDEOS[split] - len(certain)} published {split} videos "
+                "without segments were found; they have no records"
             )
         surplus += [path for name, path in there.items() if not name.startswith("video_")]
         facts.update(_facts(folder, root, split))
@@ -146,7 +152,7 @@ def listing(
 
 
 def read_segments(folder: str | Path, short: str) -> dict[str, list[Segment]]:
-    """Video -> its segments ordered by time, from the 20 files of "val" or "test"."""
+    """Video -> its segments in order of time, from the 20 files of "val" or "test"."""
     files = {label: Path(folder) / f"{name}_{short}.txt" for label, name in enumerate(CLASSES)}
     require_files(files.values(), "the segments of THUMOS14")
     found: dict[str, list[Segment]] = {}
@@ -170,7 +176,7 @@ def _read_file(file: Path, label: int) -> dict[str, list[Segment]]:
                 f"A line must be `video start end`, in seconds. Received: {file}: {line!r}"
             ) from None
         segment = Segment(label, start, end)
-        if segment not in found.setdefault(name, []):  # some lines are there twice
+        if segment not in found.setdefault(name, []):  # some lines are repeated
             found[name].append(segment)
     return found
 
@@ -182,7 +188,7 @@ def _first(root: Path, names: Sequence[str], file: str) -> Path:
 
 
 def _facts(folder: Path, root: Path, split: str) -> dict[str, Facts]:
-    """What the published meta file, where it is there, says of the videos."""
+    """Facts about the videos from the published meta file, if there is one."""
     places = (root, folder, folder.parent)
     file = next((place / META[split] for place in places if (place / META[split]).is_file()), None)
     if file is None:

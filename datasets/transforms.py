@@ -1,8 +1,8 @@
-"""Changes of a sample, a dict of arrays, drawn from a generator: small frozen dataclasses.
+"""Random augmentations of a sample: frozen dataclasses, called with a sample and a generator.
 
-A sample may hold `rgb` (time, height, width, 3), `fixations` (time, points, 2) of x and y in
-[0, 1], NaN-padded, `flow` (time, height, width, 2) in pixels, and `boxes` (time, ..., 4) in
-pixels. What else it holds passes through.
+A sample is a dict of arrays. It may contain `rgb` (time, height, width, 3), `fixations` (time,
+points, 2) as x and y in [0, 1], NaN-padded, `flow` (time, height, width, 2) in pixels, and `boxes`
+(time, ..., 4) in pixels. Other entries pass through unchanged.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ def _check_share(name: str, value: float) -> None:
 
 @dataclass(frozen=True)
 class HorizontalFlip:
-    """Mirrors pictures, gaze, boxes and flow together, with a probability.
+    """Randomly flips frames, gaze, boxes and flow from left to right.
 
     Args:
-        probability: Share of the samples that are mirrored.
+        probability: Probability that a sample is flipped, in [0, 1].
+
+    Example: `sample = HorizontalFlip()(sample, np.random.default_rng(0))`
     """
 
     probability: float = 0.5
@@ -54,12 +56,14 @@ class HorizontalFlip:
 
 @dataclass(frozen=True)
 class VerticalFlip:
-    """Turns pictures, gaze, boxes and flow upside down together, with a probability.
+    """Randomly flips frames, gaze, boxes and flow upside down.
 
-    For films that have no up and down.
+    For videos in which up and down have no meaning.
 
     Args:
-        probability: Share of the samples that are turned.
+        probability: Probability that a sample is flipped, in [0, 1].
+
+    Example: `sample = VerticalFlip()(sample, np.random.default_rng(0))`
     """
 
     probability: float = 0.5
@@ -88,11 +92,13 @@ class VerticalFlip:
 
 @dataclass(frozen=True)
 class Colour:
-    """Changes brightness and contrast of a whole sample alike.
+    """Randomly changes brightness and contrast, by the same amount in all frames of a sample.
 
     Args:
-        brightness: Largest change, as a part of 255.
-        contrast: Largest change of the factor around 1.
+        brightness: Largest shift of the pixel values, as a fraction of 255, in [0, 1].
+        contrast: Largest deviation of the contrast factor from 1, in [0, 1].
+
+    Example: `sample = Colour(brightness=0.1)(sample, np.random.default_rng(0))`
     """
 
     brightness: float = 0.1
@@ -114,12 +120,14 @@ class Colour:
 
 @dataclass(frozen=True)
 class Crop:
-    """Cuts a window of a random scale and place out of all frames and resizes it to the old size.
+    """Crops all frames to one window of random scale and position, then restores the frame size.
 
-    Fixations outside the window become NaN; boxes and flow are moved and scaled along.
+    Fixations outside the window become NaN; boxes and flow are moved and scaled accordingly.
 
     Args:
-        scales: Sides of the window as parts of the frame's sides; one is drawn.
+        scales: Window sides as fractions of the frame's sides, in (0, 1]; one is drawn.
+
+    Example: `sample = Crop(scales=(1.0, 0.8))(sample, np.random.default_rng(0))`
     """
 
     scales: tuple[float, ...] = (1.0, 0.875, 0.75)
@@ -138,14 +146,16 @@ class Crop:
 
 @dataclass(frozen=True)
 class MultiScaleCrop:
-    """Cuts a window out of all frames - a corner or the middle - and resizes it to the old size.
+    """Crops all frames to one window at a corner or in the centre, then restores the frame size.
 
-    Height and width are drawn apart from the scales, at most `distortion` places apart in their
-    list, so that the shape changes a little too. Fixations, boxes and flow follow as in `Crop`.
+    Separate scales are drawn for height and width, so the aspect ratio varies a little.
+    Fixations, boxes and flow are treated as in `Crop`.
 
     Args:
-        scales: Sides of the window as parts of the frame's shorter side, largest first.
-        distortion: How many places apart the two scales may be.
+        scales: Window sides as fractions of the frame's shorter side, in (0, 1], largest first.
+        distortion: How far apart in the list `scales` the two scales may be.
+
+    Example: `sample = MultiScaleCrop()(sample, np.random.default_rng(0))`
 
     Reference: Wang et al., "Temporal segment networks", ECCV 2016.
     """
@@ -170,8 +180,8 @@ class MultiScaleCrop:
 
 
 def _flipped(frames: np.ndarray, axis: int) -> np.ndarray:
-    """All frames mirrored along 1, across, or 0, down; many times faster than strides of -1."""
-    if frames.dtype == np.float16:  # cv2 knows none
+    """Flip all frames, left-right (axis 1) or upside down (0); many times faster than [::-1]."""
+    if frames.dtype == np.float16:  # OpenCV does not support it
         return np.flip(frames, 1 + (axis == 1))
     out = np.empty_like(frames)
     for frame, target in zip(frames, out):
@@ -180,7 +190,7 @@ def _flipped(frames: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _cut(sample: Sample, top: int, left: int, rows: int, columns: int) -> Sample:
-    """The window of all frames, as large as the frames were."""
+    """Crop all frames to the window and resize it to the original frame size."""
     height, width = sample["rgb"].shape[1:3]
     if (rows, columns) == (height, width):
         return sample
@@ -189,15 +199,16 @@ def _cut(sample: Sample, top: int, left: int, rows: int, columns: int) -> Sample
     for name in ("rgb", "flow"):
         if name in out:
             part = out[name][:, top : top + rows, left : left + columns]
-            part = part.astype(np.float32) if name == "flow" else part  # cv2 knows no float16
+            # OpenCV does not support float16.
+            part = part.astype(np.float32) if name == "flow" else part
             frames = [cv2.resize(np.ascontiguousarray(f), (width, height)) for f in part]
             out[name] = np.stack(frames).astype(sample[name].dtype)
     if "flow" in out:
         out["flow"] = out["flow"] * grow.astype(out["flow"].dtype)
     if "fixations" in out:
         points = (out["fixations"] - np.array([left / width, top / height])) * grow
-        lost = ~np.all((points >= 0) & (points < 1), axis=-1, keepdims=True)
-        out["fixations"] = np.where(lost, np.nan, points).astype(sample["fixations"].dtype)
+        outside = ~np.all((points >= 0) & (points < 1), axis=-1, keepdims=True)
+        out["fixations"] = np.where(outside, np.nan, points).astype(sample["fixations"].dtype)
     if "boxes" in out:
         corner = (out["boxes"][..., :2] - np.array([left, top])) * grow
         boxes = np.concatenate([corner, out["boxes"][..., 2:] * grow], axis=-1)

@@ -37,20 +37,26 @@ def load(
     lists: str | Path | None = None,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "train", "test", or both with None.
+    """Records of "train" or "test"; None gives both.
 
     Args:
         root: Folder with `UCF-101` (or the class folders themselves) and `ucfTrainTestlist`.
         split: "train", "test" or None.
         fold: 1, 2 or 3.
-        lists: Folder of the published lists where it is not below `root`.
+        lists: Folder of the published lists if it is not below `root`.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such fold or split, or a list does not have its published form.
+
+    Example: `zoo.datasets.ucf101.load("data/UCF101", "train", fold=1)`
     """
     return settle(listing(root, fold=fold, lists=lists), split, partial=partial)
 
 
 def listing(root: str | Path, *, fold: int = 1, lists: str | Path | None = None) -> Listing:
-    """All clips of a fold by the published lists."""
+    """All clips of a fold, as the published lists give them."""
     if fold not in FOLDS:
         raise ValueError(f"`fold` must be one of {FOLDS}. Received: fold={fold!r}")
     root = Path(root)
@@ -97,7 +103,7 @@ def _records(path: Path, split: str, clips: Path, number: dict[str, int]) -> lis
         folder, _, file = name.partition("/")
         if folder not in number or not file or (label and label.strip() != f"{number[folder] + 1}"):
             raise ValueError(
-                "A line must be `Class/file.avi`, in a training list with the class's number. "
+                "A line must be `Class/file.avi`, followed by the class number in training lists. "
                 f"Received: {path}, line {at} of its text: {line!r}"
             )
         records.append(

@@ -1,6 +1,6 @@
-"""UCF101-24: boxes of the people who act, in 3194 clips of UCF101 (annotation of G. Singh).
+"""UCF101-24: boxes of the acting people in 3194 clips of UCF101 (annotated by G. Singh).
 
-The folders of UCF101, and pyannot.pkl (or finalAnnots.mat) and testlist01.txt of the 24 classes
+The folders of UCF101, with pyannot.pkl (or finalAnnots.mat) and testlist01.txt of the 24 classes
 in ROOT, ROOT/splitfiles or the folder `annotation`.
 """
 
@@ -47,15 +47,21 @@ def load(
     annotation: str | Path | None = None,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "train", "test", or both with None, with a tube of boxes for every person.
+    """Records of "train" or "test", with a tube of boxes for every person; None gives both.
 
-    Boxes are floats, x, y, width and height in pixels of the 320x240 frames, counted from 0.
+    Boxes are floats: x, y, width and height in pixels of the 320x240 frames, counted from 0.
 
     Args:
         root: Folder with `UCF-101` (or the class folders themselves).
         split: "train", "test" or None.
-        annotation: Folder of pyannot.pkl or finalAnnots.mat, and testlist01.txt.
+        annotation: Folder of pyannot.pkl or finalAnnots.mat, and of testlist01.txt.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such split, or the annotation does not have its published form.
+
+    Example: `zoo.datasets.ucf101_24.load("data/UCF101", "train")`
     """
     return settle(listing(root, annotation=annotation), split, partial=partial)
 
@@ -68,7 +74,7 @@ def listing(root: str | Path, *, annotation: str | Path | None = None) -> Listin
     test = set(lines_of(folder / "testlist01.txt"))
     file = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if file is None:
-        raise FileNotFoundError(f"One of {FILES} must be there. Received: {folder}")
+        raise FileNotFoundError(f"The folder must hold one of {FILES}. Received: {folder}")
     annotated = read_annotation(file)
     lost = sorted(test - set(annotated))
     if lost:
@@ -93,7 +99,7 @@ def listing(root: str | Path, *, annotation: str | Path | None = None) -> Listin
 
 
 def read_annotation(path: str | Path) -> dict[str, tuple[int, tuple[Tube, ...]]]:
-    """Clip -> (number of frames, tubes) of an annotation file, pyannot.pkl or finalAnnots.mat."""
+    """Clip -> (number of frames, tubes), from pyannot.pkl or finalAnnots.mat."""
     read = _mat_rows if str(path).endswith(".mat") else _pickle_rows
     try:
         return {
@@ -116,7 +122,7 @@ def _annotation_folder(root: Path) -> Path:
 
 
 def _pickle_rows(path: str | Path) -> dict:
-    # Rows of (label, first frame, end not included, boxes), frames counted from 0.
+    # Rows of (label, first frame, end frame (not included), boxes), frames counted from 0.
     return {
         name: (
             int(video["numf"]),
@@ -145,13 +151,13 @@ def _mat_rows(path: str | Path) -> dict:
 
 
 def _tube(label: int, start: int, stop: int, boxes: np.ndarray, where: str) -> Tube:
-    # Bytes: 200 + 100 of them is 44. The published evaluators add in the stored type.
+    # The file stores bytes, in which 200 + 100 is 44. The published evaluators add them as such.
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     boxes[:, :2] -= 1
     wrong = not 0 <= label < len(CLASSES) or len(boxes) != stop - start or start < 0
     if wrong or np.any(boxes < 0):
         raise ValueError(
-            "A tube must have a class, a box for every frame, and boxes from pixel 1 on. "
+            "A tube must have a known class, a box for every frame, and pixels counted from 1. "
             f"Received: {where}: class {label}, frames {start} to {stop}, {len(boxes)} boxes"
         )
     return Tube(label, start, boxes)

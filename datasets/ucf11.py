@@ -1,4 +1,4 @@
-"""UCF11 (YouTube Action): 1600 clips of 11 actions, 25 groups of clips of one scene a class.
+"""UCF11 (YouTube Action): 1600 clips of 11 actions; 25 groups a class, each of one scene.
 
 ROOT/<class>/v_<action>_<group>/v_<action>_<group>_<clip>.avi; no split was published.
 """
@@ -30,8 +30,8 @@ CLASSES = (
     "walking",
 )
 GROUPS = 25
-# Our split, by groups so that no scene is on both sides: 10 of 25, as Sharma et al. took 625 of
-# the 1600 clips for the test without publishing which.
+# Our own split, by groups, so that no scene is in both parts. 10 of 25 groups, because Sharma et
+# al. tested on 625 of the 1600 clips (without publishing which).
 TEST_GROUPS = (4, 5, 9, 10, 14, 15, 19, 20, 24, 25)
 FOLDERS = ("action_youtube_naudio", "UCF11_updated_mpg", "action_youtube")
 
@@ -53,19 +53,25 @@ def load(
     test_groups: Sequence[int] = TEST_GROUPS,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "train", "test", or both with None. The split is ours: by groups.
+    """Records of "train" or "test"; None gives both. The split by groups is our own.
 
     Args:
-        root: Folder of the class folders, or with `action_youtube_naudio`.
+        root: Folder that contains the class folders or `action_youtube_naudio`.
         split: "train", "test" or None.
-        test_groups: Groups, 1 to 25, whose clips are the test.
+        test_groups: Numbers of the groups (1 to 25) whose clips form the test split.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such split or group.
+
+    Example: `zoo.datasets.ucf11.load("data/UCF11", "train")`
     """
     return settle(listing(root, test_groups=test_groups), split, partial=partial)
 
 
 def listing(root: str | Path, *, test_groups: Sequence[int] = TEST_GROUPS) -> Listing:
-    """All clips that are there; the data set has no list of them."""
+    """All clips found in the folders; there is no published list."""
     if not test_groups or not all(1 <= group <= GROUPS for group in test_groups):
         raise ValueError(
             f"`test_groups` must be numbers from 1 to {GROUPS}. Received: {tuple(test_groups)}"
@@ -84,6 +90,6 @@ def listing(root: str | Path, *, test_groups: Sequence[int] = TEST_GROUPS) -> Li
             stem = os.path.splitext(os.path.basename(path))[0]
             records.append(Record(f"{name}/{stem}", path, split, label, dataset="ucf11"))
     lacking = [name for name in CLASSES if not (clips / name).is_dir()]
-    notes = ["the split is ours: groups " + ", ".join(map(str, sorted(test_groups)))]
-    notes += [f"no folder of class {name}" for name in lacking]
+    notes = ["our own split; test groups " + ", ".join(map(str, sorted(test_groups)))]
+    notes += [f"no folder for class {name}" for name in lacking]
     return Listing("UCF11", records, {"all": DESCRIPTION.counts["all"]}, odd, notes)

@@ -1,4 +1,4 @@
-"""UCF-Sports with gaze, in the folders in which it is redistributed with DHF1K.
+"""UCF-Sports with gaze, in the folder layout in which DHF1K redistributes it.
 
 ROOT/{training,testing}/Diving-Side-001/{images,maps,fixation}/Diving-Side_001_001.png
 """
@@ -27,7 +27,7 @@ CLASSES = (
     "Walk",
 )
 FOLDERS = {"train": "training", "test": "testing"}
-MAP_SIGMA = 20.0  # pixels, of the Gaussian of the shipped maps
+MAP_SIGMA = 20.0  # pixels; the Gaussian that the shipped maps were blurred with
 
 DESCRIPTION = Description(
     name="ucf_sports",
@@ -40,23 +40,29 @@ DESCRIPTION = Description(
 
 
 def load(root: str | Path, split: str | None = None, *, partial: bool = False) -> list[Record]:
-    """Records of "train", "test", or both with None.
+    """Records of "train" or "test"; None gives both.
 
     Args:
         root: Folder with `training` and `testing`.
         split: "train", "test" or None.
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such split.
+
+    Example: `zoo.datasets.ucf_sports.load("data/UCF", "train")`
     """
     return settle(listing(root), split, partial=partial)
 
 
 def listing(root: str | Path) -> Listing:
-    """All videos that are there; the folders are their only list."""
+    """All videos found in the folders; there is no published list."""
     return image_listing(root, "UCF-Sports", DESCRIPTION, class_of)
 
 
 def class_of(name: str) -> int | None:
-    """The class that a video's name tells."""
+    """The class index that a video's name begins with, or None."""
     plain = name.replace("_", "-")
     return next((at for at, label in enumerate(CLASSES) if plain.startswith(label)), None)
 
@@ -67,7 +73,7 @@ def image_listing(
     description: Description,
     label_of: Callable[[str], int | tuple[int, ...] | None],
 ) -> Listing:
-    """The folders of frames, maps and fixations that are redistributed with DHF1K."""
+    """The videos of a data set in the layout of DHF1K: folders of frames, maps and fixations."""
     root = Path(root)
     require_files([root], title)
     records, odd = [], []
@@ -94,7 +100,7 @@ def image_listing(
 
 
 def fixation_folder(folder: Path) -> Path:
-    """The folder of fixation maps: pictures in `fixation`, else mat files in `fixation/maps`."""
+    """The folder of fixation maps: `fixation` (png files), else `fixation/maps` (mat files)."""
     fixation = folder / "fixation"
     if not any(fixation.glob("*.png")) and (fixation / "maps").is_dir():
         return fixation / "maps"

@@ -18,7 +18,7 @@ from zoo.datasets.video.source import PICTURES
 
 __all__ = ["CLASSES", "DESCRIPTION", "TEST_FIRST", "listing", "load"]
 
-# The usual split (Lan et al., 2011): the first third of every class is the test.
+# The usual split (Lan et al., 2011): the first third of every class is the test split.
 TEST_FIRST = (4, 6, 6, 2, 4, 4, 4, 6, 4, 7)
 VIDEOS = (".avi", ".mp4", ".mov")
 FOLDERS = ("ucf_sports_actions/ucf action", "ucf action")
@@ -43,14 +43,20 @@ def load(
     events: Sequence[str] = EVENTS,
     partial: bool = False,
 ) -> list[Record]:
-    """Records of "train", "test", or both with None.
+    """Records of "train" or "test"; None gives both.
 
     Args:
-        root: Folder of the class folders, or with `ucf action`.
+        root: Folder that contains the class folders or `ucf action`.
         split: "train", "test" or None.
-        gaze: Folder of the recordings; None: `gaze_ucfsa` in `root` where it is there.
-        events: Which samples count: "F" (fixations), "S" (saccades).
+        gaze: Folder of the gaze recordings; None: `gaze_ucfsa` in `root`, if it exists.
+        events: Which gaze samples to use: "F" (fixations), "S" (saccades).
         partial: Accept fewer videos than published.
+
+    Raises:
+        FileNotFoundError: Files are missing; the error counts and names them.
+        ValueError: There is no such split.
+
+    Example: `zoo.datasets.ucf_sports_videos.load("data/ucf_sports_actions", "train")`
     """
     return settle(listing(root, gaze=gaze, events=events), split, partial=partial)
 
@@ -58,7 +64,7 @@ def load(
 def listing(
     root: str | Path, *, gaze: str | Path | None = None, events: Sequence[str] = EVENTS
 ) -> Listing:
-    """All videos that are there; the folders are their only list."""
+    """All videos found in the folders; there is no published list."""
     root = Path(root)
     require_files([root], "UCF-Sports")
     videos = next((root / name for name in FOLDERS if (root / name).is_dir()), root)

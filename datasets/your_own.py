@@ -1,4 +1,4 @@
-"""Your own videos: a table (csv) that lists them, or a folder with a subfolder a class."""
+"""Your own videos: a table (csv) that lists them, or a folder with a subfolder for each class."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from zoo.datasets.listing.listing import (
     LOG,
     Listing,
     files_below,
+    garbage_collection_paused,
     missing_paths,
     needed_files,
-    no_garbage,
 )
 from zoo.datasets.record import Description, GazeSource, Record
 
 __all__ = ["CLASSES", "DESCRIPTION", "class_names", "listing", "load"]
 
-CLASSES: tuple[str, ...] = ()  # `class_names(path)` tells those of a table or folder
+CLASSES: tuple[str, ...] = ()  # `class_names(path)` returns those of a table or folder
 COLUMNS = ("video", "name", "label", "split", "gaze", "start", "end", "gaze_format", "fps")
 GAZE_FORMAT = "gaze.json"
 
@@ -40,22 +40,36 @@ def load(
     classes: tuple[str, ...] | None = None,
     check_files: bool = True,
 ) -> list[Record]:
-    """Records of a table, or of a folder with a subfolder a class.
+    """Records of a table, or of a folder with a subfolder for each class.
 
-    Columns of the table: `video` (file or folder of frames), and as wanted `name`, `label` (class
-    names, several with `|`), `split`, `gaze` (a csv, several with `|`, or a folder of csv files
-    or of fixation maps), `start` and `end` (seconds), `fps` (frames a second of a folder of frames,
-    which states none itself), and `gaze_format` (a json file as
-    `gaze.json`, or the name of a preset). Paths are taken from the table's folder.
+    The table must have the column `video` (a file or a folder of frames) and may have the
+    columns
+
+    - `name`: a unique name;
+    - `label`: class names, separated by `|`;
+    - `split`;
+    - `gaze`: csv files, separated by `|`, or a folder of csv files or of fixation maps;
+    - `start`, `end`: in seconds;
+    - `fps`: frame rate of a folder of frames, which does not state one itself;
+    - `gaze_format`: a json file like `gaze.json`, or the name of a preset.
+
+    Paths are relative to the table's folder.
 
     Args:
         path: The csv file, or the folder of class folders.
         split: Only the records of this split; None gives all.
-        gaze_format: What the columns of the gaze files mean; None reads it from a file
-            `gaze.json` beside the table (the arguments of `gaze_format`) where there is one.
-            A record's own `gaze_format` in the table goes before both.
-        classes: Names of the classes in the order of their numbers; None: sorted names.
+        gaze_format: What the columns of the gaze files mean. None: read from the file
+            `gaze.json` beside the table, if there is one. The column `gaze_format` of the
+            table takes precedence over both.
+        classes: Class names in the order of their labels; None: in alphabetical order.
         check_files: Raise an error that counts and names missing files.
+
+    Raises:
+        FileNotFoundError: The table or files that it names are missing.
+        ValueError: The table has unknown columns, a cell is invalid, a name is repeated, or there
+            is no such split.
+
+    Example: `zoo.datasets.your_own.load("videos.csv", "train")`
     """
     records = _read(path, split, gaze_format=gaze_format, classes=classes)
     if check_files:
@@ -72,7 +86,7 @@ def listing(
     gaze_format: CsvFormat | None = None,
     classes: tuple[str, ...] | None = None,
 ) -> Listing:
-    """All videos of a table or folder, and the videos below its folder that no row names."""
+    """All videos of a table or folder, and the videos below its folder that no row lists."""
     records = _read(path, None, gaze_format=gaze_format, classes=classes)
     base = Path(path) if Path(path).is_dir() else Path(path).parent
     named = {os.path.normpath(record.video) for record in records}
@@ -90,12 +104,15 @@ def listing(
 
 
 def _left_out(path: str | Path) -> list[str]:
-    """What of a folder of class folders is no video, in words."""
+    """Notes on entries of a folder of class folders that were ignored."""
     return read_class_folders(path).notes() if Path(path).is_dir() else []
 
 
 def class_names(path: str | Path) -> tuple[str, ...]:
-    """The classes of a table or folder, sorted: class i has label i."""
+    """The classes of a table or folder in alphabetical order; class i has label i.
+
+    Example: `zoo.datasets.your_own.class_names("videos.csv")`
+    """
     return _names(set(_columns(Path(path)).get("label", ())))
 
 
@@ -122,7 +139,7 @@ def _read(
         known = sorted(name or "None" for name in splits)
         raise ValueError(f"`split` must be one of {known}. Received: {split!r}")
     prefix = os.path.join(base, "")
-    with no_garbage():
+    with garbage_collection_paused():
         records = [
             Record(
                 name or os.path.splitext(video)[0],
@@ -147,7 +164,7 @@ def _names(labels: set[str]) -> tuple[str, ...]:
 
 
 def _labels(texts: set[str], names: tuple[str, ...], path: Path) -> dict[str, int | tuple | None]:
-    """Text of a label -> the label, for every text of the table."""
+    """Text in the column `label` -> class index or tuple of class indices."""
     number = {name: at for at, name in enumerate(names)}
     unknown = sorted({name for text in texts for name in _parts(text)} - set(number))
     if unknown:
@@ -163,7 +180,7 @@ def _parts(text: str | None) -> list[str]:
 
 
 def _columns(path: Path) -> dict[str, list[str]]:
-    """Column -> its texts, one a row."""
+    """Column -> its texts, one per row."""
     return _folder_columns(path) if path.is_dir() else _table_columns(path)
 
 
@@ -179,7 +196,7 @@ def _table_columns(path: Path) -> dict[str, list[str]]:
             )
         video, width = header.index("video"), len(header)
         columns: list[list[str]] = [[] for _ in header]
-        common: dict[str, str] = {}  # one text for all equal ones
+        common: dict[str, str] = {}  # equal texts share one string, to save memory
         shared = [name in ("label", "split", "gaze_format") for name in header]
         for row in reader:
             if not any(row):
@@ -193,18 +210,18 @@ def _table_columns(path: Path) -> dict[str, list[str]]:
                 text = text.strip()
                 column.append(common.setdefault(text, text) if often else text)
     if not columns[video]:
-        raise ValueError(f"A table of videos must have a row. Received: {path} with none")
+        raise ValueError(f"A table of videos must have at least one row. Received: {path}")
     return dict(zip(header, columns))
 
 
 def _folder_columns(root: Path) -> dict[str, list[str]]:
     found = read_class_folders(root)
     if not found.videos:
-        told = "; ".join(found.notes())
+        notes = "; ".join(found.notes())
         raise ValueError(
-            "A folder of videos must have a subfolder a class with videos that FFmpeg reads "
-            f"({', '.join(VIDEOS[:6])}, ...) or folders of frames. Received: {root}"
-            + (f", {told}" if told else "")
+            "A folder of videos must have a subfolder for each class, with videos that FFmpeg "
+            f"reads ({', '.join(VIDEOS[:6])}, ...) or folders of frames. Received: {root}"
+            + (f", {notes}" if notes else "")
         )
     columns = [(os.path.splitext(video)[0], video, label) for label, video in found.videos]
     stems = Counter(name for name, *_ in columns)
@@ -218,7 +235,9 @@ def _seconds(text: str, name: str, video: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"`{name}` must be seconds. Received: {text!r} for {video}") from None
+        raise ValueError(
+            f"`{name}` must be a number of seconds. Received: {text!r} for {video}"
+        ) from None
 
 
 def _rate(text: str, video: str) -> float:
@@ -227,7 +246,9 @@ def _rate(text: str, video: str) -> float:
     except (ValueError, ZeroDivisionError):
         rate = 0.0
     if not 0 < rate < 100_000:
-        raise ValueError(f"`fps` must be frames a second. Received: {text!r} for {video}")
+        raise ValueError(
+            f"`fps` must be a number of frames per second, above 0. Received: {text!r} for {video}"
+        )
     return rate
 
 
@@ -249,6 +270,6 @@ def _check_names(records: list[Record], path: Path) -> None:
     counts = Counter(record.name for record in records)
     twice = [name for name, count in counts.items() if count > 1]
     raise ValueError(
-        "Names must be there once; the column `name` tells parts of one video apart. "
+        "Names must be unique; give parts of one video different names in the column `name`. "
         f"Received: {len(twice)} repeated in {path}: {twice[:10]}"
     )

@@ -1,4 +1,4 @@
-"""What a data set promises, and what of it is on the disk."""
+"""What a data set should contain, and what of it is on disk."""
 
 from zoo.datasets.listing.listing import ALL, DatasetWarning, Facts, Listing, settle
 

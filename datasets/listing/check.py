@@ -1,4 +1,4 @@
-"""Is a folder what it should be? Told before anything is trained, by `zoo check`."""
+"""Check of a data set's folder before training: `zoo check`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.datasets.record import Record
 
 ALIASES = {"csv": "your_own"}
 CHUNK = 512
-EVERY = 10.0  # seconds between lines of progress where there is no terminal
+EVERY = 10.0  # seconds between progress lines where there is no terminal
 
 
 def check_dataset(
@@ -35,7 +35,27 @@ def check_dataset(
     workers: int | None = None,
     progress: bool = False,
 ) -> Report:
-    """The state of a data set's folder; the arguments are those of `zoo check`."""
+    """Check a data set's folder against its annotation and what was published.
+
+    The arguments are those of `zoo check`.
+
+    Args:
+        dataset: Name of a data set, or "csv" for your own.
+        root: Its folder or table.
+        decode: Decode "all" frames of every video, only the "first", or "none".
+        options: Options of the data set's `listing`, as text.
+        sample: Check only this many videos, evenly spread over the data set; None: all.
+        least: Videos with fewer frames are reported as short.
+        strict: Whether a damaged packet makes a video unusable.
+        workers: Number of videos checked in parallel; None: the number of processors.
+        progress: Show progress on the standard error stream.
+
+    Raises:
+        ValueError: There is no such data set or option.
+        FileNotFoundError: The folder does not exist.
+
+    Example: `check_dataset("ucf101", "data/UCF101", decode="first").ok`
+    """
     if decode not in ("all", "first", "none"):
         raise ValueError(f'`decode` must be "all", "first" or "none". Received: {decode!r}')
     if sample is not None and sample < 1:
@@ -70,7 +90,7 @@ def check_dataset(
         surplus=sorted({path for listing in listings for path in listing.surplus}),
         lost=sorted({path for listing in listings for path in listing.lost}),
         errors=[
-            f"{listing.name} names {len(twice)} videos more than once: {shown(twice)}"
+            f"{listing.name} lists {len(twice)} videos more than once: {shown(twice)}"
             for listing in listings
             if (twice := listing.repeated())
         ],
@@ -85,7 +105,7 @@ def check_dataset(
 
 
 def listings_of(dataset: str, root: str | Path, options: dict | None = None) -> list[Listing]:
-    """The listings of a data set's folder, one a fold; the arguments are those of `zoo check`."""
+    """The listings of a data set's folder, one per fold; the arguments are those of `zoo check`."""
     module = _module(dataset)
     if not Path(root).exists():
         raise _NotThere(f"The data set's folder must exist. Received: {root}")
@@ -93,11 +113,11 @@ def listings_of(dataset: str, root: str | Path, options: dict | None = None) -> 
 
 
 class _BadOption(ValueError):
-    """A data set or an option that there is not."""
+    """A data set or an option that does not exist."""
 
 
 class _NotThere(FileNotFoundError):
-    """A folder that is not there."""
+    """A folder that does not exist."""
 
 
 def _module(dataset: str):
@@ -107,13 +127,13 @@ def _module(dataset: str):
         module = importlib.import_module(name)
     if not hasattr(module, "load") or not hasattr(module, "DESCRIPTION"):
         raise _BadOption(
-            f"The data set must be csv or one that `zoo list` names. Received: {dataset!r}"
+            f"The data set must be csv or one that `zoo list` shows. Received: {dataset!r}"
         )
     return module
 
 
 def _listings(module, root: str | Path, options: dict) -> list[Listing]:
-    """The data set's listing, one a fold where it has folds and none was asked for."""
+    """The data set's listing, or one per fold if it has folds and `options` selects none."""
     build: Callable = getattr(module, "listing", None) or _loaded(module)
     known = inspect.signature(build).parameters
     unknown = sorted(set(options) - set(list(known)[1:]))
@@ -124,14 +144,16 @@ def _listings(module, root: str | Path, options: dict) -> list[Listing]:
     try:
         given = {name: _value(known[name].default, text) for name, text in options.items()}
     except ValueError as error:
-        raise _BadOption(f"An option must be of its kind. Received: {options}: {error}") from error
+        raise _BadOption(
+            f"An option must have the type of its default. Received: {options}: {error}"
+        ) from error
     if "fold" in known and "fold" not in given:
         return [build(root, fold=fold, **given) for fold in module.FOLDS]
     return [build(root, **given)]
 
 
 def _value(default, text: str):
-    """The text as the kind of the option's default; parts of a tuple stand between commas."""
+    """The text converted to the type of the option's default; a comma separates tuple items."""
     if isinstance(default, int):
         return int(text)
     if isinstance(default, tuple):
@@ -141,7 +163,7 @@ def _value(default, text: str):
 
 
 def _loaded(module) -> Callable:
-    # A data set that is made by the program reads only what it has written itself.
+    # A synthetic data set has no `listing`: it reads only what it has written itself.
     def build(root: str | Path) -> Listing:
         return Listing(module.DESCRIPTION.name, module.load(root))
 
@@ -168,19 +190,22 @@ def _look_at_all(
     def one(record: Record) -> Looked:
         return look(record, **looking)
 
-    told = _Progress(len(records)) if progress else None
+    shown_progress = _Progress(len(records)) if progress else None
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         for first in range(0, len(records), CHUNK):
             for looked in pool.map(one, records[first : first + CHUNK]):
                 yield looked
-                if told is not None:
-                    told.step()
-    if told is not None:
-        told.end()
+                if shown_progress is not None:
+                    shown_progress.step()
+    if shown_progress is not None:
+        shown_progress.end()
 
 
 class _Progress:
-    """A line on the standard error stream: rewritten on a terminal, else a new one now and then."""
+    """A progress line on the standard error stream.
+
+    On a terminal the line is rewritten; elsewhere a new one is printed every few seconds.
+    """
 
     def __init__(self, total: int):
         self.total, self.done = total, 0

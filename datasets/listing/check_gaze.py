@@ -1,8 +1,7 @@
-"""Was the gaze of a video read right? Told by what is plausible for people who watch a video.
+"""Check of whether a video's gaze was read correctly, by its plausibility as human viewing.
 
-Gaze that was read by a wrong unit, origin, place or numbering still gives numbers. What they say
-about the viewers shows it: that they looked past the picture, all in one frame, or faster than
-eyes move.
+Gaze that is read with a wrong unit, origin, position or frame numbering still gives numbers, but
+implausible ones: viewers look beside the picture, all in one frame, or faster than eyes can move.
 """
 
 from __future__ import annotations
@@ -23,46 +22,49 @@ from zoo.datasets.record import Record
 from zoo.datasets.video.reading import Video, VideoError, open_video
 from zoo.files.interface import advised
 
-# Limits, as shares. Of real recordings (SMI 500 Hz, EyeLink): outside 0 to 5%, jumps 2 to 12%.
-LEAST_SAMPLES = 20  # fewer say nothing
+# Limits, as fractions. In real recordings (SMI 500 Hz, EyeLink) 0 to 5% of the samples are outside
+# and 2 to 12% of the steps are jumps.
+LEAST_SAMPLES = 20  # fewer are not judged
 LEAST_FRAMES = 10
-OUTSIDE = 0.3  # of the samples in the video's time that lie beyond its picture
-OFF_TIME = 0.3  # of all samples, before the first frame or after the last
-ONE_FRAME = 0.5  # of the samples used, in a single frame
-CORNER = 0.9  # within 1.5 pixels of the upper left corner: fractions taken for pixels
-EMPTY = 0.5  # of the frames, without a sample although there are enough for all
-JUMPS = 0.35  # of a viewer's steps from frame to frame that are longer than `JUMP`
-JUMP = 0.1  # of the width and height: saccades are as long, but only three or four come a second
-LOST = 0.7  # of all samples, lost or no number
-OPPOSED = -0.5  # correlation of a viewer with the median of the others: the axis is upside down
-OPPOSED_VIEWERS = 0.2  # of the viewers, where
-AGREE = 0.5  # is the median correlation of the rest
-LEAST_SHARED = 60  # frames in which a viewer is compared with others
-SPREAD = 0.03  # standard deviation of the others' median below which nothing can be compared
-UNEQUAL = 2.0  # times as many samples in a frame as another viewer
-MOST_VIEWERS = 40  # that are compared with each other
+OUTSIDE = 0.3  # samples beyond the picture, of those during the video
+OFF_TIME = 0.3  # samples before the first frame or after the last, of all
+ONE_FRAME = 0.5  # samples in a single frame, of those used
+CORNER = 0.9  # samples within 1.5 pixels of the upper left corner: fractions taken for pixels
+EMPTY = 0.5  # frames without a sample, although there are enough samples for all
+JUMPS = 0.35  # a viewer's steps from frame to frame that are longer than `JUMP`
+JUMP = 0.1  # of width and height; saccades are as long, but occur only 3 or 4 times a second
+LOST = 0.7  # samples lost or not a number, of all
+# An axis is upside down if more than this fraction of the viewers correlates with the median of
+# the others by less than OPPOSED, while the median correlation of the rest is above AGREE.
+OPPOSED_VIEWERS = 0.2
+OPPOSED = -0.5
+AGREE = 0.5
+LEAST_SHARED = 60  # frames needed to compare a viewer with others
+SPREAD = 0.03  # least standard deviation of the others' median for a comparison
+UNEQUAL = 2.0  # ratio of two viewers' samples per frame above which it is noted
+MOST_VIEWERS = 40  # number of viewers compared with each other at most
 SHOWN = 3
 
 
 @dataclass(frozen=True)
 class GazeFacts:
-    """What the gaze of a video looks like, as shares between 0 and 1.
+    """Statistics of a video's gaze; all but the counts are fractions between 0 and 1.
 
     Args:
-        samples: All samples that the files hold.
-        used: Those that are in the frames of the video.
+        samples: Number of samples in the files.
+        used: Number of samples that lie in frames of the video.
         viewers: Number of viewers.
-        outside: Of the samples in the video's time, beyond its picture.
-        off_time: Of all samples, before the first frame or after the last.
-        lost: Of all samples, lost or no number.
-        one_frame: Of the samples used, in the fullest frame.
-        corner: Of the samples used, within 1.5 pixels of the upper left corner.
-        empty: Of the frames, without a sample.
-        jumps: Of a viewer's steps from frame to frame, longer than a tenth of the picture.
-        agreement: Median correlation of a viewer's place with the median of the others'; None
-            where that cannot be said.
-        opposed_x: Of the viewers, those that move against the others.
-        opposed_y: Likewise, upwards and downwards.
+        outside: Samples beyond the picture, of those recorded during the video.
+        off_time: Samples before the first frame or after the last, of all.
+        lost: Samples that are lost or not a number, of all.
+        one_frame: Samples in the frame with the most samples, of those used.
+        corner: Samples within 1.5 pixels of the upper left corner, of those used.
+        empty: Frames without a sample.
+        jumps: A viewer's steps from frame to frame that are longer than a tenth of the picture.
+        agreement: Median correlation of a viewer's position with the median position of the
+            others, between -1 and 1; None if there is too little data.
+        opposed_x: Viewers who move left when the others move right, and vice versa.
+        opposed_y: Viewers who move up when the others move down, and vice versa.
     """
 
     samples: int
@@ -116,33 +118,28 @@ def gaze_facts(fixations: Fixations, width: int, height: int) -> GazeFacts:
 
 
 def doubts(facts: GazeFacts, num_frames: int, *, judge_time: bool = True) -> list[str]:
-    """What is implausible, a phrase each, with the limit.
+    """What is implausible about a video's gaze: one phrase each, with the limit.
 
     Args:
-        facts: Of one video's gaze.
-        num_frames: Frames of the video.
-        judge_time: Whether samples before and after the video are a fault: they are not where
-            the description says at which time of a longer recording the video began.
+        facts: Statistics of the video's gaze.
+        num_frames: Number of frames of the video.
+        judge_time: Whether samples before and after the video are implausible. They are not if
+            the gaze description states when the video began within a longer recording.
     """
     if facts.samples < LEAST_SAMPLES:
         return []
     enough = facts.used >= num_frames >= LEAST_FRAMES
     long = num_frames >= LEAST_FRAMES
     shares = [
-        (facts.lost, LOST, "of the samples are lost or no numbers", True),
+        (facts.lost, LOST, "of the samples are lost or not numbers", True),
         (facts.off_time, OFF_TIME, "of the samples are before or after the video", judge_time),
         (facts.outside, OUTSIDE, "of the samples lie outside the frame", True),
         (facts.one_frame, ONE_FRAME, "of the samples are in one frame", long),
         (facts.corner, CORNER, "of the samples are in the upper left corner", True),
         (facts.empty, EMPTY, "of the frames have no gaze", enough),
         (facts.jumps, JUMPS, "of the steps from frame to frame are faster than eyes move", True),
-        (facts.opposed_x, OPPOSED_VIEWERS, "of the viewers move sideways against the others", True),
-        (
-            facts.opposed_y,
-            OPPOSED_VIEWERS,
-            "of the viewers move upwards as others go down",
-            True,
-        ),
+        (facts.opposed_x, OPPOSED_VIEWERS, "of the viewers move left when others move right", True),
+        (facts.opposed_y, OPPOSED_VIEWERS, "of the viewers move up when others move down", True),
     ]
     return [
         f"{100 * share:.0f}% {what} (limit {100 * limit:.0f}%)"
@@ -153,15 +150,15 @@ def doubts(facts: GazeFacts, num_frames: int, *, judge_time: bool = True) -> lis
 
 @dataclass(frozen=True)
 class GazeLook:
-    """The gaze of one record: what it looks like, what is implausible, and what is likely wrong.
+    """The result of checking one record's gaze.
 
     Args:
-        name: Of the record.
-        facts: None where the gaze could not be read.
-        doubts: What is implausible; an error where it could not be read.
-        advice: The option that is likely wrong, or nothing.
-        issues: Counted samples that were left out, and why.
-        notes: What was done to the samples.
+        name: Name of the record.
+        facts: Statistics of the gaze; None if it could not be read.
+        doubts: What is implausible, or the error if the gaze could not be read.
+        advice: The option that is probably wrong, or an empty text.
+        issues: Reason -> number of samples left out.
+        notes: How the samples were processed.
     """
 
     name: str
@@ -180,12 +177,12 @@ class GazeLook:
 def look_at_gaze(
     record: Record, video: Video | None = None, fixations: Fixations | None = None
 ) -> GazeLook:
-    """Judge the gaze of a record's whole video; errors of its files become doubts.
+    """Check the gaze of a record's whole video; errors in its files are reported as doubts.
 
     Args:
         record: The record.
-        video: Its whole video, where it is open.
-        fixations: Its gaze, where it is read.
+        video: Its whole video, if already open.
+        fixations: Its gaze, if already read.
     """
     try:
         if video is None:
@@ -195,10 +192,10 @@ def look_at_gaze(
             whole = replace(record, start=None, end=None)
             fixations = read_fixations(whole, shape=shape, warn=False)
         facts = gaze_facts(fixations, shape.width, shape.height)
-        judge_time = not (_of_session(record) and facts.used)
+        judge_time = not (_within_longer_recording(record) and facts.used)
         found = doubts(facts, fixations.num_frames, judge_time=judge_time)
         if not len(fixations):
-            found = ["no sample can be used", *found]
+            found = ["no sample is usable", *found]
         found += [note for note in fixations.notes if note.startswith("maps ")]
         advice = ""
         if found and record.gaze.format == "csv":
@@ -214,7 +211,7 @@ def look_at_gaze(
 
 
 def _unequal_rates(fixations: Fixations) -> tuple[str, ...]:
-    """A note where a viewer weighs more than another only because his tracker was faster."""
+    """A note if one viewer counts more than another only because of a faster eye tracker."""
     rates = {}
     for viewer in fixations.viewers:
         frames = fixations.frame[fixations.viewer == viewer]
@@ -224,20 +221,20 @@ def _unequal_rates(fixations: Fixations) -> tuple[str, ...]:
     fast, slow = (choose(rates, key=rates.get) for choose in (max, min))
     option = advised('`samples="one_per_frame"`', '"samples": "one_per_frame" in gaze.json')
     return (
-        f"viewer {fixations.name_of(fast)} has {rates[fast]:.1f} samples in a frame, "
-        f"{fixations.name_of(slow)} has {rates[slow]:.1f}: {option} weighs them alike",
+        f"viewer {fixations.name_of(fast)} has {rates[fast]:.1f} samples per frame, "
+        f"{fixations.name_of(slow)} has {rates[slow]:.1f}: {option} gives them equal weight",
     )
 
 
-def _of_session(record: Record) -> bool:
-    """Whether the gaze is that of a longer recording, in which the video began at a known time."""
+def _within_longer_recording(record: Record) -> bool:
+    """Whether the gaze description states when the video began within a longer recording."""
     form = record.gaze.csv
-    told = form.time_start != 0 or form.start_file is not None or form.start_message is not None
-    return record.gaze.format == "csv" and told
+    stated = form.time_start != 0 or form.start_file is not None or form.start_message is not None
+    return record.gaze.format == "csv" and stated
 
 
-def tell_gaze(records: Sequence[Record], most: int = 10) -> None:
-    """Log what the gaze of some of the records looks like, evenly spread over them."""
+def log_gaze_check(records: Sequence[Record], most: int = 10) -> None:
+    """Check the gaze of at most `most` records, evenly spread over the data set, and log it."""
     watched = [record for record in records if record.gaze is not None]
     if not watched:
         return
@@ -252,9 +249,9 @@ def tell_gaze(records: Sequence[Record], most: int = 10) -> None:
 
 
 def gaze_line(looks: Sequence[GazeLook]) -> str:
-    """One line about the gaze of some videos, said by the check and before a training."""
+    """One line about the gaze of some videos, for `zoo check` and the start of training."""
     wrong = [look for look in looks if look.doubts]
-    seen = f"gaze of {len(looks)} video{'' if len(looks) == 1 else 's'} looked at"
+    seen = f"checked the gaze of {len(looks)} video{'' if len(looks) == 1 else 's'}"
     if not wrong:
         return f"{seen}: plausible{_typical(looks)}"
     shown = "; ".join(f"{look.name}: {look.text}" for look in wrong[:SHOWN])
@@ -271,12 +268,12 @@ def _typical(looks: Sequence[GazeLook]) -> str:
         for name, what in (("outside", "outside"), ("empty", "of frames empty"), ("jumps", "jumps"))
     )
     agree = [one.agreement for one in facts if one.agreement is not None]
-    told = f", viewers agree by {np.median(agree):.2f}" if agree else ""
-    return f" ({', '.join(shares)}{told})"
+    agreement = f", viewers correlate by {np.median(agree):.2f}" if agree else ""
+    return f" ({', '.join(shares)}{agreement})"
 
 
 def _jumps(once: Fixations) -> float:
-    """Share of steps between neighbouring frames that are longer than `JUMP`."""
+    """Fraction of the steps between neighbouring frames that are longer than `JUMP`."""
     order = np.lexsort((once.frame, once.viewer))
     viewer, frame = once.viewer[order], once.frame[order]
     next_to = (np.diff(viewer) == 0) & (np.diff(frame) == 1) & (viewer[1:] >= 0)
@@ -287,7 +284,7 @@ def _jumps(once: Fixations) -> float:
 
 
 def _agreement(once: Fixations) -> tuple[float | None, tuple[float, float]]:
-    """Median correlation with the median of the others, and the share of opposed viewers."""
+    """Median correlation with the others' median, and the opposed viewers along x and y."""
     viewers = once.viewers
     if len(viewers) < 3:
         return None, (0.0, 0.0)
@@ -312,7 +309,7 @@ def _agreement(once: Fixations) -> tuple[float | None, tuple[float, float]]:
 
 
 def _opposed(correlations: np.ndarray) -> float:
-    """Share of viewers that move against the others, where those agree with each other."""
+    """Fraction of viewers who move against the others, provided that the others agree."""
     against = correlations < OPPOSED
     if len(correlations) < 3 or against.all():
         return 0.0

@@ -1,7 +1,7 @@
-"""Does the gaze follow what moves in the picture better when it is mirrored?
+"""Check of whether mirrored gaze follows the motion in a video better than the gaze as read.
 
-People look at what moves. Where the mirrored gaze lies on moving places and the gaze as it was
-read does not, an axis was read upside down.
+People look at what moves. If the mirrored gaze lies on moving regions and the gaze as read does
+not, an axis was read in the wrong direction.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ import numpy as np
 from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.video.reading import Video
 
-HEIGHT, WIDTH = 36, 64  # the pictures are looked at so small
-SIGMA = 2.0  # pixels of that picture
+HEIGHT, WIDTH = 36, 64  # motion is measured at this size
+SIGMA = 2.0  # pixels at that size
 MOST_FRAMES = 400
 LEAST_FRAMES = 60
-BLOCK = 15  # frames that count as one observation: neighbours are alike
-LEAST_MOTION = 0.05  # grey levels; a still picture tells nothing
-# Mirrored, the gaze must lie on motion (in standard deviations of the picture's motion), by so
-# much more than as read, and by so many standard errors. Of 13 real videos read right none does.
+BLOCK = 15  # frames that count as one observation, because neighbouring frames are correlated
+LEAST_MOTION = 0.05  # grey levels; nothing can be inferred from a still picture
+# An axis is reported as mirrored if motion at the mirrored gaze is at least NSS (in standard
+# deviations of the picture's motion), exceeds that at the gaze as read by at least MORE, and does
+# so by at least ERRORS standard errors. None of 13 correctly read real videos is reported.
 NSS, MORE, ERRORS = 0.6, 0.4, 4.0
 
 
 @dataclass(frozen=True)
 class Mirrored:
-    """Motion at the gaze, in standard deviations of the picture's motion.
+    """Mean motion at the gaze, in standard deviations of the picture's motion.
 
     Args:
-        as_read: Mean at the gaze as it was read.
-        y: Mean at the gaze mirrored upside down.
-        x: Mean at the gaze mirrored left to right.
-        doubt: What that says, or nothing.
-        advice: The option that is likely wrong, or nothing.
+        as_read: At the gaze as it was read.
+        y: At the gaze mirrored upside down.
+        x: At the gaze mirrored left to right.
+        doubt: What is suspicious about these values, or an empty text.
+        advice: The option that is probably wrong, or an empty text.
     """
 
     as_read: float
@@ -45,7 +46,7 @@ class Mirrored:
 
 
 def mirrored_gaze(video: Video, fixations: Fixations) -> Mirrored | None:
-    """Compare the motion at the gaze with that at the mirrored gaze; None where little moves."""
+    """Compare motion at the gaze with motion at the mirrored gaze; None if too little moves."""
     rows, before = [], None
     stop = min(MOST_FRAMES, fixations.num_frames, video.num_frames)
     for at, frame in enumerate(video.frames((HEIGHT, WIDTH), stop=stop)):
@@ -70,8 +71,8 @@ def mirrored_gaze(video: Video, fixations: Fixations) -> Mirrored | None:
         error = blocks.std(ddof=1) / np.sqrt(len(blocks)) + 1e-9
         if mean > NSS and gain.mean() > MORE and blocks.mean() > ERRORS * error:
             doubt = (
-                f"mirrored {how} the gaze lies on what moves ({mean:.1f} standard deviations), "
-                f"as read it does not ({as_read:.1f})"
+                f"mirrored {how}, the gaze follows what moves ({mean:.1f} standard deviations); "
+                f"as read, it does not ({as_read:.1f})"
             )
             return Mirrored(as_read, upside_down, left_right, doubt, advice)
     return Mirrored(as_read, upside_down, left_right)

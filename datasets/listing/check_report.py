@@ -1,4 +1,4 @@
-"""What `zoo check` found: one screen for people, all of it as JSON."""
+"""The result of `zoo check`: a one-screen summary, and everything as JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from zoo.datasets.listing.check_videos import Finding
 from zoo.datasets.listing.listing import numbers, shown_number
 from zoo.files.atomic import atomic_path
 
-NAMES = 3  # names shown a line
+NAMES = 3  # names shown per line
 WIDTH = 160
 KINDS = {
     "unreadable": "unreadable videos",
     "short": "short videos",
-    "frames": "numbers of frames that disagree",
+    "frames": "frame counts that disagree",
     "size": "sizes that disagree",
     "maps": "maps that cannot be read",
     "gaze": "gaze",
@@ -25,19 +25,27 @@ KINDS = {
     "segments": "segments",
     "damaged": "damaged videos",
     "interlaced": "interlaced videos",
-    "frame rate": "videos whose frame rate nothing states",
-    "header": "headers that miscount the frames",
+    "frame rate": "videos of unknown frame rate",
+    "header": "headers with a wrong frame count",
 }
 LOOKS = {
     "all": "every frame decoded",
-    "first": "the first frame decoded",
+    "first": "only the first frame decoded",
     "none": "not opened",
 }
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The videos of one split: named by the annotation, published, and on the disk."""
+    """Number of videos of one split.
+
+    Args:
+        listing: Name of the data set.
+        split: Name of the split.
+        named: Number listed in the annotation.
+        there: Number on disk.
+        published: Published number; a tuple if sources differ.
+    """
 
     listing: str
     split: str
@@ -52,23 +60,23 @@ class Counts:
 
 @dataclass(frozen=True)
 class Report:
-    """The state of a data set's folder; `ok` says whether it is what it should be.
+    """The result of checking a data set's folder; `ok` is true if there are no problems.
 
     Args:
         dataset: Name of the data set.
         root: The folder.
-        counts: Of all splits.
-        missing: Files that the annotation needs and that are not there.
-        surplus: Videos that no annotation names.
-        lost: Annotation of videos that are not there.
-        findings: What the look into the files found.
-        gaze: What the gaze of each video looks like.
+        counts: Numbers of videos of each split.
+        missing: Files that the annotation needs but that do not exist.
+        surplus: Videos that the annotation does not list.
+        lost: Annotation of videos that do not exist.
+        findings: What was found inside the files.
+        gaze: The result of checking each video's gaze.
         notes: What a user should know.
         errors: Why the annotation cannot be used.
-        decode: How the videos were looked at: "all", "first" or "none".
-        looked: Number of videos looked at.
-        frames: Number of frames that decoded.
-        seconds: How long the check took.
+        decode: Which frames were decoded: "all", "first" or "none".
+        looked: Number of videos checked.
+        frames: Number of frames decoded.
+        seconds: Duration of the check.
     """
 
     dataset: str
@@ -88,7 +96,7 @@ class Report:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong, a phrase each; empty where the folder is what it should be."""
+        """One phrase for each problem; empty if the folder is as it should be."""
         found = list(self.errors)
         wrong = [counts for counts in self.counts if not counts.right]
         if wrong:
@@ -108,20 +116,20 @@ class Report:
         return not self.problems
 
     def to_json(self) -> str:
-        """Everything, for programs."""
+        """The whole report as JSON."""
         held = {"ok": self.ok, "problems": self.problems, **asdict(self)}
         return json.dumps(held, indent=1)
 
     def write(self, path: str | Path) -> None:
-        """The JSON as a file, whole or not at all."""
+        """Write the JSON to a file, atomically."""
         with atomic_path(path) as part:
             part.write_text(self.to_json(), encoding="utf-8")
 
     def summary(self) -> str:
-        """One screen of text."""
+        """A summary of about one screen of text."""
         lines = [f"{self.dataset} in {self.root}"]
         if self.counts:
-            lines.append(f"  {'':<26}{'named':>9}{'published':>14}{'there':>9}")
+            lines.append(f"  {'':<26}{'listed':>9}{'published':>14}{'on disk':>9}")
         for counts in self.counts:
             published = "-" if counts.published is None else shown_number(counts.published)
             mark = "" if counts.right and counts.there == counts.named else "  <-"
@@ -143,9 +151,9 @@ class Report:
             lines.append(f"  {gaze_line(self.gaze)}")
         lines += [f"  note: {note}"[:WIDTH] for note in self.notes]
         if self.counts:
-            told = f", {self.frames} frames" if self.decode == "all" else ""
-            told = f"{LOOKS[self.decode]}{told}; {self.seconds:.0f} s"
-            lines.append(f"  {self.looked} videos, {told}")
+            frames = f", {self.frames} frames" if self.decode == "all" else ""
+            done = f"{LOOKS[self.decode]}{frames}; {self.seconds:.0f} s"
+            lines.append(f"  {self.looked} videos, {done}")
         lines.append("As it should be." if self.ok else "NOT as it should be: ")
         if not self.ok:
             lines[-1] += "; ".join(self.problems)
@@ -154,6 +162,6 @@ class Report:
     @staticmethod
     def _line(what: str, names: list[str]) -> str:
         more = " ..." if len(names) > NAMES else ""
-        told = "; ".join(name if len(name) < 90 else f"...{name[-86:]}" for name in names[:NAMES])
-        line = f"  {what:<34}{len(names):>7}  {told}{more}".rstrip()
+        first = "; ".join(name if len(name) < 90 else f"...{name[-86:]}" for name in names[:NAMES])
+        line = f"  {what:<34}{len(names):>7}  {first}{more}".rstrip()
         return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."

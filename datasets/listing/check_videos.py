@@ -1,4 +1,4 @@
-"""One video of a data set and its truth: does each open, and do they agree with each other?"""
+"""Check of one video and its annotation: whether both can be read and whether they agree."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from zoo.datasets.gaze.maps import frames_of, map_number, read_map
 from zoo.datasets.listing.check_gaze import GazeLook, look_at_gaze
 from zoo.datasets.listing.listing import Facts, Listing
 from zoo.datasets.record import Record
-from zoo.datasets.video.frame_index import told_damage
+from zoo.datasets.video.frame_index import describe_damage
 from zoo.datasets.video.reading import Video, open_record
 from zoo.datasets.video.source import VideoError, numbered_files
 
 MAPS = (".png", ".jpg", ".jpeg", ".bmp")
-LATE = 1.0  # seconds by which a published segment may pass the video's end
+LATE = 1.0  # seconds by which a published segment may exceed the video's end
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a video that is not as it should be, or (not serious) worth knowing."""
+    """A problem with a video or, if not serious, something worth knowing about it.
+
+    Args:
+        video: Name of the record.
+        kind: Kind of finding, a key of `check_report.KINDS`.
+        text: The finding in words.
+        serious: Whether it counts as a problem.
+    """
 
     video: str
     kind: str
@@ -35,7 +42,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Looked:
-    """What was found in one video."""
+    """The result of checking one video.
+
+    Args:
+        frames: Number of frames decoded; None if not all were to be decoded.
+        findings: Everything found.
+        gaze: The result of checking the gaze, if there is any.
+    """
 
     frames: int | None = None
     findings: tuple[Finding, ...] = ()
@@ -50,14 +63,14 @@ def look(
     least: int = 16,
     strict: bool = False,
 ) -> Looked:
-    """Look into a record's files, which must exist.
+    """Check a record's files, which must exist.
 
     Args:
         record: The record.
-        listing: The listing it comes from: what is published about its files.
-        decode: "all" decodes every frame, "first" the first one, "none" none.
-        least: A video of fewer frames is short.
-        strict: Whether a damaged packet makes a video unfit.
+        listing: The listing that it comes from, with the published facts about its files.
+        decode: "all" decodes every frame, "first" only the first one, "none" none.
+        least: A video with fewer frames is reported as short.
+        strict: Whether a damaged packet makes a video unusable.
     """
     found: list[Finding] = []
 
@@ -87,17 +100,18 @@ def look(
 def _frames(video: Video, record: Record, tell, strict: bool) -> int:
     if os.path.isdir(record.video):
         if not video.rate_known:
-            tell("frame rate", "a folder whose frame rate nothing states", serious=False)
-        return sum(1 for _ in video.frames())  # every picture is read, and of one size
+            tell("frame rate", "a folder of frames of unknown frame rate", serious=False)
+        return sum(1 for _ in video.frames())  # reads every picture and checks its size
     index, header = video.index, video.header_frames
     if header > 0 and header != len(index):
         tell("header", f"the header says {header} frames, {len(index)} decode", serious=False)
     if index.damage:
-        tell("damaged", told_damage(index.damage), serious=strict)
+        tell("damaged", describe_damage(index.damage), serious=strict)
     if index.interlaced:
-        tell("interlaced", f"{index.interlaced} frames of two fields, read woven", serious=False)
+        text = f"{index.interlaced} interlaced frames, read without deinterlacing"
+        tell("interlaced", text, serious=False)
     if not video.rate_known:
-        tell("frame rate", "a file that does not say when its frames are shown", serious=False)
+        tell("frame rate", "a file without time stamps of its frames", serious=False)
     return video.num_frames
 
 
@@ -106,7 +120,7 @@ def _compare_facts(video: Video, frames: int | None, listing: Listing, record: R
     height, width = listing.size or (None, None)
     wanted = (facts.height or height, facts.width or width)
     if None not in wanted and wanted != (video.height, video.width):
-        tell("size", f"{video.width}x{video.height}, published is {wanted[1]}x{wanted[0]}")
+        tell("size", f"{video.width}x{video.height}, but published as {wanted[1]}x{wanted[0]}")
     if frames is not None and facts.frames is not None and facts.frames != frames:
         near = abs(facts.frames - frames) <= 1
         tell("frames", f"{frames} frames decode, the annotation says {facts.frames}", not near)
@@ -127,7 +141,7 @@ def _look_at_truth(record: Record, video: Video, tell) -> None:
             tell("boxes", f"tube {number} ends at frame {end} of {video.num_frames}")
         corner = tube.boxes[:, :2] + tube.boxes[:, 2:]
         if np.any(tube.boxes < 0) or np.any(corner > (video.width, video.height)):
-            tell("boxes", f"tube {number} leaves the picture of {video.width}x{video.height}")
+            tell("boxes", f"tube {number} exceeds the frame of {video.width}x{video.height}")
     if record.segments:
         end, seconds = max(segment.end for segment in record.segments), _seconds(video)
         if end > seconds:
@@ -139,7 +153,7 @@ def _look_at_truth(record: Record, video: Video, tell) -> None:
 
 
 def _look_at_maps(record: Record, video: Video | None, frames: int | None, tell) -> None:
-    """Numbers and sizes of fixation maps and saliency maps against the video's."""
+    """Compare the number and size of fixation and saliency maps with those of the frames."""
     folders = {}
     if record.gaze is not None and record.gaze.format == "maps":
         folders["fixation maps"] = record.gaze.paths[0]
@@ -156,8 +170,8 @@ def _look_at_maps(record: Record, video: Video | None, frames: int | None, tell)
             tell("maps", str(error))
             continue
         if len(odd) > 1:
-            told = ", ".join(f"{w}x{h} ({n})" for (h, w), n in sorted(odd.items()))
-            tell("size", f"{what} of several sizes: {told}")
+            found = ", ".join(f"{w}x{h} ({n})" for (h, w), n in sorted(odd.items()))
+            tell("size", f"{what} of several sizes: {found}")
         elif odd:
             sizes[what] = next(iter(odd))
     if record.gaze is not None and "fixation maps" in counts and frames is not None:
@@ -172,12 +186,15 @@ def _look_at_maps(record: Record, video: Video | None, frames: int | None, tell)
 
 
 def numbered_maps(folder: str) -> list[Path]:
-    """The maps of a folder by their numbers: mat files where there are any, else pictures."""
+    """The maps of a folder in the order of their numbers: mat files if any, else pictures."""
     return numbered_files(folder, (".mat",)) or numbered_files(folder, MAPS)
 
 
 def map_sizes(files: list[Path], key: str) -> dict[tuple[int, int], int]:
-    """(height, width) -> number of maps: of all png files by their headers, else first and last."""
+    """(height, width) -> number of maps.
+
+    All png files are counted, by their headers; of other formats, only the first and last file.
+    """
     sizes: dict[tuple[int, int], int] = {}
     chosen = files if files and files[0].suffix.lower() == ".png" else files[:1] + files[1:][-1:]
     for file in chosen:
@@ -201,7 +218,7 @@ def _look_at_gaze(record: Record, video: Video, tell) -> GazeLook:
     if gaze.doubts:
         tell("gaze", gaze.text)
     elif gaze.issues or gaze.notes:
-        told = ", ".join(f"{count} {why}" for why, count in gaze.issues.items())
-        parts = [told, *gaze.notes, f"{gaze.facts.used} samples used"]
+        issues = ", ".join(f"{count} {why}" for why, count in gaze.issues.items())
+        parts = [issues, *gaze.notes, f"{gaze.facts.used} samples used"]
         tell("gaze", "; ".join(filter(None, parts)), False)
     return gaze

@@ -1,4 +1,4 @@
-"""What every reader says when a folder is not what it should be."""
+"""Errors that all readers raise for missing files and unknown splits."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ SHOWN = 10
 
 
 def require_files(paths: Iterable[str | Path], what: str) -> None:
-    """Raise an error that counts and names the files and folders that are missing."""
+    """Raise an error that counts and names missing files and folders, if there are any."""
     require_there([str(path) for path in paths if not Path(path).exists()], what)
 
 
 def require_there(missing: Sequence[str], what: str) -> None:
-    """Raise an error that counts and names what is missing, if anything is."""
+    """Raise an error that counts and names the missing files, if there are any."""
     if missing:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise FileNotFoundError(
@@ -24,6 +24,6 @@ def require_there(missing: Sequence[str], what: str) -> None:
 
 
 def require_split(split: str | None, splits: Iterable[str]) -> None:
-    """Raise an error where a split is none of the data set's."""
+    """Raise an error if the data set does not have this split."""
     if split is not None and split not in splits:
         raise ValueError(f"`split` must be one of {tuple(splits)} or None. Received: {split!r}")

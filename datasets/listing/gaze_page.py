@@ -1,4 +1,4 @@
-"""A page of pictures by which a person sees whether gaze was read right: `zoo gaze-report`."""
+"""A page of pictures that shows whether gaze was read correctly: `zoo gaze-report`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from zoo.files.interface import advised
 
 WIDTH = 280  # pixels of a frame on the page
 DOT = 4
-PANEL = (110, 1140)  # height and width of the course of one coordinate over time
+PANEL = (110, 1140)  # height and width of the plot of one coordinate over time
 MARGIN = 44
-MOST_VIEWERS = 12  # colours
+MOST_VIEWERS = 12  # number of different colours
 GREY, INK = (200, 200, 200), (60, 60, 60)
 STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1200px;padding:0 1em;color:#222}
@@ -43,19 +43,28 @@ def write_gaze_page(
     frames: int = 8,
     overwrite: bool = False,
 ) -> list[GazeLook]:
-    """Write `index.html`, `gaze.json` and the pictures of videos with gaze.
+    """Write `index.html`, `gaze.json` and pictures of videos with their gaze.
 
     Args:
-        records: Those without gaze are passed over.
+        records: Records; those without gaze are skipped.
         folder: A new folder.
-        sample: So many videos, evenly spread; None takes all.
-        frames: Pictures of each video, evenly spread over it.
+        sample: Number of videos, evenly spread over the records; None takes all.
+        frames: Number of frames shown of each video, evenly spread over it.
         overwrite: Replace an earlier page.
+
+    Returns:
+        The result of checking each video's gaze.
+
+    Raises:
+        ValueError: No record has gaze, or `sample` or `frames` is below 1.
+        FileExistsError: The folder already holds a page and `overwrite` is false.
+
+    Example: `write_gaze_page(zoo.datasets.your_own.load("videos.csv"), "gaze_report")`
     """
     watched = [record for record in records if record.gaze is not None]
     if not watched:
         raise ValueError(
-            f"There must be a video with gaze. Received: {len(records)} videos without"
+            f"At least one video must have gaze. Received: {len(records)} videos without gaze"
         )
     if frames < 1 or (sample is not None and sample < 1):
         raise ValueError(
@@ -64,7 +73,7 @@ def write_gaze_page(
     folder = Path(folder)
     if (folder / "index.html").exists() and not overwrite:
         option = advised("`overwrite=True`", "--overwrite")
-        raise FileExistsError(f"The page is there already; {option} replaces it: {folder}")
+        raise FileExistsError(f"The page already exists; {option} replaces it: {folder}")
     if sample is not None and sample < len(watched):
         watched = [watched[at * len(watched) // sample] for at in range(sample)]
     looks, parts = [], []
@@ -94,12 +103,12 @@ def _look(record: Record, frames: int) -> tuple[GazeLook, dict[str, np.ndarray]]
         return GazeLook(record.name, None, (str(error),)), {}
     look = look_at_gaze(record, video, fixations)
     pictures = {"frames": _strip(video, shape, fixations, frames)}
-    pictures["time"] = _course(fixations)
+    pictures["time"] = _time_course(fixations)
     return look, pictures
 
 
 def _strip(video: Video, shape: VideoShape, fixations: Fixations, frames: int) -> np.ndarray:
-    """Frames, evenly spread, with a dot for every sample of the frame."""
+    """Evenly spread frames with a dot for each gaze sample."""
     count = min(frames, shape.num_frames)
     chosen = ((np.arange(count) + 0.5) * shape.num_frames / count).astype(int)
     height = max(1, round(WIDTH * shape.height / (shape.width * shape.pixel_aspect)))
@@ -113,8 +122,8 @@ def _strip(video: Video, shape: VideoShape, fixations: Fixations, frames: int) -
             cv2.circle(tile, place, DOT + 1, (255, 255, 255), -1, cv2.LINE_AA)
             cv2.circle(tile, place, DOT, _colour(int(viewer)), -1, cv2.LINE_AA)
         tile = cv2.copyMakeBorder(tile, 2, 20, 2, 2, cv2.BORDER_CONSTANT, value=(255,) * 3)
-        told = f"frame {at}: {len(of)} sample{'' if len(of) == 1 else 's'}"
-        cv2.putText(tile, told, (4, height + 16), 0, 0.42, INK, 1, cv2.LINE_AA)
+        caption = f"frame {at}: {len(of)} sample{'' if len(of) == 1 else 's'}"
+        cv2.putText(tile, caption, (4, height + 16), 0, 0.42, INK, 1, cv2.LINE_AA)
         tiles.append(tile)
     columns = min(4, len(tiles))
     blank = np.full_like(tiles[0], 255)
@@ -123,8 +132,8 @@ def _strip(video: Video, shape: VideoShape, fixations: Fixations, frames: int) -
     return np.vstack(rows)
 
 
-def _course(fixations: Fixations) -> np.ndarray:
-    """x and y over the frames: the median of each viewer in each frame as a point."""
+def _time_course(fixations: Fixations) -> np.ndarray:
+    """Plots of x and y over the frames, with a point for each viewer's median in each frame."""
     once = fixations.one_per_viewer()
     panels = []
     for name, values in (("x", once.x), ("y", once.y)):
@@ -146,7 +155,7 @@ def _course(fixations: Fixations) -> np.ndarray:
 
 
 def _colour(viewer: int) -> tuple[int, int, int]:
-    """Blue, green and red of a viewer's dots; a bright red where the viewer is not known."""
+    """Colour of a viewer's dots as blue, green, red; bright red if the viewer is unknown."""
     if viewer < 0:
         return 40, 40, 230
     hue = np.uint8([[[(viewer % MOST_VIEWERS) * 180 // MOST_VIEWERS, 225, 215]]])
@@ -184,13 +193,13 @@ def _facts(look: GazeLook) -> str:
         "frames without gaze": facts.empty,
         "steps longer than a tenth": facts.jumps,
     }
-    told = [f"{facts.used} of {facts.samples} samples used", f"{facts.viewers} viewers"]
-    told += [f"{what} {100 * share:.1f}%" for what, share in shares.items()]
+    parts = [f"{facts.used} of {facts.samples} samples used", f"{facts.viewers} viewers"]
+    parts += [f"{what} {100 * share:.1f}%" for what, share in shares.items()]
     if facts.agreement is not None:
-        told.append(f"correlation with the other viewers {facts.agreement:.2f}")
-    told += [f"{count} {why}" for why, count in (look.issues or {}).items()]
-    told += list(look.notes)
-    return f"<p class='note'>{html.escape('; '.join(told))}</p>"
+        parts.append(f"correlation with the other viewers {facts.agreement:.2f}")
+    parts += [f"{count} {why}" for why, count in (look.issues or {}).items()]
+    parts += list(look.notes)
+    return f"<p class='note'>{html.escape('; '.join(parts))}</p>"
 
 
 def _page(looks: Sequence[GazeLook], parts: Sequence[str]) -> str:
@@ -209,10 +218,11 @@ def _page(looks: Sequence[GazeLook], parts: Sequence[str]) -> str:
             "<meta name='viewport' content='width=device-width'>",
             f"<title>Gaze</title><style>{STYLE}</style>",
             f"<h1>Gaze</h1><p>{html.escape(gaze_line(looks))}</p><table>{rows}</table>",
-            "<p class='note'>Above: frames with a dot for each sample, coloured by viewer. Below: "
-            "x and y over the frames, each viewer's median in each frame; 0 is the left or upper "
-            "edge, 1 the right or lower. Gaze that fits lies on what people look at, and viewers "
-            "agree; gaze that is upside down, late or of another screen does not.</p>",
+            "<p class='note'>For each video, above: frames with a dot for each sample, coloured by "
+            "viewer. Below: x and y over the frames, as each viewer's median in each frame; 0 is "
+            "the left or upper edge, 1 the right or lower edge. Correctly read gaze lies on what "
+            "people look at, and viewers agree. Gaze that is upside down, late or of another "
+            "screen does not.</p>",
             *parts,
         ]
     )

@@ -1,4 +1,4 @@
-"""What the annotation of a data set promises, and what of it is on the disk."""
+"""What the annotation of a data set lists, and what of it is on disk."""
 
 from __future__ import annotations
 
@@ -22,12 +22,18 @@ ALL = "all"  # the key of `published` for data sets without published splits
 
 
 class DatasetWarning(UserWarning):
-    """A data set that is used although it is not what was published: what differs, by name."""
+    """A data set is used although it differs from what was published; the text names how."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the annotation says about a video file, which a look into the file can confirm."""
+    """What the annotation states about a video file, to be compared with the file itself.
+
+    Args:
+        frames: Number of frames.
+        height, width: Size in pixels.
+        seconds: Duration.
+    """
 
     frames: int | None = None
     height: int | None = None
@@ -37,18 +43,18 @@ class Facts:
 
 @dataclass(frozen=True)
 class Listing:
-    """All videos of a data set by its annotation, before anyone looks whether they are there.
+    """All videos that the annotation of a data set lists, whether or not their files exist.
 
     Args:
-        name: Name of the data set, with its fold where it has folds.
-        records: A record for every video that the annotation names.
-        published: Published number of videos of every split ("all": of all together); a tuple
-            where sources differ.
-        surplus: Videos on the disk that no annotation names.
+        name: Name of the data set, with the fold if it has folds.
+        records: A record for each listed video.
+        published: Split -> published number of videos ("all": of all splits together); a tuple
+            if sources differ.
+        surplus: Videos on disk that the annotation does not list.
         notes: What a user should know, such as annotation that is left out on purpose.
-        facts: Name of a record -> what the annotation says about its video file.
-        size: (height, width) of all videos, where they have one.
-        lost: Annotation that names videos which have no record, by name.
+        facts: Name of a record -> what the annotation states about its video file.
+        size: (height, width) of all videos, if they have the same.
+        lost: Names of annotated videos that have no record.
     """
 
     name: str
@@ -61,11 +67,11 @@ class Listing:
     lost: Sequence[str] = ()
 
     def of_split(self, split: str | None) -> list[Record]:
-        """The records of one split, or all."""
+        """The records of one split, or all records with None."""
         return [record for record in self.records if split is None or record.split == split]
 
     def found(self, splits: Iterable[str] | None = None) -> dict[str, int]:
-        """Number of videos that the annotation names, of every split."""
+        """Split -> number of videos that the annotation lists."""
         held = Counter(record.split for record in self.records if record.split is not None)
         if ALL in self.published or not held:
             held[ALL] = len(self.records)
@@ -73,24 +79,25 @@ class Listing:
         return {name: held[name] for name in names if splits is None or name in (*splits, ALL)}
 
     def wrong_counts(self, splits: Iterable[str] | None = None) -> list[str]:
-        """The splits that do not have the published number of videos, in words."""
+        """A phrase for each split that does not have the published number of videos."""
         wrong = []
         for name, count in self.found(splits).items():
             if name in self.published and count not in numbers(self.published[name]):
                 wrong.append(
-                    f"{name} has {count} videos, published are {shown_number(self.published[name])}"
+                    f"{name} has {count} videos, "
+                    f"but {shown_number(self.published[name])} were published"
                 )
         return wrong
 
     def repeated(self) -> list[str]:
-        """The names that several records have: videos that the lists name more than once."""
+        """Names that several records share: videos that are listed more than once."""
         names = [record.name for record in self.records]
         if len(set(names)) == len(names):
             return []
         return sorted(name for name, count in Counter(names).items() if count > 1)
 
     def counts_line(self, splits: Iterable[str] | None = None) -> str:
-        """The counts of all splits beside the published ones, in one line."""
+        """One line with the number of videos in each split beside the published number."""
         parts = []
         for name, count in self.found(splits).items():
             published = self.published.get(name)
@@ -100,10 +107,19 @@ class Listing:
 
 
 def settle(listing: Listing, split: str | None = None, *, partial: bool = False) -> list[Record]:
-    """The records of a listing whose files are all there, or an error that counts and names.
+    """The records of a listing, after checking that all files exist and the counts are right.
 
-    With `partial`, videos without files are left out, and a `DatasetWarning` tells how many. The
-    counts are logged by the logger `zoo.datasets`.
+    Numbers of videos are logged by the logger `zoo.datasets`.
+
+    Args:
+        listing: The listing.
+        split: One split, or None for all.
+        partial: Leave out videos whose files are missing, with a `DatasetWarning`, instead of
+            raising an error.
+
+    Raises:
+        FileNotFoundError: Videos or files are missing; the error counts and names them.
+        ValueError: There is no such split, or a video is listed more than once.
     """
     known = dict.fromkeys(r.split for r in listing.records if r.split is not None)
     known.update(dict.fromkeys(name for name in listing.published if name != ALL))
@@ -111,8 +127,8 @@ def settle(listing: Listing, split: str | None = None, *, partial: bool = False)
     twice = listing.repeated()
     if twice:
         raise ValueError(
-            f"The lists of {listing.name} must name a video once. Received: {len(twice)} "
-            f"named more often: {shown(twice)}"
+            f"{listing.name} must list each video only once. Received: {len(twice)} videos "
+            f"listed more than once: {shown(twice)}"
         )
     records = listing.of_split(split)
     splits = None if split is None else (split,)
@@ -122,30 +138,30 @@ def settle(listing: Listing, split: str | None = None, *, partial: bool = False)
         wrong.append(f"{len(listing.lost)} annotations without videos: {shown(listing.lost)}")
     if wrong and not partial:
         raise FileNotFoundError(
-            f"{listing.name} must have the published number of videos; {_partial(listing)} takes "
+            f"{listing.name} must have the published number of videos; {_partial(listing)} accepts "
             f"what is there. Received: {'; '.join(wrong)}"
         )
     absent = missing_paths(path for record in records for path in needed_files(record))
     if absent:
         gone = set(absent)
         kept = [record for record in records if gone.isdisjoint(needed_files(record))]
-        told = f"{len(absent)} missing: {shown(absent)}"
+        missing = f"{len(absent)} missing: {shown(absent)}"
         if not partial or not kept:
             raise FileNotFoundError(
-                f"All files of {listing.name} must be there. Received: {told}"
-                + ("" if partial else f"; {_partial(listing)} takes the videos that are there")
+                f"All files of {listing.name} must be there. Received: {missing}"
+                + ("" if partial else f"; {_partial(listing)} accepts the videos that are there")
             )
-        wrong.append(f"{len(kept)} of {len(records)} videos are there; {told}")
+        wrong.append(f"{len(kept)} of {len(records)} videos are there; {missing}")
         records = kept
     elif not records:
-        told = "; ".join(["none", *listing.notes])
-        raise FileNotFoundError(f"{listing.name} must have videos. Received: {told}")
+        notes = "; ".join(["none", *listing.notes])
+        raise FileNotFoundError(f"{listing.name} must have videos. Received: {notes}")
     if listing.surplus and split is None:
         wrong.append(
-            f"{len(listing.surplus)} videos that no annotation names: {shown(listing.surplus)}"
+            f"{len(listing.surplus)} videos that no annotation lists: {shown(listing.surplus)}"
         )
-    for told in wrong:
-        warnings.warn(f"{listing.name}: {told}", DatasetWarning, stacklevel=3)
+    for text in wrong:
+        warnings.warn(f"{listing.name}: {text}", DatasetWarning, stacklevel=3)
     return records
 
 
@@ -155,15 +171,15 @@ def _partial(listing: Listing) -> str:
 
 
 def show_counts() -> None:
-    """Let the readers tell their counts on the standard error stream, as commands do."""
+    """Show the readers' counts on the standard error stream, as the commands do."""
     if not any(isinstance(handler, logging.StreamHandler) for handler in LOG.handlers):
         LOG.addHandler(logging.StreamHandler())
     LOG.setLevel(logging.INFO)
 
 
 @contextmanager
-def no_garbage() -> Iterator[None]:
-    """While a million records are made, looking for garbage among them takes half of the time."""
+def garbage_collection_paused() -> Iterator[None]:
+    """Pause garbage collection, which takes half of the time when a million records are made."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -174,12 +190,12 @@ def no_garbage() -> Iterator[None]:
 
 
 def needed_files(record: Record) -> tuple[str, ...]:
-    """The files and folders without which a record cannot be used."""
+    """The files and folders that a record needs."""
     return (record.video, *(record.gaze.paths if record.gaze is not None else ()))
 
 
 def missing_paths(paths: Iterable[str]) -> list[str]:
-    """The paths that do not exist, sorted; every folder is listed once, however many are asked."""
+    """The paths that do not exist, sorted; each folder is read only once."""
     folders: dict[str, set[str]] = {}
     for path in paths:
         cut = max(path.rfind("/"), path.rfind(os.sep)) + 1
@@ -198,7 +214,10 @@ def missing_paths(paths: Iterable[str]) -> list[str]:
 
 
 def files_below(folder: str | os.PathLike, suffixes: Sequence[str], depth: int = 2) -> list[str]:
-    """Files with one of the endings, at most `depth` folders down, sorted; none if no folder."""
+    """Files with one of the suffixes, at most `depth` folders down, sorted.
+
+    The list is empty if the folder does not exist.
+    """
     found, below, endings = [], [], tuple(suffixes)
     try:
         with os.scandir(folder) as entries:
@@ -218,18 +237,18 @@ def files_below(folder: str | os.PathLike, suffixes: Sequence[str], depth: int =
 
 
 def lines_of(path: str | os.PathLike) -> list[str]:
-    """Lines of a text file without blanks around them (CRLF too) and without empty ones."""
+    """The non-empty lines of a text file, without surrounding white space or line ends."""
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"A file of the annotation must be there. Received: {path}")
+        raise FileNotFoundError(f"An annotation file must exist. Received: {path}")
     try:
         with open(path, encoding="utf-8-sig") as file:
             return [line.strip() for line in file if line.strip()]
     except UnicodeDecodeError as error:
-        raise ValueError(f"A list must be text. Received: {path}: {error}") from error
+        raise ValueError(f"A list must be UTF-8 text. Received: {path}: {error}") from error
 
 
 def numbers(published: int | tuple[int, ...]) -> tuple[int, ...]:
-    """The accepted numbers of videos."""
+    """The accepted numbers of videos, as a tuple."""
     return published if isinstance(published, tuple) else (published,)
 
 

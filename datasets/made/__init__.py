@@ -1,1 +1,1 @@
-"""The pictures, scenes and viewers of made videos."""
+"""The pictures, scenes and viewers of synthetic videos."""

@@ -1,4 +1,4 @@
-"""The pictures of moving_targets: a drifting textured ground, objects, and bars before them."""
+"""Rendering of moving_targets: a drifting textured background, objects, and bars in front."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.datasets.made.scene import LEAD, Scene
 
-TARGET_HUE = (8, 18)  # of OpenCV's 180: orange; only the target has a warm colour
+TARGET_HUE = (8, 18)  # OpenCV's scale of 180: orange; only the target has a warm colour
 OTHER_HUES = (50, 135)  # green to violet
 
 
@@ -41,7 +41,7 @@ def render(scene: Scene, *, frames: int, height: int, width: int) -> Iterator[np
 
 
 def _texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Noise of several scales, nearly grey, uint8 RGB."""
+    """Nearly grey noise of several scales, uint8 RGB."""
     total = np.zeros((height, width, 3), np.float32)
     for scale, weight in ((3, 18.0), (8, 26.0), (24, 34.0)):
         small = rng.standard_normal((height // scale + 2, width // scale + 2, 1))
@@ -54,7 +54,7 @@ def _texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 def _sprite(
     rng: np.random.Generator, radius: float, *, target: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Colour (n, n, 3) and opacity (n, n, 1) of an object, float32, n odd."""
+    """Colour (n, n, 3) and opacity (n, n, 1) of an object, float32; n is odd."""
     half = int(np.ceil(radius)) + 2
     row, column = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     shape = rng.integers(3)
@@ -80,7 +80,7 @@ def _sprite(
 
 
 def _paste(picture: np.ndarray, colour: np.ndarray, opacity: np.ndarray, place: np.ndarray) -> None:
-    """Blend an object into the picture with its centre at `place`, between pixels too."""
+    """Blend an object into the picture, centred at `place` with subpixel accuracy."""
     height, width = picture.shape[:2]
     x, y = place[0] * width - 0.5, place[1] * height - 0.5
     left, top = int(np.floor(x)), int(np.floor(y))

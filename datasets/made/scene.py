@@ -1,4 +1,4 @@
-"""The scenes of moving_targets: where everything is at every frame, drawn from a generator."""
+"""The scenes of moving_targets: random positions of all objects in every frame."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 
 CLASSES = ("circle", "shake", "bounce", "diagonal", "figure_eight", "jump", "freeze")
-LEAD = 8  # frames before the first one: delayed gaze needs to know where the objects were
-AMPLITUDE = 0.11  # of the action's motion, as a part of the frame
-PERIOD = 0.6  # seconds of one round of the action
-ACTION_SHARE = (0.4, 0.6)  # of the frames show the action
+LEAD = 8  # extra frames before the first one, because gaze follows the objects with a delay
+AMPLITUDE = 0.11  # amplitude of the action's motion, as a fraction of the frame
+PERIOD = 0.6  # seconds for one cycle of the action
+ACTION_SHARE = (0.4, 0.6)  # fraction of the frames that show the action
 MARGIN = 0.08
-HIDDEN = 0.25  # share of the time for which bars, where there are any, hide the target
+HIDDEN = 0.25  # fraction of the time for which bars, if there are any, hide the target
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Paths are (LEAD + frames, 2) of x and y in [0, 1]; object 0 is the target."""
+    """Positions of all objects over time; object 0 is the target."""
 
-    paths: np.ndarray  # (objects, LEAD + frames, 2)
-    radii: np.ndarray  # (objects,) as a part of the frame's shorter side
+    paths: np.ndarray  # (objects, LEAD + frames, 2), x and y in [0, 1]
+    radii: np.ndarray  # (objects,) as a fraction of the frame's shorter side
     label: int
-    segment: tuple[int, int]  # first frame of the action, frame after its last
-    bars: np.ndarray  # (bars, 2) left and right edge, as a part of the width
+    segment: tuple[int, int]  # first frame of the action, and the frame after its last
+    bars: np.ndarray  # (bars, 2) left and right edge, as a fraction of the width
     appearance_seed: int
 
 
@@ -37,12 +37,12 @@ def draw_scene(
     occlusions: bool,
     action_share: tuple[float, float] = ACTION_SHARE,
 ) -> Scene:
-    """Draw the paths of a video whose target performs the action `label` in a part of it."""
+    """Draw the scene of a video whose target performs the action `label` in a part of it."""
     length = frames + LEAD
     least, most = (round(share * frames) for share in action_share)
     if tuple(action_share) == ACTION_SHARE:
         latest, least, most = frames // 3, frames * 2 // 5, frames * 3 // 5
-    else:  # A short action may come later, and still leaves room behind it.
+    else:  # a shorter action may start later and still leave room after it
         latest = frames - most - frames // 6
     start = int(rng.integers(frames // 6, max(frames // 6 + 1, latest)))
     stop = int(min(frames - 2, start + rng.integers(least, most + 1)))
@@ -57,7 +57,7 @@ def draw_scene(
 
 
 def _bars(rng: np.random.Generator, across: np.ndarray) -> np.ndarray:
-    """Two bars on the target's way that hide it for a quarter of the time or so."""
+    """Two bars on the target's path that hide it for about a quarter of the time."""
     best, bars = np.inf, np.zeros((2, 2))
     for _ in range(60):
         middle = rng.choice(across, size=2) + rng.uniform(-0.2, 0.2, 2)
@@ -70,7 +70,7 @@ def _bars(rng: np.random.Generator, across: np.ndarray) -> np.ndarray:
 
 
 def _wander(rng: np.random.Generator, length: int, fps: float) -> np.ndarray:
-    """Straight flight at constant speed, thrown back by the edges, with a slight sway."""
+    """Straight flight at constant speed, reflected at the edges, with a slight sway."""
     time = np.arange(length)[:, None] / fps
     angle = rng.uniform(0, 2 * np.pi)
     velocity = rng.uniform(0.2, 0.45) * np.array([np.cos(angle), np.sin(angle)])
@@ -83,13 +83,13 @@ def _wander(rng: np.random.Generator, length: int, fps: float) -> np.ndarray:
 def _act(
     rng: np.random.Generator, path: np.ndarray, name: str, start: int, stop: int, fps: float
 ) -> np.ndarray:
-    """Halt the path from `start` to `stop`, move as the action says there, then fly on."""
+    """Interrupt the path from `start` to `stop` by the motion of the action."""
     clock = np.arange(len(path))
     halted = np.where(clock < start, clock, np.maximum(start, clock - (stop - start)))
     still = path[halted]
     room = MARGIN + AMPLITUDE
     acting = (clock >= start) & (clock < stop)
-    # The action needs room on all sides: lead the path away from the edges around it.
+    # The action needs room on all sides: move the path away from the edges around that time.
     near = np.clip(np.minimum(clock - (start - 10), (stop + 10) - clock) / 10, 0, 1)[:, None]
     still = still + near * (np.clip(still, room, 1 - room) - still)
     phase = 2 * np.pi * (clock - start) / (PERIOD * fps) + rng.uniform(0, 2 * np.pi)
@@ -116,7 +116,7 @@ def _act(
 
 
 def boxes(scene: Scene, height: int, width: int) -> np.ndarray:
-    """Boxes of all objects in pixels, (objects, frames, 4) of x, y, width, height, not cut off."""
+    """Boxes of all objects in pixels, (objects, frames, 4) as x, y, width, height, not clipped."""
     side = 2 * scene.radii * min(height, width)
     centre = scene.paths[:, LEAD:] * np.array([width, height])
     sides = np.broadcast_to(side[:, None, None], centre.shape)
@@ -124,7 +124,7 @@ def boxes(scene: Scene, height: int, width: int) -> np.ndarray:
 
 
 def visible_share(scene: Scene, boxes_of_target: np.ndarray, width: int) -> np.ndarray:
-    """Share of the target's box that no bar covers, (frames,)."""
+    """Fraction of the target's box that no bar covers, (frames,)."""
     left, right = boxes_of_target[:, 0], boxes_of_target[:, 0] + boxes_of_target[:, 2]
     grid = left[:, None] + (right - left)[:, None] * (np.arange(64) + 0.5) / 64
     covered = np.zeros(grid.shape, bool)

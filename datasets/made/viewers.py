@@ -1,4 +1,4 @@
-"""The viewers of moving_targets: a density known exactly, and gaze drawn from it."""
+"""The viewers of moving_targets: an exactly known gaze density, and gaze drawn from it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from scipy.special import ndtr
 
 from zoo.datasets.made.scene import LEAD, Scene
 
-DELAYS = (2, 3, 4)  # frames by which gaze trails; each viewer has one of them
-TARGET, CENTRE, OTHERS, ANYWHERE = 0.76, 0.10, 0.10, 0.04  # shares of the viewers
+DELAYS = (2, 3, 4)  # frames by which gaze lags behind; each viewer has one of these delays
+TARGET, CENTRE, OTHERS, ANYWHERE = 0.76, 0.10, 0.10, 0.04  # where viewers look, as fractions
 TARGET_SIGMA, CENTRE_SIGMA, OTHERS_SIGMA = 0.045, 0.15, 0.055
-HOLD = 12  # frames for which a viewer stays with one aim, on the average
+HOLD = 12  # frames for which a viewer keeps looking at the same thing, on average
 STEADY = 0.8  # correlation of a viewer's error from frame to frame
-LOST = 0.04  # share of samples lost to blinks
+LOST = 0.04  # fraction of samples lost to blinks
 
 
 @dataclass(frozen=True)
 class GazeDensity:
-    """A mixture of isotropic Gaussians and a uniform, cut off at the frame, for every frame.
+    """A mixture of isotropic Gaussians and a uniform density, truncated at the frame's edges.
 
     Args:
-        means: (frames, components, 2) of x and y in the frame's [0, 1] coordinates.
-        sigmas: (components,) in the same unit along both axes.
+        means: (frames, components, 2), x and y in [0, 1].
+        sigmas: (components,), in the same unit, for both axes.
         weights: (components,).
-        uniform: Weight of the uniform distribution; all weights sum to 1.
+        uniform: Weight of the uniform density; all weights together sum to 1.
     """
 
     means: np.ndarray
@@ -34,7 +34,7 @@ class GazeDensity:
     uniform: float
 
     def maps(self, height: int, width: int) -> np.ndarray:
-        """Exact probability of every pixel, (frames, height, width) float32, summing to 1."""
+        """Exact probability of each pixel, (frames, height, width) float32; frames sum to 1."""
         across = self._shares(0, width)  # (frames, components, width)
         down = self._shares(1, height)  # (frames, components, height)
         down = down * self.weights[:, None]
@@ -42,14 +42,14 @@ class GazeDensity:
         return (maps / maps.sum(axis=(1, 2), keepdims=True)).astype(np.float32)
 
     def log_prob(self, frame: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Log density over the unit square of points inside the frame."""
+        """Log density of points inside the frame, over the unit square."""
         points = np.stack([x, y], axis=-1)[:, None]
         squares = np.sum((points - self.means[frame]) ** 2, axis=-1) / self.sigmas**2
         heights = self.weights * np.exp(-squares / 2) / (2 * np.pi * self.sigmas**2)
         return np.log(heights.sum(axis=1) + self.uniform) - np.log(self.inside()[frame])
 
     def inside(self) -> np.ndarray:
-        """Probability, before the cut, of a point inside the frame, (frames,)."""
+        """Probability that a point lies inside the frame, before truncation, (frames,)."""
         whole = self._shares(0, 1)[..., 0] * self._shares(1, 1)[..., 0]
         return whole @ self.weights + self.uniform
 
@@ -60,7 +60,7 @@ class GazeDensity:
 
 
 def gaze_density(scene: Scene) -> GazeDensity:
-    """The density of one gaze sample of a viewer drawn at random."""
+    """The density of a gaze sample of a random viewer."""
     frames = scene.paths.shape[1] - LEAD
     late = {delay: scene.paths[:, LEAD - delay : LEAD - delay + frames] for delay in DELAYS}
     targets = [late[delay][0] for delay in DELAYS]
@@ -76,11 +76,12 @@ def gaze_density(scene: Scene) -> GazeDensity:
 def draw_gaze(
     rng: np.random.Generator, density: GazeDensity, *, viewers: int
 ) -> dict[str, np.ndarray]:
-    """Gaze samples as columns frame, viewer, x, y: one a viewer and frame, less what is lost.
+    """Gaze samples as columns frame, viewer, x, y: one per viewer and frame, minus lost ones.
 
-    Each viewer has a delay and, for a while, an aim; his error is correlated in time. Both
-    processes start in their stationary state, so every single sample has exactly the density; a
-    sample that falls outside the frame is lost, which cuts the density off at the frame.
+    Each viewer has a fixed delay and looks at one thing for a while, with an error that is
+    correlated in time. Both processes start in their stationary state, so each single sample
+    follows the density exactly. Samples outside the frame are lost, which truncates the density
+    at the frame's edges.
     """
     frames, components = density.means.shape[:2]
     count, delays = len(DELAYS), rng.integers(len(DELAYS), size=viewers)

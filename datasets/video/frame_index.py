@@ -27,7 +27,7 @@ class Damage:
         return f"{self.what} at frame {self.frame}{when}"
 
 
-def told_damage(damage: tuple[Damage, ...], most: int = 5) -> str:
+def describe_damage(damage: tuple[Damage, ...], most: int = 5) -> str:
     """The damaged places in a line: how many, and where the first are."""
     places = "; ".join(map(str, damage[:most]))
     more = f"; and {len(damage) - most} more" if len(damage) > most else ""

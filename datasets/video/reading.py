@@ -14,7 +14,7 @@ import numpy as np
 from zoo.datasets.video.animation_source import AnimationSource, is_animated_webp
 from zoo.datasets.video.errors import VideoError
 from zoo.datasets.video.file_source import FileSource
-from zoo.datasets.video.frame_index import Damage, FrameIndex, told_damage
+from zoo.datasets.video.frame_index import Damage, FrameIndex, describe_damage
 from zoo.datasets.video.source import FolderSource
 
 __all__ = ["FrameRateWarning", "Video", "VideoError", "open_record", "open_video"]
@@ -173,7 +173,7 @@ class Video:
         if self.damage:
             raise VideoError(
                 "A video must not be damaged where `strict` is asked for. Received: "
-                f"{self.path}, {told_damage(self.damage)}"
+                f"{self.path}, {describe_damage(self.damage)}"
             )
 
     @property

@@ -45,7 +45,7 @@ def test_ucf101_with_holes_and_with_too_much(ucf):
         with pytest.warns(DatasetWarning) as caught:
             assert len(ucf101.load(root, partial=True)) == 13319
         told = " ".join(str(w.message) for w in caught)
-        assert "13319 of 13320" in told and "1 videos that no annotation names" in told
+        assert "13319 of 13320" in told and "1 videos that no annotation lists" in told
         assert "v_More_[1]#.avi" in told
     finally:
         trees.touch(hole)
@@ -68,8 +68,8 @@ def test_the_real_lists_of_ucf101(tmp_path):
         ("classInd.txt", "1 ApplyLipstick\n", "101 classes"),
         ("trainlist01.txt", "Archery/v_a.avi 4\n", "line 1"),
         ("trainlist01.txt", "Nothing/v_a.avi 4\n", "line 1"),
-        ("trainlist01.txt", "Archery/v_a.avi 3\n", "train has 1 videos, published are 9537"),
-        ("testlist01.txt", "YoYo/v_y.avi\nYoYo/v_y.avi\n", "1 named more often: YoYo/v_y"),
+        ("trainlist01.txt", "Archery/v_a.avi 3\n", "train has 1 videos, but 9537"),
+        ("testlist01.txt", "YoYo/v_y.avi\nYoYo/v_y.avi\n", "1 videos listed more than once: YoYo/v_y"),
     ],
 )
 def test_wrong_lists_are_refused(tmp_path, file, text, message):
@@ -116,7 +116,7 @@ def test_ucf101_24_and_a_pickle_that_would_run_code(tmp_path, capsys):
     test = [name for name in held if name.endswith("c02")]
     trees.write(tmp_path / "testlist01.txt", test, "\r\n")
     trees.touch(*(tmp_path / "UCF-101" / f"{name}.avi" for name in held))
-    with pytest.raises(FileNotFoundError, match="train has 24 videos, published are 2284"):
+    with pytest.raises(FileNotFoundError, match="train has 24 videos, but 2284"):
         ucf101_24.load(tmp_path)
     with pytest.warns(DatasetWarning):
         records = ucf101_24.load(tmp_path, "test", partial=True)
@@ -196,7 +196,7 @@ def test_ucf11_in_full(tmp_path):
     groups = [{r.video.split("_")[-2] for r in part} for part in (train, test)]
     assert not groups[0] & groups[1]
     paths[0].unlink()
-    with pytest.raises(FileNotFoundError, match="all has 1599 videos, published are 1600"):
+    with pytest.raises(FileNotFoundError, match="all has 1599 videos, but 1600"):
         ucf11.load(tmp_path)
     with pytest.raises(ValueError, match="from 1 to 25"):
         ucf11.load(tmp_path, test_groups=(26,))

@@ -153,7 +153,7 @@ def test_counts_that_differ(tmp_path):
     report = check_dataset("ucf11", tmp_path, decode="none")
     assert report.problems == ["1 counts differ from the published"]
     assert "1600" in report.summary() and "<-" in report.summary()
-    assert any("the split is ours" in note for note in report.notes)
+    assert any("our own split" in note for note in report.notes)
     assert len(
         check_dataset("ucf11", tmp_path, decode="none", options={"test_groups": "1,2"}).notes
     )
@@ -169,7 +169,7 @@ def test_bad_input_is_refused(tmp_path):
         check_dataset("ucf101", tmp_path / "none")
     with pytest.raises(ValueError, match=r"one of \['fold', 'lists'\].*colour"):
         check_dataset("ucf101", tmp_path, options={"colour": "red"})
-    with pytest.raises(ValueError, match="of its kind"):
+    with pytest.raises(ValueError, match="type of its default"):
         check_dataset("ucf101", tmp_path, options={"fold": "two"})
     with pytest.raises(CommandError, match="NAME=VALUE"):
         check("ucf101", str(tmp_path), options=("fold",))

@@ -14,7 +14,7 @@ from tests.real_data import data_dir
 from zoo.cli.main import main
 from zoo.datasets import moving_targets
 from zoo.datasets.gaze.csv_format import CsvFormat
-from zoo.datasets.listing.check_gaze import gaze_line, look_at_gaze, tell_gaze
+from zoo.datasets.listing.check_gaze import gaze_line, log_gaze_check, look_at_gaze
 from zoo.datasets.record import GazeSource, Record
 from zoo.datasets.video.writer import VideoWriter
 from zoo.files.interface import command_line
@@ -64,7 +64,7 @@ def look(clip, path, **changes):
 def test_gaze_that_is_read_right_is_plausible(clip, gaze):
     found = look(clip, gaze)
     assert found.doubts == () and found.facts.viewers == 4 and found.facts.agreement > 0.9
-    assert "plausible" in gaze_line([found]) and "1 video looked at" in gaze_line([found])
+    assert "plausible" in gaze_line([found]) and "checked the gaze of 1 video" in gaze_line([found])
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_gaze_that_is_read_right_is_plausible(clip, gaze):
         ({"origin": "centre"}, "outside the frame", "`origin`.*origin='corner'"),
         ({"y_up": True}, "upside down", "`y_up`"),
         ({"time_start": 2.0}, "frames have no gaze", "`time_start`.*'first'"),
-        ({"time_start": 500.0}, "no sample can be used", "`time_start`"),
+        ({"time_start": 500.0}, "no sample is usable", "`time_start`"),
         (
             {"placement": "stretched", "screen": (60, 40)},
             "outside the frame",
@@ -125,7 +125,7 @@ def test_what_is_wrong_in_the_file_itself(clip, gaze, tmp_path):
     mirrored = written(
         lambda row: [*row[:4], f"{HEIGHT / 2 - float(row[4]):.2f}"] if row[0] == "P3" else row
     )
-    assert "25% of the viewers move upwards as others go down" in mirrored.text
+    assert "25% of the viewers move up when others move down" in mirrored.text
 
 
 def test_a_faster_tracker_is_told(clip, gaze, tmp_path):
@@ -142,7 +142,7 @@ def test_few_samples_say_nothing(clip, tmp_path):
     (tmp_path / "g.csv").write_text("viewer,t,x,y\n1,0,1,1\n1,99,1,1\n1,99,900,1\n")
     assert look(clip, tmp_path / "g.csv").doubts == ()
     (tmp_path / "g.csv").write_text("viewer,t,x,y\n")
-    assert look(clip, tmp_path / "g.csv").text == "no sample can be used"
+    assert look(clip, tmp_path / "g.csv").text == "no sample is usable"
     assert "must exist" in look(clip, tmp_path / "none.csv").text
     assert "must exist" in look(tmp_path / "none.mp4", tmp_path / "g.csv").text
 
@@ -160,10 +160,10 @@ def test_the_line_is_told_before_training(clip, gaze, caplog):
     form = CsvFormat(frame=None, time="t", time_unit="ms")
     records = [Record("clip", str(clip), gaze=GazeSource((str(gaze),), csv=form))] * 3
     with caplog.at_level(logging.INFO, "zoo.datasets"), command_line():
-        tell_gaze([*records, Record("other", str(clip))], most=2)
-        tell_gaze([Record("other", str(clip))])
+        log_gaze_check([*records, Record("other", str(clip))], most=2)
+        log_gaze_check([Record("other", str(clip))])
     (line,) = caplog.messages
-    assert line.startswith("gaze of 2 videos looked at, 2 probably misread: clip: ")
+    assert line.startswith("checked the gaze of 2 videos, 2 probably misread: clip: ")
     assert '"time_unit": "s" in the gaze description' in line and "zoo check" in line
 
 
@@ -187,7 +187,7 @@ def test_the_commands(clip, gaze, tmp_path, capsys):
     held = json.loads((out / "gaze.json").read_text())
     assert held[0]["doubts"] == [] and held[0]["facts"]["viewers"] == 4
     assert main(["check", "csv", str(table), "-o", str(tmp_path / "c.json")]) == 0
-    assert "gaze of 1 video looked at: plausible" in capsys.readouterr().out
+    assert "gaze of checked the gaze of 1 video: plausible" in capsys.readouterr().out
     assert main(["gaze-report", "csv", str(table), "-o", str(out)]) == 2
     assert "--overwrite" in capsys.readouterr().err
     (clip.parent / "gaze.json").write_text('{"frame": null, "time": "t", "time_unit": "ms"}')

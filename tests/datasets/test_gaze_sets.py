@@ -116,7 +116,7 @@ def test_hollywood2_as_frames(tmp_path):
     for split, shot in shots:
         for part in ("images", "fixation"):
             (tmp_path / split / shot / part).mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"22 videos, published are 2699.*3 .* 3558"):
+    with pytest.raises(FileNotFoundError, match=r"22 videos, but 2699.*3 .* 3558"):
         hollywood2_images.load(tmp_path)
     found = hollywood2_images.listing(tmp_path)
     assert "11 training clips (published 747) and 3 test clips" in found.notes[0]
@@ -207,7 +207,7 @@ def test_ledov(tmp_path, version):
         else:
             with h5py.File(file, "w", userblock_size=512) as out:
                 out.create_group("Data").create_dataset("fixdata", data=rows.T)
-    with pytest.raises(FileNotFoundError, match="all has 2 videos, published are 538"):
+    with pytest.raises(FileNotFoundError, match="all has 2 videos, but 538"):
         ledov.load(tmp_path)
     with pytest.warns(DatasetWarning):
         records = ledov.load(tmp_path, partial=True)

@@ -30,7 +30,7 @@ def test_the_real_ucf_sports_sample():
     fixations = read_fixations(record)
     assert fixations.num_frames == 54
     assert (fixations.per_frame.min(), fixations.per_frame.max()) == (215, 593)
-    with pytest.raises(FileNotFoundError, match=r"test has 1 videos, published are 47"):
+    with pytest.raises(FileNotFoundError, match=r"test has 1 videos, but 47"):
         ucf_sports.load(root, "test")
     with pytest.raises(FileNotFoundError, match="training"):
         ucf_sports.load(root, "train", partial=True)

@@ -165,7 +165,7 @@ def test_the_share_of_the_action_can_be_chosen(tmp_path):
     for seed in range(30):
         start, stop = scene(label=seed % 7, seed=seed, action_share=(0.2, 0.25)).segment
         assert 10 <= stop - start <= 12 and start >= 8 and stop <= 46
-    with pytest.raises(ValueError, match="two rising parts"):
+    with pytest.raises(ValueError, match="smaller one first"):
         moving_targets.make(tmp_path, num_videos=4, action_share=(0.5, 0.2))
     moving_targets.make(tmp_path, num_videos=3, frames=16, size=(48, 48), viewers=1)
     with pytest.raises(ValueError, match="action_share"):

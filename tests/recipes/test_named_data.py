@@ -52,7 +52,7 @@ def test_one_data_set_and_its_options(folders):
     records = load_records("ucf101:partial=1", folders[0], "train", "label")
     assert len(records) == 6 and class_names("ucf101", folders[0]) == ucf101.CLASSES
     assert len(load_records("ucf101:partial=1,fold=2", folders[0], "train", "label")) == 5
-    with pytest.raises(FileNotFoundError, match="published are 9537"):
+    with pytest.raises(FileNotFoundError, match="but 9537"):
         load_records("ucf101", folders[0], "train", "label")
     with pytest.raises(ValueError, match="colour"):
         load_records("ucf101:colour=red", folders[0], "train", "label")

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from zoo.datasets.joint import Joint, join
-from zoo.datasets.listing.check_gaze import tell_gaze
+from zoo.datasets.listing.check_gaze import log_gaze_check
 from zoo.datasets.listing.listing import show_counts
 from zoo.datasets.record import Record
 
@@ -57,7 +57,7 @@ def load_records(
     wanted = {"gaze": ("gaze",), "label": ("label",), "any": ("gaze", "label")}[kind]
     kept = [r for r in records if any(getattr(r, name) is not None for name in wanted)]
     show_counts()
-    tell_gaze([record for record in kept if record.gaze is not None])
+    log_gaze_check([record for record in kept if record.gaze is not None])
     return kept
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.datasets.video.frame_index import told_damage
+from zoo.datasets.video.frame_index import describe_damage
 from zoo.files.atomic import atomic_path
 from zoo.inference.streaming.sources import film_options
 from zoo.inference.writing.output import claim_folder, write_json
@@ -86,7 +86,7 @@ class ActionPrediction(Shown):
         text = f"{self.headline} in {self.seconds:.1f} s"
         shown = self.files.get("page") or self.files.get("summary")
         if self.damage:
-            text += f"; {told_damage(self._source().damage, most=2)}"
+            text += f"; {describe_damage(self._source().damage, most=2)}"
         return f"{text}; look at {shown}" if shown else text
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:

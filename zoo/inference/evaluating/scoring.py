@@ -12,7 +12,7 @@ import numpy as np
 from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.gaze.truth import blurred, truth_maps
 from zoo.datasets.record import Record
-from zoo.datasets.video.frame_index import told_damage
+from zoo.datasets.video.frame_index import describe_damage
 from zoo.datasets.video.reading import Video, open_record
 from zoo.inference.evaluating import baselines
 from zoo.inference.evaluating.evaluation import METRICS
@@ -84,7 +84,7 @@ class Scorer:
         self._notes = []
         video = open_record(record)
         if video.damage:
-            self._notes.append(f"{record.name}: {told_damage(video.damage)}.")
+            self._notes.append(f"{record.name}: {describe_damage(video.damage)}.")
         if video.num_frames != fixations.num_frames:
             raise ValueError(
                 "A video and its gaze must have one length. Received: "

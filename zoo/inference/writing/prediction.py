@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.datasets.video.frame_index import told_damage
+from zoo.datasets.video.frame_index import describe_damage
 from zoo.files.atomic import atomic_path
 from zoo.inference.streaming.saliency_outputs import output_map
 from zoo.inference.streaming.sources import ArrayVideo
@@ -82,7 +82,7 @@ class Prediction(Shown):
         text = f"{self.headline} in {self.seconds:.1f} s{rate}"
         shown = self.files.get("page") or self.files.get("summary")
         if self.damage:
-            text += f"; {told_damage(self._source().damage, most=2)}"
+            text += f"; {describe_damage(self._source().damage, most=2)}"
         return f"{text}; look at {shown}" if shown else text
 
     def map(self, frame: int, height: int | None = None, width: int | None = None) -> np.ndarray:
