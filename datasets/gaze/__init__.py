@@ -1,4 +1,4 @@
-"""Where people looked, read from the files of any tracker or data set."""
+"""Gaze: where people looked, read from the files of eye trackers and data sets."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = [
     "read_fixations",
 ]
 
-# Found when they are asked for: a record imports modules of this folder, and some of these names
-# need the record.
+# Imported on first use, to avoid a circular import: `record` imports modules of this folder, and
+# some of these names need `record`.
 _DEFINED_IN = {
     "CsvFormat": "zoo.datasets.gaze.csv_format",
     "Fixations": "zoo.datasets.gaze.fixations",

@@ -1,4 +1,4 @@
-"""What the columns of a gaze file mean: names, units, origin, place on the screen, validity."""
+"""What the columns of a gaze file mean: names, units, origin, screen placement, validity."""
 
 from __future__ import annotations
 
@@ -16,68 +16,77 @@ FILE_TYPES = ("table", "asc", "iohub")
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """What the columns of a gaze file mean; the first row of a table holds the columns' names.
+    """What the columns of a gaze file mean.
 
-    A column may be given as alternatives, `"Gaze point X|Gaze point X [DACS px]"`; a name that
-    ends in `*` is a beginning, `"TIME(*"`. `x`, `y` and `valid` may be pairs: the left eye's and
-    the right eye's column. Presets for common trackers: `zoo.datasets.gaze.gaze_format`.
+    The first row of a table holds the column names. A column may be given as alternatives,
+    `"Gaze point X|Gaze point X [DACS px]"`, or as a prefix that ends in `*`, `"TIME(*"`. `x`, `y`
+    and `valid` may be pairs: one column for the left eye and one for the right. Presets for
+    common trackers: `zoo.datasets.gaze.gaze_format`.
 
     Args:
-        x: Column of the horizontal coordinate, to the right.
-        y: Column of the vertical coordinate, downwards unless `y_up`.
-        frame: Column of the frame number; None where `time` says it.
-        time: Column of the time; used when `frame` is None.
-        viewer: Column of the viewer (any text); None: every file is one viewer.
-        file_viewer: With `viewer` None, a regular expression whose first group, found in the
-            file's name or else in its path, is the viewer; None: the file itself, by its path.
+        x: Column of the horizontal coordinate, growing to the right.
+        y: Column of the vertical coordinate, growing downwards unless `y_up`.
+        frame: Column of the frame number; None if the file has times instead.
+        time: Column of the time; requires `frame=None`.
+        viewer: Column of the viewer's name (any text); None: each file is one viewer.
+        file_viewer: With `viewer=None`, a regular expression whose first group, searched in the
+            file's name and then in its path, is the viewer's name; None: named after the file.
         first_frame: Number of the first frame: 0, 1 or another.
-        time_unit: "s", "ms", "us", "ns", or "auto": the unit that the column's name tells in
-            brackets, or by which the samples come at 20 to 2500 a second.
-        units: "pixels"; "fraction" (0 to 1 of the width and height); "norm" (-1 to 1 of the width
-            and height, from the centre); "height" (both axes in heights of the screen) or
-            "degrees" of visual angle (with `screen_cm` and `distance_cm`).
-        placement: Where the coordinates are measured: "video" (in the video's own pixels), or on
-            a screen on which the video stood "centred" (not scaled), "stretched" (over the whole
-            screen), "letterboxed" (as large as fits with its shape kept, centred) or in an "area".
+        time_unit: "s", "ms", "us", "ns" or "auto". "auto" takes the unit in brackets at the end
+            of the column's name, or else the unit that gives 20 to 2500 samples per second.
+        units: Unit of the coordinates: "pixels"; "fraction" (0 to 1 across the width and height);
+            "norm" (-1 to 1 across the width and height, 0 in the centre); "height" (both axes in
+            multiples of the height) or "degrees" of visual angle (with `screen_cm` and
+            `distance_cm`).
+        placement: What the coordinates refer to: "video" (the video's own pixels), or a screen
+            on which the video was shown "centred" (not scaled), "stretched" (over the whole
+            screen), "letterboxed" (as large as fits without distortion, centred) or in an "area".
         screen: (width, height) of that screen in pixels.
-        keep: Pairs of a column and the values of it that count as gaze, e.g.
-            (("valid", ("1",)),). `{video}` in a value is the video's file name, `{stem}` the same
-            without its suffix.
-        delimiter: What stands between the columns; a blank means any run of blanks and tabs; None
-            takes the tab, semicolon or comma by which the first row holds the columns.
-        columns: Names of the columns where the file has no row of names.
-        skip_rows: So many rows at the beginning are passed over.
-        comment: Rows that begin with this are passed over.
-        above: Samples with a coordinate that is not above this number are lost ones.
-        eye: Of two eyes "mean" (of those that are valid), "left" or "right".
-        valid: Column that tells whether an eye was tracked, or one of each eye.
-        valid_values: Its values that count as gaze; two lists where the eyes' values differ.
-        valid_least: Instead of values, the least number that counts as gaze (a confidence).
-        lost: A sample with both coordinates equal to one of these numbers is a lost one.
-        y_up: The vertical coordinate grows upwards.
-        origin: Where (0, 0) is: "corner" (upper left, with `y_up` lower left) or "centre".
-        area: With `placement="area"`, (left, top, width, height) of the video on the screen.
+        keep: Pairs of a column and its values that count as gaze, for example
+            `(("valid", ("1",)),)`. In a value, `{video}` stands for the video's file name and
+            `{stem}` for that name without its suffix.
+        delimiter: Column separator. A space means any run of spaces and tabs; None: the tab,
+            semicolon or comma that occurs most often in the first row.
+        columns: Column names, for a file without a header row.
+        skip_rows: Number of rows at the beginning to skip.
+        comment: Rows that begin with this text are skipped.
+        above: Samples with a coordinate less than or equal to this number count as lost.
+        eye: Which eye to use: "mean" (of the valid ones), "left" or "right".
+        valid: Column that states whether the eye was tracked, or a pair, one for each eye.
+        valid_values: Values of `valid` that count as tracked; two tuples if they differ between
+            the eyes.
+        valid_least: Instead of `valid_values`, the smallest number that counts as tracked (a
+            confidence).
+        lost: A sample whose coordinates both equal one of these numbers counts as lost.
+        y_up: Whether the vertical coordinate grows upwards.
+        origin: Position of (0, 0): "corner" (upper left; with `y_up` lower left) or "centre".
+        area: With `placement="area"`, (left, top, width, height) of the video on the screen in
+            pixels.
         screen_cm: (width, height) of the screen in centimetres.
-        distance_cm: From the eye to the screen.
-        pixels_per_degree: Instead of the two, for `samples="ivt"` and "idt".
-        time_start: Time of the video's first frame, in `time_unit`, or "first": that of the
+        distance_cm: Distance from the eye to the screen in centimetres.
+        pixels_per_degree: Instead of `screen_cm` and `distance_cm`, for `samples="ivt"` and
+            "idt".
+        time_start: Time of the video's first frame, in `time_unit`, or "first": the time of each
             viewer's first sample.
-        start_file: Instead of it, a file beside the gaze file in which the first row's `time` is
-            that of the video's first frame.
-        start_message: Instead of it, a regular expression of the message (.asc) that marks the
-            video's first frame; `{video}` and `{stem}` as in `keep`.
-        duration: Column of the duration where a row is a fixation: it is in every frame that was
-            shown while it lasted.
-        duration_unit: Of `duration`; None: `time_unit`.
-        samples: "all" takes every sample; "one_per_frame" the median of a viewer's samples in a
-            frame, so that a faster tracker does not weigh more; "ivt" and "idt" detect fixations
-            by velocity or dispersion, each of which is in every frame shown while it lasts.
-        threshold: Of "ivt" degrees a second (default 30), of "idt" degrees (default 1).
-        least_seconds: Shortest fixation that is detected.
-        decimal: "." or ",".
-        encoding: Of the file; None: by its first bytes, else UTF-8, else Windows-1252.
-        file_type: "table", "asc" (EyeLink, by the library pymovements) or "iohub" (the HDF5 files
-            of PsychoPy).
+        start_file: Instead of `time_start`, a file beside the gaze file; the `time` in its first
+            row is the time of the video's first frame.
+        start_message: Instead of `time_start`, a regular expression that matches the message (in
+            .asc files) at the video's first frame; may contain `{video}` and `{stem}`, as `keep`.
+        duration: Column of the duration, if each row is a fixation. A fixation counts in every
+            frame that was shown while it lasted.
+        duration_unit: Unit of `duration`; None: `time_unit`.
+        samples: "all" uses every sample; "one_per_frame" the median of a viewer's samples in
+            each frame, so that a faster tracker does not get more weight; "ivt" and "idt" detect
+            fixations by velocity or dispersion, which count in every frame while they last.
+        threshold: For "ivt" in degrees per second (default 30), for "idt" in degrees (default 1).
+        least_seconds: Duration of the shortest fixation that is detected.
+        decimal: Decimal separator, "." or ",".
+        encoding: Encoding of the file; None: by its first bytes, else UTF-8, else Windows-1252.
+        file_type: "table", "asc" (EyeLink, read with the library pymovements) or "iohub" (HDF5
+            files of PsychoPy).
+
+    Raises:
+        ValueError: Options are unknown, contradict each other, or lack another one.
 
     Example:
         CsvFormat(frame=None, time="t_ms", time_unit="ms", placement="centred", screen=(1024, 768))
@@ -126,8 +135,8 @@ class CsvFormat:
     def __post_init__(self) -> None:
         if (self.frame is None) == (self.time is None):
             raise ValueError(
-                f"One of `frame` and `time` must name a column, the other be {_none()}. Received: "
-                f"frame={self.frame!r}, time={self.time!r}"
+                f"One of `frame` and `time` must name a column, and the other must be {_none()}. "
+                f"Received: frame={self.frame!r}, time={self.time!r}"
             )
         choices = {
             "placement": PLACEMENTS,
@@ -149,12 +158,12 @@ class CsvFormat:
         self._check_times()
         if self.eye != "mean" and isinstance(self.x, str) and self.file_type == "table":
             raise ValueError(
-                "`eye` chooses one of two columns: `x` and `y` must be pairs. Received: "
+                "`x` and `y` must be pairs of columns if `eye` selects one eye. Received: "
                 f"eye={self.eye!r}, x={self.x!r}"
             )
         if isinstance(self.x, str) != isinstance(self.y, str):
             raise ValueError(
-                "`x` and `y` must both be a column or both be pairs of columns. Received: "
+                "`x` and `y` must both be single columns or both be pairs. Received: "
                 f"x={self.x!r}, y={self.y!r}"
             )
 
@@ -202,16 +211,17 @@ class CsvFormat:
         given = [self.time_start != 0, self.start_file is not None, self.start_message is not None]
         if sum(given) > 1 or (any(given) and self.time is None):
             raise ValueError(
-                "One of `time_start`, `start_file` and `start_message` may be given, with `time`. "
+                "Only one of `time_start`, `start_file` and `start_message` may be given, and only "
+                "with `time`. "
                 f"Received: time={self.time!r}, time_start={self.time_start!r}, "
                 f"start_file={self.start_file!r}, start_message={self.start_message!r}"
             )
         if self.time is None and self.duration is not None:
-            raise ValueError("`duration` needs `time`. Received: `frame`")
+            raise ValueError("`duration` must be used with `time`. Received: `frame`")
 
     @property
     def degree(self) -> float | None:
-        """Pixels of a degree of visual angle at the middle of the screen; None: not known."""
+        """Pixels per degree of visual angle at the centre of the screen; None if unknown."""
         if self.pixels_per_degree is not None:
             return self.pixels_per_degree
         if self.screen is None or self.screen_cm is None or not self.distance_cm:

@@ -1,4 +1,4 @@
-"""A gaze description on the disk: `gaze.json`, or the name of a preset."""
+"""Gaze descriptions in files: `gaze.json`, or the name of a preset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from zoo.datasets.gaze.presets import PRESETS, gaze_format
 from zoo.datasets.record import GazeSource
 
 GAZE_FILES = (".csv", ".tsv", ".txt", ".asc", ".hdf5", ".h5")
-# Types that JSON must hold for a field; tuples are lists of the type.
+# Fields that must be numbers in JSON, fields that must be lists of so many numbers, and keys that
+# describe folders of fixation maps.
 _NUMBERS = ("above", "valid_least", "distance_cm", "pixels_per_degree", "threshold")
 _LISTS = {"screen": 2, "screen_cm": 2, "area": 4}
 _OF_MAPS = ("key", "first_frame")
@@ -20,12 +21,12 @@ _OF_MAPS = ("key", "first_frame")
 
 @dataclass(frozen=True)
 class Description:
-    """What a table's `gaze.json` says: of tables of gaze, and of folders of fixation maps.
+    """The content of a `gaze.json`: how to read gaze tables and folders of fixation maps.
 
     Args:
-        csv: What the columns of tables mean.
-        key: Name of the map in a mat file.
-        first_frame: Number of the first frame's map; None where it was not told.
+        csv: What the columns of gaze tables mean.
+        key: Name of the map inside a mat file.
+        first_frame: Number in the name of the first frame's map; None if not given.
     """
 
     csv: CsvFormat = field(default_factory=CsvFormat)
@@ -38,7 +39,11 @@ class Description:
 
 
 def description_of(place: Path) -> Description:
-    """The description in a json file, or of a preset; the plain one where neither is there."""
+    """The description in a json file or of a preset; the default if there is no `gaze.json`.
+
+    Raises:
+        ValueError: The file is not a valid gaze description, or there is no such preset.
+    """
     if not place.is_file():
         if place.suffix.lower() == ".json" and place.name == "gaze.json":
             return Description()
@@ -65,11 +70,11 @@ def description_of(place: Path) -> Description:
             )
         return Description(csv=gaze_format(**csv), **maps)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"A gaze description must fit. Received: {place}: {error}") from error
+        raise ValueError(f"A gaze description must be valid. Received: {place}: {error}") from error
 
 
 def _value(name: str, value: Any) -> Any:
-    """The value of JSON as the field of `CsvFormat` has it."""
+    """A value from JSON, converted to the type of the field of `CsvFormat`."""
     if name == "keep":
         pairs = value.items() if isinstance(value, dict) else value
         return tuple((column, tuple(map(_text, _listed(of)))) for column, of in pairs)

@@ -1,4 +1,4 @@
-"""From samples to fixations, and to one sample a viewer and frame."""
+"""Reduction of gaze samples: to fixations, or to one sample per viewer and frame."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.raw_gaze import RawGaze
 
-THRESHOLDS = {"ivt": 30.0, "idt": 1.0}  # degrees a second; degrees
-GAP = 3.0  # a pause of more than so many sampling intervals divides a recording
+THRESHOLDS = {"ivt": 30.0, "idt": 1.0}  # degrees per second; degrees
+GAP = 3.0  # a pause of more than this many sampling intervals splits a recording
 
 
 def one_per_frame(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -31,11 +31,14 @@ def one_per_frame(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def fixations_of(raw: RawGaze, form: CsvFormat) -> tuple[RawGaze, str]:
-    """The fixations of samples in pixels and seconds, and a note of what was done.
+    """Detect fixations in samples given in pixels and seconds.
 
-    By pymovements (I-VT and I-DT of Salvucci and Goldberg, 2000). Velocities are those of Engbert
-    and Kliegl (2003), over five samples. A fixation is at the median of its samples. A pause
-    divides a recording, so that samples follow each other at one rate.
+    Uses pymovements (I-VT and I-DT of Salvucci and Goldberg, 2000). Velocities are computed over
+    five samples as by Engbert and Kliegl (2003). A fixation lies at the median of its samples. A
+    recording is split at pauses, so that each part has a constant sampling rate.
+
+    Returns:
+        The fixations, and a note on the detection.
     """
     events = _events(form.samples)
     threshold = THRESHOLDS[form.samples] if form.threshold is None else form.threshold
@@ -62,10 +65,10 @@ def fixations_of(raw: RawGaze, form: CsvFormat) -> tuple[RawGaze, str]:
             seconds = times[last] - times[first] + interval
             rows.append((*middle, times[first], seconds, viewer))
     table = np.array(rows).reshape(-1, 5)
-    unit = "degrees a second" if form.samples == "ivt" else "degrees"
+    unit = "degrees per second" if form.samples == "ivt" else "degrees"
     note = (
         f"{len(raw)} samples became {len(table)} fixations by I-{form.samples[1:].upper()} "
-        f"({threshold:g} {unit}, {form.least_seconds:g} s at least)"
+        f"({threshold:g} {unit}, at least {form.least_seconds:g} s)"
     )
     fixations = RawGaze(
         table[:, 0],
@@ -82,7 +85,7 @@ def fixations_of(raw: RawGaze, form: CsvFormat) -> tuple[RawGaze, str]:
 
 
 def _recordings(raw: RawGaze):
-    """(viewer, times, points) of each stretch without a pause, in the order of time."""
+    """(viewer, times, points) of each part without a pause, in order of time."""
     for viewer in np.unique(raw.viewer):
         own = np.flatnonzero(raw.viewer == viewer)
         own = own[np.argsort(raw.moment[own], kind="stable")]
@@ -97,7 +100,7 @@ def _recordings(raw: RawGaze):
 
 
 def _velocities(degrees: np.ndarray, rate: float) -> np.ndarray:
-    """(samples, 2) degrees a second."""
+    """Velocities in degrees per second, (samples, 2)."""
     padded = np.concatenate([degrees[:1], degrees[:1], degrees, degrees[-1:], degrees[-1:]])
     ahead, behind = padded[4:] + padded[3:-1], padded[1:-3] + padded[:-4]
     return (ahead - behind) * rate / 6

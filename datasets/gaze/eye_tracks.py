@@ -1,8 +1,9 @@
-"""Folders of gaze files that stand apart from the videos: which file belongs to which clip.
+"""Folders of gaze files that are separate from the videos: which file belongs to which clip.
 
-Of Mathe and Sminchisescu: FOLDER/samples/001_<clip>.avi.txt, FOLDER/geometry.txt and
-FOLDER/resolution.txt. Of Vig, Dorr and Cox: s1_<clip>.txt anywhere in FOLDER. Of DHF1K, raw:
-FOLDER/P001/P001_Trail0001.txt.
+- Mathe and Sminchisescu: FOLDER/samples/001_<clip>.avi.txt, FOLDER/geometry.txt and
+  FOLDER/resolution.txt
+- Vig, Dorr and Cox: s1_<clip>.txt anywhere in FOLDER
+- DHF1K, raw gaze: FOLDER/P001/P001_Trail0001.txt
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ EVENTS = ("F", "S")
 
 
 def clip_gaze(folder: str | Path, events: Sequence[str] = EVENTS) -> dict[str, GazeSource]:
-    """Clip (without ending) -> its gaze, of Mathe and Sminchisescu or of Vig, Dorr and Cox."""
+    """Clip (without suffix) -> its gaze, by Mathe and Sminchisescu or by Vig, Dorr and Cox."""
     folder = Path(folder)
     require_files([folder], "the gaze")
     if (folder / "samples").is_dir():
@@ -34,7 +35,7 @@ def clip_gaze(folder: str | Path, events: Sequence[str] = EVENTS) -> dict[str, G
 
 
 def clip_facts(folder: str | Path) -> dict[str, Facts]:
-    """Clip (without ending) -> its size by resolution.txt, lines `name.avi W H number`."""
+    """Clip (without suffix) -> its size, from resolution.txt with lines `name.avi W H number`."""
     file = Path(folder) / "resolution.txt"
     facts = {}
     for line in lines_of(file) if file.is_file() else ():
@@ -50,7 +51,7 @@ def clip_facts(folder: str | Path) -> dict[str, Facts]:
 
 
 def dhf1k_gaze(folder: str | Path) -> dict[int, GazeSource]:
-    """Number of a video -> the raw gaze of all viewers of DHF1K."""
+    """Number of a DHF1K video -> the raw gaze of all its viewers."""
     require_files([folder], "the raw gaze of DHF1K")
     found = _by_clip(folder, r"P(\d+)_Trail(\d+)()\.txt")
     return {int(number): GazeSource(paths, csv=DHF1K) for number, paths in found.items()}
@@ -64,13 +65,13 @@ def _by_clip(folder: str | Path, pattern: str) -> dict[str, tuple[str, ...]]:
             found.setdefault(named[2], []).append(path)
     if not found:
         raise FileNotFoundError(
-            f"A folder of gaze must hold a file for every viewer and clip. Received: {folder}"
+            f"A gaze folder must hold a file for each viewer and clip. Received: {folder}"
         )
     return {clip: tuple(paths) for clip, paths in sorted(found.items())}
 
 
 def _screen(folder: Path) -> tuple[float, float]:
-    """The last two of the five numbers of geometry.txt; 1280x1024 where there is no such file."""
+    """The screen size, the last two of the five numbers in geometry.txt; without it, 1280x1024."""
     file = folder / "geometry.txt"
     if not file.is_file():
         return MATHE.screen

@@ -1,4 +1,4 @@
-"""The fixations of one video: who looked where in which frame."""
+"""The fixations of one video: who looked where, and in which frame."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ NO_VIEWER = -1
 
 @dataclass(frozen=True)
 class Fixations:
-    """All fixations of a video, one array element each, ordered by frame.
+    """All fixations of a video, one array element each, in the order of frames.
 
     Args:
         frame: Frame numbers, int.
         x: 0 at the left edge of the frame, 1 at the right edge.
         y: 0 at the upper edge of the frame, 1 at the lower edge.
-        viewer: Who looked, a place in `viewer_names`; -1 where that is not known.
-        num_frames: Frames of the video.
-        issues: How many samples could not be used, and why.
-        viewer_names: Names of the viewers; any text, so that 1, 01 and 001 are three.
-        notes: What was done to the samples.
+        viewer: Index of the viewer in `viewer_names`; -1 if the viewer is unknown.
+        num_frames: Number of frames of the video.
+        issues: Reason -> number of samples that could not be used.
+        viewer_names: Names of the viewers; any text: 1, 01 and 001 are three viewers.
+        notes: How the samples were processed.
+
+    Raises:
+        ValueError: The arrays differ in length, or a frame number is out of range.
 
     Example:
         fixations = read_fixations(record)
@@ -43,7 +46,7 @@ class Fixations:
         lengths = {len(self.frame), len(self.x), len(self.y), len(self.viewer)}
         if len(lengths) != 1:
             raise ValueError(
-                "`frame`, `x`, `y` and `viewer` must have one length. Received lengths: "
+                "`frame`, `x`, `y` and `viewer` must have the same length. Received lengths: "
                 f"{len(self.frame)}, {len(self.x)}, {len(self.y)}, {len(self.viewer)}"
             )
         order = np.argsort(np.asarray(self.frame), kind="stable")
@@ -61,21 +64,21 @@ class Fixations:
 
     @property
     def viewers(self) -> np.ndarray:
-        """The viewers that are known, as numbers, ascending."""
+        """Numbers of the known viewers, ascending."""
         return np.unique(self.viewer[self.viewer != NO_VIEWER])
 
     def name_of(self, viewer: int) -> str:
-        """The name of a viewer; its number where names are not known."""
+        """The name of a viewer, or the number as text if there are no names."""
         return self.viewer_names[viewer] if viewer < len(self.viewer_names) else str(viewer)
 
     @property
     def per_frame(self) -> np.ndarray:
-        """Number of fixations of every frame, (num_frames,)."""
+        """Number of fixations in each frame, (num_frames,)."""
         return np.bincount(self.frame, minlength=self.num_frames)
 
     @property
     def empty_frames(self) -> np.ndarray:
-        """The frames without a fixation."""
+        """Numbers of the frames without a fixation."""
         return np.flatnonzero(self.per_frame == 0)
 
     def _keep(self, mask: np.ndarray, **changes) -> Fixations:
@@ -83,24 +86,33 @@ class Fixations:
         return replace(self, **{**kept, **changes})
 
     def of_viewers(self, ids) -> Fixations:
-        """Only the fixations of these viewers, given by their numbers or names."""
+        """The fixations of the given viewers only (numbers or names)."""
         names = {name: number for number, name in enumerate(self.viewer_names)}
         numbers = [names.get(one, NO_VIEWER - 1) if isinstance(one, str) else one for one in ids]
         return self._keep(np.isin(self.viewer, numbers))
 
     def halves(self, seed: int = 0) -> tuple[Fixations, Fixations]:
-        """Split the viewers, drawn by the seed, into two halves (the first gets the odd one)."""
+        """Split the viewers randomly into two halves; the first gets one more if the number is odd.
+
+        Raises:
+            ValueError: There are fewer than 2 viewers.
+        """
         viewers = self.viewers
         if len(viewers) < 2:
             raise ValueError(
-                f"Splitting viewers needs at least 2 of them. Received: {len(viewers)} viewers"
+                "There must be at least 2 viewers to split them into halves. "
+                f"Received: {len(viewers)} viewers"
             )
         drawn = np.random.default_rng(seed).permutation(viewers)
         middle = (len(drawn) + 1) // 2
         return self.of_viewers(drawn[:middle]), self.of_viewers(drawn[middle:])
 
     def in_frames(self, start: int, stop: int) -> Fixations:
-        """The fixations of frames `start` to `stop` (not included), renumbered from 0."""
+        """The fixations of frames `start` to `stop` (not included), with frames renumbered from 0.
+
+        Raises:
+            ValueError: The range is not within the video.
+        """
         if not 0 <= start <= stop <= self.num_frames:
             raise ValueError(
                 f"`start` and `stop` must satisfy 0 <= start <= stop <= {self.num_frames}. "
@@ -111,7 +123,7 @@ class Fixations:
         return self._keep(part, frame=self.frame[part] - start, num_frames=stop - start)
 
     def take(self, indices) -> Fixations:
-        """The fixations of the given frames, which become frames 0, 1, ... (repeats allowed)."""
+        """The fixations of the given frames, renumbered 0, 1, ...; frames may be repeated."""
         indices = np.asarray(indices, np.int64)
         low = np.searchsorted(self.frame, indices)
         counts = np.searchsorted(self.frame, indices, side="right") - low
@@ -121,15 +133,17 @@ class Fixations:
         return self._keep(rows, frame=frame, num_frames=len(indices))
 
     def one_per_viewer(self) -> Fixations:
-        """One fixation a viewer and frame: the median of that viewer's samples in the frame."""
+        """One fixation per viewer and frame: the median of the viewer's samples in that frame."""
         columns = {name: getattr(self, name) for name in ("frame", "viewer", "x", "y")}
         return replace(self, **one_per_frame(columns))
 
     def padded(self, max_points: int | None = None, seed: int = 0) -> np.ndarray:
-        """Fixations as (num_frames, points, 2) float32 of x and y, padded with NaN.
+        """Fixations as (num_frames, points, 2) float32, x and y, padded with NaN.
 
-        A frame with more than `max_points` fixations gives a sample of them, drawn by the seed
-        without repetition; None keeps all.
+        Args:
+            max_points: Of a frame with more fixations, a random sample of this size is kept; None
+                keeps all.
+            seed: Random seed of that choice.
         """
         counts = self.per_frame
         points = int(counts.max(initial=0)) if max_points is None else int(max_points)
@@ -145,7 +159,7 @@ class Fixations:
         return out
 
     def counts(self, height: int, width: int) -> np.ndarray:
-        """Fixations counted per pixel, (num_frames, height, width) int32."""
+        """Number of fixations in each pixel, (num_frames, height, width) int32."""
         column = np.clip((self.x * width).astype(np.int64), 0, width - 1)
         row = np.clip((self.y * height).astype(np.int64), 0, height - 1)
         flat = (self.frame * height + row) * width + column

@@ -1,4 +1,4 @@
-"""The forms in which data sets publish gaze, beside tables and maps: what is in the files."""
+"""File formats of gaze that single publishers use, in addition to tables and maps."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from zoo.datasets.gaze.raw_gaze import RawGaze, joined
 from zoo.datasets.gaze.tables import file_viewer
 from zoo.files.mat import load_mat, mat_field
 
-# The recordings of Mathe and Sminchisescu: a file a viewer and clip, no header, 500 Hz. Events
-# are F (fixation), S (saccade) and B (blink); as the published readers do, only blinks and
-# coordinates that are not positive are dropped.
+# The recordings of Mathe and Sminchisescu: one file per viewer and clip, no header, 500 Hz. Events
+# are F (fixation), S (saccade) and B (blink). Like the published readers, drop only blinks and
+# coordinates that are not positive.
 MATHE = CsvFormat(
     x="x",
     y="y",
@@ -31,7 +31,7 @@ MATHE = CsvFormat(
     columns=("time", "second", "third", "x", "y", "event"),
     above=0,
 )
-# The raw recordings of DHF1K: one row of names, then fixations, saccades and blinks.
+# The raw recordings of DHF1K: a header row, then fixations, saccades and blinks.
 DHF1K = CsvFormat(
     x="x",
     y="y",
@@ -50,7 +50,7 @@ DHF1K = CsvFormat(
 TIMED = CsvFormat(frame=None, time="time", units="fraction")
 FRAMED = CsvFormat()
 FIXATIONS = CsvFormat(frame=None, time="start", duration="duration")
-DIEM_RATE = 30  # rows a second
+DIEM_RATE = 30  # rows per second
 DIEM = CsvFormat(frame=None, time="time", placement="centred", screen=(1280, 960))
 FORMS = ("vig", "diem", "ledov", "coutrot")
 
@@ -58,13 +58,16 @@ FORMS = ("vig", "diem", "ledov", "coutrot")
 def read_form(
     kind: str, paths: Sequence[str], key: str, video: VideoShape
 ) -> tuple[dict[str, np.ndarray], dict[str, int], tuple[str, ...]]:
-    """Columns of `Fixations`, the counted samples that were left out, and what was done.
+    """Read gaze in a publisher's own format.
 
     Args:
         kind: One of `FORMS`.
-        paths: Files; `vig` and `diem` have one a viewer, the others one of all viewers.
-        key: Name of the clip in the file of `coutrot`.
-        video: What is known about the video.
+        paths: Files: one per viewer for `vig` and `diem`, otherwise one for all viewers.
+        key: For `coutrot`, the name of the clip inside the file.
+        video: Facts about the video.
+
+    Returns:
+        The columns of `Fixations`; reason -> number of samples left out; notes on the processing.
     """
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
@@ -81,9 +84,10 @@ def read_form(
 
 
 def vig(path: str) -> RawGaze:
-    """A file of Vig, Dorr and Cox: comments, `gaze W H`, `geometry ...`, rows t_us x y confidence.
+    """Read a file by Vig, Dorr and Cox: comments, `gaze W H`, `geometry ...`, and samples.
 
-    W and H are the stimulus in the units of x and y, whatever the size of the video's file.
+    Each sample is a row t_us, x, y, confidence. W and H are the size of the stimulus in the units
+    of x and y, independent of the size of the video file.
     """
     size, rows = None, []
     with open(path, encoding="utf-8-sig") as file:
@@ -105,7 +109,7 @@ def vig(path: str) -> RawGaze:
                 ) from error
     if size is None or not rows:
         raise ValueError(
-            "A gaze file of Vig, Dorr and Cox must have a line `gaze WIDTH HEIGHT` and samples. "
+            "A gaze file by Vig, Dorr and Cox must have a line `gaze WIDTH HEIGHT` and samples. "
             f"Received: {path} with {len(rows)} samples"
         )
     time, x, y, confidence = np.array(rows).T
@@ -115,9 +119,10 @@ def vig(path: str) -> RawGaze:
 
 
 def diem(path: str) -> RawGaze:
-    """A file of DIEM: rows frame, x, y, dilation and event of the left eye, then of the right.
+    """Read a file of DIEM: frame, then x, y, dilation and event of the left and the right eye.
 
-    The mean of the eyes that fixate (event 1); a row is a thirtieth of a second, from 1 on.
+    Each row is a thirtieth of a second; frames count from 1. The mean of the eyes that are
+    fixating (event 1) is taken.
     """
     try:
         table = np.loadtxt(path, ndmin=2)
@@ -136,7 +141,7 @@ def diem(path: str) -> RawGaze:
 
 
 def ledov(path: str) -> RawGaze:
-    """Data.mat of LEDOV: a fixation is in every frame that was shown while it lasted."""
+    """Read Data.mat of LEDOV; a fixation counts in every frame shown while it lasted."""
     rows = np.asarray(mat_field(path, "fixdata"), np.float64)
     rows = rows if rows.ndim == 2 and rows.shape[1] >= 5 else rows.T
     if rows.ndim != 2 or rows.shape[1] < 5:
@@ -156,10 +161,10 @@ def _of_viewer(x: np.ndarray, y: np.ndarray, moment: np.ndarray, name: str) -> R
 
 
 def coutrot(path: str, clip: str) -> list[RawGaze]:
-    """The eyes of one clip of Coutrot's file: 2 x frames x viewers, NaN where none is known."""
+    """Read one clip from Coutrot's file: 2 x frames x viewers, NaN where gaze is unknown."""
     held = coutrot_clips(path)
     if clip not in held:
-        raise ValueError(f"The file must hold the clip. Received: {clip!r}, {path} has {[*held]}")
+        raise ValueError(f"The file must hold the clip. Received: {clip!r}; {path} has {[*held]}")
     parts, before = [], 0
     for data in held[clip]:
         known = np.isfinite(data).all(0)
@@ -182,17 +187,17 @@ _COUTROT: dict[tuple, dict[str, list[np.ndarray]]] = {}
 
 
 def coutrot_clips(path: str | os.PathLike) -> dict[str, list[np.ndarray]]:
-    """Clip -> its arrays (one a sound condition), wherever in the file's structs they stand."""
+    """Clip -> its arrays, one per sound condition, found at any depth of the file's structs."""
     stamp = (os.fspath(path), os.stat(path).st_mtime_ns, os.stat(path).st_size)
     if stamp not in _COUTROT:
-        _COUTROT.clear()  # one file is kept: all its clips are read one after the other
+        _COUTROT.clear()  # keep only the last file: its clips are read one after another
         found: dict[str, list[np.ndarray]] = {}
         for name, value in load_mat(path).items():
             _collect(name, value, found)
         if not found:
             raise ValueError(
                 "The file must hold clips with `data` of 2 x frames x viewers. "
-                f"Received: {path} without"
+                f"Received: {path} without clips"
             )
         _COUTROT[stamp] = found
     return _COUTROT[stamp]

@@ -1,4 +1,4 @@
-"""Which option of a gaze description is likely wrong: the one by whose change the gaze fits."""
+"""Finding the option of a gaze description that is probably wrong: the one to change to fit."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from zoo.datasets.gaze.reading import form_of_video, raw_gaze
 from zoo.datasets.record import Record
 from zoo.files.interface import advised
 
-MOST = 50_000  # samples that are tried
-FITS = 0.8  # share of the samples that a likely option must bring into the video
-BETTER = 0.2  # by which it must be better than the description as it is
+MOST = 50_000  # number of samples to try
+FITS = 0.8  # fraction of the samples that must lie in the video with the changed option
+BETTER = 0.2  # by how much that fraction must exceed that of the unchanged description
 
 
 def likely_option(record: Record, shape: VideoShape) -> str:
-    """Advice on the option that is likely wrong, or nothing where no single change fits."""
+    """Advice on the option that is probably wrong, or an empty text if no single change fits."""
     form = form_of_video(record.gaze.csv, record.video)
     try:
         raw = _some(raw_gaze(record.gaze.paths, form, shape))
@@ -35,12 +35,12 @@ def likely_option(record: Record, shape: VideoShape) -> str:
     best, _, (name, value) = max(tried)
     if best < max(FITS, now + BETTER):
         return _beyond(raw, form, shape)
-    told = advised(f"{name}={value!r}", f'"{name}": {_json(value)} in the gaze description')
-    return f"`{name}` is likely wrong: with {told} {100 * best:.0f}% of the samples fit"
+    option = advised(f"{name}={value!r}", f'"{name}": {_json(value)} in the gaze description')
+    return f"`{name}` is likely wrong: with {option} {100 * best:.0f}% of the samples fit"
 
 
 def _options(raw: RawGaze, form: CsvFormat) -> Iterator[tuple[tuple[str, Any], tuple]]:
-    """((option, value), (samples, description)) of each single change."""
+    """((option, value), (samples, description)) for each single change."""
 
     def changed(**changes):
         return (raw, replace(form, **changes))
@@ -74,7 +74,7 @@ def _options(raw: RawGaze, form: CsvFormat) -> Iterator[tuple[tuple[str, Any], t
 
 
 def _beyond(raw: RawGaze, form: CsvFormat, shape: VideoShape) -> str:
-    """Advice where the coordinates reach farther than the video's: they are of a screen."""
+    """Advice for coordinates beyond the video's frame, which are probably screen coordinates."""
     if form.screen is not None or form.units != "pixels" or not np.isfinite(raw.x).any():
         return ""
     right, low = (float(np.nanpercentile(axis, 99)) for axis in (raw.x, raw.y))
@@ -82,12 +82,13 @@ def _beyond(raw: RawGaze, form: CsvFormat, shape: VideoShape) -> str:
         return ""
     return (
         f"the coordinates reach {right:.0f}, {low:.0f}, beyond the video's {shape.width}x"
-        f"{shape.height} pixels: `placement` and `screen` must tell on which screen it was shown"
+        f"{shape.height} pixels: describe the screen on which it was shown by `placement` and "
+        "`screen`"
     )
 
 
 def _fit(raw: RawGaze, form: CsvFormat, shape: VideoShape) -> float:
-    """Share of the samples that are in the video, less where they crowd in a frame or corner."""
+    """Fraction of the samples in the video, reduced if they crowd in one frame or corner."""
     form = replace(form, samples="all")
     columns, _, _ = place(replace(raw), form, shape)
     total = int(np.sum(np.isfinite(raw.x) & np.isfinite(raw.y) & np.isfinite(raw.moment)))

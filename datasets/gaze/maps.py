@@ -1,4 +1,4 @@
-"""Gaze as binary maps, one picture or mat file a frame."""
+"""Gaze as binary maps, one picture or mat file per frame."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ from zoo.files.interface import advised
 from zoo.files.mat import load_mat
 
 NO_VIEWER = -1
-MOST_COUNTS = 32  # a map whose values are 1, 2, 3... up to so many counts fixations
-MOST_SHARE = 0.05  # of the pixels; a map with more above 0 is no map of fixations
+MOST_COUNTS = 32  # a map with only the values 1, 2, 3... up to this number counts fixations
+MOST_SHARE = 0.05  # a map with a larger fraction of pixels above 0 is not a fixation map
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
 
 
 def read_map(path: str | Path, key: str = "I") -> np.ndarray:
     """A fixation map as a (height, width) array, above 0 where someone looked.
 
-    Mat files may hold sparse matrices; of a colour picture the largest of the colours counts.
+    Args:
+        path: A picture, or a mat file, which may hold a sparse matrix. Of a colour picture, the
+            maximum over the colour channels is taken.
+        key: Name of the map inside a mat file.
+
+    Raises:
+        ValueError: The file is not a readable map.
     """
     path = Path(path)
     if path.suffix.lower() == ".mat":
@@ -31,8 +37,8 @@ def read_map(path: str | Path, key: str = "I") -> np.ndarray:
         if key not in held:
             option = advised("`GazeSource(key=...)`", '"key" in gaze.json')
             raise ValueError(
-                f"A fixation mat file must hold `{key}`. Received: {path} with {[*held]}; another "
-                f"name is given by {option}."
+                f"A fixation mat file must hold `{key}`; use {option} for another name. "
+                f"Received: {path} with {[*held]}"
             )
         picture = held[key]
         picture = picture.toarray() if scipy.sparse.issparse(picture) else np.asarray(picture)
@@ -52,10 +58,13 @@ def read_map(path: str | Path, key: str = "I") -> np.ndarray:
 def read_maps(
     folder: str, key: str = "I", *, num_frames: int, first_frame: int | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, int], tuple[str, ...]]:
-    """Fixations as columns of `Fixations`, the counted maps that were left out, and notes.
+    """Read the fixations from a folder of maps.
 
-    Every value above 0 is a fixation, at its pixel's centre; a map with the values 1, 2, 3...
-    counts them. Which frame a map belongs to: see `frames_of`.
+    Each pixel above 0 is a fixation at the pixel's centre; in a map with only the values 1, 2,
+    3..., the values are numbers of fixations. `frames_of` describes which frame a map belongs to.
+
+    Returns:
+        The columns of `Fixations`; reason -> number of maps left out; notes on the processing.
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"A folder of fixation maps must exist. Received: {folder}")
@@ -88,10 +97,10 @@ def read_maps(
         "maps before the first frame": sum(at < 0 for at in place),
         "maps beyond the video's end": sum(at >= num_frames for at in place),
         "frames without a map": num_frames - inside,
-        "maps whose numbers do not tell their frames": len(files) if doubt else 0,
+        "maps whose numbers do not identify their frames": len(files) if doubt else 0,
     }
     notes = ((doubt,) if doubt else ()) + (
-        ("values of the maps were taken as counts",) if counted else ()
+        ("values of the maps were read as numbers of fixations",) if counted else ()
     )
     return columns, {why: count for why, count in issues.items() if count}, notes
 
@@ -104,12 +113,23 @@ def map_number(file: Path) -> int:
 def frames_of(
     numbers: list[int], num_frames: int, first_frame: int | None = None
 ) -> tuple[list[int], str]:
-    """The frame of every map by its number, and a doubt, if there is one.
+    """The frame that each map belongs to, inferred from the maps' numbers.
 
-    With `first_frame`, the number of the video's first frame, number - first_frame. Else as many
-    maps as frames follow the frames, whatever the numbers; numbers that begin at 0 or 1 count
-    from there; and numbers that end at the number of frames count from 1, those that end one
-    before it from 0. Anything else begins with the first frame, and is told.
+    With `first_frame`, the frame is the map's number minus `first_frame`. Otherwise:
+
+    - with as many maps as frames, maps and frames correspond in order, whatever the numbers;
+    - numbers that begin with 0 or 1 are counted from there;
+    - if the last number equals the number of frames, numbers are counted from 1; if it is one
+      less, from 0;
+    - otherwise the first map is taken for the first frame, and a doubt is returned.
+
+    Args:
+        numbers: Numbers of the maps, ascending.
+        num_frames: Number of frames of the video.
+        first_frame: Number of the first frame's map, if known.
+
+    Returns:
+        The frame of each map, and the doubt or an empty text.
     """
     if first_frame is not None:
         return [number - first_frame for number in numbers], ""
@@ -122,20 +142,21 @@ def frames_of(
         return [number - base for number in numbers], ""
     option = advised("`GazeSource(first_frame=...)`", '"first_frame" in gaze.json')
     doubt = (
-        f"maps {numbers[0]} to {numbers[-1]} of a video of {num_frames} frames: the first was "
-        f"taken for the first frame's; {option} says the number of the first frame"
+        f"maps {numbers[0]} to {numbers[-1]} for a video of {num_frames} frames: the first map was "
+        f"assigned to the first frame; {option} sets the number of the first frame's map"
     )
     return [number - numbers[0] for number in numbers], doubt
 
 
 def _points(picture: np.ndarray, file: Path) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Rows and columns of the fixations, and whether the values counted them."""
+    """Rows and columns of the fixations, and whether values were read as numbers of fixations."""
     row, column = np.nonzero(picture > 0)
     values = picture[row, column]
     if len(row) > MOST_SHARE * picture.size and len(np.unique(values)) > 2:
         raise ValueError(
-            "A fixation map must be 0 but at the fixations; a saliency map is none. Received: "
-            f"{file} with {100 * len(row) / picture.size:.0f}% of the pixels above 0"
+            "A fixation map must be 0 everywhere except at fixations (a saliency map is not a "
+            f"fixation map). Received: {file} with {100 * len(row) / picture.size:.0f}% of the "
+            "pixels above 0"
         )
     counts = len(values) and 1 < values.max() <= MOST_COUNTS and values.min() == 1
     if counts and np.all(values == np.round(values)):

@@ -1,4 +1,4 @@
-"""From a tracker's coordinates and times to frames of a video and fractions of its picture."""
+"""Conversion of a tracker's times and coordinates to frame numbers and fractions of the frame."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.events import fixations_of, one_per_frame
 from zoo.datasets.gaze.raw_gaze import RawGaze
 
-FARTHEST = 2.0**40  # frame numbers beyond are no numbers of frames, and too large for integers
-STAMP = 0.001  # seconds: containers that round their stamps do so to milliseconds
+FARTHEST = 2.0**40  # larger values cannot be frame numbers and would overflow integers
+STAMP = 0.001  # seconds; containers that round their time stamps round to milliseconds
 
 
 @dataclass(frozen=True)
 class VideoShape:
-    """What has to be known about a video to place gaze in it.
+    """The facts about a video that are needed to map gaze to it.
 
     Args:
-        num_frames: Frames of the video.
-        width: Of the decoded picture, in pixels.
-        height: Of the decoded picture, in pixels.
-        frame_times: Seconds of the frames from the first one.
-        pixel_aspect: Width of a pixel as shown over its height (the sample aspect ratio).
-        time_resolution: Step of the stamps in the file, in seconds.
+        num_frames: Number of frames.
+        width: Width of the decoded frames in pixels.
+        height: Height of the decoded frames in pixels.
+        frame_times: (num_frames,) time of each frame in seconds after the first one.
+        pixel_aspect: Displayed width of a pixel divided by its height (sample aspect ratio).
+        time_resolution: Resolution of the time stamps in the file, in seconds.
     """
 
     num_frames: int
@@ -38,7 +38,11 @@ class VideoShape:
 def place(
     raw: RawGaze, form: CsvFormat, video: VideoShape
 ) -> tuple[dict, dict[str, int], tuple[str, ...]]:
-    """Columns of `Fixations`, the counted samples that were left out, and what was done."""
+    """Map gaze samples to a video.
+
+    Returns:
+        The columns of `Fixations`; reason -> number of samples left out; notes on the processing.
+    """
     notes = raw.notes
     x, y = in_pixels(raw.x, raw.y, form, video)
     finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(raw.moment)
@@ -65,7 +69,7 @@ def place(
     frame = frame[rows] + offset
     x, y, viewer = raw.x[rows], raw.y[rows], raw.viewer[rows]
     late, early = frame >= video.num_frames, frame < 0
-    if raw.duration is not None:  # a fixation that is partly in the video is in it
+    if raw.duration is not None:  # a fixation that continues past the video's end still counts
         first = offset == 0
         beyond = late & first
         late &= ~late | first
@@ -85,20 +89,21 @@ def place(
     if form.samples == "one_per_frame":
         before = len(columns["frame"])
         columns = one_per_frame(columns)
-        notes += (f"{before} samples became {len(columns['frame'])}, one a viewer and frame",)
+        count = len(columns["frame"])
+        notes += (f"{before} samples became {count}, one per viewer and frame",)
     columns["viewer_names"] = raw.names
     return columns, {why: count for why, count in issues.items() if count}, notes
 
 
 def _frames(raw: RawGaze, form: CsvFormat, video: VideoShape) -> tuple[np.ndarray, np.ndarray]:
-    """First frame of each sample, and in how many frames it is."""
+    """The first frame of each sample, and the number of frames that it lasts."""
     one = np.ones(len(raw), np.int64)
     if form.frame is not None:
         number = np.clip(np.floor(raw.moment), -FARTHEST, FARTHEST)
         return number.astype(np.int64) - form.first_frame, one
     times = video.frame_times
     if times is None:
-        raise ValueError("`frame_times` must be given where the gaze is timed. Received: None")
+        raise ValueError("`frame_times` must be given for gaze with times. Received: None")
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
     slack = tolerance(raw.resolution, video.time_resolution, step)
     first = frames_at(raw.moment, times, slack)
@@ -111,17 +116,17 @@ def _frames(raw: RawGaze, form: CsvFormat, video: VideoShape) -> tuple[np.ndarra
 
 
 def tolerance(resolution: float, stamps: float, step: float) -> float:
-    """By how much a sample may come before a frame's stamp and still belong to that frame.
+    """How many seconds a sample may precede a frame's time stamp and still belong to that frame.
 
-    Half of the coarser of the steps in which the two files write times (and a hundredth of that,
-    for the finer one): so far rounding moves a frame's own stamp. Never more than a quarter of a
+    Rounding can move a time stamp by half of the resolution. The tolerance is half of the coarser
+    of the two files' resolutions, plus one percent for the finer one, and at most a quarter of a
     frame.
     """
     return min(max(resolution, stamps) * 0.505, step / 4)
 
 
 def frames_at(seconds: np.ndarray, times: np.ndarray, slack: float) -> np.ndarray:
-    """The frame shown at each moment: below 0 before the first, the number of frames after."""
+    """The frame shown at each time: -1 before the first frame, `len(times)` after the last."""
     frame = np.searchsorted(times, seconds + slack, side="right") - 1
     step = np.median(np.diff(times)) if len(times) > 1 else 0.04
     frame[seconds >= times[-1] + step - slack] = len(times)
@@ -131,7 +136,7 @@ def frames_at(seconds: np.ndarray, times: np.ndarray, slack: float) -> np.ndarra
 def in_pixels(
     x: np.ndarray, y: np.ndarray, form: CsvFormat, video: VideoShape
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates as measured to pixels of the screen (or the video), from the upper left."""
+    """Convert coordinates to pixels of the screen (or video) from its upper left corner."""
     on_video = form.placement == "video" or form.screen is None
     width, height = (video.width, video.height) if on_video else form.screen
     if form.units == "fraction":
@@ -163,9 +168,9 @@ def to_video(
     area: tuple[float, float, float, float] | None = None,
     pixel_aspect: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels as measured to fractions of the video frame; outside it below 0 or above 1.
+    """Convert pixels to fractions of the video frame; below 0 or above 1 means outside.
 
-    On a screen the video is as wide as it is shown: its width times the sample aspect ratio.
+    On a screen, the video's displayed width is its width times the sample aspect ratio.
     """
     if placement == "video" or screen is None:
         return x / width, y / height

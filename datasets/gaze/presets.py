@@ -1,6 +1,6 @@
-"""Descriptions of what common eye trackers export, by name.
+"""Descriptions of the export formats of common eye trackers, by name.
 
-Where each was looked up stands in docs/gaze.md.
+docs/gaze.md gives the source of each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from zoo.files.interface import advised
 
 _START = ("time_start", "start_file", "start_message")
 
-# Preset -> the fields of `CsvFormat`, of one column for the gaze of both eyes where there is one.
+# Preset -> fields of `CsvFormat`, with the combined column of both eyes where the tracker has one.
 PRESETS: dict[str, dict[str, Any]] = {
     "tobii_pro_lab": {
         "x": "Gaze point X|Gaze point X [DACS px]",
@@ -108,7 +108,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "valid_values": (("0", "2"), ("0", "20")),  # tens: the left eye is bad, ones: the right
     },
 }
-# Preset -> the columns of the single eyes, taken with `eye` "left" or "right".
+# Preset -> the separate columns of the two eyes, used with `eye` "left" or "right".
 EYE_COLUMNS: dict[str, dict[str, Any]] = {
     "tobii_pro_lab": {
         "x": tuple(f"Gaze point {s} X|Gaze point {s} X [DACS px]" for s in ("left", "right")),
@@ -130,7 +130,7 @@ EYE_COLUMNS: dict[str, dict[str, Any]] = {
         "x": ("GazePointLeftX (ADCSpx)", "GazePointRightX (ADCSpx)"),
         "y": ("GazePointLeftY (ADCSpx)", "GazePointRightY (ADCSpx)"),
         "valid": ("ValidityLeft", "ValidityRight"),
-        "valid_values": ("0", "1"),  # 0: sure, 1: probably the right eye; 2 to 4 are not
+        "valid_values": ("0", "1"),  # 0: certain, 1: probably the correct eye; 2 to 4: not valid
     },
     "gazepoint": {
         "x": ("LPOGX", "RPOGX"),
@@ -138,7 +138,7 @@ EYE_COLUMNS: dict[str, dict[str, Any]] = {
         "valid": ("LPOGV", "RPOGV"),
     },
 }
-# Preset -> whose clock does not begin with the video: the caller must say when the video began.
+# Presets whose clock does not start with the video: the caller must state when the video began.
 OWN_CLOCK = (
     "tobii_pro_lab",
     "tobii_pro_lab_media",
@@ -151,13 +151,16 @@ OWN_CLOCK = (
 
 
 def gaze_format(preset: str | None = None, **changes: Any) -> CsvFormat:
-    """The description of a tracker's export, with changes.
+    """The description of an eye tracker's export format, with changes.
 
     Args:
-        preset: One of `PRESETS`; None: no preset, all from `changes`.
-        **changes: Fields of `CsvFormat` that differ. Presets measured on the screen need
-            `screen`; those of a recording's own clock need `time_start`, `start_message` or
+        preset: One of `PRESETS`; None starts from the defaults of `CsvFormat`.
+        **changes: Fields of `CsvFormat` to change. Presets with screen coordinates need `screen`;
+            those whose clock does not start with the video need `time_start`, `start_message` or
             `start_file`.
+
+    Raises:
+        ValueError: There is no such preset or field, or one that the preset needs is missing.
 
     Example:
         gaze_format("tobii_pro_lab", screen=(1920, 1080), time_start="first",
@@ -178,24 +181,25 @@ def gaze_format(preset: str | None = None, **changes: Any) -> CsvFormat:
         held.update(EYE_COLUMNS.get(preset, {}))
     if isinstance(held["x"], str) and changes.get("eye", "mean") != "mean" and "x" not in changes:
         raise ValueError(
-            f'`eye` must be "mean" with the preset {preset!r}, whose columns are of both eyes. '
-            f"Received: eye={changes['eye']!r}"
+            f'`eye` must be "mean" with the preset {preset!r}, which has no columns of single '
+            f"eyes. Received: eye={changes['eye']!r}"
         )
     on_screen = changes.get("placement", held.get("placement", "video")) != "video"
     if on_screen and changes.get("screen") is None and "placement" not in changes:
         raise ValueError(
-            f"The preset {preset!r} measures on a screen: `screen` (width, height in pixels) must "
-            f"be given{advised('', ' in the gaze description, as [1920, 1080]')}. Received: none"
+            f"The preset {preset!r} has screen coordinates: `screen` (width, height in pixels) "
+            f"must be given{advised('', ' in the gaze description, as [1920, 1080]')}. "
+            "Received: none"
         )
     if any(name in changes for name in _START):
         for name in _START:
             held.pop(name, None)
     elif preset in OWN_CLOCK and "frame" not in changes:
         raise ValueError(
-            f"The clock of the preset {preset!r} is the recording's: `time_start` (a number, or "
-            '"first" where the recording, or what `keep` leaves of it, begins with the video)'
-            f"{', `start_message`' if preset == 'eyelink' else ''} or `start_file` must be given. "
-            "Received: none"
+            f"The clock of the preset {preset!r} does not start with the video: `time_start` (a "
+            'number, or "first" if the recording, or what `keep` leaves of it, begins with the '
+            f"video){', `start_message`' if preset == 'eyelink' else ''} or `start_file` must be "
+            "given. Received: none"
         )
     if changes.get("frame") is not None:
         held["time"] = None

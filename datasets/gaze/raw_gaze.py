@@ -1,4 +1,4 @@
-"""Samples of gaze as a tracker wrote them, before they are placed in a video."""
+"""Gaze samples as the tracker wrote them, before they are mapped to a video."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class RawGaze:
         x: Horizontal coordinate, in the file's units.
         y: Vertical coordinate, in the file's units.
         moment: Time or frame number, in the file's units.
-        viewer: Place of the viewer in `names`.
-        names: The viewers.
-        duration: Of each row in seconds, where rows are fixations.
-        issues: Counted samples that were left out, and why.
-        resolution: Step in which the file writes `moment` (0: not known).
-        notes: What was done to the samples.
+        viewer: Index of the viewer in `names`.
+        names: Names of the viewers.
+        duration: Duration of each element in seconds, if elements are fixations.
+        issues: Reason -> number of samples left out.
+        resolution: Resolution of `moment` in the file (0: unknown).
+        notes: How the samples were processed.
     """
 
     x: np.ndarray
@@ -42,7 +42,7 @@ class RawGaze:
         return len(self.x)
 
     def keep(self, mask: np.ndarray, why: str = "lost by the tracker") -> RawGaze:
-        """The samples of the mask; the others are counted by the reason."""
+        """The samples selected by the mask; the others are counted under the reason `why`."""
         dropped = len(mask) - int(np.count_nonzero(mask))
         if not dropped:
             return self
@@ -60,7 +60,7 @@ class RawGaze:
 
 
 def joined(parts: Sequence[RawGaze]) -> RawGaze:
-    """All samples; viewers of one name are one viewer. Viewers are numbered in natural order."""
+    """All samples together; equal names are the same viewer. Names are sorted naturally."""
     names = sorted({name for part in parts for name in part.names}, key=_natural)
     number = {name: at for at, name in enumerate(names)}
     viewer = [
@@ -87,6 +87,6 @@ def joined(parts: Sequence[RawGaze]) -> RawGaze:
 
 
 def _natural(name: str) -> tuple:
-    """10 after 9; names that differ in zeros alone (1, 01) stay apart."""
+    """Sort key that puts 10 after 9 and keeps names that differ only in zeros (1, 01) distinct."""
     parts = re.split(r"([0-9]+)", name)
     return tuple((int(p), p) if p.isdecimal() else (-1, p) for p in parts if p), name

@@ -1,4 +1,4 @@
-"""Reads the fixations of a record, whatever file they came from."""
+"""Reading the fixations of a record from any supported file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from zoo.datasets.video.reading import Video, open_record
 
 
 class GazeWarning(UserWarning):
-    """Gaze that could not be used: how many samples of which record, and why."""
+    """Some gaze of a record could not be used; the text says how many samples, and why."""
 
 
 def read_fixations(
@@ -40,14 +40,26 @@ def read_fixations(
 ) -> Fixations:
     """Read the gaze of a record.
 
-    What is not given about the video, singly or as its `shape`, is read from the video itself.
-    `fps` is a wanted frame rate: the fixations are then those of the frames that
-    `open_video(..., fps=fps)` gives; the record's `start` and `end` count likewise. Samples
-    outside the frame, that are no number, or beyond the video's end are left out, counted in
-    `issues`, and named in a `GazeWarning`.
+    Samples that are not numbers, lie outside the frame or come after the video's end are left
+    out. They are counted in `issues` and reported in a `GazeWarning`.
+
+    Args:
+        record: The record. Its `start` and `end` restrict the frames.
+        num_frames, width, height, frame_times: Facts about the whole video; those not given are
+            read from the video.
+        shape: The same facts as one object.
+        fps: Frame rate at which to sample the frames, as in `open_video(..., fps=fps)`; None
+            uses the video's own frames.
+        warn: Whether to issue the warning.
+
+    Raises:
+        ValueError: The record has no gaze, or a gaze file is invalid.
+        FileNotFoundError: A gaze file is missing.
+
+    Example: `read_fixations(record).padded(max_points=20)`  # (num_frames, 20, 2)
     """
     if record.gaze is None:
-        raise ValueError(f"The record must have gaze. Received: record {record.name!r} without")
+        raise ValueError(f"The record must have gaze. Received: {record.name!r} without gaze")
     part = fps is not None or record.start is not None or record.end is not None
     given = frame_times is not None or not record.gaze.timed
     if shape is None and None not in (num_frames, width, height) and given:
@@ -69,9 +81,9 @@ def read_fixations(
     if empty:
         fixations.issues["frames without a fixation"] = empty
     if warn and any(fixations.issues.values()):
-        told = ", ".join(f"{count} {why}" for why, count in fixations.issues.items() if count)
+        issues = ", ".join(f"{count} {why}" for why, count in fixations.issues.items() if count)
         warnings.warn(
-            f"Gaze of {record.name}: {told}; {len(fixations)} samples used.",
+            f"Gaze of {record.name}: {issues}; {len(fixations)} samples used.",
             GazeWarning,
             stacklevel=2,
         )
@@ -79,7 +91,7 @@ def read_fixations(
 
 
 def video_shape(video: Video, frame_times: np.ndarray | None = None) -> VideoShape:
-    """What has to be known about a video to place gaze in it."""
+    """The facts about an open video that are needed to map gaze to it."""
     times = video.index.times
     return VideoShape(
         len(times),
@@ -92,7 +104,7 @@ def video_shape(video: Video, frame_times: np.ndarray | None = None) -> VideoSha
 
 
 def raw_gaze(paths: Sequence[str], form: CsvFormat, video: VideoShape) -> RawGaze:
-    """The samples of one or several files, as the tracker wrote them."""
+    """The samples of one or several gaze files, before they are mapped to the video."""
     names = file_viewers(paths, form.file_viewer)
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
@@ -107,7 +119,7 @@ def raw_gaze(paths: Sequence[str], form: CsvFormat, video: VideoShape) -> RawGaz
 
 
 def form_of_video(form: CsvFormat, video: str) -> CsvFormat:
-    """The description with `{video}` and `{stem}` filled in."""
+    """The gaze description with `{video}` and `{stem}` replaced by the video's name."""
     name = os.path.basename(video.rstrip("/"))
     stem = os.path.splitext(name)[0]
     keep = tuple(

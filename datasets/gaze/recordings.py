@@ -1,4 +1,4 @@
-"""Trackers' own recordings: .asc of EyeLink, HDF5 of PsychoPy's ioHub."""
+"""Native recording files of trackers: EyeLink's .asc, and HDF5 of PsychoPy's ioHub."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.raw_gaze import RawGaze
 from zoo.datasets.gaze.tables import eye_values, in_seconds, of_eyes
 
-ELSEWHERE = "of other parts of the recording"
+ELSEWHERE = "in other parts of the recording"
 IOHUB = "data_collection/events/eyetracker"
 BINOCULAR = "BinocularEyeSampleEvent"
 MONOCULAR = ("MonocularEyeSampleEvent", "GazepointSampleEvent")
 
 
 def read_asc(path: str, form: CsvFormat, name: str, seconds: float) -> RawGaze:
-    """The samples of an .asc file, by pymovements; times from the video's first frame.
+    """Read the samples of an .asc file with pymovements; times are from the video's first frame.
 
     With `start_message`, samples before it and more than `seconds` after it belong to other parts
-    of the recording.
+    of the recording and are left out.
     """
     try:
         from pymovements.gaze import from_asc
@@ -35,21 +35,21 @@ def read_asc(path: str, form: CsvFormat, name: str, seconds: float) -> RawGaze:
         ) from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata that is not needed here
+            warnings.simplefilter("ignore")  # warnings about metadata that is not needed here
             gaze = from_asc(path, messages=True, encoding=form.encoding or "utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"An .asc file must be text in its `encoding`. Received: {path}: {error}"
+            f"An .asc file must be text in the given `encoding`. Received: {path}: {error}"
         ) from error
-    except Exception as error:  # a file that is none fails in many ways
+    except Exception as error:  # an invalid file can raise any error
         raise ValueError(
-            f"An .asc file must be one that edf2asc wrote. Received: {path}: {error}"
+            f"An .asc file must have been written by edf2asc. Received: {path}: {error}"
         ) from error
     samples = gaze.samples
     if "pixel" not in samples.columns or not len(samples):
-        raise ValueError(f"An .asc file must hold samples. Received: {path} without")
+        raise ValueError(f"An .asc file must hold samples. Received: {path} without samples")
     times = samples["time"].to_numpy().astype(np.float64)
-    points = np.array(samples["pixel"].to_list(), np.float64)  # left x, y, right x, y, or one eye
+    points = np.array(samples["pixel"].to_list(), np.float64)  # x, y of left and right or one eye
     eyes = points.reshape(len(points), -1, 2)
     x, y = (
         [(eyes[:, e, axis], np.isnan(eyes[:, e, axis])) for e in range(eyes.shape[1])]
@@ -74,13 +74,13 @@ def _message(messages, pattern: str, path: str) -> float:
         if re.search(pattern, content):
             return float(time)
     raise ValueError(
-        f"`start_message` must be found among the messages. Received: {pattern!r}, {path} has "
+        f"`start_message` must match one of the messages. Received: {pattern!r}; {path} has "
         f"{len(held)} messages: {[content for _, content in held[:5]]}"
     )
 
 
 def read_iohub(path: str, form: CsvFormat, name: str) -> RawGaze:
-    """The eye samples of a HDF5 file of PsychoPy's ioHub."""
+    """Read the eye samples of an HDF5 file of PsychoPy's ioHub."""
     try:
         with h5py.File(path, "r") as file:
             group = file[IOHUB]
@@ -88,10 +88,10 @@ def read_iohub(path: str, form: CsvFormat, name: str) -> RawGaze:
             table = group[kinds[0]][()] if kinds else None
     except (OSError, KeyError) as error:
         raise ValueError(
-            f"A file of ioHub must be HDF5 with the group {IOHUB}. Received: {path}: {error}"
+            f"An ioHub file must be HDF5 with the group {IOHUB}. Received: {path}: {error}"
         ) from error
     if table is None:
-        raise ValueError(f"A file of ioHub must hold eye samples. Received: {path} without")
+        raise ValueError(f"An ioHub file must hold eye samples. Received: {path} without samples")
     binocular = kinds[0] == BINOCULAR
     sides = ("left_gaze", "right_gaze") if binocular else ("gaze",)
     x, y = (

@@ -1,4 +1,4 @@
-"""Fixations of many videos, read once from whatever holds them and kept in a quick form."""
+"""A cache of the fixations of many videos, in files that are quick to read."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from zoo.datasets.video.index import VideoFacts
 from zoo.datasets.video.reading import open_video
 from zoo.files.atomic import atomic_path
 
-FORM = 2  # of the files
-IN_MEMORY = 64  # videos whose fixations stay there
+FORM = 2  # version of the cache files
+IN_MEMORY = 64  # number of videos whose fixations are kept in memory
 
 
 class GazeStore:
-    """Reads the fixations of records; parsed ones are kept in a folder, a small file each.
+    """Reads the fixations of records and caches them in a folder, one small file per video.
 
-    A file belongs to the gaze's description, the state of its files, and the video's frames, so
-    that a change of any of them is met. Memory does not grow with the number of videos.
+    The name of a cache file depends on the gaze description, the size and modification time of
+    the gaze files, and the video's frames, so a change in any of them is noticed. Memory usage
+    does not grow with the number of videos.
 
     Args:
-        folder: Where they are kept; None reads from the sources every time.
+        folder: Folder of the cache; None reads from the sources every time.
     """
 
     def __init__(self, folder: str | os.PathLike | None = None):
@@ -40,7 +41,7 @@ class GazeStore:
         self._lock = threading.Lock()
 
     def get(self, record: Record, facts: VideoFacts) -> Fixations:
-        """The fixations of all frames of the record's video, whatever its `start` and `end`."""
+        """The fixations of the record's whole video, regardless of its `start` and `end`."""
         key = self._key(record, facts)
         with self._lock:
             found = self._held.get(key)
@@ -67,7 +68,7 @@ class GazeStore:
     def _read(self, record: Record, facts: VideoFacts) -> Fixations:
         whole = dataclasses.replace(record, start=None, end=None)
         shape = VideoShape(facts.count, facts.width, facts.height, facts.times)
-        if record.gaze.format not in ("shards", "maps"):  # what the index does not know
+        if record.gaze.format not in ("shards", "maps"):  # facts that the index does not hold
             video = open_video(record.video, folder_fps=record.fps)
             shape = dataclasses.replace(
                 shape,
@@ -84,7 +85,7 @@ class GazeStore:
             with np.load(path, allow_pickle=False) as held:
                 counts, x, y, viewer = (held[n] for n in ("counts", "x", "y", "viewer"))
                 names = tuple(held["names"].tolist())
-        except Exception:  # zip and NumPy have errors of their own each; the source is read again
+        except Exception:  # a damaged file can raise any error of zipfile or NumPy: read the source
             return None
         frame = np.repeat(np.arange(len(counts)), counts)
         return Fixations(frame, x, y, viewer, len(counts), viewer_names=names)

@@ -1,4 +1,4 @@
-"""Gaze in tables of text, of any tracker: the wanted columns of both eyes as samples."""
+"""Reading gaze samples from text tables of any tracker, with columns of one or both eyes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from zoo.datasets.gaze.raw_gaze import RawGaze
 from zoo.datasets.gaze.text_columns import Chunk, Fields, TextTable, encoded
 from zoo.files.interface import advised
 
-RATES = (20.0, 2500.0)  # samples a second, among which a time unit is looked for
+RATES = (20.0, 2500.0)  # plausible samples per second, to infer a time unit
 COMMA = re.compile(rb"-?\d+,\d+")
 BRACKET = re.compile(r"\[(s|ms|us|μs|µs|ns)\]\s*$")
-SENTINEL = 1e7  # pixels; trackers write lost samples as 1e8 or -1.8e308
+SENTINEL = 1e7  # pixels; trackers mark lost samples by values such as 1e8 or -1.8e308
 
 
 def read_table(path: str, form: CsvFormat, name: str) -> RawGaze:
-    """The samples of one file.
+    """Read the samples of one file.
 
     Args:
         path: The file.
         form: What its columns mean.
-        name: Of the viewer, where each file is one viewer.
+        name: Name of the viewer, used if each file is one viewer.
     """
     table = TextTable(
         path, form.delimiter, form.columns, form.skip_rows, form.comment, form.encoding
@@ -57,11 +57,11 @@ def read_table(path: str, form: CsvFormat, name: str) -> RawGaze:
 
 
 def in_seconds(raw: RawGaze, form: CsvFormat, column: str, path: str) -> RawGaze:
-    """With `moment` in seconds from the video's first frame (but for a message's time)."""
-    unit, told = form.time_unit, ""
+    """The samples with `moment` in seconds from the start given by the description."""
+    unit, note = form.time_unit, ""
     if unit == "auto":
         unit = time_unit(raw.moment, column, path)
-        told = f"times are in {unit}"
+        note = f"times are in {unit}"
     scale = TIME_UNITS[unit]
     if form.time_start == "first":
         moment = _from_first(raw)
@@ -72,12 +72,12 @@ def in_seconds(raw: RawGaze, form: CsvFormat, column: str, path: str) -> RawGaze
         raw,
         moment=moment * scale,
         resolution=raw.resolution * scale,
-        notes=(*raw.notes, *([told] if told else [])),
+        notes=(*raw.notes, *([note] if note else [])),
     )
 
 
 def time_unit(moment: np.ndarray, column: str, path: str) -> str:
-    """The unit that the column's name tells, or by which samples come at a tracker's rate."""
+    """The unit in the column's name, or else the one that gives a plausible sampling rate."""
     bracket = BRACKET.search(column)
     if bracket:
         return bracket[1].replace("μ", "u").replace("µ", "u")
@@ -89,16 +89,16 @@ def time_unit(moment: np.ndarray, column: str, path: str) -> str:
             if RATES[0] <= 1 / (step * scale) <= RATES[1]:
                 return unit
     raise ValueError(
-        f"`time_unit` must be given where neither the column's name tells it nor samples come at "
-        f"{RATES[0]:.0f} to {RATES[1]:.0f} a second. Received: {path}, column {column!r}"
+        "`time_unit` must be given if the column's name does not state it and no unit gives "
+        f"{RATES[0]:.0f} to {RATES[1]:.0f} samples per second. Received: {path}, column {column!r}"
     )
 
 
 def file_viewers(paths: Sequence[str], pattern: str | None) -> list[str]:
-    """The viewer of each file: what the pattern finds, or the file by its path.
+    """The name of each file's viewer: what the pattern finds, or else the file's own name.
 
-    Without a pattern it is the file's name without its suffix, and where several files have one
-    name as much of the path as tells them apart.
+    The file's own name has no suffix; if several files have the same name, it includes as much of
+    the path as is needed to distinguish them.
     """
     if pattern is not None:
         return [file_viewer(path, pattern) for path in paths]
@@ -111,15 +111,17 @@ def file_viewers(paths: Sequence[str], pattern: str | None) -> list[str]:
 
 
 def file_viewer(path: str, pattern: str) -> str:
-    """The viewer that a file's name, or else its path, tells."""
+    """The viewer's name: the first group of the pattern in the file's name or else its path."""
     found = re.search(pattern, os.path.basename(path)) or re.search(pattern, path)
     if found is None:
-        raise ValueError(f"The file's name must tell the viewer, by {pattern!r}. Received: {path}")
+        raise ValueError(
+            f"The file's name must contain the viewer's name, as in {pattern!r}. Received: {path}"
+        )
     return found[1]
 
 
 class _Columns:
-    """Where in a table the wanted columns are."""
+    """The positions of the required columns in a table."""
 
     def __init__(self, table: TextTable, form: CsvFormat):
         self.table, missing = table, []
@@ -136,8 +138,8 @@ class _Columns:
         if missing:
             shown = [name for name in table.header if name][:40]
             advice = advised(
-                "Other names are given by `CsvFormat`, those of trackers by `gaze_format`.",
-                "Other names are given in gaze.json, those of trackers by its `preset`.",
+                "Set other names with `CsvFormat`, or a tracker's names with `gaze_format`.",
+                "Set other names in gaze.json, or a tracker's names with its `preset`.",
             )
             raise ValueError(
                 f"A gaze csv must have the columns {list(dict.fromkeys(filter(None, wanted)))}. "
@@ -151,7 +153,7 @@ class _Columns:
 
 
 def _present_eyes(form: CsvFormat, header: list[str]) -> tuple[CsvFormat, tuple[str, ...]]:
-    """Where a file has the columns of one eye alone, the description of that eye."""
+    """The description of the one eye that a file has, if it lacks the columns of the other."""
     if isinstance(form.x, str):
         return form, ()
     there = [
@@ -164,7 +166,7 @@ def _present_eyes(form: CsvFormat, header: list[str]) -> tuple[CsvFormat, tuple[
     if valid is not None and not isinstance(valid, str):
         valid, values = valid[eye], eye_values(form, eye)
     one = replace(form, x=form.x[eye], y=form.y[eye], valid=valid, valid_values=values)
-    return one, (f"the {EYES[1 + eye]} eye alone is in the file",)
+    return one, (f"only the {EYES[1 + eye]} eye is in the file",)
 
 
 def _place(name: str, header: list[str]) -> int | None:
@@ -176,12 +178,12 @@ def _place(name: str, header: list[str]) -> int | None:
 
 
 def pair(columns: str | Sequence[str]) -> tuple[str, ...]:
-    """The columns of both eyes, or the one column."""
+    """A column or a pair of columns, as a tuple."""
     return (columns,) if isinstance(columns, str) else tuple(columns)
 
 
 class _Viewers:
-    """Numbers of the viewers as their names turn up."""
+    """Numbers for the viewers, in the order in which their names appear."""
 
     def __init__(self, table: TextTable, name: str):
         self.table, self.names, self.number = table, [], {}
@@ -235,13 +237,13 @@ def _samples(chunk: Chunk, columns: _Columns, viewers: _Viewers, form: CsvFormat
 
 
 def of_eyes(x: list, y: list, valid: list[np.ndarray], form: CsvFormat) -> dict:
-    """One gaze of the columns of one or two eyes: x, y, and which samples are lost.
+    """Combine the columns of one or two eyes to one gaze: x, y, and which samples are lost.
 
     Args:
-        x: (numbers, empty) of each eye.
-        y: Likewise.
-        valid: Of each eye, or one for both, or none.
-        form: `eye`, and what marks a lost sample.
+        x: For each eye (numbers, which of them are empty).
+        y: The same for the vertical coordinate.
+        valid: Which samples are valid, for each eye or once for both; may be empty.
+        form: Selects the eye and says how lost samples are marked.
     """
     chosen = [0] if len(x) == 1 else {"left": [0], "right": [1], "mean": [0, 1]}[form.eye]
     total_x, total_y, count, known = 0.0, 0.0, 0, 0
@@ -256,7 +258,7 @@ def of_eyes(x: list, y: list, valid: list[np.ndarray], form: CsvFormat) -> dict:
             good &= ~((xs <= form.above) | (ys <= form.above))
         good &= ~((np.abs(xs) >= SENTINEL) | (np.abs(ys) >= SENTINEL))
         known = known + good
-        if len(chosen) > 1:  # an eye that is no number leaves the other
+        if len(chosen) > 1:  # if one eye is not a number, use only the other
             good &= np.isfinite(xs) & np.isfinite(ys)
         total_x = total_x + np.where(good, xs, 0)
         total_y = total_y + np.where(good, ys, 0)
@@ -274,7 +276,7 @@ def _valid(fields: Fields, form: CsvFormat, eye: int) -> np.ndarray:
 
 
 def eye_values(form: CsvFormat, eye: int) -> tuple[str, ...]:
-    """The values of `valid` that count as gaze, of one eye."""
+    """The values of `valid` that count as tracked for one eye."""
     values = form.valid_values
     return tuple(values if isinstance(values[0], str) else values[eye])
 
@@ -287,14 +289,14 @@ def _numbers(fields: Fields, form: CsvFormat, path: str, lines: np.ndarray):
         if COMMA.fullmatch(text):
             option = advised('`decimal=","`', '"decimal": "," in gaze.json')
             raise ValueError(
-                f"Numbers must be written with a decimal point; {option} reads commas. Received: "
+                f"Numbers must have a decimal point; {option} reads decimal commas. Received: "
                 f"{path}, line {lines[bad[0]]}: {text.decode()}"
             )
     return numbers, empty
 
 
 def _decimals(fields: Fields, form: CsvFormat) -> int:
-    """The most digits behind the decimal point."""
+    """The largest number of digits after the decimal point."""
     if not len(fields.start):
         return 0
     texts = fields.matrix(32)
@@ -304,7 +306,7 @@ def _decimals(fields: Fields, form: CsvFormat) -> int:
 
 
 def _from_first(raw: RawGaze) -> np.ndarray:
-    """Times from each viewer's first sample."""
+    """Times after each viewer's first sample."""
     first = np.full(len(raw.names), np.inf)
     known = np.isfinite(raw.moment)
     np.minimum.at(first, raw.viewer[known], raw.moment[known])
@@ -312,7 +314,7 @@ def _from_first(raw: RawGaze) -> np.ndarray:
 
 
 def _first_time(path: str, form: CsvFormat) -> float:
-    """The first time in the file beside `path` that tells when the video began."""
+    """The start of the video: the first time in the start file beside `path`."""
     beside = os.path.join(os.path.dirname(path), form.start_file)
     table = TextTable(beside)
     at = _place(form.time, table.header)
@@ -323,4 +325,4 @@ def _first_time(path: str, form: CsvFormat) -> float:
         )
     for chunk in table.chunks([at]):
         return float(chunk.columns[at].numbers(form.decimal)[0][0])
-    raise ValueError(f"`start_file` must have a row. Received: {beside} without one")
+    raise ValueError(f"`start_file` must have at least one row. Received: {beside} without rows")

@@ -1,7 +1,7 @@
-"""Columns of large tables of text, read with NumPy, a chunk of rows at a time.
+"""Fast reading of columns of large text tables with NumPy, one chunk of rows at a time.
 
-A row in Python costs a microsecond or more a field; here the places of all delimiters of a chunk
-are found at once, and only the wanted columns are looked at.
+Python takes a microsecond or more per field. Here all delimiters of a chunk are located at once,
+and only the required columns are parsed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 CHUNK = 1 << 23  # bytes
-WIDEST = 64  # characters of a number
+WIDEST = 64  # most characters of a number
 BLANKS = re.compile(rb"[ \t]+")
 EDGES = re.compile(rb"(?m)^ | (?=\r?$)")
 BOMS = (
@@ -28,21 +28,21 @@ SINGLE_BYTE = "cp1252"  # as Windows writes Latin-1
 
 
 def encoded(texts: Sequence[str]) -> np.ndarray:
-    """Texts as rows may hold them: in UTF-8, or as Windows writes Latin-1."""
+    """Texts as bytes, in UTF-8 and in Windows-1252, since a file may use either."""
     both = [text.encode(how, errors="replace") for text in texts for how in ("utf-8", SINGLE_BYTE)]
     return np.array(sorted(set(both)))
 
 
 @dataclass
 class Fields:
-    """The texts of one column of a chunk: where each begins and ends in the chunk's bytes."""
+    """The fields of one column of a chunk, as start and end positions in the chunk's bytes."""
 
     data: np.ndarray
     start: np.ndarray
     end: np.ndarray
 
     def matrix(self, width: int | None = None) -> np.ndarray:
-        """(rows, width) bytes, zeros behind the end; longer texts are cut off."""
+        """The fields as (rows, width) bytes, padded with zeros; longer texts are truncated."""
         length = self.end - self.start
         widest = max(1, int(length.max(initial=1)))
         width = widest if width is None else min(width, widest)
@@ -60,7 +60,7 @@ class Fields:
         return Fields(self.data, self.start[mask], self.end[mask])
 
     def numbers(self, decimal: str = ".") -> tuple[np.ndarray, np.ndarray]:
-        """The fields as float64, NaN where one is no number; and which of them are empty."""
+        """The fields as float64 (NaN if not a number), and which of them are empty."""
         found = np.ascontiguousarray(self.matrix(WIDEST))
         if decimal != ".":
             found[found == ord(decimal)] = ord(".")
@@ -77,25 +77,25 @@ class Fields:
 
 @dataclass
 class Chunk:
-    """Some rows of a table: the wanted columns, and the line on which each row begins."""
+    """Some rows of a table: the required columns, and the line number of each row."""
 
     columns: dict[str, Fields]
-    count: np.ndarray  # fields of each row
+    count: np.ndarray  # number of fields in each row
     line: np.ndarray
 
 
 @dataclass
 class TextTable:
-    """A table of text on the disk.
+    """A text file that holds a table.
 
     Args:
         path: The file.
-        delimiter: Between the columns; a blank means any run of blanks and tabs; None: that of
-            tab, semicolon and comma which gives the first row most columns.
-        columns: Names of the columns where the file has no row of names.
-        skip_rows: So many rows at the beginning are passed over.
-        comment: Rows that begin with this are passed over.
-        encoding: None: by the first bytes, else UTF-8.
+        delimiter: Column separator. A space means any run of spaces and tabs; None: the tab,
+            semicolon or comma that occurs most often in the first row.
+        columns: Column names, for a file without a header row.
+        skip_rows: Number of rows at the beginning to skip.
+        comment: Rows that begin with this text are skipped.
+        encoding: Encoding of the file; None: by its first bytes, else UTF-8.
     """
 
     path: str
@@ -128,17 +128,17 @@ class TextTable:
             ]
 
     def text(self, raw: bytes) -> str:
-        """A field as text: UTF-8, or where it is none as Windows writes Latin-1."""
+        """A field as text: decoded as UTF-8 or, if that fails, as Windows-1252."""
         try:
             return raw.decode("utf-8").replace('""', '"')
         except UnicodeDecodeError:
-            note = f"{os.path.basename(self.path)} is no UTF-8 and was read as {SINGLE_BYTE}"
+            note = f"{os.path.basename(self.path)} is not UTF-8 and was read as {SINGLE_BYTE}"
             if note not in self.notes:
                 self.notes.append(note)
             return raw.decode(SINGLE_BYTE, errors="replace").replace('""', '"')
 
     def chunks(self, wanted: Sequence[int]) -> Iterator[Chunk]:
-        """The rows, the columns of these numbers."""
+        """The rows of the table, with the columns of the given numbers."""
         rest, line, first = b"", 1, True
         for block in self._blocks():
             data = rest + block
@@ -151,7 +151,7 @@ class TextTable:
             yield self._chunk(rest + b"\n", wanted, line, first)
 
     def _blocks(self) -> Iterator[bytes]:
-        """The file as UTF-8 (or a single-byte encoding), without its byte order mark."""
+        """The file in UTF-8 (or a single-byte encoding), without its byte order mark."""
         with open(self.path, "rb") as file:
             file.seek(self._bom)
             if self._decoding in ("utf-8", SINGLE_BYTE):
@@ -165,8 +165,8 @@ class TextTable:
                 yield decode.decode(b"", final=True).encode("utf-8")
             except UnicodeDecodeError as error:
                 raise ValueError(
-                    f"A gaze file must be text in its encoding. Received: {self.path}, not "
-                    f"{self._decoding} at byte {error.start}"
+                    f"A gaze file must be text in the encoding {self._decoding}. Received: "
+                    f"{self.path}, which is not at byte {error.start}"
                 ) from error
 
     def _header_row(self) -> str:
@@ -180,7 +180,7 @@ class TextTable:
                 if number > self.skip_rows and row.strip() and not commented:
                     self._first_line = number + 1
                     return row
-        raise ValueError(f"A gaze file must have a row of names. Received: {self.path} without one")
+        raise ValueError(f"A gaze file must have a header row. Received: {self.path} without one")
 
     def _chunk(self, raw: bytes, wanted: Sequence[int], line: int, first: bool) -> Chunk:
         if self.delimiter == " ":
@@ -208,7 +208,7 @@ class TextTable:
         for at in dict.fromkeys(wanted):
             place = row + np.minimum(at, count - 1)
             left, right = start[place], end[place]
-            right = np.where(at < count, right, left)  # too short a row: empty
+            right = np.where(at < count, right, left)  # empty if the row is too short
             left, right = _trimmed(data, left, right)
             if quoted:
                 left, right = _trimmed(data, *_unquoted(data, left, right))
@@ -216,7 +216,7 @@ class TextTable:
         return Chunk(columns, count, lines)
 
     def _rows_of_data(self, data, start, end, row, row_end, count) -> np.ndarray:
-        """Which rows are neither empty nor comments."""
+        """Mask of the rows that are neither empty nor comments."""
         left, right = start[row], end[row_end]
         bare = right - (data[np.maximum(right - 1, 0)] == 13)
         kept = (count > 1) | (bare > left)
@@ -230,7 +230,7 @@ class TextTable:
 
 
 def _encoding(head: bytes, given: str | None, path: str) -> tuple[str, int]:
-    """The encoding, and the length of the byte order mark."""
+    """The encoding of a file, and the length of its byte order mark."""
     for mark, name in BOMS:
         if head.startswith(mark):
             return name, len(mark)
@@ -250,20 +250,20 @@ def _encoding(head: bytes, given: str | None, path: str) -> tuple[str, int]:
 
 
 def _last_row_end(data: bytes, delimiter: str) -> int:
-    """Behind the last line break that no quotes enclose; 0 where there is none yet."""
+    """Position after the last line break outside quotes; 0 if there is none yet."""
     cut = data.rfind(b"\n") + 1
     if data.count(b'"', 0, cut) % 2 == 0:
         return cut
     other = b'[^"\r\n' + re.escape(delimiter).encode() + b"]"
     if re.search(other + b'"' + other, data):
-        return cut  # an inch sign; these quotes enclose nothing
+        return cut  # an inch sign: these quotes do not enclose a field
     while cut and data.count(b'"', 0, cut) % 2:
         cut = data.rfind(b"\n", 0, data.rfind(b'"', 0, cut)) + 1
     return cut
 
 
 def _quotes_enclose(data: np.ndarray, quotes: np.ndarray, breaks: np.ndarray) -> bool:
-    """Whether the quotes stand around fields, not in the middle of texts (an inch sign)."""
+    """Whether the quotes enclose fields, rather than occur within a text (an inch sign)."""
     at = np.flatnonzero(quotes)
     edge = breaks | quotes | (data == 13)
     before = (at == 0) | edge[np.maximum(at - 1, 0)]
@@ -274,7 +274,7 @@ def _quotes_enclose(data: np.ndarray, quotes: np.ndarray, breaks: np.ndarray) ->
 def _trimmed(
     data: np.ndarray, left: np.ndarray, right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Without blanks and carriage returns around the fields."""
+    """The fields without surrounding spaces and carriage returns."""
     top = len(data) - 1
     for _ in range(WIDEST):
         blank = (left < right) & (data[np.minimum(left, top)] == 32)
@@ -293,7 +293,7 @@ def _trimmed(
 def _unquoted(
     data: np.ndarray, left: np.ndarray, right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Without the quotes around the fields."""
+    """The fields without enclosing quotes."""
     both = (right - left >= 2) & (data[np.minimum(left, len(data) - 1)] == 34)
     both &= data[np.maximum(right - 1, 0)] == 34
     return left + both, right - both
@@ -307,10 +307,13 @@ def _number(text: bytes) -> float:
 
 
 def _plain_numbers(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Decimal numbers of (rows, width) bytes, and which rows are: a sign, digits, a point.
+    """Parse plain decimal numbers (a sign, digits, a point) in (rows, width) bytes.
 
-    With at most 15 digits both the digits and the power of ten are exact in float64, and so is
-    the division's rounding: the value is that of `float`.
+    With at most 15 digits, both the digits and the power of ten are exact in float64, so the
+    division rounds correctly and the value equals that of `float`.
+
+    Returns:
+        The numbers, and a mask of the rows that are plain decimal numbers.
     """
     rows, width = texts.shape
     negative = texts[:, 0] == 45

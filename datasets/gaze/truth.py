@@ -1,4 +1,4 @@
-"""From fixations to truth maps: counts, blurred by a Gaussian, with a uniform share."""
+"""Ground-truth maps from fixations: counts, blurred by a Gaussian, plus a uniform density."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from zoo.datasets.gaze.fixations import Fixations
 
-RADIUS = 4.0  # the Gaussian is cut off at so many sigmas
+RADIUS = 4.0  # the Gaussian is truncated at this many sigmas
 
 
 def truth_maps(
@@ -20,12 +20,24 @@ def truth_maps(
     pixels_per_degree: float | None = None,
     uniform: float = 0.0,
 ) -> np.ndarray:
-    """Truth maps of all frames, (num_frames, height, width) float32, each summing to 1.
+    """Ground-truth maps of all frames, (num_frames, height, width) float32; each sums to 1.
 
-    Every fixation counts at its pixel; the counts are blurred by an isotropic Gaussian and
-    scaled to sum to `1 - uniform`, and a uniform distribution of weight `uniform` is added. The
-    sigma is in pixels of the map, or in degrees of visual angle with the map's pixels a degree.
-    A frame without a fixation has no truth: its map is all zeros (`fixations.empty_frames`).
+    Fixations are counted per pixel, blurred by an isotropic Gaussian and scaled to sum to
+    `1 - uniform`; a uniform density of weight `uniform` is added. The map of a frame without
+    fixations (`fixations.empty_frames`) is all zeros.
+
+    Args:
+        fixations: The fixations of a video.
+        height, width: Size of the maps in pixels.
+        sigma_pixels: Standard deviation of the Gaussian, in pixels of the map.
+        sigma_degrees: Instead of it, the standard deviation in degrees of visual angle.
+        pixels_per_degree: Pixels of the map per degree, with `sigma_degrees`.
+        uniform: Weight of the uniform density, in [0, 1].
+
+    Raises:
+        ValueError: An argument is out of range, or not exactly one sigma is given.
+
+    Example: `truth_maps(fixations, 36, 64, sigma_pixels=2.0)`  # (num_frames, 36, 64)
     """
     if (sigma_pixels is None) == (sigma_degrees is None):
         raise ValueError(
@@ -54,7 +66,7 @@ def truth_maps(
 
 
 def blurred(counts: np.ndarray, sigma: float) -> np.ndarray:
-    """Counts (height, width) blurred by a Gaussian of `sigma` pixels; zeros lie beyond the edge."""
+    """Counts (height, width) blurred by a Gaussian of `sigma` pixels, zero beyond the edges."""
     size = 2 * int(np.ceil(RADIUS * sigma)) + 1
     return cv2.GaussianBlur(
         counts.astype(np.float32), (size, size), sigma, borderType=cv2.BORDER_CONSTANT

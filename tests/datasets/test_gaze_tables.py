@@ -174,7 +174,7 @@ def test_two_eyes(tmp_path):
     right = read(tmp_path, text, CsvFormat(**form, eye="right"))
     np.testing.assert_allclose(right.x * 100, [30, 30, 20])
     one = read(tmp_path, "t,rx,ry,rv\n0,10,10,0\n", CsvFormat(**form))
-    assert len(one) == 1 and one.notes == ("the right eye alone is in the file",)
+    assert len(one) == 1 and one.notes == ("only the right eye is in the file",)
 
 
 @pytest.mark.parametrize(

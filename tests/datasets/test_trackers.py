@@ -236,7 +236,7 @@ def test_fixations_of_real_samples_by_velocity_and_dispersion():
     for samples in ("one_per_frame", "ivt", "idt"):
         once = np.unique(np.stack([found[samples].frame, found[samples].viewer]), axis=1)
         assert once.shape[1] >= 0.9 * len(found[samples])  # two fixations share a few frames
-    assert "fixations by I-VT (30 degrees a second" in found["ivt"].notes[0]
+    assert "fixations by I-VT (30 degrees per second" in found["ivt"].notes[0]
     per_frame = found["one_per_frame"]
     share = len(found["ivt"]) / len(per_frame)
     assert 0.6 < share < 1.05  # most of looking is fixation and pursuit
