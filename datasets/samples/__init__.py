@@ -1,4 +1,4 @@
-"""Samples of videos for training: which frames, what a model is given of them, what is true."""
+"""Training samples of videos: which frames they contain, their inputs and their targets."""
 
 from zoo.datasets.samples.batches import stream, validation
 from zoo.datasets.samples.inputs import Features, Flow, Frames

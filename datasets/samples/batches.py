@@ -1,4 +1,4 @@
-"""tf.data of batches for `model.fit`: each batch is a function of the seed and the step alone."""
+"""tf.data batches for `model.fit`: each batch depends only on the seed and the step."""
 
 from __future__ import annotations
 
@@ -24,24 +24,28 @@ def stream(
     shard: tuple[int, int] = (0, 1),
     workers: int | None = None,
 ) -> tf.data.Dataset:
-    """Endless training batches (inputs, targets, sample weights), as `model.fit` takes them.
+    """Endless training batches (inputs, targets, sample weights) for `model.fit`.
 
-    Targets and weights are dicts by name, and so are several inputs; a single one is the tensor
-    itself, as models of one input take it.
+    Targets and weights are dicts by name. So are the inputs if there are several; a single input
+    is the tensor itself, as models with one input expect it.
 
-    Each epoch's samples come in a new order, and epochs follow each other without a gap, so that
-    every batch is full. Batch `step` is the same whatever the number of workers and wherever the
-    stream starts: a run that was stopped goes on with `start_step`. With several hosts, each
-    gets its rows of the same global batch.
+    Each epoch shuffles the samples anew, and epochs follow each other without a gap, so every
+    batch is full. Batch `step` does not depend on the number of workers or on where the stream
+    starts, so an interrupted run continues exactly with `start_step`. With several hosts, each
+    one gets its own rows of the same global batch.
 
-    An error in a sample is kept in `samples.fault`; TensorFlow raises its own with its text.
+    An error in a sample is kept in `samples.fault`; TensorFlow raises its own error with the same
+    text.
 
     Args:
-        samples: What is given.
-        batch_size: Samples in a (global) batch.
+        samples: The samples.
+        batch_size: Number of samples in a batch, over all hosts.
         start_step: The first step.
-        shard: (host, hosts): this host's rows of each batch.
-        workers: Samples prepared at a time; None lets tf.data choose.
+        shard: (host, hosts): number of this host, from 0, and number of hosts.
+        workers: Number of samples prepared in parallel; None lets tf.data choose.
+
+    Raises:
+        ValueError: There are fewer samples than `batch_size`, or an argument is out of range.
 
     Example:
 
@@ -56,7 +60,7 @@ def stream(
     if len(samples) < batch_size:
         raise ValueError(
             "An epoch must have at least one batch of samples; lower `batch_size`, or draw more "
-            f"samples of each video with `per_video`. Received: {len(samples)} samples of "
+            f"samples from each video with `per_video`. Received: {len(samples)} samples of "
             f"{len(samples.records)} videos, batch_size={batch_size}"
         )
     if start_step < 0:
@@ -76,13 +80,18 @@ def validation(
     shard: tuple[int, int] = (0, 1),
     workers: int | None = None,
 ) -> tf.data.Dataset:
-    """All samples in order once, in full batches; zero weights fill up the last.
+    """All samples once, in order; the last batch is padded with samples of zero weight.
 
-    Row r of batch b is `samples.places[b * batch_size + r]` (with several hosts, this host's rows
-    of it), without transforms.
+    Row r of batch b is `samples.places[b * batch_size + r]` (with several hosts, only this host's
+    rows), without transforms.
 
     Args:
         samples, batch_size, shard, workers: As in `stream`.
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Example: `model.evaluate(validation(samples, batch_size=4))`
     """
     rows, first = _rows(batch_size, shard)
     count = len(samples.places)
@@ -103,15 +112,15 @@ def validation(
 
 
 def _rows(batch_size: int, shard: tuple[int, int]) -> tuple[int, int]:
-    """This host's rows of a batch: how many, and the first."""
+    """The number of this host's rows in a batch, and the first of them."""
     host, hosts = shard
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
     if not 0 <= host < hosts:
-        raise ValueError(f"`shard` must be (host, hosts), host below hosts. Received: {shard}")
+        raise ValueError(f"`shard` must be (host, hosts) with host < hosts. Received: {shard}")
     if batch_size % hosts:
         raise ValueError(
-            "`batch_size`, of all hosts together, must be divisible by the number of hosts. "
+            "`batch_size` (over all hosts) must be divisible by the number of hosts. "
             f"Received: batch_size={batch_size}, {hosts} hosts"
         )
     return batch_size // hosts, host * (batch_size // hosts)
@@ -152,8 +161,8 @@ def _dataset(
     parallel = tf.data.AUTOTUNE if workers is None else workers
     dataset = dataset.map(tensors, num_parallel_calls=parallel, deterministic=True)
     dataset = dataset.batch(rows, drop_remainder=True).prefetch(2)
-    # Threads of its own: more than one a processor where reading waits for a network, and none of
-    # those that compute the training step.
+    # A separate thread pool, so that reading does not take threads from the training step. It may
+    # have more threads than processors, for reading that waits for a network.
     choices = tf.data.Options()
     choices.threading.private_threadpool_size = max(workers or 0, os.cpu_count() or 1)
     return dataset.with_options(choices)

@@ -1,4 +1,4 @@
-"""What a sample gives to a model: frames, optical flow, or a frozen backbone's features."""
+"""Inputs of a sample: frames, optical flow, or features of a frozen backbone."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ def _check_size(size: tuple[int, int]) -> None:
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames as input `rgb`, (time, height, width, 3) uint8.
+    """The frames as input `rgb`, (time, height, width, 3) uint8, 0 to 255.
 
     Args:
-        size: (height, width).
+        size: (height, width) to which the frames are resized.
+        name: Name of the input.
+
+    Raises:
+        ValueError: `size` is not a height and a width.
+
+    Example: `Samples(records, Windows(30), inputs=[Frames((224, 224))])`
     """
 
     size: tuple[int, int] = (112, 112)
@@ -34,28 +40,34 @@ class Frames:
         _check_size(self.size)
 
     def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
-        """Shape and dtype of the input of a sample of so many steps."""
+        """Shape and dtype of the input of a sample with this number of steps."""
         return (steps, *self.size, 3), "uint8"
 
     def read(
         self, video: Any, numbers: np.ndarray, record: Record, rng: np.random.Generator | None
     ) -> np.ndarray:
-        """The input from an opened video's frames of these numbers; `rng` is None in order."""
+        """Read the frames of these numbers; `rng` is None for samples in order."""
         return video.read(numbers, self.size)
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Optical flow as input `flow`, (time, height, width, 2) float32 in pixels a frame.
+    """Optical flow as input `flow`, (time, height, width, 2) float32 in pixels per frame.
 
-    The flow of a frame is the motion from the frame before it; that of a video's first frame is
-    zero. It is read from shards that hold it, else computed from the frames.
+    The flow of a frame is the motion from the previous frame; it is zero for a video's first
+    frame. It is read from shards if they contain it, otherwise computed from the frames.
 
     Args:
-        size: (height, width) of the input, and of the frames that it is computed from.
-        computed_at: (height, width) at which it is computed; None: `size`.
+        size: (height, width) of the input.
+        computed_at: (height, width) at which the flow is computed; None: `size`.
         method: Function of two grey batches, see `zoo.datasets.video.flow.video_flow`; None: DIS.
-        scale_vectors: Whether enlarging the flow lengthens its vectors.
+        scale_vectors: Whether vectors are scaled along when the flow is enlarged.
+        name: Name of the input.
+
+    Raises:
+        ValueError: `size` is not a height and a width.
+
+    Example: `Samples(records, Windows(79), inputs=[Frames((224, 224)), Flow((224, 224))])`
     """
 
     size: tuple[int, int] = (224, 224)
@@ -68,11 +80,11 @@ class Flow:
         _check_size(self.size)
 
     def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
-        """Shape and dtype of the input of a sample of so many steps."""
+        """Shape and dtype of the input of a sample with this number of steps."""
         return (steps, *self.size, 2), "float32"
 
     def stored(self, record: Record):
-        """The flow in the video's shards, or None where there is none of this size."""
+        """The flow in the video's shards, or None if they have none of this size."""
         if not is_shard_video(record.video):
             return None
         video = shard_video(record.video)
@@ -84,11 +96,11 @@ class Flow:
     def read(
         self, video: Any, numbers: np.ndarray, record: Record, rng: np.random.Generator | None
     ) -> np.ndarray:
-        """The input from an opened video's frames of these numbers."""
+        """Read or compute the flow of the frames of these numbers."""
         stored = self.stored(record)
         if stored is not None:
             return np.asarray(stored[numbers], np.float32)
-        # Each frame with the one before it; those of a window are read once.
+        # Each frame is needed together with the previous one; overlapping frames are read once.
         wanted = np.unique(np.concatenate([numbers, np.maximum(numbers - 1, 0)]))
         fields = np.zeros((len(wanted), *self.size, 2), np.float32)
         fields[1:] = self.compute(video.read(wanted, self.size), wanted)
@@ -97,9 +109,9 @@ class Flow:
         return found
 
     def compute(self, frames: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
-        """The flow of frames `numbers[1:]`, (n - 1, height, width, 2), from (n, ...) frames.
+        """The flow of frames `numbers[1:]`, (n - 1, height, width, 2), from n frames.
 
-        Where a number does not follow the one before it, the flow is left at zero.
+        The flow is zero where the previous number is not that of the preceding frame.
         """
         out = np.zeros((len(numbers) - 1, *self.size, 2), np.float32)
         follows = np.diff(numbers) == 1
@@ -118,15 +130,23 @@ class Flow:
 
 @dataclass(frozen=True)
 class Features:
-    """A frozen backbone's features as input `features`, (time, ...) float16.
+    """Features of a frozen backbone as input `features`, (time, ...) float16.
 
-    A step of the sample is a row of the features: that of a clip of frames, or of one frame.
+    Each step of the sample is one row of the features, computed from a clip of frames or from a
+    single frame.
 
     Args:
-        store: Gives a record's rows, `rows(record)`, and how they lie in the video, `about`
+        store: Provides a record's rows, `rows(record)`, and their position in the video, `about`
             (`zoo.datasets.shards.features.FeatureStore`).
-        target: The frame of its clip that a row's targets are of, "last" or "centre".
-        single: A sample of one step is (...) instead of (1, ...), for models of one clip.
+        target: Which frame of a row's clip the targets belong to, "last" or "centre".
+        single: Give a sample of one step the shape (...) instead of (1, ...), for models that
+            take a single clip.
+        name: Name of the input.
+
+    Raises:
+        ValueError: `target` is neither of the two.
+
+    Example: `Samples(records, Windows(30), inputs=[Features(store)], targets=[Action(101)])`
     """
 
     store: Any
@@ -141,17 +161,17 @@ class Features:
             )
 
     def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
-        """Shape and dtype of the input of a sample of so many steps."""
+        """Shape and dtype of the input of a sample with this number of steps."""
         shape = tuple(self.store.about["shape"])
         if self.single and steps != 1:
             raise ValueError(
-                "`single` features need samples of one step. "
+                "With `single` features, samples must have one step. "
                 f"Received: single=True with a sampling of {steps} steps"
             )
         return (shape if self.single else (steps, *shape)), "float16"
 
     def frames(self, rows: np.ndarray) -> np.ndarray:
-        """The frames that the rows' targets are of."""
+        """Numbers of the frames that the rows' targets belong to."""
         clip = self.store.about["clip_length"]
         place = clip - 1 if self.target == "last" else clip // 2
         first = self.store.about.get("first", 0)

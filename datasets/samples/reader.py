@@ -1,4 +1,4 @@
-"""Reads what a sample holds of one record: frames, flow or features, fixations, boxes."""
+"""Reading the parts of a sample from one record: frames, flow or features, fixations, boxes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from zoo.datasets.video.reading import VideoError, open_video
 
 
 class Reader:
-    """Reads parts of records by the steps of their inputs.
+    """Reads inputs and targets of records at given steps.
 
-    A step is a frame of the record's part of its video, or a row of its features.
+    A step is a frame of the record (counted from its start), or a row of its features.
 
     Args:
-        inputs: What a model is given.
-        facts: What the index knows of the videos, by path.
+        inputs: Inputs of the model.
+        facts: Path of a video -> its facts from the index.
         gaze: Reads fixations.
-        points: Fixations (frames, points, 2) that stand for those of some records, by name.
+        points: Name of a record -> fixations (frames, points, 2) to use instead of its gaze.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Reader:
         self.features = next((part for part in inputs if isinstance(part, Features)), None)
 
     def part(self, record: Record) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers in the file, and times, of the frames that belong to the record."""
+        """The frames that belong to the record: their numbers in the file, and their times."""
         times = self.facts[record.video].times
         if record.start is None and record.end is None:
             return np.arange(len(times)), times
@@ -47,13 +47,14 @@ class Reader:
         numbers = np.flatnonzero((times >= begin - 1e-6) & (times < end - 1e-6))
         if not len(numbers):
             raise VideoError(
-                f"A record's part must lie inside its video of {times[-1]:.3f} s. "
+                "`start` and `end` of a record must lie inside its video of "
+                f"{times[-1]:.3f} s. "
                 f"Received: start={record.start}, end={record.end}"
             )
         return numbers, times[numbers]
 
     def times(self, record: Record) -> np.ndarray:
-        """The times of a record's steps."""
+        """The times of a record's steps in seconds."""
         times = self.part(record)[1]
         if self.features is None:
             return times
@@ -61,7 +62,7 @@ class Reader:
         return times[np.minimum(self.features.frames(rows), len(times) - 1)]
 
     def frames(self, record: Record, steps: np.ndarray) -> np.ndarray:
-        """The frames of the record that its steps stand for."""
+        """The frames of the record that correspond to its steps."""
         if self.features is None:
             return np.asarray(steps)
         fps = getattr(self.features.store, "fps", None)
@@ -74,7 +75,7 @@ class Reader:
         inside: np.ndarray,
         rng: np.random.Generator | None = None,
     ) -> Sample:
-        """The inputs of some steps; the flow is zero where a step is not inside the video."""
+        """The inputs at the given steps; flow is zero at steps that are not inside the video."""
         if self.features is not None:
             rows = self.features.store.rows(record)[steps]
             return {"features": rows[0] if self.features.single else rows}
@@ -89,7 +90,7 @@ class Reader:
         return held
 
     def fixations(self, record: Record, steps: np.ndarray) -> np.ndarray:
-        """The fixations of some steps, (steps, points, 2), NaN-padded."""
+        """The fixations at the given steps, (steps, points, 2), NaN-padded."""
         frames = self.frames(record, steps)
         found = np.full((len(frames), 1, 2), np.nan, np.float32)
         if record.name in self.points:
@@ -101,7 +102,7 @@ class Reader:
         return found
 
     def boxes(self, record: Record, steps: np.ndarray, count: int) -> np.ndarray:
-        """The boxes of some steps in pixels of the inputs, (steps, count, 4), NaN where none is."""
+        """The boxes at the given steps, (steps, count, 4) pixels of the inputs, NaN-padded."""
         size = next(part.size for part in self.inputs)
         facts = self.facts[record.video]
         frames = self.part(record)[0][steps]

@@ -1,4 +1,4 @@
-"""Training samples of videos: what is drawn depends on the seed and the sample's number alone."""
+"""Training samples of videos; each one depends only on the seed and its number."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INDEX, GAZE = "videos.npz", "gaze"
 
 
 class Sampling(Protocol):
-    """`zoo.datasets.sampling.Windows`, `Segments`, or your own."""
+    """Interface of `zoo.datasets.sampling.Windows`, `Segments`, or a sampling of your own."""
 
     steps: int
 
@@ -38,13 +38,13 @@ class Sampling(Protocol):
 
 
 class Place(NamedTuple):
-    """One of the samples in order.
+    """The position of one sample when samples are taken in order.
 
     Args:
         video: Number of the record.
-        steps: The sample's steps in the video, (time,); those after its end are padding.
-        scored: Those that no sample before it holds as a predicted step: the first `len(scored)`
-            predictions of the sample are theirs, the others are not counted.
+        steps: (time,) the sample's steps in the video; those after its end are padding.
+        scored: Steps that no earlier sample predicts. The sample's first `len(scored)` predictions
+            belong to them; its other predictions are not evaluated.
     """
 
     video: int
@@ -53,7 +53,7 @@ class Place(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """`$ZOO_CACHE`, or `zoo/datasets` in the user's cache folder."""
+    """The cache folder: `$ZOO_CACHE`, or `zoo/datasets` in the user's cache folder."""
     if folder := os.environ.get("ZOO_CACHE"):
         return Path(folder).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -61,30 +61,41 @@ def cache_folder() -> Path:
 
 
 class Samples:
-    """Which samples videos give: inputs, targets, and the weight of each target.
+    """Samples of videos: inputs, targets, and a weight for each target.
 
-    Videos of different data sets may be mixed: a sample without one of the targets carries zero
-    weight for it, and the weights of the others are scaled by the share of the videos that have
-    the target, so that each loss is a mean over those that do.
+    Videos of different data sets may be mixed. A sample that lacks a target gets zero weight for
+    it; the weights of the other samples are divided by the fraction of videos that have the
+    target, so that each loss is a mean over the samples that have it.
 
-    All videos are looked up in a persistent index first: one that cannot be read or is too short
-    is an error before anything is trained. Frames are decoded when a sample is read; nothing
-    decoded is kept.
+    All videos are first looked up in a persistent index, so a video that is unreadable or too
+    short is reported before training starts. Frames are decoded when a sample is read and are not
+    kept.
 
     Args:
         records: Videos in files, folders or shards.
-        sampling: Which frames (or rows of features) make a sample, see `zoo.datasets.sampling`.
+        sampling: Which frames (or rows of features) form a sample; see `zoo.datasets.sampling`.
         inputs: `Frames`, `Flow`, `Features` of `zoo.datasets.samples.inputs`.
         targets: `Mixture`, `Saliency`, `Action`, `Boxes` of `zoo.datasets.samples.targets`.
-        per_video: Samples of a video in an epoch, drawn at random; None: every one that
-            `sampling.all` gives, each once.
-        transforms: Changes of training samples, in this order (`zoo.datasets.transforms`).
-        points: Fixations (frames, points, 2) of videos without gaze of their own, by name.
-        points_weight: How much such a video's fixations count beside those of the others.
+        per_video: Number of random samples per video and epoch; None: all samples of
+            `sampling.all`, once each.
+        transforms: Augmentations of training samples, in order (`zoo.datasets.transforms`).
+        points: Name of a record -> fixations (frames, points, 2), for videos without gaze of
+            their own.
+        points_weight: Weight of such fixations relative to measured gaze.
         cache: Folder of the index and of parsed gaze; default `$ZOO_CACHE`, or the user's cache.
-        skip_bad: Leave out videos that cannot be read or are too short, with a warning.
-        progress: Called with (videos counted, videos to count) while new videos are indexed.
-        seed: Random seed for order, places, fixations and transforms.
+        skip_bad: Leave out videos that are unreadable or too short, with a warning, instead of
+            raising an error.
+        progress: Called with (videos done, videos to do) while new videos are indexed.
+        seed: Random seed for the order, positions, fixations and transforms.
+
+    Attributes:
+        records: The usable records.
+        fault: The last error that occurred in `stream` or `validation`.
+
+    Raises:
+        ValueError: There are no videos, arguments are out of range or do not fit together, or no
+            video has one of the targets.
+        VideoError: Videos are unreadable or too short; the error counts and names them.
 
     Example:
 
@@ -125,12 +136,12 @@ class Samples:
         gaze = GazeStore(folder / GAZE)
         self._reader = Reader(self.inputs, self._facts, gaze, points or {})
         self.records = self._usable(records, skip_bad)
-        self._tell_assumed_rates()
+        self._warn_of_assumed_rates()
         self._scale = self._scales()
 
     @functools.cached_property
     def spec(self) -> tuple[dict, dict, dict]:
-        """Shapes and dtypes of a sample's inputs, targets and weights, each by name."""
+        """Name -> (shape, dtype), for a sample's inputs, targets and weights."""
         steps = self.sampling.steps
         inputs = {part.name: part.spec(steps) for part in self.inputs}
         targets = {part.name: part.spec(steps) for part in self.targets}
@@ -140,29 +151,29 @@ class Samples:
         return inputs, targets, dict.fromkeys(targets, ((), "float32"))
 
     def __len__(self) -> int:
-        """Training samples in an epoch."""
+        """Number of training samples in an epoch."""
         if self.per_video is None:
             return int(self._counts[-1])
         return len(self.records) * self.per_video
 
     @functools.cached_property
     def _counts(self) -> np.ndarray:
-        """For `per_video=None`: how many samples the videos before each give, and all."""
+        """With `per_video=None`: the number of samples before each video, and in total."""
         counts = [len(self._all(video)) for video in range(len(self.records))]
         return np.cumsum([0, *counts])
 
     def draw(self, number: int, step: int = 0) -> tuple[dict, dict, dict]:
-        """Training sample `number` of the endless row of epochs: inputs, targets, weights.
+        """A training sample: inputs, targets, weights.
 
         Args:
-            number: Its number, counted over all epochs from 0.
-            step: The training step that it is for; a teacher's schedule depends on it.
+            number: Number of the sample, counted from 0 over all epochs.
+            step: The training step that uses it, for the schedule of teacher forcing.
         """
         video, steps, rng = self.choose(number)
         return self._sample(video, steps, rng, step=step)
 
     def choose(self, number: int) -> tuple[int, np.ndarray, np.random.Generator]:
-        """The video of training sample `number`, its steps, and the generator for the rest."""
+        """The video and steps of a training sample, and the generator for its other choices."""
         epoch, at = divmod(int(number), len(self))
         place = int(_order(self.seed, epoch, len(self))[at])
         rng = np.random.default_rng([self.seed, epoch, place])
@@ -173,15 +184,15 @@ class Samples:
         return video, self._all(video)[place - self._counts[video]], rng
 
     def facts(self, video: int) -> VideoFacts:
-        """What the index knows of a video."""
+        """The facts about a video from the index."""
         return self._facts[self.records[video].video]
 
     @functools.cached_property
     def places(self) -> list[Place]:
         """The samples in order, for validation.
 
-        With the target `Mixture` and `Windows` these are windows that cover each predicted step
-        of every video once; else what `sampling.all` gives.
+        With `Windows` and a `Mixture` target, these are windows in which each step of a video is
+        predicted once; otherwise the samples of `sampling.all`.
         """
         lag = next((part.lag for part in self.targets if isinstance(part, Mixture)), None)
         covers = isinstance(self.sampling, Windows) and lag is not None
@@ -195,7 +206,7 @@ class Samples:
         return found
 
     def in_order(self, number: int) -> tuple[dict, dict, dict]:
-        """Sample `number` of `places`, without transforms: inputs, targets, weights."""
+        """The sample at `places[number]`, without transforms: inputs, targets, weights."""
         place = self.places[number]
         rng = np.random.default_rng([self.seed, 1 << 20, number])
         return self._sample(place.video, place.steps, rng, step=None)
@@ -205,7 +216,7 @@ class Samples:
         return self._reader.fixations(self.records[video], np.arange(len(self._times(video))))
 
     def frames(self, video: int, steps: np.ndarray) -> np.ndarray:
-        """The frames of the record that steps of its inputs stand for."""
+        """The frames of the record that correspond to steps of its inputs."""
         return self._reader.frames(self.records[video], steps)
 
     def _times(self, video: int) -> np.ndarray:
@@ -216,33 +227,33 @@ class Samples:
 
     def _usable(self, records: Sequence[Record], skip_bad: bool) -> list[Record]:
         kept, bad = [], []
-        checked: dict[tuple, str | None] = {}  # videos of one length are checked once
+        checked: dict[tuple, str | None] = {}  # videos of the same length are checked once
         for record in records:
             facts = self._facts.get(record.video)
             if facts is None:
-                continue  # named already
+                continue  # already reported by the index
             like = (facts.count, facts.step, facts.fps, record.start, record.end)
             if facts.own is not None or self._reader.features is not None:
                 like = (id(record),)
             if like not in checked:
-                checked[like] = self._lacking(record)
+                checked[like] = self._too_short(record)
             if checked[like] is None:
                 kept.append(record)
             else:
                 bad.append(f"{record.name} ({checked[like]})")
         if bad:
             more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-            told = f"{len(bad)} of {len(records)} do not: {'; '.join(bad[:SHOWN])}{more}"
+            short = f"{len(bad)} of {len(records)} are not: {'; '.join(bad[:SHOWN])}{more}"
             if not skip_bad or not kept:
                 raise VideoError(
-                    "Every video must hold a sample; take shorter samples, or leave those out"
-                    f"{advised(' with `skip_bad=True`', '')}. Received: {told}"
+                    "Every video must be long enough for a sample; use shorter samples, or leave "
+                    f"short videos out{advised(' with `skip_bad=True`', '')}. Received: {short}"
                 )
-            warnings.warn(f"Videos without a sample are left out: {told}", stacklevel=3)
+            warnings.warn(f"Videos too short for a sample are left out: {short}", stacklevel=3)
         return kept
 
-    def _tell_assumed_rates(self) -> None:
-        """Warn of videos without a frame rate where seconds matter."""
+    def _warn_of_assumed_rates(self) -> None:
+        """Warn of videos without a frame rate if the samples depend on seconds."""
         timed = getattr(self.sampling, "fps", None) is not None
         names = [
             record.name
@@ -253,15 +264,15 @@ class Samples:
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             warnings.warn(
-                f"{len(names)} of {len(self.records)} videos do not state their frame rate: 25 "
-                "frames a second are assumed. A folder's rate is the column `fps` of a table. "
-                f"Received: {', '.join(names[:SHOWN])}{more}",
+                f"{len(names)} of {len(self.records)} videos do not state their frame rate; 25 "
+                "frames per second are assumed. Set a folder's rate in the column `fps` of a "
+                f"table. Received: {', '.join(names[:SHOWN])}{more}",
                 FrameRateWarning,
                 stacklevel=3,
             )
 
-    def _lacking(self, record: Record) -> str | None:
-        """Why a record holds no sample, or None: it does."""
+    def _too_short(self, record: Record) -> str | None:
+        """Why a record is too short for a sample; None if it is not."""
         try:
             self.sampling.draw(self._reader.times(record), np.random.default_rng(0))
         except ValueError as error:
@@ -269,15 +280,15 @@ class Samples:
         return None
 
     def _scales(self) -> dict[str, float]:
-        """By how much the weights of a target grow where only some videos have it."""
+        """Target -> factor of its weights, to make up for the videos that lack it."""
         found = {}
         for target in self.targets:
             own = [target.held_by(r) for r in self.records]
             held = own if any(own) else [self._given(r, target) for r in self.records]
             if not any(held):
                 raise ValueError(
-                    "Every target must be known of some video. "
-                    f"Received: `{target.name}` of none of {len(held)} videos"
+                    "Each target must be available for at least one video. "
+                    f"Received: `{target.name}`, which none of {len(held)} videos has"
                 )
             found[target.name] = len(held) / sum(held)
         return found
@@ -289,7 +300,7 @@ class Samples:
     def _sample(self, video: int, steps: np.ndarray, rng, step: int | None):
         record = self.records[video]
         last = len(self._times(video)) - 1
-        inside = steps <= last  # beyond its end a short video stands still, and has no targets
+        inside = steps <= last  # past its end, a short video repeats its last frame without targets
         shown = np.minimum(steps, last)
         held = self._reader.inputs_of(record, shown, inside, None if step is None else rng)
         names = {target.name for target in self.targets}
@@ -311,8 +322,8 @@ class Samples:
             targets[target.name], weights[target.name] = found, np.float32(weight)
             if isinstance(target, Mixture) and target.teacher is not None:
                 share = 0.0 if step is None else target.teacher(step)
-                told = rng.random(len(found)) < share
-                inputs["fixations"] = np.where(told[:, None, None], found, np.float32(np.nan))
+                shown = rng.random(len(found)) < share
+                inputs["fixations"] = np.where(shown[:, None, None], found, np.float32(np.nan))
         return inputs, targets, weights
 
 
@@ -331,14 +342,15 @@ def _check(records, inputs, targets, per_video, transforms) -> None:
         found = [part.name for part in parts]
         if not found or len(set(found)) < len(found):
             raise ValueError(
-                f"`{name}` must hold at least one, and each name once. Received: {found}"
+                f"`{name}` must not be empty, and its names must be unique. Received: {found}"
             )
     features = any(isinstance(part, Features) for part in inputs)
     if features and (len(inputs) > 1 or transforms):
         raise ValueError(
-            "Stored features cannot be changed or mixed with frames; compute them on the way for "
-            f"`transforms`. Received: {len(inputs)} inputs, {len(transforms)} transforms"
+            "Stored features cannot be transformed or combined with other inputs; to use "
+            "`transforms`, compute features from frames during training. "
+            f"Received: {len(inputs)} inputs, {len(transforms)} transforms"
         )
     sizes = {part.size for part in inputs if not isinstance(part, Features)}
     if len(sizes) > 1:
-        raise ValueError(f"Frames and flow must be of one size. Received: {sorted(sizes)}")
+        raise ValueError(f"Frames and flow must have the same size. Received: {sorted(sizes)}")

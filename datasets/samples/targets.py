@@ -1,4 +1,4 @@
-"""What a sample says is true: fixations, saliency maps, actions, boxes; each with its weight."""
+"""Targets of a sample: fixations, saliency maps, actions and boxes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,18 @@ class Mixture:
     """Fixations as target `mixture`, (time - lag, max_points, 2) float32, NaN-padded.
 
     Args:
-        max_points: Fixations a frame; a new sample is drawn where there are more.
-        lag: The first `lag` steps of a sample are without a prediction (15 for clips of 16).
-        teacher: Training step to the probability with which a step's true fixations are given to
-            the model too, as the input `fixations`; None: the model has no such input. Without
-            effect on samples in order.
+        max_points: Fixations per frame; of more, a random subset is drawn for each sample.
+        lag: Number of steps at the start of a sample that have no prediction (15 for clips of
+            16).
+        teacher: For teacher forcing, a function from the training step to the probability with
+            which the model is given a step's true fixations, as the input `fixations`. None: the
+            model has no such input. No fixations are given for samples in order.
+        name: Name of the target.
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Example: `Samples(records, Windows(48), targets=[Mixture(max_points=20, lag=15)])`
     """
 
     max_points: int = 20
@@ -40,10 +47,10 @@ class Mixture:
             )
 
     def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
-        """Shape and dtype of the target of a sample of so many steps."""
+        """Shape and dtype of the target of a sample with this number of steps."""
         if self.lag >= steps:
             raise ValueError(
-                "A sample must have more steps than `lag`, those without a prediction. "
+                "A sample must have more steps than `lag`, the number without a prediction. "
                 f"Received: {steps} steps, lag={self.lag}"
             )
         return (steps - self.lag, self.max_points, 2), "float32"
@@ -62,14 +69,20 @@ class Mixture:
 class Saliency:
     """A map of one frame's fixations as target `saliency`, (height, width, 2) float32.
 
-    Channel 0 is the truth map, which sums to 1, channel 1 counts the fixations of each pixel, as
-    `zoo.losses` take them. A frame that nobody looked at carries zero weight.
+    Channel 0 is the ground-truth map, which sums to 1; channel 1 is the number of fixations in
+    each pixel, as `zoo.losses` expect. A frame without fixations gets zero weight.
 
     Args:
-        size: (height, width).
-        frame: The frame of the sample that the map is of: "last" or "centre".
-        sigma: Standard deviation of the Gaussian, as a share of the width.
-        uniform: Share of the uniform distribution in the map.
+        size: (height, width) of the map.
+        frame: Which frame of the sample the map belongs to, "last" or "centre".
+        sigma: Standard deviation of the Gaussian, as a fraction of the width.
+        uniform: Weight of the uniform density in the map, in [0, 1].
+        name: Name of the target.
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Example: `Samples(records, Windows(79), targets=[Saliency((360, 640), frame="centre")])`
     """
 
     size: tuple[int, int] = (360, 640)
@@ -88,7 +101,7 @@ class Saliency:
             )
 
     def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
-        """Shape and dtype of the target of a sample of so many steps."""
+        """Shape and dtype of the target of a sample with this number of steps."""
         return (*self.size, 2), "float32"
 
     def held_by(self, record: Record) -> bool:
@@ -118,7 +131,10 @@ class Action:
 
     Args:
         num_classes: Number of classes.
-        multi_label: Labels are multi-hot: a video may show several actions.
+        multi_label: Whether a video may show several actions, so that labels are multi-hot.
+        name: Name of the target.
+
+    Example: `Samples(records, Windows(16), targets=[Action(num_classes=101)])`
     """
 
     num_classes: int
@@ -126,11 +142,15 @@ class Action:
     name: str = "action"
 
     def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
-        """Shape and dtype of the target of a sample of so many steps."""
+        """Shape and dtype of the target of a sample with this number of steps."""
         return ((self.num_classes,), "float32") if self.multi_label else ((), "int32")
 
     def held_by(self, record: Record) -> bool:
-        """Whether the record has this target; labels outside of the classes are an error."""
+        """Whether the record has this target.
+
+        Raises:
+            ValueError: The label is not a class, or there are several and not `multi_label`.
+        """
         if record.label is None:
             return False
         labels = self._labels(record)
@@ -148,7 +168,7 @@ class Action:
         return True
 
     def of(self, record: Record, sample: Sample, rng: np.random.Generator):
-        """The target and whether the sample has it; without a label, zero."""
+        """The target (zero without a label), and whether the sample has it."""
         labels = () if record.label is None else self._labels(record)
         if not self.multi_label:
             return np.int32(labels[0] if labels else 0), bool(labels)
@@ -164,17 +184,22 @@ class Action:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes as target `boxes`, (time, count, 4) float32 pixels of the input, NaN where none is.
+    """Boxes as target `boxes`, (time, count, 4) float32 in pixels of the input, NaN-padded.
+
+    A box is x and y of its top left corner, width and height.
 
     Args:
-        count: Boxes a frame, in the order of the record's tubes.
+        count: Number of boxes per frame, in the order of the record's tubes.
+        name: Name of the target.
+
+    Example: `Samples(records, Windows(16), targets=[Boxes(count=1)])`
     """
 
     count: int = 1
     name: str = "boxes"
 
     def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
-        """Shape and dtype of the target of a sample of so many steps."""
+        """Shape and dtype of the target of a sample with this number of steps."""
         return (steps, self.count, 4), "float32"
 
     def held_by(self, record: Record) -> bool:
@@ -188,7 +213,7 @@ class Boxes:
 
 
 def _drawn(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` random fixations a frame, true ones before padding: (time, count, 2)."""
+    """`count` random fixations per frame, (time, count, 2), NaN-padded if there are fewer."""
     if points.shape[1] > count:
         rank = rng.random(points.shape[:2]) + np.isnan(points).any(-1)
         chosen = np.argsort(rank, axis=1, kind="stable")[:, :count]

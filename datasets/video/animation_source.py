@@ -1,4 +1,4 @@
-"""Frames of an animated WebP picture, which FFmpeg does not decode."""
+"""Reading the frames of an animated WebP picture, which FFmpeg does not decode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.datasets.video.frame_index import FrameIndex
 from zoo.datasets.video.promise import Promise
 from zoo.datasets.video.resizing import to_rgb
 
-ANIMATED = 2  # the flag in the head of the file
+ANIMATED = 2  # flag in the file's header
 
 
 def is_animated_webp(path: str) -> bool:
@@ -30,7 +30,7 @@ def is_animated_webp(path: str) -> bool:
 
 
 class AnimationSource:
-    """Frames of an animated picture; all are decoded when it is opened.
+    """Frames of an animated picture, all decoded when it is opened.
 
     Args:
         path: The file.
@@ -43,7 +43,7 @@ class AnimationSource:
         except cv2.error:
             read = False
         if not read or not len(animation.frames):
-            raise VideoError(f"An animated picture must decode. Received: {path}")
+            raise VideoError(f"An animated picture must be readable. Received: {path}")
         self._frames = [np.ascontiguousarray(frame[..., :3]) for frame in animation.frames]
         lengths = np.maximum(np.asarray(animation.durations, np.float64) / 1000, 1e-3)
         ends = np.cumsum(lengths)
@@ -55,13 +55,13 @@ class AnimationSource:
         self._index = FrameIndex(times=ends - lengths, end=float(ends[-1]))
 
     def scan(self, anew: bool = False) -> FrameIndex:
-        """When the frames are shown."""
+        """The times of the frames."""
         return self._index
 
     def walk(
         self, indices: Iterable[int], size: tuple[int, int] | None = None
     ) -> Iterator[np.ndarray]:
-        """Yield the frames of `indices`; stop at the last frame there is."""
+        """Yield the frames of `indices`; stop after the last existing frame."""
         for index in indices:
             if index >= len(self._frames):
                 return

@@ -1,4 +1,4 @@
-"""The frames of one video stream, as FFmpeg decodes them, and what is damaged in it."""
+"""Decoding one video stream with FFmpeg, and finding out what is damaged in it."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from av.video.reformatter import VideoReformatter
 
 from zoo.datasets.video.errors import VideoError
 
-THREADS = 4  # more decode few videos faster, and many at a time slower
-READ_FAULTS = 16  # faults in a row after which a file is given up
+THREADS = 4  # more threads are faster for single videos, but slower for many at a time
+READ_FAULTS = 16  # consecutive read errors after which a file is given up
 
 
 class Decoder:
-    """Decodes one video stream packet by packet; a damaged packet costs that packet alone.
+    """Decodes one video stream packet by packet; a damaged packet does not affect the others.
 
-    Frames come in the order in which they are shown, as FFmpeg decodes them: the two fields of an
-    interlaced frame stay woven, and an alpha channel is left out.
+    Frames come in display order. Interlaced frames are not deinterlaced, and an alpha channel is
+    dropped.
 
     Args:
         source: A file's path or a file object open for reading.
-        single: Decode in one thread. Slower, but what comes of damaged packets is then always the
-            same, and no fault goes unseen.
-        options: For `av.open`.
+        single: Decode in one thread. This is slower, but the result of damaged packets is then
+            reproducible, and every fault is noticed.
+        options: Options of `av.open`.
 
     Attributes:
-        faults: (frames given before it, time stamp or None, what), one a damaged place.
-        stamps: Time stamps of the packets that should give a frame each.
-        given: Frames that they gave.
+        faults: For each damaged place (number of frames before it, time stamp or None, text).
+        stamps: Time stamps of the packets that should give one frame each.
+        given: Number of frames that they gave.
         broken: Why reading was given up before the end, or None.
-        lost: Whether a seek has led nowhere yet.
+        lost: Whether the last seek has not (yet) found a frame.
     """
 
     def __init__(self, source: Any, *, single: bool = False, **options: Any):
@@ -57,7 +57,7 @@ class Decoder:
         context.thread_type = "SLICE" if single else "AUTO"
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """The frames from where the decoder stands to the end."""
+        """The frames from the current position to the end."""
         broken = 0
         while True:
             try:
@@ -65,7 +65,7 @@ class Decoder:
                     yield from self._decode(packet)
                     broken = 0
                 return
-            except av.error.FFmpegError as error:  # of reading: those of decoding are noted below
+            except av.error.FFmpegError as error:  # a read error; `_decode` notes decoding errors
                 self._note(None, f"unreadable place: {error.strerror}")
                 broken, why = broken + 1, error.strerror
             if broken > READ_FAULTS:
@@ -75,15 +75,15 @@ class Decoder:
                 return
 
     def key_before(self, ticks: int) -> int | None:
-        """The time stamp of the file's own list at or before which decoding can begin."""
+        """The last time stamp up to `ticks` in the file's own index at which decoding can start."""
         entries = self.stream.index_entries
         at = entries.search_timestamp(ticks) if len(entries) else -1
         return entries[at].timestamp if at >= 0 else None
 
     def seek(self, ticks: int) -> Iterator[av.VideoFrame]:
-        """The frames from a packet at `ticks`, or before it, at which decoding can begin.
+        """The frames from the last key packet at or before `ticks`.
 
-        The first frame is that packet's own. None come where the file cannot be sought in.
+        The first frame is that of the key packet. There are none if the file cannot be searched.
         """
         self.lost = True
         try:
@@ -130,7 +130,7 @@ class Decoder:
 
 
 def _video_stream(container: Any, source: Any) -> Any:
-    """The stream that holds the video; a cover picture beside music is none."""
+    """The video stream; the cover picture of a music file does not count."""
     streams = [
         stream
         for stream in container.streams.video
@@ -138,34 +138,34 @@ def _video_stream(container: Any, source: Any) -> Any:
     ]
     if not streams:
         held = ", ".join(sorted({stream.type for stream in container.streams})) or "no stream"
-        raise VideoError(f"A video must hold a video stream. Received: {source} with {held}")
+        raise VideoError(f"A video file must have a video stream. Received: {source} with {held}")
     best = container.streams.best("video")
     stream = best if best in streams else streams[0]
     if stream.codec_context is None:
         raise VideoError(
-            "A video's codec must be one that the FFmpeg in PyAV decodes; convert the file. "
+            "A video's codec must be supported by the FFmpeg in PyAV; convert the file. "
             f"Received: {source} with {_codec_of(container, stream)}"
         )
     return stream
 
 
 def _codec_of(container: Any, stream: Any) -> str:
-    """What FFmpeg says about a stream that it cannot decode: its codec's name or four letters."""
+    """FFmpeg's name or four-character code of the codec of a stream that it cannot decode."""
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)
     try:
         lines = container.dumps_format().splitlines()
     finally:
         av.logging.set_level(level)
-    told = [line.strip() for line in lines if f"Stream #0:{stream.index}" in line]
-    return told[0].split(",")[0] if told else "a codec without a name"
+    found = [line.strip() for line in lines if f"Stream #0:{stream.index}" in line]
+    return found[0].split(",")[0] if found else "a codec without a name"
 
 
 class Turner:
-    """Pictures as they are to be shown: the rotation and mirroring that a file asks for.
+    """Applies the rotation and mirroring that a file asks for.
 
     Args:
-        frame: A frame of the stream; its display matrix holds for all.
+        frame: A frame of the stream; its display matrix applies to all frames.
     """
 
     def __init__(self, frame: av.VideoFrame):
@@ -174,7 +174,7 @@ class Turner:
         if held is None:
             return
         a, b, _, c, d = np.frombuffer(bytes(held), np.int32)[:5].tolist()
-        # x, y is shown at (a x + c y, b x + d y).
+        # Pixel (x, y) is displayed at (a x + c y, b x + d y).
         self.transposed = abs(b) > abs(a)
         if self.transposed:
             self.left_right, self.up_down = c < 0, b < 0
@@ -182,7 +182,7 @@ class Turner:
             self.left_right, self.up_down = a < 0, d < 0
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
-        """The picture, (height, width, 3), turned."""
+        """The rotated and mirrored picture, (height, width, 3)."""
         if self.transposed:
             picture = cv2.transpose(picture)
         if self.left_right or self.up_down:
@@ -191,25 +191,25 @@ class Turner:
         return picture
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of a turned picture."""
+        """(height, width) of a rotated picture."""
         return (width, height) if self.transposed else (height, width)
 
     def aspect(self, aspect: Fraction | None) -> Fraction:
-        """Width of a pixel by its height in the turned picture."""
+        """Width of a pixel divided by its height in the rotated picture."""
         aspect = aspect or Fraction(1)
         return 1 / aspect if self.transposed else aspect
 
 
 def rgb_picture(frame: av.VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
-    """The frame as (height, width, 3) uint8 RGB.
+    """Convert a frame to (height, width, 3) uint8 RGB.
 
-    The matrix (BT.601, BT.709, ...) and the range are those that the frame is tagged with; where
-    it is not, BT.601 and the limited range, as FFmpeg takes them. One reformatter serves all
-    frames of a thread: setting it up costs as much as converting some ten small frames.
+    The colour matrix (BT.601, BT.709, ...) and range are those that the frame is tagged with, or
+    else BT.601 and limited range, FFmpeg's defaults. One reformatter serves all frames of a
+    thread, because creating it takes as long as converting about ten small frames.
     """
     try:
         rgb = reformatter.reformat(frame, format="rgb24", threads=1)
-    except av.error.FFmpegError:  # tagged with a matrix that is none, such as a reserved one
+    except av.error.FFmpegError:  # tagged with an invalid matrix, such as a reserved one
         rgb = reformatter.reformat(frame, format="rgb24", src_colorspace="ITU601", threads=1)
     plane = rgb.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(rgb.height, plane.line_size)

@@ -1,7 +1,7 @@
-"""What is wrong with a video that cannot be read."""
+"""The error for videos that cannot be read."""
 
 from __future__ import annotations
 
 
 class VideoError(ValueError):
-    """A video that cannot be read as what it claims to be; the message names it."""
+    """A video is missing, damaged or otherwise unreadable; the message names it."""

@@ -1,4 +1,4 @@
-"""Frames of a video file."""
+"""Reading the frames of a video file."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from zoo.datasets.video.frame_index import Damage, FrameIndex
 from zoo.datasets.video.promise import Promise, header_promise
 from zoo.datasets.video.resizing import in_order, resize
 
-SEEK_GAP = 12  # frames that are decoded in the time of a seek
-UNSTAMPED = ("mjpeg",)  # streams without a container, whose frame rate FFmpeg assumes
-REMEMBERED = 1024  # files whose index this process keeps
+SEEK_GAP = 12  # number of frames that are decoded in the time of a seek
+UNSTAMPED = ("mjpeg",)  # streams without a container, for which FFmpeg assumes a frame rate
+REMEMBERED = 1024  # number of files whose index is kept in memory
 
-# The file that was opened last, with its first frame: most are read as soon as they are opened,
-# and opening takes as long as some ten frames. By thread, as several read side by side, and by
-# process: one forked from this may neither share its place in the file nor close it, as it would
-# wait for decoding threads that it does not have.
+# The last opened file with its first frame. Most files are read as soon as they are opened, and
+# opening takes as long as decoding about ten frames. Kept for each thread, because threads read in
+# parallel, and for each process, because a forked process must not share the file position, nor
+# close the file: it would wait for decoding threads that it does not have.
 _LAST_OPENED: dict[
     tuple[int, int], tuple[str, Decoder, Iterator[av.VideoFrame], av.VideoFrame]
 ] = {}
-_LOCAL = threading.local()  # a reformatter a thread
+_LOCAL = threading.local()  # one reformatter for each thread
 _INDICES: OrderedDict[tuple, FrameIndex] = OrderedDict()
 
 
 def forget() -> None:
-    """Forget what this process has found out about files, and close the one it holds open."""
+    """Drop everything that this process remembers about files, and close the open one."""
     _INDICES.clear()
     held = _LAST_OPENED.pop(_here(), None)
     if held is not None:
@@ -42,21 +42,20 @@ def forget() -> None:
 
 
 class FileSource:
-    """Frames of a video file, numbered in the order in which they are shown.
+    """Frames of a video file, numbered in display order.
 
     Args:
         path: The file.
-        stamps: Time stamps of its frames where they are known, see `FrameIndex.stamps`; else they
-            are found when they are needed.
+        stamps: Time stamps of its frames (`FrameIndex.stamps`), if known; otherwise they are
+            determined when needed.
 
     Attributes:
-        height, width: Size of the frames as they are shown, a rotation that the file asks for
-            carried out.
-        sample_aspect: Width of a pixel by its height.
+        height, width: Size of the frames after the rotation that the file asks for.
+        sample_aspect: Width of a pixel divided by its height.
         fps: The stream's frame rate.
-        rate_known: Whether the file says when its frames are shown.
-        tick: Seconds of the stream's unit of time.
-        promised: How long the file says that its video is.
+        rate_known: Whether the file states when its frames are shown.
+        tick: The stream's unit of time in seconds.
+        promised: The video's length according to the header.
     """
 
     def __init__(self, path: str, stamps: np.ndarray | None = None):
@@ -70,7 +69,7 @@ class FileSource:
         if first is None:
             what = f": {decoder.faults[0][2]}" if decoder.faults else ""
             decoder.close()
-            raise VideoError(f"A video must hold at least one frame. Received: {path}{what}")
+            raise VideoError(f"A video must have at least one frame. Received: {path}{what}")
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate
         stamped = first.pts is not None and decoder.container.format.name not in UNSTAMPED
         self.rate_known = bool(rate) and 0 < rate < 10_000 and stamped
@@ -99,12 +98,13 @@ class FileSource:
             return Decoder(self.path, single=single)
         except (av.error.FFmpegError, OSError) as error:
             raise VideoError(
-                "A video file must be one that FFmpeg reads; it may be cut off, or in no format "
-                f"that FFmpeg knows. Received: {self.path} of {size} bytes: {error.strerror}"
+                "A video file must be readable by FFmpeg; this one may be cut off, or in a format "
+                "that FFmpeg does not support. Received: "
+                f"{self.path} of {size} bytes: {error.strerror}"
             ) from error
 
     def scan(self, anew: bool = False) -> FrameIndex:
-        """What one pass over the file tells; `anew`: even where the time stamps are known."""
+        """The index of the frames; `anew` makes a pass over the file even if it is known."""
         if self.index is None or anew:
             for _ in self._pass():
                 pass
@@ -113,10 +113,10 @@ class FileSource:
     def walk(
         self, indices: Iterable[int], size: tuple[int, int] | None = None
     ) -> Iterator[np.ndarray]:
-        """Yield the frames of non-decreasing `indices`; stop at the last frame there is.
+        """Yield the frames of non-decreasing `indices`; stop after the last existing frame.
 
-        Where the index is known, large gaps are skipped by a seek to a frame at which decoding
-        can begin, recognised by its time stamp.
+        If the index is known, large gaps are skipped by seeking to a key frame, which is
+        identified by its time stamp.
         """
         known = self.index is not None
         chosen = self._sought(indices) if known else _chosen(self._pass(), indices)
@@ -126,7 +126,7 @@ class FileSource:
     def _picture(self, frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
         if (frame.height, frame.width) != self._coded:
             raise VideoError(
-                "All frames of a video must have one size. Received: "
+                "All frames of a video must have the same size. Received: "
                 f"{self.path}, {self._coded[1]}x{self._coded[0]} and {frame.width}x{frame.height}"
             )
         if not hasattr(_LOCAL, "reformatter"):
@@ -135,10 +135,10 @@ class FileSource:
         return np.ascontiguousarray(picture if size is None else resize(picture, size))
 
     def _pass(self) -> Generator[av.VideoFrame, None, None]:
-        """All frames from the first to the last; then the index is known.
+        """Yield all frames, and build the index on the way.
 
-        At the first sign of damage the pass goes on in one thread, from the beginning without
-        the frames that were given already: what several threads make of damaged packets varies.
+        At the first sign of damage, decoding starts again in a single thread, and frames already
+        yielded are skipped: with several threads, the result of damaged packets varies.
         """
         given, single = 0, False
         while True:
@@ -175,7 +175,7 @@ class FileSource:
             _INDICES.popitem(last=False)
 
     def _sought(self, indices: Iterable[int]) -> Generator[av.VideoFrame, None, None]:
-        """The frames of `indices`; large gaps are skipped by seeks."""
+        """The frames of `indices`; large gaps are skipped by seeking."""
         position, frame, single = -1, None, bool(self.index.damage)
         decoder, frames = self._begin(single)
         try:
@@ -188,7 +188,7 @@ class FileSource:
                         decoder, frames, position = self._again(decoder, single)
                 while position < wanted:
                     frame = next(frames, None)
-                    if decoder.faults and not single:  # damage that was not known
+                    if decoder.faults and not single:  # damage that was unknown so far
                         single = True
                         decoder, frames, position = self._again(decoder, single)
                         continue
@@ -207,10 +207,10 @@ class FileSource:
     def _seek(
         self, decoder: Decoder, position: int, wanted: int
     ) -> tuple[Iterator[av.VideoFrame], int] | None:
-        """The frames from a key frame on, and the number of the frame before them.
+        """Seek to a key frame: the frames from there on, and the number of the frame before.
 
-        Only a key frame at the very time stamp of a frame that is known is taken as found; None
-        where there is none between `position` and `wanted`.
+        The key frame must have exactly the time stamp of an indexed frame between `position` and
+        `wanted`; otherwise the result is None.
         """
         aim = self._key_before(decoder, wanted)
         for _ in range(2):
@@ -226,10 +226,10 @@ class FileSource:
         return None
 
     def _key_before(self, decoder: Decoder, frame: int) -> int:
-        """The last frame up to `frame` at which decoding can begin; -1 where none is known."""
+        """The last frame up to `frame` at which decoding can start; -1 if none is known."""
         index = self.index
         if index.ticks is None or index.damage or frame < 0:
-            return -1  # what a damaged frame becomes rests on those before it
+            return -1  # how a damaged frame decodes depends on the frames before it
         if index.keys is not None:
             at = int(np.searchsorted(index.keys, frame, side="right")) - 1
             return int(index.keys[at]) if at >= 0 else -1
@@ -240,7 +240,7 @@ class FileSource:
 
 
 class _Notes:
-    """What is written down of the frames of a pass."""
+    """Facts about the frames, collected during a pass over the file."""
 
     def __init__(self):
         self.stamps: list[int | None] = []
@@ -249,7 +249,7 @@ class _Notes:
         self.last: av.VideoFrame | None = None
 
     def add(self, frame: av.VideoFrame) -> int:
-        """Write a frame down; return how many there are."""
+        """Record a frame; return the number of frames so far."""
         stamps = self.stamps
         if frame.key_frame:
             self.keys.append(len(stamps))
@@ -263,7 +263,7 @@ class _Notes:
         first = self.stamps[0] if self.stamps and self.stamps[0] is not None else 0
         if None not in self.stamps:
             ticks = np.asarray(self.stamps, np.int64)
-        if ticks is None or np.any(np.diff(ticks) <= 0):  # packed B-frames, files without stamps
+        if ticks is None or np.any(np.diff(ticks) <= 0):  # packed B-frames or no time stamps
             times, ticks = np.arange(len(self.stamps)) / fps, None
         else:
             times = (ticks - first) * tick
@@ -286,24 +286,24 @@ class _Notes:
         )
 
     def short(self, decoder: Decoder) -> bool:
-        """Whether far fewer frames than packets came, and no time stamp says which are lost.
+        """Whether frames are lost, and missing time stamps make it unclear which.
 
-        Some files have a packet or two that hold no frame of their own.
+        Some files have one or two packets without a frame of their own.
         """
         missing = len(decoder.stamps) - len(self.stamps)
         return None in self.stamps and missing > 2 + len(self.stamps) // 100
 
     def _lost(self, decoder: Decoder, ticks: np.ndarray | None) -> list[tuple[int, int, str]]:
-        """Packets that gave no frame, where every packet has a time of its own.
+        """Packets that gave no frame; known only if each packet has a time stamp of its own.
 
-        Of an interlaced stream a packet may be one field, and what stands before the first frame
-        belongs to a frame that was cut off.
+        In an interlaced stream a packet may be a single field. Packets before the first frame
+        belong to a frame that was cut off.
         """
         sent = decoder.stamps
         if ticks is None or self.interlaced or None in sent or len(set(sent)) != len(sent):
             return []
-        told = {stamp for _, stamp, _ in decoder.faults}
-        lost = sorted(set(sent) - set(ticks.tolist()) - told)
+        reported = {stamp for _, stamp, _ in decoder.faults}
+        lost = sorted(set(sent) - set(ticks.tolist()) - reported)
         lost = [stamp for stamp in lost if stamp > ticks[0]]
         return [
             (int(np.searchsorted(ticks, stamp)), stamp, "packet without a picture")
@@ -332,7 +332,7 @@ def _after(first: av.VideoFrame, frames: Iterator[av.VideoFrame]) -> Iterator[av
 
 
 def _state(path: str) -> tuple:
-    """What changes where a file of this name is another one."""
+    """Key that differs if another file has taken this name."""
     with contextlib.suppress(OSError):
         state = os.stat(path)
         return os.path.abspath(path), state.st_size, state.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Optical flow of a video, frame by frame, for models that take it as an input."""
+"""Optical flow of a video, frame by frame, for models that use it as an input."""
 
 from __future__ import annotations
 
@@ -22,10 +22,15 @@ BATCH = 16
 
 
 def dis_flow(preset: str = "fast") -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Makes the flow function of OpenCV's DIS: (n, h, w) grey pairs to (n, h, w, 2).
+    """A flow function based on OpenCV's DIS: two grey batches (n, h, w) to (n, h, w, 2).
 
     Args:
-        preset: "ultrafast", "fast" or "medium": 0.2 to 2 ms a pair of 112x112.
+        preset: "ultrafast", "fast" or "medium"; 0.2 to 2 ms per pair of 112x112 frames.
+
+    Raises:
+        ValueError: There is no such preset.
+
+    Example: `flow = dis_flow("fast")(first, second)`
 
     Reference: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
     """
@@ -49,18 +54,24 @@ def video_flow(
     scale_vectors: bool = True,
     batch: int = BATCH,
 ) -> Iterator[np.ndarray]:
-    """Gives the motion from each frame to the next, one field for every frame but the first.
+    """Optical flow from each frame to the next, one field for each frame but the first.
 
     Args:
-        frames: (height, width, 3) RGB uint8, one after another; only `batch` are held at once.
-        method: Function of two grey batches (n, h, w), 0 to 255, that gives (n, h, w, 2) pixels
-            to the right and down; default `dis_flow()`. Of the paper is TV-L1:
-            `zoo.layers.tvl1_function()`.
+        frames: (height, width, 3) RGB uint8 frames; only `batch` of them are in memory at a time.
+        method: Function of two grey batches (n, h, w), 0 to 255, that returns (n, h, w, 2), the
+            motion to the right and down in pixels; default `dis_flow()`. The LSTS paper uses
+            TV-L1: `zoo.layers.tvl1_function()`.
         size: (height, width) at which the flow is computed.
-        output_size: (height, width) to which it is enlarged; None leaves it.
-        scale_vectors: Whether enlarging the field lengthens its vectors too, so that they are
-            pixels at the output's size. The authors of LSTS did not.
-        batch: Pairs in one call of the method.
+        output_size: (height, width) to which it is enlarged; None keeps its size.
+        scale_vectors: Whether vectors are scaled along when the field is enlarged, so that they
+            are in pixels of the output. The authors of LSTS did not scale them.
+        batch: Number of pairs in one call of `method`.
+
+    Yields:
+        Fields (height, width, 2) float32.
+
+    Raises:
+        ValueError: An argument is out of range, or `method` returns a wrong shape.
 
     Example:
 
@@ -78,12 +89,12 @@ def video_flow(
     last = next(greys, None)
     while group := list(itertools.islice(greys, batch)):
         images = np.stack([last, *group])
-        # Always whole batches: a compiled method is not compiled again for a shorter end.
+        # Pad the last batch, so that a compiled method is not compiled again for its size.
         padded = np.concatenate([images, np.repeat(images[-1:], batch - len(group), 0)])
         fields = np.asarray(method(padded[:-1], padded[1:]))[: len(group)]
         if fields.shape != (len(group), *size, 2):
             raise ValueError(
-                f"`method` must give (n, {size[0]}, {size[1]}, 2). Received: shape={fields.shape}"
+                f"`method` must return (n, {size[0]}, {size[1]}, 2). Received: shape={fields.shape}"
             )
         for field in fields:
             yield _enlarged(field, output_size, scale_vectors)
@@ -99,15 +110,18 @@ def store_flow(
     size: tuple[int, int] = (112, 112),
     batch: int = BATCH,
 ) -> None:
-    """Writes a video's flow to a `.npy` file: float16 (num_frames, *size, 2), one field a frame.
+    """Write a video's flow to a `.npy` file, (num_frames, *size, 2) float16.
 
-    Field t is the motion from frame t - 1 to t in pixels at `size`; that of frame 0 is zero. Only
-    `batch` frames are held, and the file appears under its name when complete.
+    Field t is the motion from frame t - 1 to frame t in pixels at `size`; field 0 is zero. Only
+    `batch` frames are in memory at a time, and the file is written atomically.
 
     Args:
         path: The file.
         frames, method, size, batch: As in `video_flow`.
-        num_frames: How many frames there are.
+        num_frames: Number of frames.
+
+    Raises:
+        ValueError: `num_frames` is not the number of frames, or as in `video_flow`.
 
     Example:
 
@@ -141,18 +155,23 @@ def read_flow(
     output_size: tuple[int, int] | None = None,
     scale_vectors: bool = True,
 ) -> np.ndarray:
-    """Reads what `store_flow` wrote: float32 (num_frames, height, width, 2).
+    """Read a file written by `store_flow`: (num_frames, height, width, 2) float32.
 
     Args:
         path: The file.
-        num_frames: Frames of the video; a flow of another length is an error.
+        num_frames: Number of frames of the video.
         output_size, scale_vectors: As in `video_flow`.
+
+    Raises:
+        ValueError: The file does not have `num_frames` fields.
+
+    Example: `read_flow("clip.npy", num_frames=240, output_size=(224, 224))`
     """
     held = np.load(path, mmap_mode="r", allow_pickle=False)
     if held.ndim != 4 or held.shape[-1] != 2 or len(held) != num_frames:
         raise ValueError(
-            f"The flow must be that of the video, ({num_frames}, height, width, 2): one field a "
-            f"frame, zero for the first. Received: {os.fspath(path)} of shape {held.shape}"
+            f"The flow must have the shape ({num_frames}, height, width, 2), one field for each "
+            f"frame of the video. Received: {os.fspath(path)} of shape {held.shape}"
         )
     if output_size is None or tuple(output_size) == held.shape[1:3]:
         return held.astype(np.float32)

@@ -1,4 +1,4 @@
-"""What one pass over a video tells: when its frames are shown, and what is damaged."""
+"""The result of one pass over a video: the times of its frames, and what is damaged."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Damage:
-    """One place of a video file that did not decode as it was written.
+    """One place at which a video file is damaged.
 
     Attributes:
-        frame: Number of the frame at which it was found: that frame is damaged, or frames that
-            would have stood before it are lost.
-        seconds: When that is, from the first frame; None where the file does not say.
-        what: What FFmpeg found.
+        frame: Number of the frame at which the damage was found: this frame is damaged, or frames
+            before it are lost.
+        seconds: Time of that frame after the first one; None if the file does not state it.
+        what: What FFmpeg reported.
     """
 
     frame: int
@@ -28,7 +28,7 @@ class Damage:
 
 
 def describe_damage(damage: tuple[Damage, ...], most: int = 5) -> str:
-    """The damaged places in a line: how many, and where the first are."""
+    """One line about damage: the number of places, and where the first ones are."""
     places = "; ".join(map(str, damage[:most]))
     more = f"; and {len(damage) - most} more" if len(damage) > most else ""
     return f"{len(damage)} damaged {'place' if len(damage) == 1 else 'places'}: {places}{more}"
@@ -36,20 +36,20 @@ def describe_damage(damage: tuple[Damage, ...], most: int = 5) -> str:
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """The frames of a video as one pass over it found them.
+    """The frames of a video, as found in one pass over the file.
 
     Args:
-        times: Seconds from the first frame, one a frame, increasing.
-        end: Seconds at which the last frame ends.
-        ticks: The stream's own time stamps, one a frame; None where they do not tell the frames
-            apart, so that no seek is possible.
-        keys: Numbers of the frames at which decoding can begin; None where that is not known.
-        damage: What is damaged; None where that is not known.
-        interlaced: How many frames hold two fields.
-        first: Seconds at which the first frame is shown by the file's clock.
-        stamped: Whether the times are the file's own.
+        times: (frames,) seconds after the first frame, increasing.
+        end: Time at which the last frame ends, in seconds after the first frame.
+        ticks: (frames,) the stream's own time stamps; None if they are missing or not increasing,
+            so that seeking is impossible.
+        keys: Numbers of the frames at which decoding can start; None if unknown.
+        damage: Damaged places; None if unknown.
+        interlaced: Number of interlaced frames.
+        first: Time stamp of the first frame by the file's clock, in seconds.
+        stamped: Whether the times come from the file (rather than from a frame rate).
 
-    Example: `open_video("clip.mp4").index.end`.
+    Example: `open_video("clip.mp4").index.end`
     """
 
     times: np.ndarray
@@ -66,12 +66,12 @@ class FrameIndex:
 
     @classmethod
     def of(cls, stamps: np.ndarray, fps: float, tick: float | None = None) -> FrameIndex:
-        """The index of a file whose time stamps alone are known.
+        """The index of a file of which only the time stamps are known.
 
         Args:
             stamps: `FrameIndex.stamps`.
-            fps: Frames a second.
-            tick: Seconds of the stream's unit of time; None where there is none.
+            fps: Frames per second.
+            tick: The stream's unit of time in seconds; None if it has none.
         """
         stamps = np.asarray(stamps, np.float64)
         if np.any(np.diff(stamps) <= 0):
@@ -83,7 +83,7 @@ class FrameIndex:
         return cls(times=times, end=end, ticks=ticks, damage=None, first=float(stamps[0]))
 
     def number(self, tick: int | None) -> int:
-        """The number of the frame of a time stamp, or -1: there is none."""
+        """The number of the frame with this time stamp, or -1 if there is none."""
         if tick is None or self.ticks is None or not len(self):
             return -1
         at = min(int(np.searchsorted(self.ticks, tick)), len(self) - 1)
@@ -91,5 +91,5 @@ class FrameIndex:
 
     @property
     def stamps(self) -> np.ndarray:
-        """Seconds by the file's clock, one a frame; all 0 where the file does not say them."""
+        """(frames,) seconds by the file's clock; all 0 if the file has no time stamps."""
         return self.first + self.times if self.stamped else np.zeros(len(self))

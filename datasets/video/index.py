@@ -1,4 +1,4 @@
-"""A persistent index of videos: how many frames each has, when they are shown, and their size."""
+"""A persistent index of videos: number, times and size of their frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zoo.files.atomic import atomic_path
 from zoo.files.interface import advised
 
 VERSION = 2
-STEADY = 1e-7  # seconds: time stamps this close to a constant rate are stored as one
+STEADY = 1e-7  # seconds; time stamps within this distance of a constant rate are stored as such
 SAVE_SECONDS = 30.0
 SHOWN = 10
 COLUMNS = ("size", "changed", "count", "first", "step", "fps", "height", "width", "rated")
@@ -29,19 +29,19 @@ COLUMNS = ("size", "changed", "count", "first", "step", "fps", "height", "width"
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What is known about a video without opening it.
+    """Facts about a video that are known without opening it.
 
     Args:
-        size: Bytes of the file when it was indexed; 0 for a folder.
-        changed: Its time of change, in nanoseconds.
+        size: Size of the file in bytes when it was indexed; 0 for a folder.
+        changed: Its modification time in nanoseconds.
         count: Number of frames.
-        first: Time stamp of the first frame, in seconds.
-        step: Seconds from each frame to the next, where the rate is constant.
+        first: Time stamp of the first frame in seconds.
+        step: Seconds between frames, if the rate is constant.
         fps: Frames per second.
-        height: Height of the frames.
-        width: Width of the frames.
-        rated: Whether the frame rate is known; else 25 frames a second are assumed.
-        own: The frames' time stamps where the rate varies.
+        height: Height of the frames in pixels.
+        width: Width of the frames in pixels.
+        rated: Whether the frame rate is known; otherwise 25 frames per second are assumed.
+        own: The frames' time stamps, if the rate varies.
     """
 
     size: int
@@ -66,7 +66,7 @@ class VideoFacts:
         rated: bool = True,
         state: tuple[int, int] = (0, 0),
     ) -> VideoFacts:
-        """The facts of a video with these time stamps; a constant rate needs no table."""
+        """The facts of a video with these time stamps, stored compactly if the rate is constant."""
         stamps = np.asarray(stamps, np.float64)
         count, first = len(stamps), float(stamps[0])
         step = float(stamps[-1] - first) / (count - 1) if count > 1 else 0.0
@@ -76,12 +76,12 @@ class VideoFacts:
 
     @property
     def stamps(self) -> np.ndarray:
-        """Time stamps of all decoded frames as the file has them, in seconds."""
+        """Time stamps of all decoded frames as stored in the file, in seconds."""
         return self.first + self.step * np.arange(self.count) if self.own is None else self.own
 
     @property
     def times(self) -> np.ndarray:
-        """Seconds from the first frame, as `Video.source_times` gives them."""
+        """Seconds after the first frame, like `Video.source_times`."""
         stamps = self.stamps
         if np.any(np.diff(stamps) <= 0):  # files without usable time stamps
             return np.arange(self.count) / self.fps
@@ -89,15 +89,15 @@ class VideoFacts:
 
 
 class VideoIndex:
-    """The facts of many videos, kept in one file; what has changed since is read again.
+    """The facts of many videos, kept in one file; videos that have changed are read again.
 
-    An entry belongs to a file's path, size and time of change; of a folder of frames to the
-    folder's time of change. The file is replaced as a whole, so that others may read it at any
-    time; what several processes add at once is merged. Videos in shards need no entry: their own
-    index holds the facts.
+    An entry is valid while the file's path, size and modification time are unchanged (for a
+    folder of frames, the folder's modification time). The index file is replaced atomically, so
+    other processes can read it at any time, and additions of several processes are merged. Videos
+    in shards need no entry, because the shards' own index holds the facts.
 
     Args:
-        path: The index file; None keeps the facts in memory alone.
+        path: The index file; None keeps the facts only in memory.
 
     Example:
         index = VideoIndex("cache/videos.npz")
@@ -124,15 +124,18 @@ class VideoIndex:
         skip_bad: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, VideoFacts]:
-        """The facts of all videos; those that are new or have changed are opened and counted.
+        """The facts of all videos; new and changed ones are opened and indexed.
 
         Args:
-            videos: Paths as records hold them.
-            rates: Frame rates of folders of frames, by path.
-            workers: Videos read at a time; default one a core.
-            skip_bad: Leave out videos that cannot be read, with a warning; else they are an
-                error that counts and names them, after all others have been indexed.
-            progress: Called with (videos counted, videos to count).
+            videos: Paths, as in records.
+            rates: Path of a folder of frames -> its frame rate.
+            workers: Number of videos read in parallel; default one per core.
+            skip_bad: Leave out unreadable videos, with a warning, instead of raising an error.
+            progress: Called with (videos done, videos to do).
+
+        Raises:
+            VideoError: Videos cannot be read; raised after all others have been indexed, it
+                counts and names them.
         """
         self._load()
         found, missing = {}, {}
@@ -147,17 +150,19 @@ class VideoIndex:
         if bad:
             named = [f"{video}: {why}" for video, why in sorted(bad.items())]
             more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
-            told = f"{len(bad)} of {len(set(videos))} cannot: {'; '.join(named[:SHOWN])}{more}"
+            total = len(set(videos))
+            unreadable = f"{len(bad)} of {total} are not: {'; '.join(named[:SHOWN])}{more}"
             if not skip_bad or not found:
+                option = advised(", or leave them out with `skip_bad=True`", "")
                 raise VideoError(
-                    "All videos must be readable; mend or remove those that are not"
-                    f"{advised(', or leave them out with `skip_bad=True`', '')}. Received: {told}"
+                    f"All videos must be readable; repair or remove those that are not{option}. "
+                    f"Received: {unreadable}"
                 )
-            warnings.warn(f"Videos that cannot be read are left out: {told}", stacklevel=2)
+            warnings.warn(f"Unreadable videos are left out: {unreadable}", stacklevel=2)
         return found
 
     def add(self, facts: Mapping[str, VideoFacts]) -> None:
-        """Enter facts that are known from elsewhere, by path."""
+        """Add facts that are known from elsewhere (path -> facts)."""
         self._held.update({_key(video): held for video, held in facts.items()})
         self._save()
 
@@ -177,7 +182,7 @@ class VideoIndex:
                     bad[video] = str(error)
                 if progress is not None:
                     progress(done, len(missing))
-                if time.monotonic() - saved > SAVE_SECONDS:  # a scan that is killed goes on here
+                if time.monotonic() - saved > SAVE_SECONDS:  # lets an interrupted scan continue
                     self._save()
                     saved = time.monotonic()
         self._save()
@@ -193,7 +198,7 @@ class VideoIndex:
         return facts if (facts.size, facts.changed) == _state(video) else None
 
     def _load(self) -> None:
-        """Take in what the file holds, unless it has not changed since it was read."""
+        """Load the index file if it has changed since it was last read."""
         if self.path is None or not self.path.is_file():
             return
         changed = self.path.stat().st_mtime_ns
@@ -208,9 +213,9 @@ class VideoIndex:
                 raise ValueError(f"version {about['version']}")
             tables = [stamps[a:b] if b > a else None for a, b in itertools.pairwise(edges)]
             read = {path: VideoFacts(*row) for path, *row in zip(about["paths"], *columns, tables)}
-        except Exception as error:  # zip, NumPy and JSON have errors of their own each
+        except Exception as error:  # a damaged file can raise any error of zipfile, NumPy or JSON
             warnings.warn(
-                f"The index of videos {self.path} cannot be read and is built anew ({error}).",
+                f"The index of videos {self.path} cannot be read and is rebuilt ({error}).",
                 stacklevel=3,
             )
             return
@@ -238,19 +243,19 @@ class VideoIndex:
 
 
 def check_unchanged(video: str, facts: VideoFacts) -> None:
-    """Refuse a file that is not the one that was indexed."""
+    """Raise a `VideoError` if a file has changed since it was indexed."""
     if is_shard_video(video):
         return
     try:
         state = _state(video)
     except OSError as error:
         raise VideoError(
-            "A video must stay where it is while it is read; put it back and start again. "
+            "A video must not be moved while it is being used; put it back and start again. "
             f"Received: {video} ({error.strerror})"
         ) from error
     if state != (facts.size, facts.changed):
         raise VideoError(
-            "A video must not change after it was indexed; start again, and it is indexed anew. "
+            "A video must not change after it was indexed; start again to index it anew. "
             f"Received: {video} of {state[0]} bytes, indexed with {facts.size}"
         )
 
@@ -271,6 +276,6 @@ def _facts_of(video: str, rate: float | None) -> VideoFacts:
     state = _state(video)
     opened = open_video(video, folder_fps=rate)
     index = opened.index
-    fps = 1 / (index.end - index.times[-1])  # `source_fps` warns of each video by itself
+    fps = 1 / (index.end - index.times[-1])  # not `source_fps`, which would warn for each video
     size = opened.height, opened.width
     return VideoFacts.of(index.stamps, fps, *size, rated=opened.rate_known, state=state)

@@ -1,4 +1,4 @@
-"""Videos as numbered frames: files and folders, read one way."""
+"""Videos as numbered frames: one interface for files, folders and shards."""
 
 from __future__ import annotations
 
@@ -21,33 +21,36 @@ __all__ = ["FrameRateWarning", "Video", "VideoError", "open_record", "open_video
 
 
 class FrameRateWarning(UserWarning):
-    """Seconds that rest on a frame rate which nothing states."""
+    """Times are computed from an assumed frame rate, because the video does not state one."""
 
 
 class Video:
     """A video file, a folder of frames or a video in shards, as frames numbered from 0.
 
-    Frame i is the same picture whether it is streamed or read alone. The number of frames is
-    what decodes, not what the header says; it costs one pass over the file, made when first
-    needed. The times are the stream's own time stamps. A wanted frame rate and a part of the
-    video are reached by choosing frames: output frame k is the last frame whose time stamp is not
-    after `start + k / fps`.
+    Frame i is the same picture whether frames are streamed or read singly. The number of frames
+    is the number that decode, not the header's; it takes one pass over the file, made when first
+    needed. Times are the stream's own time stamps. `fps`, `start` and `end` select frames: output
+    frame k is the last frame whose time stamp is not after `start + k / fps`.
 
-    A damaged packet costs that packet: the frames around it are read, and `damage` names each
-    place. Frames are turned upright as the file asks; the two fields of an interlaced frame stay
-    woven; colours follow the matrix and range that the stream is tagged with; an alpha channel is
-    left out; pixels stay as they are stored, and `sample_aspect` says how wide they are shown.
+    A damaged packet does not affect the frames around it; `damage` lists the damaged places.
+    Frames are rotated as the file asks. Interlaced frames are not deinterlaced. Colours follow
+    the matrix and range that the stream is tagged with; an alpha channel is dropped. Pixels are
+    not resampled; `sample_aspect` is the width of a pixel divided by its height.
 
     Args:
         path: A video file, a folder of numbered pictures, or `SHARDS::NAME`.
-        fps: Wanted frame rate; None keeps every frame.
-        start: First second of the part that is read.
-        end: Second at which that part ends.
-        folder_fps: Frame rate of a folder of pictures, which has none of its own; None assumes 25
-            and warns where seconds are asked for.
-        allow_truncated: Read what there is of a file that ends before its header says.
-        strict: Refuse a file that is damaged.
-        stamps: `Video.stamps` of the same file from an earlier opening; they save the pass over it.
+        fps: Frame rate at which to sample the video; None keeps every frame.
+        start: Time in seconds at which to start; None: at the first frame.
+        end: Time in seconds at which to end, not included; None: with the last frame.
+        folder_fps: Frame rate of a folder of pictures, which does not state one itself; None
+            assumes 25 and warns if times are needed.
+        allow_truncated: Accept a file that ends earlier than its header states.
+        strict: Raise an error if the file is damaged.
+        stamps: `Video.stamps` from an earlier opening of the same file, to avoid the pass over it.
+
+    Raises:
+        ValueError: An argument is out of range.
+        VideoError: The video is missing or cannot be read.
 
     Example:
         video = open_video("clip.mp4", fps=25)
@@ -88,18 +91,18 @@ class Video:
 
     @property
     def fps(self) -> float:
-        """Frames a second: the wanted rate, or the video's own."""
+        """Frames per second: the requested rate, or the video's own."""
         return float(self._wanted[0]) if self._wanted[0] else self.source_fps
 
     @property
     def source_fps(self) -> float:
-        """Frames a second of the file; warns where nothing states it."""
+        """Frames per second of the file; warns if the rate is only assumed."""
         if not self.rate_known and not self._warned:
             self._warned = True
             warnings.warn(
-                f"{self.path} does not state its frame rate: {self._source.fps:g} frames a second "
-                "are assumed. A folder's rate is given as `folder_fps`, or in the column `fps` of "
-                "a table.",
+                f"{self.path} does not state its frame rate; {self._source.fps:g} frames per "
+                "second are assumed. Set a folder's rate with `folder_fps`, or in the column `fps` "
+                "of a table.",
                 FrameRateWarning,
                 stacklevel=3,
             )
@@ -107,7 +110,7 @@ class Video:
 
     @property
     def time_resolution(self) -> float:
-        """Seconds of the smallest step between two time stamps of the file."""
+        """Resolution of the file's time stamps, in seconds."""
         return self._source.tick
 
     @property
@@ -117,34 +120,34 @@ class Video:
 
     @property
     def source_indices(self) -> np.ndarray:
-        """For every frame of this video, its number among all decoded frames of the file."""
+        """(num_frames,) number of each frame among all decoded frames of the file."""
         if self._indices is None:
             self._indices = self._choose(self.index)
         return self._indices
 
     @property
     def stamps(self) -> np.ndarray:
-        """The time stamps of all decoded frames as the file has them, in seconds.
+        """Time stamps of all decoded frames as stored in the file, in seconds.
 
-        All 0 where they do not tell the frames apart.
+        All 0 if they are missing or not increasing.
         """
         return self.index.stamps
 
     @property
     def source_times(self) -> np.ndarray:
-        """Seconds from the first frame, for every decoded frame of the file."""
+        """Seconds after the first frame, for each decoded frame of the file."""
         times = self.index.times
-        _ = self.source_fps  # an assumed rate is told
+        _ = self.source_fps  # warns of an assumed rate
         return times
 
     @property
     def times(self) -> np.ndarray:
-        """Seconds from this video's first frame, for every frame of it."""
+        """(num_frames,) seconds after this video's first frame."""
         return self.edges[:-1]
 
     @property
     def edges(self) -> np.ndarray:
-        """`times`, and the second at which the last frame ends: (num_frames + 1,)."""
+        """(num_frames + 1,) `times`, followed by the time at which the last frame ends."""
         if self._wanted[0] is not None:
             return np.arange(self.num_frames + 1) / self._wanted[0]
         starts = np.append(self.source_times, self.index.end)
@@ -153,7 +156,7 @@ class Video:
 
     @property
     def index(self) -> FrameIndex:
-        """What a pass over the file tells of its frames; made when first needed."""
+        """The index of the file's frames; takes a pass over the file when first needed."""
         if self._index is None:
             index = self._source.scan()
             self._check_index(index)
@@ -162,35 +165,35 @@ class Video:
 
     @property
     def damage(self) -> tuple[Damage, ...]:
-        """The places of the file that did not decode as they were written."""
+        """The damaged places of the file."""
         index = self._source.scan()
-        if index.damage is None:  # time stamps of an earlier pass alone are known
+        if index.damage is None:  # only the time stamps of an earlier pass are known
             index = self._source.scan(anew=True)
         return index.damage or ()
 
     def require_whole(self) -> None:
-        """Refuse a damaged file with a `VideoError`, as `strict` does."""
+        """Raise a `VideoError` if the file is damaged, as with `strict`."""
         if self.damage:
             raise VideoError(
-                "A video must not be damaged where `strict` is asked for. Received: "
+                "A video must not be damaged with `strict=True`. Received: "
                 f"{self.path}, {describe_damage(self.damage)}"
             )
 
     @property
     def header_frames(self) -> int:
-        """The number of frames that the file's header states; 0 where it states none."""
+        """The number of frames according to the file's header; 0 if not stated."""
         return self._source.promised.frames
 
     def _check_index(self, index: FrameIndex) -> None:
         if self.strict:
             self.require_whole()
         if index.damage is None:
-            return  # stamps of an earlier pass, which has checked them
+            return  # the time stamps come from an earlier pass, which made this check
         promised = self._source.promised
         if not self.allow_truncated and not promised.kept(index):
             raise VideoError(
-                "A video must not end before its header says; `allow_truncated=True` reads what "
-                f"there is. Received: {self.path}, {promised.told(index)}"
+                "A video must be as long as its header states; `allow_truncated=True` accepts a "
+                f"shorter one. Received: {self.path}, {promised.describe(index)}"
             )
 
     def _choose(self, index: FrameIndex) -> np.ndarray:
@@ -208,7 +211,7 @@ class Video:
             chosen = np.searchsorted(times, moments + 1e-6, side="right") - 1
         if not len(chosen):
             raise VideoError(
-                f"The wanted part must lie inside the video of {length:.3f} s. Received: "
+                f"`start` and `end` must select a part of the video of {length:.3f} s. Received: "
                 f"{self.path}, start={start}, end={end}"
             )
         return np.maximum(chosen, 0)
@@ -216,9 +219,14 @@ class Video:
     def frames(
         self, size: tuple[int, int] | None = None, start: int = 0, stop: int | None = None
     ) -> Iterator[np.ndarray]:
-        """Stream frames `start` to `stop` (not included), (height, width, 3) uint8 RGB each.
+        """Stream frames, (height, width, 3) uint8 RGB; memory usage does not grow with the length.
 
-        Memory does not grow with the video. `size` is (height, width).
+        Args:
+            size: (height, width) to which frames are resized; None keeps their size.
+            start, stop: First frame, and the frame after the last; None: up to the end.
+
+        Raises:
+            VideoError: A frame cannot be read.
         """
         if self._chosen or self._index is not None or self.strict or start > 0:
             indices: Iterator[int] = iter(self.source_indices[start:stop].tolist())
@@ -232,15 +240,20 @@ class Video:
             yield frame
         if expected is None:
             if stop is None or given < stop:
-                _ = self.index  # of the pass that was made: checks that it is whole
+                _ = self.index  # known by now; checks that the video is complete
         elif given != expected:
             raise VideoError(
                 f"A video must not change while it is read. Received: {self.path}, frame {given} "
-                f"of {expected} does not decode any more"
+                f"of {expected} no longer decodes"
             )
 
     def read(self, indices: Sequence[int], size: tuple[int, int] | None = None) -> np.ndarray:
-        """Frames of any indices in any order: (n, height, width, 3) uint8 RGB."""
+        """Read frames by their numbers, in any order: (n, height, width, 3) uint8 RGB.
+
+        Raises:
+            IndexError: There is no such frame.
+            VideoError: A frame cannot be read.
+        """
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         height, width = size or (self.height, self.width)
         out = np.empty((len(wanted), height, width, 3), np.uint8)
@@ -289,7 +302,13 @@ def open_video(
     strict: bool = False,
     stamps: np.ndarray | None = None,
 ) -> Video:
-    """Open a video file or a folder of frames; a `VideoError` names what cannot be read."""
+    """Open a video file, a folder of frames or a video in shards; arguments are as in `Video`.
+
+    Raises:
+        VideoError: The video is missing or cannot be read.
+
+    Example: `open_video("clip.mp4", fps=10).read([0, 1, 2])`  # (3, height, width, 3)
+    """
     return Video(
         path,
         fps=fps,
@@ -303,13 +322,13 @@ def open_video(
 
 
 def open_record(record: Any, **options: Any) -> Video:
-    """Open the video of a `zoo.datasets.record.Record`: its part, at its folder's frame rate.
+    """Open the video of a `zoo.datasets.record.Record` with its `start`, `end` and `fps`.
 
     Args:
         record: The record.
-        options: Of `open_video`.
+        options: Other arguments of `open_video`.
 
-    Example: `open_record(record, fps=10).read([0, 1])`.
+    Example: `open_record(record, fps=10).read([0, 1])`
     """
     return open_video(
         record.video, start=record.start, end=record.end, folder_fps=record.fps, **options

@@ -1,4 +1,4 @@
-"""Pictures in another size, and frames made into pictures while others are decoded."""
+"""Resizing pictures, and converting frames to pictures while further frames are decoded."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import numpy as np
 
 from zoo.datasets.video.errors import VideoError
 
-AHEAD = 4  # frames that are decoded while those before them are made into pictures
+AHEAD = 4  # number of frames to decode ahead of their conversion
 
 
 def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture in `size` (height, width), bilinear.
+    """Resize a picture to `size` (height, width).
 
-    Even sides are halved by area first as long as they are twice too large; odd sides that are
-    still twice too large go by area at once, which takes many times longer.
+    While both sides are even and at least twice too large, the picture is halved by averaging
+    areas. The rest is bilinear; if a side is still twice too large, areas are averaged in one
+    step, which takes many times longer.
     """
     height, width = (int(side) for side in size)
     while True:
@@ -45,10 +46,10 @@ def to_rgb(bgr: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
 def in_order(
     frames: Generator[Any, None, None], picture: Callable[[Any], np.ndarray]
 ) -> Iterator[np.ndarray]:
-    """`picture` of every frame, in order; others are decoded while it is made.
+    """Convert frames by `picture`, in order, while further frames are decoded.
 
-    A repeated frame is made into a picture once. What came before a fault is handed out before
-    it.
+    A repeated frame is converted only once. If decoding fails, the frames before the failure are
+    still yielded before the error is raised.
     """
     waiting, last, fault = deque(), None, None
     with contextlib.closing(frames), ThreadPoolExecutor(2, "picture") as pool:

@@ -1,4 +1,4 @@
-"""The sound of a video, put beside new pictures."""
+"""Adding the sound of a video to a film of new pictures."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from pathlib import Path
 
 import av
 
-# What an mp4 file holds as it is, and browsers play; other sound is encoded anew as AAC.
+# Codecs that mp4 files may contain and browsers play; other sound is re-encoded as AAC.
 COPIED = ("aac", "mp3", "opus", "flac", "ac3", "eac3")
 
 
 def add_sound(film: str | os.PathLike, source: str | os.PathLike, start: float = 0.0) -> bool:
-    """Put the sound of a video into an mp4 film of it.
+    """Add the sound of a video to an mp4 film made from it.
 
-    Sound after the film's end is left out. The film is replaced when the new one is complete.
+    Sound after the film's end is left out. The film is replaced once the new one is complete.
 
     Args:
-        film: an mp4 file without sound.
-        source: the video with the sound.
-        start: second of the video at which the film begins.
+        film: An mp4 file without sound.
+        source: The video with the sound.
+        start: Time in the video, in seconds, at which the film begins.
 
     Returns:
-        Whether there is sound in the source.
+        Whether the source has sound.
 
     Raises:
-        av.error.FFmpegError: the sound cannot be read; the film is as it was.
+        av.error.FFmpegError: The sound cannot be read; the film is left unchanged.
+
+    Example: `add_sound("overlay.mp4", "clip.mp4", start=2.0)`
     """
     film = Path(film)
     part = film.with_name(f".{film.name}.{os.getpid()}.sound")
@@ -94,7 +96,7 @@ def _encoded(given, audio, new_audio, begin: float, end: float) -> Iterator[av.P
 
 
 def _by_time(*streams: Iterator) -> Iterator:
-    """Packets of several streams in the order of their times, as a file holds them."""
+    """Packets of several streams in the order of their times, as a file stores them."""
     waiting = []
     for stream in streams:
         with contextlib.suppress(StopIteration):

@@ -1,4 +1,4 @@
-"""Frames of a folder of numbered pictures."""
+"""Reading the frames of a folder of numbered pictures."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ from zoo.datasets.video.resizing import resize, to_rgb
 
 __all__ = ["PICTURES", "FolderSource", "VideoError", "numbered_files", "resize", "to_rgb"]
 
-STEP = 1e-3  # seconds: times that rest on a frame rate are as good as those of a file
+STEP = 1e-3  # seconds; resolution assumed for times that are computed from a frame rate
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 FOLDER_FPS = 25.0
 
 
 class FolderSource:
-    """Frames of a folder of pictures whose names end in their number."""
+    """Frames of a folder of pictures whose names end with the frame number.
+
+    Args:
+        path: The folder.
+        fps: Frames per second; None assumes 25.
+    """
 
     def __init__(self, path: str, fps: float | None = None):
         self.path = path
@@ -41,21 +46,21 @@ class FolderSource:
         return read_picture(self.files[index])
 
     def scan(self) -> FrameIndex:
-        """When the frames are shown; none is opened."""
+        """The times of the frames; no picture is opened."""
         count = len(self.files)
         return FrameIndex(times=np.arange(count) / self.fps, end=count / self.fps)
 
     def walk(
         self, indices: Iterable[int], size: tuple[int, int] | None = None
     ) -> Iterator[np.ndarray]:
-        """Yield the frames of `indices`; stop at the last frame there is."""
+        """Yield the frames of `indices`; stop after the last existing frame."""
         for index in indices:
             if index >= len(self.files):
                 return
             bgr = self._picture(index)
             if bgr.shape[:2] != (self.height, self.width):
                 raise VideoError(
-                    "All frames of a folder must have one size. Received: "
+                    "All frames of a folder must have the same size. Received: "
                     f"{self.files[0].name} {self.height}x{self.width}, "
                     f"{self.files[index].name} {bgr.shape[0]}x{bgr.shape[1]} in {self.path}"
                 )
@@ -63,9 +68,11 @@ class FolderSource:
 
 
 def numbered_files(folder: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files of a folder ordered by the last number in their names, which has no gap.
+    """The files of a folder in the order of the last number in their names.
 
-    A number may be given once only, and the steps between the numbers must be equal.
+    Raises:
+        VideoError: A name has no number, a number occurs twice, or numbers are missing (the step
+            between numbers must be constant).
     """
     found: dict[int, Path] = {}
     for file in Path(folder).iterdir():
@@ -73,12 +80,12 @@ def numbered_files(folder: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
             continue
         digits = re.findall(r"\d+", file.stem)
         if not digits:
-            raise VideoError(f"Names of frames must end in a number. Received: {file}")
+            raise VideoError(f"Names of frames must end with a number. Received: {file}")
         number = int(digits[-1])
         if number in found:
             raise VideoError(
-                f"Each frame number must be there once. Received: {found[number].name} and "
-                f"{file.name} in {folder}"
+                f"Frame numbers must be unique. Received: {found[number].name} and {file.name} in "
+                f"{folder}"
             )
         found[number] = file
     numbers = sorted(found)
@@ -88,7 +95,7 @@ def numbered_files(folder: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
         missing = sorted(set(wanted) - set(numbers))
         if missing or len(wanted) != len(numbers):
             raise VideoError(
-                f"Frame numbers must follow each other without a gap. Received: {folder}, "
+                f"Frame numbers must have no gaps. Received: {folder}, "
                 f"{len(missing)} missing: {missing[:10]}"
             )
     return [found[number] for number in numbers]

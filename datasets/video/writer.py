@@ -1,4 +1,4 @@
-"""Writes videos that browsers play."""
+"""Writing videos that browsers can play."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ import numpy as np
 
 from zoo.datasets.video.sound import add_sound
 
-TICKS = 60_000  # a second; the stamps of most frame rates are whole numbers of it
+TICKS = 60_000  # per second; time stamps of most frame rates are whole numbers of ticks
 
 
 class VideoWriter:
-    """Writes RGB frames into an h264 mp4 file that appears under its name only when complete.
+    """Writes RGB frames to an h264 mp4 file, which gets its name only when it is complete.
 
-    An odd height or width, which the yuv420p format cannot hold, is made even by repeating the
-    last row or column. Where the FFmpeg at hand has no h264 encoder, mpeg4 is written instead,
-    with a warning.
+    An odd height or width, which yuv420p does not support, is made even by repeating the last row
+    or column. If FFmpeg has no h264 encoder, mpeg4 is written instead, with a warning.
 
     Args:
-        path: The file to write; its folder is made.
-        fps: Frames a second.
-        height: Height of the frames.
-        width: Width of the frames.
-        quality: Constant rate factor of x264: 0 lossless, 18 visually lossless, 28 small.
-        preset: Speed of x264, "ultrafast" to "veryslow".
-        threads: Encoder threads; None lets FFmpeg choose.
-        times: Seconds at which each frame is shown, from 0 on; None: `fps` frames every second.
-        sample_aspect: Width of a pixel by its height, as it is to be shown.
-        sound: A video whose sound is put into the file, and the second at which it begins.
+        path: The file to write; its folder is created.
+        fps: Frames per second.
+        height: Height of the frames in pixels.
+        width: Width of the frames in pixels.
+        quality: Constant rate factor of x264: 0 lossless, 18 visually lossless, 28 small files.
+        preset: Speed of x264, from "ultrafast" to "veryslow".
+        threads: Number of encoder threads; None lets FFmpeg choose.
+        times: Time of each frame in seconds, starting at 0; None: a constant rate of `fps`.
+        sample_aspect: Displayed width of a pixel divided by its height.
+        sound: A video whose sound is added to the file, and the time in seconds in that video at
+            which the frames begin.
+
+    Raises:
+        ValueError: `fps`, `height` or `width` is out of range, or a frame has a wrong shape.
 
     Example:
         with VideoWriter("out.mp4", fps=25, height=112, width=112) as writer:
@@ -83,7 +86,7 @@ class VideoWriter:
         rate = Fraction(self.fps).limit_denominator(1001)
         try:
             self._stream = self._container.add_stream("libx264", rate=rate)
-            # x264's macroblock tree gives other bits from run to run on processors with AVX-512.
+            # On processors with AVX-512, x264's macroblock tree makes the output vary between runs.
             options = {"crf": str(self.quality), "preset": self.preset, "x264-params": "mbtree=0"}
             self._stream.options = options
         except (av.error.FFmpegError, ValueError):
@@ -115,7 +118,7 @@ class VideoWriter:
         if any(self._pad):
             frame = np.pad(frame, ((0, self._pad[0]), (0, self._pad[1]), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        # Converted here and copied: converted inside the encoder, the last bits were seen to vary.
+        # Convert and copy here: when the encoder converts, the last bits vary between runs.
         planes = picture.reformat(format="yuv420p").to_ndarray()
         picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         if self.times is not None:
@@ -132,7 +135,7 @@ class VideoWriter:
             add_sound(self._part, *self.sound)
         except (av.error.FFmpegError, ValueError) as error:
             warnings.warn(
-                f"The sound of {self.sound[0]} cannot be read; {self.path} has none: {error}",
+                f"The sound of {self.sound[0]} cannot be read; {self.path} is silent: {error}",
                 stacklevel=3,
             )
 

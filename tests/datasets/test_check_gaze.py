@@ -133,9 +133,9 @@ def test_a_faster_tracker_is_told(clip, gaze, tmp_path):
     kept = [row for at, row in enumerate(rows) if not row.startswith("P4,") or at % 5 == 0]
     (tmp_path / "g.csv").write_text("\n".join(kept))
     found = look(clip, tmp_path / "g.csv")
-    assert found.doubts == () and "has 10.0 samples in a frame, P4 has 2.0" in found.notes[0]
+    assert found.doubts == () and "has 10.0 samples per frame, P4 has 2.0" in found.notes[0]
     alike = look(clip, tmp_path / "g.csv", samples="one_per_frame")
-    assert alike.notes == ("2400 samples became 300, one a viewer and frame",)
+    assert alike.notes == ("2400 samples became 300, one per viewer and frame",)
 
 
 def test_few_samples_say_nothing(clip, tmp_path):

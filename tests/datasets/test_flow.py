@@ -51,7 +51,7 @@ def test_wrong_input_is_named():
         dis_flow("slow")
     with pytest.raises(ValueError, match="height, width, 3"):
         list(video_flow([np.zeros((8, 8), "uint8")]))
-    with pytest.raises(ValueError, match="`method` must give"):
+    with pytest.raises(ValueError, match="`method` must return"):
         list(video_flow(_moving(2), method=lambda a, b: a))
     with pytest.raises(ValueError, match="`output_size`"):
         list(video_flow(_moving(2), output_size=(0, 4)))
@@ -71,5 +71,5 @@ def test_stored_flow_is_the_videos_flow(tmp_path):
         with pytest.raises(ValueError, match=rf"num_frames={wrong}, 5 frames"):
             store_flow(path, iter(frames), num_frames=wrong, size=(40, 40))
     assert path.read_bytes() == kept and list(tmp_path.iterdir()) == [path]
-    with pytest.raises(ValueError, match=r"must be that of the video.*\(5, 40, 40, 2\)"):
+    with pytest.raises(ValueError, match=r"must have the shape .*\(5, 40, 40, 2\)"):
         read_flow(path, num_frames=6)

@@ -218,7 +218,7 @@ def test_values_of_maps(tmp_path):
     assert fixations.per_frame.tolist() == [1, 1, 4, 2, 0]
     np.testing.assert_allclose(fixations.in_frames(2, 3).x * 20 - 0.5, [3, 7, 7, 7])
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match=r"saliency map is none.*0005\.png"):
+    with pytest.raises(ValueError, match=r"saliency map is not a.*0005\.png"):
         of_maps(tmp_path, {5: rng.integers(0, 255, (10, 20))}, num_frames=5)
 
 

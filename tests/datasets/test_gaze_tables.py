@@ -52,7 +52,7 @@ def test_one_viewer_a_file_by_its_path(tmp_path):
     assert names(paths) == ("P1/gaze", "P2/gaze", "P3/gaze")
     assert names(paths[:1]) == ("gaze",)
     assert names(paths, file_viewer=r"P(\d)") == ("1", "2", "3")  # of the path
-    with pytest.raises(ValueError, match="must tell the viewer"):
+    with pytest.raises(ValueError, match="must contain the viewer"):
         names(paths, file_viewer=r"Q(\d)")
 
 
@@ -114,7 +114,7 @@ def test_numbers_as_they_are_written(tmp_path):
     np.testing.assert_allclose(fixations.x, [0.105, 0.1])
     assert fixations.issues["lost by the tracker"] == 1 and fixations.issues["not a number"] == 1
     assert len(read(tmp_path, "viewer,frame,x,y\n")) == 0
-    with pytest.raises(ValueError, match="row of names"):
+    with pytest.raises(ValueError, match="header row"):
         read(tmp_path, "")
 
 

@@ -304,7 +304,7 @@ def test_a_video_that_changes_in_the_middle_is_named(records, tmp_path):
         ({"records": []}, "at least one video"),
         ({"per_video": 0}, "`per_video`"),
         ({"targets": []}, "`targets` must hold"),
-        ({"targets": [Action(3), Action(3)]}, "each name once"),
+        ({"targets": [Action(3), Action(3)]}, "names must be unique"),
         ({"targets": [Action(2)]}, r"Labels must be from 0 to 1.*v2"),
         ({"inputs": [Frames((8, 8)), Flow((16, 16))]}, "one size"),
         ({"inputs": [Features(None)], "transforms": [Colour()]}, "Stored features"),
@@ -318,7 +318,7 @@ def test_bad_arguments_are_named(records, changes, message):
 
 def test_a_target_that_no_video_has_is_named(records):
     bare = [dataclasses.replace(record, gaze=None) for record in records]
-    with pytest.raises(ValueError, match="`mixture` of none of 3"):
+    with pytest.raises(ValueError, match="`mixture`, which none of 3"):
         Samples(bare, Windows(4), targets=[Mixture(), Action(3)])
     several = [dataclasses.replace(records[0], label=(0, 2))]
     with pytest.raises(ValueError, match="multi_label"):

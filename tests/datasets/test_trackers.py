@@ -183,7 +183,7 @@ def test_eyelink(tmp_path):
     assert fixations.per_frame.tolist() == [10, 10, 10, 9, *[10] * 6]
     assert fixations.viewer_names == ("P1",)
     np.testing.assert_allclose(np.unique(fixations.x), [0.5, 970 / 1920])
-    assert fixations.issues == {"of other parts of the recording": 50, "lost by the tracker": 1}
+    assert fixations.issues == {"in other parts of the recording": 50, "lost by the tracker": 1}
     right = gaze_format("eyelink", screen=SCREEN, start_message=message, eye="right")
     np.testing.assert_allclose(read(path, right).x, 970 / 1920)
     with pytest.raises(ValueError, match=r"start_message.*VIDEO_START other.*P1\.asc"):

@@ -123,7 +123,7 @@ def test_a_file_that_was_cut_off(tmp_path, suffix):
     path.write_bytes(data[: len(data) * 6 // 10])
     with pytest.raises(VideoError, match=rf"a\.{suffix}"):
         list(open_video(path).frames())
-    with pytest.raises(VideoError, match=rf"end before its header says.*a\.{suffix}"):
+    with pytest.raises(VideoError, match=rf"be as long as its header states.*a\.{suffix}"):
         _ = open_video(path).num_frames
     part = open_video(path, allow_truncated=True)
     assert 0 < part.num_frames < COUNT
@@ -189,7 +189,7 @@ def test_a_folder_has_the_frame_rate_that_is_given(tmp_path):
     np.testing.assert_allclose(known.source_times, np.arange(6) / 10)
     unknown = open_video(folder)
     assert unknown.num_frames == 6 and not unknown.rate_known
-    with pytest.warns(FrameRateWarning, match="25 frames a second are assumed"):
+    with pytest.warns(FrameRateWarning, match="25 frames per second are assumed"):
         _ = unknown.source_times
     with pytest.raises(ValueError, match="folder_fps"):
         open_video(folder, folder_fps=0)

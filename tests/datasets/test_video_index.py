@@ -95,7 +95,7 @@ def test_a_damaged_index_is_built_anew(videos, tmp_path, opened):
     VideoIndex(path).scan(videos)
     path.write_bytes(path.read_bytes()[:100])
     opened.clear()
-    with pytest.warns(UserWarning, match=r"videos\.npz cannot be read and is built anew"):
+    with pytest.warns(UserWarning, match=r"videos\.npz cannot be read and is rebuilt"):
         facts = VideoIndex(path).scan(videos)
     assert len(opened) == len(facts) == 3
     assert len(VideoIndex(path)) == 3

@@ -57,7 +57,7 @@ def test_a_table_becomes_records(table):
         ("label\nrun\n", "column `video`"),
         ("video,colour\na b.mp4,red\n", "colour"),
         ("video,label\na b.mp4\n", "line 2"),
-        ("video\n", "must have a row"),
+        ("video\n", "must have at least one row"),
         ("video,start\na b.mp4,soon\n", "seconds.*soon"),
         ("video\nnone.mp4\nalso.mp4\n", "2 missing.*also.*none"),
         ("video\na b.mp4\na b.mp4\n", "1 repeated.*a b"),

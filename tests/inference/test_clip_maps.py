@@ -219,7 +219,7 @@ def test_bad_input(models, streams, video, tmp_path):
     with pytest.raises(ValueError, match="`flow` must be one of"):
         ClipMaps(models["flow"], flow="farneback")
     wrong = ClipMaps(models["flow"], flow=lambda a, b: np.zeros((len(a), 9, 9, 2)))
-    with pytest.raises(ValueError, match=r"`method` must give \(n, 32, 32, 2\).*9, 9"):
+    with pytest.raises(ValueError, match=r"`method` must return \(n, 32, 32, 2\).*9, 9"):
         predict(wrong, video, progress=False)
     rmdn = zoo.rmdn(image_size=32, width=0.05, units=6, num_components=3)
     with pytest.raises(ValueError, match="`stride` and `flow` are for models of long clips"):

@@ -145,7 +145,7 @@ def test_stored_flow_is_read_and_must_fit_the_video(made, tmp_path):
     one, other = (np.asarray(store.rows(records[0])[:], np.float32) for store in stores)
     np.testing.assert_allclose(other, one, atol=0.02 * np.abs(one).max() + 1e-3)
     store_flow(tmp_path / f"{records[0].name}.npy", frames[:10], num_frames=10, size=(16, 16))
-    with pytest.raises(ValueError, match=r"must be that of the video, \(16, .*\(10, 16"):
+    with pytest.raises(ValueError, match=r"must have the shape \(16, .*\(10, 16"):
         FeatureStore(tmp_path / "b", given).compute(records)
 
 
