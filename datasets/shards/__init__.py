@@ -1,4 +1,4 @@
-"""Data sets in shards: prepared once, read in parts from a disk, S3 or a web server."""
+"""Data sets in shards: prepared once, then read in parts from disk, S3 or a web server."""
 
 from zoo.datasets.shards.format import ShardError
 from zoo.datasets.shards.reading import (

@@ -1,6 +1,6 @@
-"""Runs `zoo prepare` on Apache Beam: DirectRunner here, Flink, Spark or Dataflow by option.
+"""Running `zoo prepare` on Apache Beam: locally, or with options on Flink, Spark or Dataflow.
 
-Needs the extra `beam`. The workers must see the videos and the output under the same paths.
+Needs the extra `beam`. The videos and the output must have the same paths on all workers.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ def beam_runner(
     """A runner for `zoo.datasets.shards.prepare.prepare`.
 
     Args:
-        options: Of the pipeline, as Beam's command line takes them: `["--runner=FlinkRunner"]`.
-            Without them Beam's DirectRunner runs in this process.
+        options: Options of the pipeline, as on Beam's command line: `["--runner=FlinkRunner"]`.
+            Without any, Beam's DirectRunner runs in this process.
+
+    Raises:
+        OSError: Apache Beam is not installed.
 
     Example: `prepare(records, output, streams, runner=beam_runner())`
     """
@@ -37,16 +40,16 @@ def beam_runner(
 
     def run(tasks: Sequence[ShardTask]) -> Iterator[ShardResult]:
         folder = Path(tasks[0].folder)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".beam-") as told:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".beam-") as results:
             with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
                 _ = (
                     pipeline
                     | "shards" >> beam.Create(list(tasks))
                     | "spread" >> beam.Reshuffle()
                     | "write" >> beam.Map(_write)
-                    | "gather" >> beam.io.WriteToText(os.path.join(told, "results"))
+                    | "gather" >> beam.io.WriteToText(os.path.join(results, "results"))
                 )
-            for path in sorted(Path(told).glob("results*")):
+            for path in sorted(Path(results).glob("results*")):
                 for line in path.read_text(encoding="utf-8").splitlines():
                     yield ShardResult(**json.loads(line))
 

@@ -1,7 +1,7 @@
 """CRC-32C (Castagnoli), the checksum of TFRecord files, in NumPy.
 
-The bytes are cut into lanes that are worked on side by side; neighbouring lanes are then joined
-pairwise: crc(a + b) = shift(crc(a), len(b)) xor crc(b), and a shift is linear in the bits.
+The bytes are split into lanes that are processed in parallel. Neighbouring lanes are then combined
+pairwise: crc(a + b) = shift(crc(a), len(b)) xor crc(b), where the shift is linear in the bits.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import functools
 import numpy as np
 
 POLYNOMIAL = 0x82F63B78
-LANE = 64  # bytes a lane, at least
-LANES = 4096  # at most: their registers stay in the processor's first cache
+LANE = 64  # least bytes per lane
+LANES = 4096  # most lanes, so that their registers fit in the processor's first-level cache
 MASK_DELTA = 0xA282EAD8
 
 
@@ -25,8 +25,8 @@ def crc32c(data: bytes | bytearray | memoryview) -> int:
     lane = LANE
     while lanes * lane < len(raw):
         lane *= 2
-    # Zeros before the data leave a register of zero as it is; the register of ones with which
-    # CRC-32C begins is the same as the first four bytes inverted.
+    # Leading zeros do not change a register of zero, so the data can be padded in front. CRC-32C
+    # starts with a register of ones, which is equivalent to inverting the first four bytes.
     held = np.zeros(lanes * lane, np.uint8)
     held[-len(raw) :] = raw
     held[-len(raw) : len(held) - len(raw) + 4] ^= 0xFF
@@ -43,7 +43,7 @@ def crc32c(data: bytes | bytearray | memoryview) -> int:
 
 
 def masked_crc32c(data: bytes | bytearray | memoryview) -> int:
-    """The CRC-32C as TFRecord files store it."""
+    """The CRC-32C in the masked form that TFRecord files store."""
     value = crc32c(data)
     return (((value >> 15) | (value << 17)) + MASK_DELTA) & 0xFFFFFFFF
 
@@ -73,7 +73,7 @@ def _table16() -> np.ndarray:
 
 
 def _shifted(values: np.ndarray, length: int) -> np.ndarray:
-    """The registers after `length` more bytes of zero; `length` is a power of two."""
+    """The registers after `length` more zero bytes; `length` is a power of two."""
     tables = _shift_tables(length)
     out = tables[0][values & 0xFF]
     for place in range(1, 4):
@@ -83,7 +83,7 @@ def _shifted(values: np.ndarray, length: int) -> np.ndarray:
 
 @functools.cache
 def _shift_tables(length: int) -> np.ndarray:
-    """For each of a register's four bytes, what its values become after `length` zeros."""
+    """(4, 256): the register after `length` zero bytes, for each value of each of its bytes."""
     values = np.arange(256, dtype=np.uint32)[None] << (8 * np.arange(4, dtype=np.uint32))[:, None]
     if length == 1:
         return _table8()[values & 0xFF] ^ (values >> 8)

@@ -1,4 +1,4 @@
-"""The TFRecord files of shards as tf.data reads them itself."""
+"""Reading the TFRecord files of shards directly with tf.data."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ if TYPE_CHECKING:
 
 
 def shard_examples(files: Sequence[str], streams: Sequence[str] = ("rgb",)) -> tf.data.Dataset:
-    """The TFRecords of shards one after the other, checked by tf.data, as it reads them.
+    """The TFRecords of shards in sequence; tf.data verifies their checksums.
 
-    An element is a chunk of a video: `video` (its name), `frames` (first, end, total), and each
-    stream's rows as strings - JPEG pictures for `tf.io.decode_jpeg`, else numbers for
+    Each element is a chunk of a video: `video` (its name), `frames` (first, end, total), and the
+    rows of each stream as strings: JPEG pictures for `tf.io.decode_jpeg`, otherwise numbers for
     `tf.io.decode_raw`. With tensorflow-io imported, `files` may be at s3:// or http://.
+
+    Args:
+        files: Paths of the TFRecord files.
+        streams: Names of the streams to read.
+
+    Example: `shard_examples(["shards/train-00000-of-00001.tfrecord"], streams=("rgb",))`
     """
     import tensorflow as tf
 

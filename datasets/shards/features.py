@@ -1,4 +1,4 @@
-"""A frozen backbone's features of videos: computed once, kept in compressed, checksummed shards."""
+"""Features of a frozen backbone: computed once and stored in compressed, checksummed shards."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from zoo.datasets.shards.writer import ShardTask, is_complete, write_shard
 from zoo.datasets.video.reading import VideoError
 
 SHOWN = 10
-LEVEL = 1  # of zlib: higher ones gain little on features and take several times as long
+LEVEL = 1  # zlib level; higher ones gain little on features and take several times as long
 
 
 class FeatureStore:
-    """The features of videos in a folder, a shard a video, float16 and compressed.
+    """Features of videos in a folder, one shard per video, as compressed float16.
 
-    The folder's name comes from everything that the features depend on - the backbone's weights
-    and options, as the stream describes them - and a file's from the video and its state, so
-    that features of other weights, options or videos are never met. A shard appears when it is
-    complete; a stopped computation goes on where it was. Videos in shards that already hold these
-    features are read from there.
+    The folder's name depends on everything that determines the features (the backbone's weights
+    and options, as the stream describes them), and a file's name on the video, so features of
+    other weights, options or videos are never mixed up. Shards are written atomically, so an
+    interrupted computation continues where it stopped. If videos are themselves in shards that
+    hold these features, they are read from there.
 
     Args:
         root: Folder of all such stores.
-        stream: Computes the features, see `zoo.datasets.shards.streams`; its description must tell
-            `digest` (of the weights), `clip_length` and `hop`; `of(record)`, where it has that,
-            gives the stream of one record.
-        fps: Wanted frame rate; None takes every frame.
+        stream: Computes the features; see `zoo.datasets.shards.streams`. Its description must
+            have `digest` (of the weights), `clip_length` and `hop`. If it has a method
+            `of(record)`, that returns the stream for one record.
+        fps: Frame rate to sample at; None takes every frame.
 
     Example:
 
@@ -66,12 +66,16 @@ class FeatureStore:
         skip_bad: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Compute what is missing; videos that cannot be read are counted and named at the end.
+        """Compute the missing features.
 
         Args:
             records: Videos.
-            skip_bad: Leave those out that cannot be read.
-            progress: Called with (videos done, videos in all).
+            skip_bad: Leave out videos that cannot be read.
+            progress: Called with (videos done, all videos).
+
+        Raises:
+            VideoError: Videos cannot be read; raised after all others are done, it counts and
+                names them.
         """
         bad: dict[str, str] = {}
         for done, record in enumerate(records, 1):
@@ -83,13 +87,17 @@ class FeatureStore:
             named = [f"{name}: {why}" for name, why in sorted(bad.items())]
             more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
             raise VideoError(
-                "Features need videos that can be read; mend or remove those that cannot, the "
-                f"others are done. Received: {len(bad)} of {len(records)}: "
+                "Videos must be readable to compute features; repair or remove those that are not. "
+                f"The others are done. Received: {len(bad)} of {len(records)}: "
                 f"{'; '.join(named[:SHOWN])}{more}"
             )
 
     def rows(self, record: Record) -> Rows:
-        """The features of a record, (rows, ...), read as they are sliced."""
+        """The features of a record, (rows, ...); rows are read when they are indexed.
+
+        Raises:
+            ShardError: The features have not been computed, or are damaged.
+        """
         held = self._in_shards(record)
         if held is None:
             held = self._opened(self._task(record).file, record.name)
@@ -116,14 +124,14 @@ class FeatureStore:
         if not path.is_file():
             raise ShardError(
                 "Features must be computed before they are read: `FeatureStore.compute(records)`. "
-                f"Received: none of {name!r} in {self.root}"
+                f"Received: no features of {name!r} in {self.root}"
             )
         meta, arrays = unpack_index(path.read_bytes(), str(path))
         (video,) = videos_in(self, file, meta, arrays).values()
         return video
 
     def _in_shards(self, record: Record) -> ShardVideo | None:
-        """The video in shards where they hold the features of this backbone themselves."""
+        """The record's video, if it is in shards that hold features of this backbone."""
         if self.fps is not None or not is_shard_video(record.video):
             return None
         video = shard_video(record.video)
@@ -134,15 +142,18 @@ class FeatureStore:
         return video
 
     def complete(self, record: Record) -> bool:
-        """Whether the features are there, of the video as it is now."""
+        """Whether the features of the video in its current state exist."""
         return self._in_shards(record) is not None or is_complete(self._task(record))
 
 
 class JoinedFeatures:
-    """Several stores' features of the same steps, joined along their last axis.
+    """Features of several stores, concatenated along the last axis.
 
     Args:
-        stores: What is joined; all rows must lie at the same places of a video.
+        stores: The stores; their rows must be at the same positions of a video.
+
+    Raises:
+        ValueError: The stores' clips or shapes (except for the last axis) differ.
     """
 
     def __init__(self, stores: Sequence[FeatureStore]):
@@ -150,7 +161,8 @@ class JoinedFeatures:
         shapes = [tuple(store.about["shape"]) for store in stores]
         if len(places) != 1 or len({shape[:-1] for shape in shapes}) != 1:
             raise ValueError(
-                "Joined features must be of the same clips and of one size but for the last axis. "
+                "Joined features must have the same clips, and the same shape except for the last "
+                "axis. "
                 f"Received: shapes {shapes}, (clip_length, hop, first) {sorted(map(str, places))}"
             )
         self.stores = tuple(stores)
@@ -158,7 +170,7 @@ class JoinedFeatures:
         self.about = {**stores[0].about, "shape": shape}
 
     def rows(self, record: Record) -> _JoinedRows:
-        """The features of a record, (rows, ...), read as they are sliced."""
+        """The features of a record, (rows, ...); rows are read when they are indexed."""
         return _JoinedRows([store.rows(record) for store in self.stores])
 
 
@@ -174,14 +186,14 @@ class _JoinedRows:
 
 
 class _Compressed:
-    """A stream whose float16 rows are compressed: high and low bytes apart, then zlib."""
+    """A stream with compressed float16 rows: high and low bytes separated, then zlib."""
 
     def __init__(self, stream: Any):
         self.stream, self.name, self.size = stream, FEATURES, stream.size
         self._about = {"first": 0, **stream.describe(), "compression": "zlib"}
 
     def of(self, record: Record) -> _Compressed:
-        """The stream of one record, where that is another one for each."""
+        """The stream for one record, if the wrapped stream has one for each."""
         if not hasattr(self.stream, "of"):
             return self
         own = copy.copy(self)

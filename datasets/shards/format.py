@@ -1,23 +1,23 @@
-"""What a folder of shards holds, and how records and rows stand in it.
+"""The format of a folder of shards.
 
-A folder has an `index.json` (what the streams are, and the list of shards), and for every shard a
-TFRecord file with an index (`.npz`) beside it. A record of the TFRecord file is a chunk of a
-video's frames, a `tf.train.Example`:
+A folder has an `index.json` (a description of the streams, and the list of shards) and, for each
+shard, a TFRecord file with an index (`.npz`) beside it. Each record of the TFRecord file is a chunk
+of a video's frames, a `tf.train.Example`:
 
-    video           the video's name
-    record          all that is known about it (JSON)
+    video           name of the video
+    record          everything known about it (JSON)
     chunk           number of the chunk, [k]
-    frames          first frame of the chunk, the frame after its last one, frames of the video
-    rgb             JPEG pictures, one a frame
-    features        float16, a row for every clip (or frame) that begins in the chunk
-    flow            float16 (height, width, 2), one a frame, zero for the video's first
-    fixations       float64 (n, 3) of x, y and viewer, one array a frame
+    frames          first frame of the chunk, frame after its last, number of frames of the video
+    rgb             JPEG pictures, one per frame
+    features        float16, one row for each clip (or frame) that begins in the chunk
+    flow            float16 (height, width, 2), one per frame, zero for the video's first frame
+    fixations       float64 (n, 3) as x, y and viewer, one array per frame
     <stream>_first  number of the stream's first row in the chunk
 
-A stream whose description says `compression` holds each row's bytes compressed: "zlib", with the
-high and the low bytes of the float16 numbers apart. Streams that were not asked for are absent.
-The index says where every single row begins in the TFRecord file, how long it is, and its CRC-32:
-any row is read alone, and checked.
+If the description of a stream has `compression`, the bytes of each row are compressed: "zlib",
+with the high bytes of the float16 numbers separated from the low bytes. Only streams that were
+asked for are present. The index holds the position, length and CRC-32 of every row in the TFRecord
+file, so that any row can be read on its own and checked.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RGB, FEATURES, FLOW = "rgb", "features", "flow"
 
 
 class ShardError(ValueError):
-    """A shard that is not what its index says; the message names it."""
+    """A shard is missing, damaged or does not match its index; the message names it."""
 
 
 def shard_name(split: str | None, number: int, count: int) -> str:
@@ -55,7 +55,7 @@ def index_name(shard: str) -> str:
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
-    """A record without the places of its files."""
+    """A record as JSON, without the paths of gaze and saliency maps."""
     found = {}
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
@@ -68,7 +68,7 @@ def record_to_json(record: Record) -> dict[str, Any]:
 
 
 def record_from_json(found: dict[str, Any], **changes) -> Record:
-    """The record that `record_to_json` was given."""
+    """The inverse of `record_to_json`, with changes."""
     values = {**found, **changes}
     for name in ("segments", "ambiguous"):
         if values.get(name) is not None:
@@ -99,7 +99,7 @@ def _tube(item: dict) -> Tube:
 
 
 def pack_index(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
-    """A shard's index as a file."""
+    """The bytes of a shard's index file."""
     out = io.BytesIO()
     text = json.dumps({"format": FORMAT, "version": VERSION, **meta}, sort_keys=True)
     np.savez(out, meta=np.frombuffer(text.encode(), np.uint8), **arrays)
@@ -107,26 +107,26 @@ def pack_index(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def unpack_index(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What `pack_index` was given."""
+    """The inverse of `pack_index`."""
     try:
         arrays = read_npz(data, label=name)
         meta = json.loads(arrays.pop("meta").tobytes())
-    except Exception as error:  # zip, NumPy and JSON have errors of their own each
+    except Exception as error:  # a damaged file can raise any error of zipfile, NumPy or JSON
         raise ShardError(f"A shard's index must be readable. Received: {name} ({error})") from error
     check_version(meta, name)
     return meta, arrays
 
 
 def check_version(meta: dict[str, Any], name: str) -> None:
-    """Refuse what another version of this package, or another program, has written."""
+    """Raise an error for files of another format version or of another program."""
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise ShardError(
-            f"The shards must be written by `zoo prepare`. Received: {name} of another format"
+            f"Shards must have been written by `zoo prepare`. Received: {name} in another format"
         )
     if meta.get("version") != VERSION:
         raise ShardError(
-            f"Shards must be of version {VERSION}; prepare the data set anew, or use the release "
-            f"that wrote them. Received: {name} of version {meta.get('version')}"
+            f"Shards must have format version {VERSION}; prepare the data set anew, or use the "
+            f"release that wrote them. Received: {name} of version {meta.get('version')}"
         )
 
 

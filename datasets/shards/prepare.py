@@ -1,4 +1,4 @@
-"""A data set turned into shards once, so that training reads them one after the other."""
+"""Converting a data set to shards once, so that training can read it sequentially."""
 
 from __future__ import annotations
 
@@ -48,29 +48,35 @@ def prepare(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write the records as shards into `output`; return what its `index.json` says.
+    """Write the records as shards into `output`, and return the content of its `index.json`.
 
-    The videos of a split are spread over its shards by the seed. A run that was stopped goes on
-    when it is called again with the same arguments: shards that are complete are kept, those
-    whose videos have changed are written anew. A video that cannot be read is an error that
-    names it and all others, after everything else is done; with `skip_bad` they are left out,
-    and named in `index.json`.
+    The videos of a split are distributed randomly over its shards. To continue an interrupted
+    run, call it again with the same arguments: complete shards are kept, and those whose videos
+    have changed are written anew.
 
     Args:
         records: Videos with unique names.
         output: Folder of the shards.
-        streams: What is kept of the videos (`zoo.datasets.shards.streams`).
+        streams: What to store of the videos (`zoo.datasets.shards.streams`).
         dataset: Name of the data set.
         classes: Names of its classes.
-        per_shard: Videos in a shard.
-        chunk: Frames in one record of the TFRecord files.
-        fps: Wanted frame rate; None keeps every frame.
-        skip_bad: Leave out videos that cannot be read.
-        runner: Runs the tasks, default `local_runner(workers)`; another is
+        per_shard: Number of videos in a shard.
+        chunk: Number of frames in one record of the TFRecord files.
+        fps: Frame rate to sample at; None keeps every frame.
+        skip_bad: Leave out videos that cannot be read, and list them in `index.json`.
+        runner: Runs the tasks; default `local_runner(workers)`, see also
             `zoo.datasets.shards.beam_runner`.
-        workers: Processes; default one a core.
-        seed: Of the order of the videos.
-        progress: Called with (videos done, videos in all).
+        workers: Number of processes; default one per core.
+        seed: Random seed for the order of the videos.
+        progress: Called with (videos done, all videos).
+
+    Raises:
+        ValueError: Arguments are out of range, names are not unique, or the folder holds shards
+            with other settings.
+        VideoError: Videos cannot be read; raised after everything else is done, it counts and
+            names them.
+
+    Example: `prepare(zoo.datasets.ucf101.load("data/UCF101"), "shards", [FrameStream()])`
     """
     tasks = plan(
         records,
@@ -92,8 +98,8 @@ def prepare(
             names = [f"{name}: {why}" for name, why in sorted(bad.items())]
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             raise VideoError(
-                f"All videos must be readable; `--skip-bad` leaves out those that are not, and the "
-                f"same command goes on when they are mended. Received: {len(bad)} of "
+                f"All videos must be readable; repair those that are not and repeat the command to "
+                f"continue, or leave them out with `--skip-bad`. Received: {len(bad)} of "
                 f"{len(records)} cannot be read: {'; '.join(names[:SHOWN])}{more}"
             )
         manifest = _manifest(output, tasks, dataset, classes)
@@ -103,7 +109,7 @@ def prepare(
 
 
 def _run(tasks: Sequence[ShardTask], runner: Runner, progress) -> dict[str, str]:
-    """Write the shards; the videos that cannot be read, each with the reason."""
+    """Write the shards; return unreadable videos (name -> reason)."""
     sizes, done, bad = {task.file: len(task.records) for task in tasks}, 0, {}
     for result in runner(tasks):
         done += sizes[result.file]
@@ -124,11 +130,13 @@ def plan(
     skip_bad: bool = False,
     seed: int = 0,
 ) -> list[ShardTask]:
-    """The shards that are to be written; the same for the same arguments."""
+    """The shards to write; they depend only on the arguments."""
     if not records:
         raise ValueError("There must be at least one video to prepare. Received: none")
     if not streams:
-        raise ValueError("At least one of frames, features and flow must be wanted. Received: none")
+        raise ValueError(
+            "At least one of frames, features and flow must be requested. Received: none"
+        )
     for name, value in (("per_shard", per_shard), ("chunk", chunk)):
         if value < 1:
             raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
@@ -159,7 +167,7 @@ def plan(
 
 
 def local_runner(workers: int | None = None) -> Runner:
-    """Runs tasks in processes of this machine; with one worker in this process."""
+    """A runner that runs tasks in several processes, or in this one if `workers` is 1."""
     workers = workers or os.cpu_count() or 1
 
     def run(tasks: Sequence[ShardTask]) -> Iterator[ShardResult]:
@@ -174,7 +182,7 @@ def local_runner(workers: int | None = None) -> Runner:
             try:
                 for future in concurrent.futures.as_completed(waiting):
                     yield future.result()
-            finally:  # a full disk: begin no more shards
+            finally:  # after an error such as a full disk, start no more shards
                 for future in waiting:
                     future.cancel()
 
@@ -188,16 +196,16 @@ def _make_folder(output: Path) -> None:
 
 
 def _claim(output: Path, settings: dict[str, Any]) -> None:
-    """Enter the folder, or make it; shards of other settings stay as they are."""
+    """Claim the folder for these settings; raise an error if it holds shards with others."""
     path = output / SETTINGS
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
         if before != settings:
             changed = sorted(k for k in {*before, *settings} if before.get(k) != settings.get(k))
-            told = "; ".join(f"{k}={settings.get(k)} (was {before.get(k)})" for k in changed)
+            changes = "; ".join(f"{k}={settings.get(k)} (was {before.get(k)})" for k in changed)
             raise ValueError(
-                "`output` holds shards of other settings: give another folder, or the same "
-                f"options. Received: {told} in {output}"
+                "`output` must not hold shards with other settings: choose another folder, or the "
+                f"same options. Received: {changes} in {output}"
             )
     for left in output.glob(".*.part.*"):
         left.unlink(missing_ok=True)

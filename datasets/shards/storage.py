@@ -1,4 +1,4 @@
-"""Files of a folder that may lie on this machine, on S3 or on a web server, read in parts."""
+"""Reading files, or parts of them, from a folder on this machine, on S3 or on a web server."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pathlib import Path
 
 
 def open_storage(root: str | os.PathLike) -> LocalStorage | WebStorage | CloudStorage:
-    """The reader for a folder's address: a path, http(s)://, or s3:// and what else there is.
+    """The reader for a folder's address: a path, http(s)://, s3:// or another scheme.
 
-    `http://` and `https://` need nothing besides. Other addresses are read by tensorflow-io (see
-    `docs/prepare.md`) or, where it is not installed, by fsspec (`pip install s3fs` for s3://).
+    `http://` and `https://` need no other library. Other addresses are read with tensorflow-io
+    (see `docs/prepare.md`) or, if that is not installed, with fsspec (`pip install s3fs` for
+    s3://).
     """
     root = os.fspath(root)
     if root.startswith(("http://", "https://")):
@@ -27,7 +28,7 @@ def open_storage(root: str | os.PathLike) -> LocalStorage | WebStorage | CloudSt
 
 
 class LocalStorage:
-    """Files of a folder on this machine."""
+    """Files in a folder on this machine."""
 
     def __init__(self, root: str):
         self.root = root
@@ -38,7 +39,7 @@ class LocalStorage:
         return Path(self.root, name).read_bytes()
 
     def read_range(self, name: str, offset: int, length: int) -> bytes:
-        """Bytes of a file; fewer where it ends."""
+        """Bytes of a file; fewer at its end."""
         key = (os.getpid(), name)
         if key not in self._files:
             self._files[key] = os.open(os.path.join(self.root, name), os.O_RDONLY)
@@ -63,7 +64,7 @@ class LocalStorage:
 
 
 class WebStorage:
-    """Files of a folder on a web server; parts by HTTP ranges."""
+    """Files in a folder on a web server; parts are read by HTTP range requests."""
 
     def __init__(self, root: str):
         self.root = root.rstrip("/")
@@ -80,8 +81,8 @@ class WebStorage:
             return answer.read()
         except (http.client.HTTPException, OSError) as error:
             raise OSError(
-                f"{self.root}/{name} must arrive whole; the connection ended early, so try again. "
-                f"Received: {error}"
+                f"{self.root}/{name} must arrive completely; the connection ended early, so try "
+                f"again. Received: {error}"
             ) from error
 
     def read(self, name: str) -> bytes:
@@ -90,21 +91,21 @@ class WebStorage:
             return self._body(name, answer)
 
     def read_range(self, name: str, offset: int, length: int) -> bytes:
-        """Bytes of a file; fewer where it ends."""
+        """Bytes of a file; fewer at its end."""
         with self._get(name, Range=f"bytes={offset}-{offset + length - 1}") as answer:
             data = self._body(name, answer)
-            # A server that knows no ranges sends the whole file.
+            # A server without support for ranges sends the whole file.
             return data if answer.status == 206 else data[offset : offset + length]
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file, where the server says."""
+        """Size of a file in bytes, if the server states it."""
         with self._get(name, "HEAD") as answer:
             length = answer.headers.get("Content-Length")
             return None if length is None else int(length)
 
 
 class CloudStorage:
-    """Files of a folder at an address that tensorflow-io or fsspec knows."""
+    """Files in a folder at an address that tensorflow-io or fsspec supports."""
 
     def __init__(self, root: str):
         self.root = root.rstrip("/")
@@ -117,7 +118,7 @@ class CloudStorage:
             return file.read()
 
     def read_range(self, name: str, offset: int, length: int) -> bytes:
-        """Bytes of a file; fewer where it ends."""
+        """Bytes of a file; fewer at its end."""
         files = self._local.__dict__.setdefault("files", {})
         with _named(f"{self.root}/{name}"):
             if name not in files:
@@ -139,7 +140,7 @@ class CloudStorage:
 
 @contextlib.contextmanager
 def _named(url: str) -> Iterator[None]:
-    """TensorFlow and the cloud's libraries have errors of their own."""
+    """Turn the various errors of TensorFlow and the cloud libraries into OSError."""
     try:
         yield
     except Exception as error:
@@ -147,7 +148,7 @@ def _named(url: str) -> Iterator[None]:
 
 
 def _filesystem(root: str):
-    """Functions that open a file for reading and tell its size."""
+    """Two functions: one opens a file for reading, the other returns its size."""
     try:
         import tensorflow as tf
         import tensorflow_io  # noqa: F401  (registers s3:// and others with TensorFlow)
@@ -160,8 +161,8 @@ def _filesystem(root: str):
             import fsspec
         except ImportError:
             raise OSError(
-                "Reading from the cloud needs fsspec with the driver of the address, for s3:// "
-                f"`pip install s3fs`, or tensorflow-io. Received: {root} ({missing})"
+                "Reading from the cloud needs tensorflow-io, or fsspec with the driver for the "
+                f"address (for s3:// `pip install s3fs`). Received: {root} ({missing})"
             ) from missing
         system, _ = fsspec.core.url_to_fs(root)
         return (lambda url: system.open(url, "rb")), system.size

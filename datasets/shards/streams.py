@@ -1,12 +1,12 @@
-"""What `zoo prepare` computes from a video's frames: pictures, optical flow, or your own stream.
+"""What `zoo prepare` stores of a video's frames: pictures, optical flow, or a stream of your own.
 
-A stream is any object with these members (`zoo.training.prepare.FeatureStream` is another):
+A stream is any object with these members (another one is `zoo.training.prepare.FeatureStream`):
 
     name                 its name in the shards
-    size                 (height, width) of the frames it takes, None for the video's own
-    describe()           all that its rows depend on, as JSON; `shape` and `dtype` tell what a
-                         row is, `hop` how many frames lie between the beginnings of two rows
-    rows(frames, total)  the rows as bytes, one after the other, from an iterator of the frames
+    size                 (height, width) of the frames that it takes, None for the video's own
+    describe()           everything that its rows depend on, as JSON, with `shape` and `dtype` of a
+                         row, and `hop`, the number of frames from the start of one row to the next
+    rows(frames, total)  yields the rows as bytes, given an iterator of the frames
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ JPEG = "jpeg"
 
 
 def jpeg_options(quality: int) -> tuple[int, ...]:
-    """OpenCV's options for the pictures."""
+    """OpenCV's options for writing the pictures."""
     full = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
     return (cv2.IMWRITE_JPEG_QUALITY, quality, *full)
 
@@ -37,11 +37,17 @@ def _check_size(size: tuple[int, int] | None) -> None:
 
 @dataclass(frozen=True)
 class FrameStream:
-    """The frames as JPEG pictures, with colour at full resolution: small frames need it.
+    """The frames as JPEG pictures, with colour at full resolution, which small frames need.
 
     Args:
-        size: (height, width); None keeps the video's.
-        quality: Of JPEG, 1 to 100.
+        size: (height, width) of the pictures; None keeps the video's.
+        quality: JPEG quality, 1 to 100.
+        name: Name of the stream.
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Example: `prepare(records, "shards", [FrameStream((112, 112))])`
     """
 
     size: tuple[int, int] | None = (112, 112)
@@ -63,20 +69,28 @@ class FrameStream:
             bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
             ok, data = cv2.imencode(".jpg", bgr, jpeg_options(self.quality))
             if not ok:
-                raise ValueError(f"A frame must fit JPEG. Received: shape={frame.shape}")
+                raise ValueError(
+                    f"A frame must be of a size that JPEG supports. Received: shape={frame.shape}"
+                )
             yield data.tobytes()
 
 
 @dataclass(frozen=True)
 class FlowStream:
-    """Optical flow, float16 pixels of `size`: the motion from the frame before; none for frame 0.
+    """Optical flow from the previous frame, float16 in pixels of `size`; zero for frame 0.
 
     Args:
-        size: (height, width) at which it is computed and kept.
-        method: "dis:ultrafast", "dis:fast", "dis:medium" (OpenCV's DIS), or the name of another
-            method, such as "tvl1".
-        make: Makes another method's function of two frames; `zoo.layers.tvl1_function` for
+        size: (height, width) at which the flow is computed and stored.
+        method: "dis:ultrafast", "dis:fast" or "dis:medium" (OpenCV's DIS), or, with `make`, the
+            name of another method, such as "tvl1".
+        name: Name of the stream.
+        make: Creates the flow function of another method, such as `zoo.layers.tvl1_function` for
             "tvl1", which is slow without a GPU.
+
+    Raises:
+        ValueError: An argument is out of range, or another method lacks `make`.
+
+    Example: `prepare(records, "shards", [FlowStream((112, 112), method="dis:medium")])`
     """
 
     size: tuple[int, int] = (112, 112)

@@ -21,7 +21,7 @@ Value = Sequence[bytes] | np.ndarray
 
 
 def frame_record(data: bytes) -> bytes:
-    """The data as it stands in a TFRecord file."""
+    """The data as a record of a TFRecord file."""
     length = struct.pack("<Q", len(data))
     return b"".join(
         (
@@ -34,7 +34,11 @@ def frame_record(data: bytes) -> bytes:
 
 
 def read_records(file: BinaryIO, name: str = "") -> Iterator[bytes]:
-    """The data of all records of an open file; damage is a ValueError that names its place."""
+    """The data of all records of an open file.
+
+    Raises:
+        ValueError: The file is damaged; the error names the record.
+    """
     number = 0
     while head := file.read(HEAD):
         where = f"{name}, record {number}"
@@ -42,18 +46,18 @@ def read_records(file: BinaryIO, name: str = "") -> Iterator[bytes]:
             raise ValueError(f"A TFRecord file must end after a record. Received: {where}, cut off")
         length, crc = struct.unpack("<QI", head)
         if masked_crc32c(head[:8]) != crc:
-            raise ValueError(f"A record's length must fit its checksum. Received: {where}")
+            raise ValueError(f"A record's length must match its checksum. Received: {where}")
         data, foot = _read(file, length), file.read(FOOT)
         if len(data) < length or len(foot) < FOOT:
             raise ValueError(f"A TFRecord file must end after a record. Received: {where}, cut off")
         if masked_crc32c(data) != struct.unpack("<I", foot)[0]:
-            raise ValueError(f"A record must fit its checksum. Received: {where}")
+            raise ValueError(f"A record must match its checksum. Received: {where}")
         yield data
         number += 1
 
 
 def _read(file: BinaryIO, length: int) -> bytes:
-    """Bytes of a file, or fewer where it ends; a forged length allocates no more than is there."""
+    """Bytes of a file; fewer at its end. A forged length allocates no more than the file holds."""
     parts = []
     while length > 0 and (part := file.read(min(length, BLOCK))):
         parts.append(part)
@@ -62,7 +66,7 @@ def _read(file: BinaryIO, length: int) -> bytes:
 
 
 def encode_example(features: Mapping[str, Value]) -> tuple[bytes, dict[str, list[int]]]:
-    """An Example, and for every list of bytes where in the Example each of its items begins."""
+    """Encode an Example; also return, for each list of bytes, the positions of its items."""
     entries, placed = [], {}
     for name in sorted(features):
         value = features[name]
@@ -135,15 +139,15 @@ def _field(number: int, body: bytes) -> bytes:
 
 
 def _fields(view: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Number and body of the length-delimited fields of a message."""
+    """(number, body) of the length-delimited fields of a message."""
     at = 0
     while at < len(view):
         tag, at = _read_varint(view, at)
         if tag & 7 != 2:
-            raise ValueError(f"An Example must hold delimited fields alone. Received: tag {tag}")
+            raise ValueError(f"An Example must hold only delimited fields. Received: tag {tag}")
         length, at = _read_varint(view, at)
         if at + length > len(view):
-            raise ValueError("An Example must be whole. Received: a field that ends after it")
+            raise ValueError("An Example must be complete. Received: a field that ends after it")
         yield tag >> 3, view[at : at + length]
         at += length
 
@@ -161,7 +165,7 @@ def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
     number = shift = 0
     while True:
         if at >= len(view):
-            raise ValueError("An Example must be whole. Received: a number that is cut off")
+            raise ValueError("An Example must be complete. Received: a number that is cut off")
         byte = view[at]
         at += 1
         number |= (byte & 0x7F) << shift

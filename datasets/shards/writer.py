@@ -1,4 +1,4 @@
-"""Writes one shard: a TFRecord file and its index, both there whole or not at all."""
+"""Writing one shard: a TFRecord file and its index, each atomically."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from zoo.files.atomic import atomic_path
 
 @dataclass(frozen=True)
 class ShardTask:
-    """All that one shard depends on; may be sent to another process or machine.
+    """Everything that one shard depends on; may be sent to another process or machine.
 
     Args:
-        folder: Where the shard is written.
+        folder: Folder in which the shard is written.
         file: Name of its TFRecord file.
         records: Its videos.
-        streams: What is computed of them (`zoo.datasets.shards.streams`).
-        chunk: Frames of a TFRecord record.
-        fps: Wanted frame rate; None keeps every frame.
-        skip_bad: Leave out videos that cannot be read, and say so in the index.
+        streams: What to store of them (`zoo.datasets.shards.streams`).
+        chunk: Number of frames in one record of the TFRecord file.
+        fps: Frame rate to sample at; None keeps every frame.
+        skip_bad: Leave out videos that cannot be read, and list them in the index.
     """
 
     folder: str
@@ -53,14 +53,20 @@ class ShardTask:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What must be the same for a shard that is already there to count."""
+        """Settings that an existing shard must share in order to be kept."""
         streams = {stream.name: stream.describe() for stream in self.streams}
         return json.loads(json.dumps({"streams": streams, "chunk": self.chunk, "fps": self.fps}))
 
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What became of a task: its videos that could not be read, name -> why; or it was complete."""
+    """The result of a task.
+
+    Args:
+        file: Name of the TFRecord file.
+        bad: Name of an unreadable video -> reason.
+        written: Whether the shard was written (rather than complete already, or given up).
+    """
 
     file: str
     bad: dict[str, str]
@@ -68,7 +74,10 @@ class ShardResult:
 
 
 def write_shard(task: ShardTask) -> ShardResult:
-    """Write the shard, unless it is there already; with a bad video (and no `skip_bad`) none."""
+    """Write a shard unless it is complete already.
+
+    If a video cannot be read, nothing is written unless `skip_bad` is set.
+    """
     if is_complete(task):
         return ShardResult(task.file, {}, False)
     path = Path(task.folder, task.file)
@@ -77,7 +86,7 @@ def write_shard(task: ShardTask) -> ShardResult:
     try:
         with atomic_path(path) as part, open(part, "wb") as file:
             for record in task.records:
-                if bad and not task.skip_bad:  # nothing is written any more: only look
+                if bad and not task.skip_bad:  # nothing will be written: only find bad videos
                     bad.update(_look(record, task.fps))
                     continue
                 end = file.tell()
@@ -100,8 +109,8 @@ def write_shard(task: ShardTask) -> ShardResult:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(
                 error.errno,
-                "The disk is full; complete shards stay, and the same command goes on once there "
-                "is room",
+                "The disk is full; complete shards are kept, and the same command continues once "
+                "there is space",
                 str(path),
             ) from error
         raise
@@ -109,7 +118,7 @@ def write_shard(task: ShardTask) -> ShardResult:
 
 
 def is_complete(task: ShardTask) -> bool:
-    """Whether the shard is there, of these settings, and its videos have not changed since."""
+    """Whether the shard exists with these settings and its videos have not changed since."""
     path, index = Path(task.folder, task.file), Path(task.folder, index_name(task.file))
     if not (path.is_file() and index.is_file()):
         return False
@@ -129,7 +138,7 @@ def is_complete(task: ShardTask) -> bool:
 
 
 def source_state(record: Record) -> list[list[Any]]:
-    """Size and time of change of the files that a record's rows come from."""
+    """Size and modification time of the files that a record's rows come from."""
     paths = [record.video, *(record.gaze.paths if record.gaze else ())]
     found = []
     for path in paths:
@@ -145,7 +154,7 @@ def source_state(record: Record) -> list[list[Any]]:
 
 
 class _Stopped(Exception):
-    """A bad video: no shard."""
+    """A video cannot be read, so the shard is not written."""
 
 
 def _look(record: Record, fps: float | None) -> dict[str, str]:
@@ -157,7 +166,7 @@ def _look(record: Record, fps: float | None) -> dict[str, str]:
 
 
 class _Writer:
-    """Chunks of videos to TFRecords, and where all their rows are."""
+    """Writes videos as TFRecords in chunks, and keeps the positions of all rows."""
 
     def __init__(self, task: ShardTask):
         self.task = task
@@ -181,7 +190,7 @@ class _Writer:
             gaze = read_fixations(record, fps=task.fps, warn=False)
             if gaze.num_frames != total:
                 raise VideoError(
-                    "A video and its gaze must have one number of frames. Received: "
+                    "A video and its gaze must have the same number of frames. Received: "
                     f"{total} and {gaze.num_frames} of {record.name}"
                 )
             fixations, viewers = _gaze_rows(gaze), gaze.viewer_names
@@ -251,7 +260,7 @@ class _Writer:
 
 
 def _shared_frames(video, streams: Sequence[Any]) -> list[Iterator[np.ndarray]]:
-    """The frames for each stream; streams of one picture size share the decoding."""
+    """The frames for each stream; streams with the same picture size share the decoding."""
     sizes: dict[Any, list[int]] = {}
     for at, stream in enumerate(streams):
         sizes.setdefault(None if stream.size is None else tuple(stream.size), []).append(at)

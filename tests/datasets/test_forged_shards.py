@@ -115,7 +115,7 @@ def test_a_web_server_that_stops_in_the_middle(root):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            with pytest.raises(OSError, match=r"index\.json must arrive whole"):
+            with pytest.raises(OSError, match=r"index\.json must arrive completely"):
                 ShardSet(f"http://127.0.0.1:{server.server_port}")
         finally:
             server.shutdown()
