@@ -1,4 +1,4 @@
-"""Layers for video attention; they run on every Keras backend."""
+"""Layers for video attention, for every Keras backend."""
 
 from zoo.layers.attention.attention_conv_lstm import AttentionConvLSTM
 from zoo.layers.attention.attention_lstm import AttentionLSTM

@@ -8,15 +8,15 @@ from zoo.layers.replicas import replica_count, sum_over_replicas
 
 @keras.saving.register_keras_serializable(package="zoo")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalisation by the statistics of the whole batch, however many devices share it.
+    """Batch normalisation with statistics of the whole batch, also on several devices.
 
     On one device, and under `keras.distribution` on JAX, it is `keras.layers.BatchNormalization`.
-    Under `tf.distribute` that layer normalises each device's part by itself, so that training
-    depends on the number of devices; its `synchronized=True` cures that, but the other backends
-    refuse it, and it takes the variance as a difference of squares, which loses digits. Here the
-    devices' means and variances are combined.
+    Under `tf.distribute` the Keras layer normalises each device's part of the batch separately, so
+    training depends on the number of devices. Its `synchronized=True` avoids that, but the other
+    backends reject it, and it computes the variance as a difference of squares, which loses
+    digits. This layer combines the devices' means and variances instead.
 
-    Args: those of `keras.layers.BatchNormalization` without `synchronized`.
+    Args: as `keras.layers.BatchNormalization`, without `synchronized`.
 
     Input shape: any. Output shape: the same.
 
@@ -32,7 +32,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return mean, variance
         counted = ops.ones_like(inputs[..., :1]) if mask is None else mask
         count = ops.sum(ops.cast(counted, mean.dtype))[None]
-        # A device without any sample has no statistics: it counts nothing.
+        # A device without samples has no statistics (NaN) and must contribute nothing.
         mean, variance = (ops.where(count > 0, value, 0.0) for value in (mean, variance))
         sums = sum_over_replicas(ops.concatenate([count, count * mean]))
         total, whole = sums[0], sums[1:] / ops.maximum(sums[0], 1.0)

@@ -1,4 +1,4 @@
-"""Builders that make channels-last networks whatever Keras is set to."""
+"""A decorator for builders whose networks are channels-last regardless of Keras's setting."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import keras
 
 
 def channels_last(build: Callable) -> Callable:
-    """A builder whose layers keep channels last where Keras's default is "channels_first".
+    """Make a builder create channels-last layers even if Keras's default is "channels_first".
 
-    Videos are (batch, time, height, width, channels) in the whole zoo. Layers keep the data format
-    that they were made with, also in a saved model.
+    Videos are (batch, time, height, width, channels) throughout the zoo. Layers keep the data
+    format that they were created with, also in saved models.
 
     Example:
 

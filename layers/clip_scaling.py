@@ -1,4 +1,4 @@
-"""Raw frames or flow fields to the range [-1, 1] that the I3D weights were trained on."""
+"""Scaling of raw frames or flow fields to [-1, 1], the range that I3D was trained on."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class ClipScaling(keras.layers.Layer):
-    """Clips a clip's values to a range and maps them to [-1, 1].
+    """Clips the values of a video clip to a range and maps them to [-1, 1].
 
     Args:
-        low: The value that becomes -1; smaller ones are clipped.
-        high: The value that becomes 1; larger ones are clipped.
-        mode: `"fixed"` maps `low` to -1 and `high` to 1. `"min_max"` maps the clip's own
-            smallest and largest clipped values to -1 and 1 (a constant clip becomes 0).
-        reverse_channels: Whether the channels' order is reversed (RGB to BGR).
+        low: Lower bound of the values.
+        high: Upper bound of the values.
+        mode: `"fixed"` maps `low` to -1 and `high` to 1. `"min_max"` maps the smallest clipped
+            value of each clip to -1 and the largest to 1 (a constant clip becomes 0).
+        reverse_channels: Whether to reverse the order of channels (RGB to BGR).
 
     Input shape: `(batch, time, height, width, channels)`.
     Output shape: the same.
 
+    Raises:
+        ValueError: `low` is not below `high`, or there is no such mode.
+
     Example:
 
     ```python
-    ClipScaling(-20, 20)(flow)  # pixels a frame, as the I3D flow stream expects them
+    ClipScaling(-20, 20)(flow)  # pixels per frame, as the I3D flow stream expects
     ClipScaling(0, 255)(rgb)
     ```
 
@@ -47,11 +50,11 @@ class ClipScaling(keras.layers.Layer):
         self.high = high
         self.mode = mode
         self.reverse_channels = reverse_channels
-        # Integers must reach `call` as they are: a cast by Keras to float16 would round them.
+        # Integers must reach `call` unchanged: Keras's cast to float16 would round them.
         self.autocast = False
 
     def call(self, inputs):
-        # In float32: half precision would merge neighbouring values before the subtraction.
+        # In float32, because half precision would merge neighbouring values.
         x = ops.clip(ops.cast(inputs, "float32"), self.low, self.high)
         if self.reverse_channels:
             x = ops.flip(x, axis=-1)

@@ -1,4 +1,4 @@
-"""Raw pixels to what a backbone's weights expect."""
+"""Conversion of raw pixels to the input that a backbone's weights expect."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class InputNormalization(keras.layers.Layer):
-    """Turns raw RGB pixels (0 to 255) into a backbone's own input: `(x - mean) / scale`.
+    """Converts raw RGB pixels (0 to 255) to a backbone's input: `(x - mean) / scale`.
 
     Args:
-        mean: number, or one number a channel in the order of the output's channels.
-        scale: number, or one number a channel.
+        mean: A number, or one number per channel in the order of the output's channels.
+        scale: A number, or one number per channel.
         channel_order: "rgb", or "bgr" to reverse the channels first.
         mean_shape: None, or the shape of a mean image or mean clip that is subtracted in
-            addition to `mean`. It is a weight that is not trained: zero until weights are loaded.
+            addition to `mean`. It is a non-trainable weight, zero until weights are loaded.
 
-    Input shape: (..., channels), any number type.
+    Input shape: (..., channels), any numeric type.
 
     Output shape: as the input, in the layer's compute dtype.
 
-    Example: `InputNormalization(mean=(104, 117, 123), channel_order="bgr")`.
+    Raises:
+        ValueError: There is no such channel order.
+
+    Example: `InputNormalization(mean=(104, 117, 123), channel_order="bgr")(rgb)`
     """
 
     def __init__(self, *, mean=0.0, scale=1.0, channel_order="rgb", mean_shape=None, **kwargs):
@@ -34,7 +37,7 @@ class InputNormalization(keras.layers.Layer):
         self.scale = scale
         self.channel_order = channel_order
         self.mean_shape = mean_shape
-        # Integers must reach `call` as they are: a cast by Keras to float16 would round them.
+        # Integers must reach `call` unchanged: Keras's cast to float16 would round them.
         self.autocast = False
 
     def build(self, input_shape):

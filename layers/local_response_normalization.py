@@ -6,23 +6,22 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class LocalResponseNormalization(keras.layers.Layer):
-    """Divides every activation by those of its neighbouring channels, as Caffe's LRN does.
+    """Normalises each activation by those of neighbouring channels, like Caffe's LRN.
 
-    `y_c = x_c / (k + alpha / size * sum x_j^2)^beta`, the sum over `size` channels around c.
+    `y_c = x_c / (k + alpha / size * sum x_j^2)^beta`, with the sum over `size` channels around c.
 
     Args:
         size: Number of channels in the sum; odd.
         alpha: Weight of the mean square.
         beta: Exponent.
-        k: What the denominator starts from.
+        k: Constant in the denominator.
 
     Input and output shape: `(..., channels)`.
 
-    Example:
+    Raises:
+        ValueError: `size` is not an odd number above 0.
 
-    ```python
-    LocalResponseNormalization(size=5, alpha=1e-4, beta=0.75)
-    ```
+    Example: `LocalResponseNormalization(size=5, alpha=1e-4, beta=0.75)(features)`
 
     Reference: Krizhevsky et al., ImageNet classification with deep convolutional neural networks,
     2012.

@@ -1,4 +1,4 @@
-"""One layer or model applied to every time step."""
+"""Applying one layer or model to every time step."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class PerStep(keras.layers.Wrapper):
-    """Applies a layer to every time step in one call, by folding time into the batch.
+    """Applies a layer to all time steps in one call, by folding time into the batch.
 
     Unlike `keras.layers.TimeDistributed` it never loops or vectorises over time, so a
     convolution runs as one large convolution on every backend.
 
     Args:
-        layer: the layer or model; called on (batch * time, ...). It must return one tensor.
+        layer: The layer or model. It is called on (batch * time, ...) and must return one tensor.
 
     Input shape: (batch, time, ...).
 
-    Output shape: (batch, time, ...) with the layer's output behind the time axis.
+    Output shape: (batch, time, ...), where ... is the shape of the layer's output.
 
-    Example: `PerStep(zoo.backbones.c3d())` on clips (batch, clips, 16, 112, 112, 3).
+    Example: `PerStep(zoo.backbones.c3d())(clips)`  # clips: (batch, clips, 16, 112, 112, 3)
     """
 
     def build(self, input_shape):

@@ -1,4 +1,4 @@
-"""An LSTM whose input is projected for all steps at once."""
+"""An LSTM that projects the inputs of all steps at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from keras import ops
 
 
 class _ProjectedLoop(keras.layers.RNN):
-    """Stands behind `keras.layers.LSTM`, which calls it where no fused kernel is at hand."""
+    """The loop that `keras.layers.LSTM` runs if there is no fused kernel."""
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         cell = self.cell
@@ -27,7 +27,7 @@ class _ProjectedLoop(keras.layers.RNN):
                 keep_in
             ) * cell.activation(new)
             hidden = cell.recurrent_activation(out) * cell.activation(memory)
-            # Both are put out: TensorFlow's `scan` wants outputs shaped as the states.
+            # Output both, because TensorFlow's `scan` requires outputs shaped like the states.
             return (hidden, memory), (hidden, memory)
 
         states = tuple(ops.cast(state, projected.dtype) for state in initial_state)
@@ -38,12 +38,12 @@ class _ProjectedLoop(keras.layers.RNN):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class ProjectedLSTM(keras.layers.LSTM, _ProjectedLoop):
-    """An LSTM that multiplies the inputs of all steps with the kernel at once.
+    """An LSTM that multiplies the inputs of all steps by the kernel at once.
 
-    `keras.layers.LSTM` reads the whole input kernel again at every step where no fused kernel is
-    at hand (on a CPU); with wide features that reading is most of its time. Values, weights and
-    arguments are those of `keras.layers.LSTM`, and a GPU's fused kernel is used as there.
-    With dropout inside the cell, a mask, `unroll` or `go_backwards` it computes as there too.
+    Without a fused kernel (on a CPU), `keras.layers.LSTM` reads the whole input kernel again at
+    every step, which takes most of the time if the features are wide. Values, weights and
+    arguments are the same as for `keras.layers.LSTM`. So is the computation on a GPU, which uses
+    the fused kernel, and with dropout inside the cell, a mask, `unroll` or `go_backwards`.
 
     Args: see `keras.layers.LSTM`.
 
@@ -51,7 +51,7 @@ class ProjectedLSTM(keras.layers.LSTM, _ProjectedLoop):
 
     Output shape: (batch, units), or (batch, time, units) with `return_sequences`.
 
-    Example: `ProjectedLSTM(256, return_sequences=True)(features)`.
+    Example: `ProjectedLSTM(256, return_sequences=True)(features)`
 
     Reference: Hochreiter and Schmidhuber, Long Short-Term Memory, 1997.
     """

@@ -4,12 +4,12 @@ from zoo.layers.replicas import replica_count, this_replica
 
 
 class ReplicaLosses:
-    """Stands before `keras.layers.Layer`: a copy of the model sees only the losses it added itself.
+    """Mixin for `keras.layers.Layer` that restricts a replica to the losses it added itself.
 
-    Under `tf.distribute` the copies on all devices are traced through one layer, turn by turn:
-    wherever one of them waits for the others, as batch normalisation does, the next goes on. Keras
-    keeps what they add by `add_loss` in one list, and the loss that is reported would count some of
-    it more than once.
+    Under `tf.distribute` the replicas on all devices are traced through the same layer, taking
+    turns: whenever one waits for the others, as in batch normalisation, the next one continues.
+    Keras keeps the losses that they add by `add_loss` in a single list, so the reported loss would
+    count some of them more than once.
     """
 
     def add_loss(self, loss):

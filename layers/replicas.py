@@ -1,7 +1,7 @@
-"""Copies of a model that share a batch under `tf.distribute`, the one thing `keras.ops` lacks.
+"""Sums over the replicas of a model that share a batch under `tf.distribute`.
 
-Under `keras.distribution` on JAX an array is the whole batch, whatever the number of devices: there
-is one copy, and nothing to add up.
+`keras.ops` has nothing for this. Under `keras.distribution` on JAX an array is the whole batch for
+any number of devices: there is one replica, and nothing to sum.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import keras
 
 
 def replica_count() -> int:
-    """Number of copies of the model that take part in a step; 1 but under `tf.distribute`.
+    """Number of replicas of the model that take part in a step; 1 except under `tf.distribute`.
 
     Example: `replica_count()` is 2 in a model that `tf.distribute.MirroredStrategy` runs on two
     GPUs.
@@ -23,7 +23,7 @@ def replica_count() -> int:
 
 
 def sum_over_replicas(value):
-    """The sum of a tensor over the copies; outside a copy's own computation the tensor itself."""
+    """The sum of a tensor over all replicas; outside a replica, the tensor itself."""
     if replica_count() == 1:
         return value
     import tensorflow as tf
@@ -35,7 +35,7 @@ def sum_over_replicas(value):
 
 
 def this_replica():
-    """An object that stands for the copy of the model that is being computed, None outside."""
+    """An object that identifies the replica being computed; None outside a replica."""
     if replica_count() == 1:
         return None
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Feature maps at another size, also where no size is known before they are there."""
+"""Resizing feature maps, also if their sizes are unknown until the model runs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from keras import ops
 class ResizeLike(keras.layers.Layer):
     """Resizes a map bilinearly to the rows and columns of another one.
 
-    Where a network adds the maps of two scales, and its input may have any size, a factor of 2
-    does not do: 5 columns at a stride of 32 belong to 9 or to 10 at a stride of 16. It is a
-    product with one matrix for each axis, which, unlike `keras.ops.image.resize`, works in a
-    compiled graph whose sizes are open.
+    If a network adds maps of two scales and accepts inputs of any size, enlarging by 2 is not
+    enough: 5 columns at a stride of 32 correspond to 9 or to 10 at a stride of 16. The resizing is
+    a product with one matrix per axis, which, unlike `keras.ops.image.resize`, works in a
+    compiled graph with unknown sizes.
 
-    Input: maps (batch, rows, columns, channels), like (batch, height, width, any).
+    Input shape: maps (batch, rows, columns, channels), like (batch, height, width, any).
 
     Output shape: (batch, height, width, channels).
 
-    Example: `ResizeLike()(coarse, fine)`.
+    Example: `ResizeLike()(coarse, fine)`
     """
 
     def call(self, maps, like):
@@ -32,16 +32,19 @@ class ResizeLike(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Enlarge(keras.layers.Layer):
-    """Enlarges maps bilinearly by a whole number, whatever their size.
+    """Enlarges maps of any size bilinearly by a whole number.
 
     Args:
-        factor: how many rows and columns become of each.
+        factor: Factor by which rows and columns are multiplied, at least 1.
 
     Input shape: (batch, rows, columns, channels).
 
     Output shape: (batch, factor * rows, factor * columns, channels).
 
-    Example: `Enlarge(2)(maps)`.
+    Raises:
+        ValueError: `factor` is below 1.
+
+    Example: `Enlarge(2)(maps)`
     """
 
     def __init__(self, factor: int = 2, **kwargs):
@@ -63,7 +66,7 @@ class Enlarge(keras.layers.Layer):
 
 
 def resize_bilinear(maps, height, width):
-    """Maps (batch, rows, columns, channels) at another size; pixels' middles are aligned."""
+    """Resize maps (batch, rows, columns, channels) bilinearly, with aligned pixel centres."""
     rows, columns = ops.shape(maps)[1:3]
     if not _is(rows, height):
         maps = ops.einsum("ph,bhwc->bpwc", _weights(rows, height, maps.dtype), maps)
@@ -77,7 +80,7 @@ def _is(size, other) -> bool:
 
 
 def _weights(size, new, dtype):
-    """The share of each of `size` old places in each of `new` ones, (new, size)."""
+    """Interpolation weights from `size` old to `new` positions, (new, size)."""
     if isinstance(size, int) and isinstance(new, int):
         module, old_places, places = np, np.arange(size, dtype="float32"), np.arange(new)
         ratio = size / new

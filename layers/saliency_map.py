@@ -1,4 +1,4 @@
-"""The last step of a map-predicting model."""
+"""The output layer of models that predict saliency maps."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ TARGETS = ("last", "centre")
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SaliencyMap(keras.layers.Layer):
-    """Turns one channel of logits into a saliency map of a given size, in [0, 1].
+    """Converts one channel of logits to a saliency map of a given size, in [0, 1].
 
     Args:
-        height: Rows of the map.
-        width: Columns of the map.
-        target: Which frame of its clip the map is for: `"last"` (no frame looks ahead) or
-            `"centre"`. It changes no number; a saved model tells by it how its maps and the
-            frames of a video go together, see `target_frame`.
-        flow: How the optical flow of the clips was computed, likewise kept for `zoo.predict`:
-            `{"method": "dis" or "tvl1", "size": (112, 112), "scale_vectors": True}`. None where
-            there is none, or nothing is known of it.
+        height: Number of rows of the map.
+        width: Number of columns of the map.
+        target: Which frame of its clip the map belongs to: `"last"` (no look-ahead) or
+            `"centre"`. It does not change the values; a saved model records with it which frame
+            of a video each map belongs to, see `target_frame`.
+        flow: How the optical flow of the clips was computed, recorded for `zoo.predict`:
+            `{"method": "dis" or "tvl1", "size": (112, 112), "scale_vectors": True}`. None if the
+            model uses no flow, or if that is unknown.
 
-    Input shape: `(batch, rows, columns, 1)`; resized bilinearly where the size differs.
+    Input shape: `(batch, rows, columns, 1)`; resized bilinearly if the size differs.
     Output shape: `(batch, height, width)`, float32 under every precision policy.
+
+    Raises:
+        ValueError: An argument is out of range.
 
     Example: `SaliencyMap(360, 640)(logits)`
 
@@ -47,7 +50,7 @@ class SaliencyMap(keras.layers.Layer):
         self.flow = None if flow is None else dict(flow)
 
     def target_frame(self, num_frames: int) -> int:
-        """Gives the frame, counted from 0, that the map of a clip of `num_frames` is for."""
+        """The frame, counted from 0, that the map of a clip of `num_frames` belongs to."""
         return num_frames - 1 if self.target == "last" else num_frames // 2
 
     def call(self, inputs):

@@ -1,4 +1,4 @@
-"""TensorFlow's SAME padding of the time axis alone."""
+"""TensorFlow's SAME padding of the time axis only."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SameTimePadding(keras.layers.Layer):
-    """Pads time with zeros as TensorFlow's SAME does, for a window that follows.
+    """Pads the time axis with zeros as TensorFlow's SAME does, for a window applied afterwards.
 
-    What is padded depends on the length: `kernel - stride` zeros where the stride divides it, and
-    `kernel - length % stride` otherwise; the larger half comes after the last frame.
+    The padding depends on the length: `kernel - stride` zeros if the stride divides it, otherwise
+    `kernel - length % stride`. The larger half is added after the last frame.
 
     Args:
-        kernel: frames of the window that follows.
-        stride: its stride, at most `kernel`.
+        kernel: Number of frames in the window.
+        stride: Stride of the window, at most `kernel`.
 
-    Input shape: (batch, time, ...), of any time.
+    Input shape: (batch, time, ...), with any number of frames.
 
     Output shape: (batch, time + padding, ...).
 
-    Example: `SameTimePadding(7, 2)` makes 21 frames of 16, and 23 of 17: 8 and 9 windows.
+    Raises:
+        ValueError: `stride` is not between 1 and `kernel`.
+
+    Example: `SameTimePadding(7, 2)` pads 16 frames to 21, and 17 to 23: 8 and 9 windows.
     """
 
     def __init__(self, kernel: int, stride: int, **kwargs):
@@ -35,8 +38,8 @@ class SameTimePadding(keras.layers.Layer):
         self.stride = stride
 
     def call(self, inputs):
-        # The most there can be on both sides, of which a part is then cut off: a length that is
-        # known only when the model runs cannot be an argument of `ops.pad`.
+        # Pad by the largest possible amount and crop the rest: `ops.pad` does not accept a length
+        # that is known only when the model runs.
         most = self.kernel - 1
         before, after = most // 2, most - most // 2
         pads = [(0, 0), (before, after), *[(0, 0)] * (len(inputs.shape) - 2)]

@@ -8,15 +8,18 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SlidingClips(keras.layers.Layer):
-    """Every run of `clip_length` consecutive steps, `stride` steps apart.
+    """Extracts all clips of `clip_length` consecutive steps, `stride` steps apart.
 
     Args:
-        clip_length: steps in a clip K.
-        stride: steps from one clip's start to the next's.
+        clip_length: Number of steps in a clip, K.
+        stride: Number of steps from the start of one clip to the start of the next.
 
     Input shape: (batch, time, ...), time at least K.
 
     Output shape: (batch, (time - K) // stride + 1, K, ...).
+
+    Raises:
+        ValueError: An argument is below 1, or the input is shorter than a clip.
 
     Example: `SlidingClips(16)(np.zeros((1, 65, 112, 112, 3)))` has shape
     (1, 50, 16, 112, 112, 3).

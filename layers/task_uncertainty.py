@@ -6,15 +6,18 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class TaskUncertainty(keras.layers.Layer):
-    """Holds a learned log variance a task; what passes through it is not changed.
+    """Holds one learned log variance per task; its input passes through unchanged.
 
-    `weigh` adds losses up as `sum_i exp(-s_i) * loss_i + s_i`, so that the weight of a task is
-    learned with the rest of the network.
+    `weigh` sums losses as `sum_i exp(-s_i) * loss_i + s_i`, so the weights of the tasks are
+    learned together with the rest of the network.
 
     Args:
-        tasks: names of the tasks.
+        tasks: Names of the tasks.
 
     Input shape: any. Output shape: the same.
+
+    Raises:
+        ValueError: There are no tasks.
 
     Example: `TaskUncertainty(("mixture", "action")).weigh({"mixture": 2.0, "action": 1.9})`
 
@@ -42,10 +45,10 @@ class TaskUncertainty(keras.layers.Layer):
         """The weighted sum of the losses of some of the tasks.
 
         Args:
-            losses: A scalar by the name of its task.
-            share: What this copy of the model adds to the sum over all copies, where several
-                devices share a batch: Keras scales `losses` by it, and the log variances must be
-                likewise.
+            losses: Name of the task -> its scalar loss.
+            share: This replica's fraction of the sum over all replicas, if several devices share
+                a batch. Keras has already scaled `losses` by it; the log variances must be scaled
+                too.
         """
         total = 0.0
         for index, name in enumerate(self.tasks):

@@ -8,19 +8,22 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SplitPhases(keras.layers.Layer):
-    """Moves every `factor`-th frame into a batch of its own.
+    """Splits the frames into `factor` interleaved sequences (phases), stacked along the batch.
 
-    A network whose temporal pooling has stride 2 becomes dense, one output a frame, when the
-    pooling runs at stride 1 and what follows is dilated by 2. Frames two apart never meet the
-    frames between them in the dilated part, so the even and the odd frames can run as two plain
-    batches: the same sums without a dilated convolution, which is slow or missing on CPUs.
+    A network with temporal pooling of stride 2 becomes dense, with one output per frame, if the
+    pooling runs at stride 1 and the following layers are dilated by 2. In the dilated part, even
+    and odd frames never interact, so they can be processed as two ordinary sequences: with the
+    same result, but without dilated convolutions, which are slow or missing on CPUs.
 
     Args:
-        factor: number of phases.
+        factor: Number of phases.
 
     Input shape: (batch, time, ...), time a multiple of `factor`.
 
-    Output shape: (batch * factor, time / factor, ...), the phases of one sample side by side.
+    Output shape: (batch * factor, time / factor, ...), the phases of a sample next to each other.
+
+    Raises:
+        ValueError: `factor` is below 1.
 
     Example: `SplitPhases(2)` on frames 0 1 2 3 gives the batch (0 2), (1 3).
     """
@@ -49,10 +52,10 @@ class SplitPhases(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class MergePhases(SplitPhases):
-    """Undoes `SplitPhases`: interleaves the phases back into one time line.
+    """Undoes `SplitPhases`: interleaves the phases into one sequence again.
 
     Args:
-        factor: number of phases, counted over all splits that are undone.
+        factor: Total number of phases over all splits to undo.
 
     Input shape: (batch * factor, time / factor, ...).
 
@@ -65,7 +68,7 @@ class MergePhases(SplitPhases):
         x = inputs
         factor = self.factor
         while factor > 1:
-            # The splits of 2 nest, so they are undone one at a time, the last one first.
+            # Splits by 2 are nested, so undo them one at a time, the last one first.
             step = 2 if factor % 2 == 0 else factor
             time, rest = ops.shape(x)[1], x.shape[2:]
             x = ops.reshape(x, (-1, step, time, *rest))
@@ -82,16 +85,19 @@ class MergePhases(SplitPhases):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class PadTime(keras.layers.Layer):
-    """Appends zero frames up to a multiple of `multiple`.
+    """Appends zero frames so that their number is a multiple of `multiple`.
 
     Args:
-        multiple: the padded length is a multiple of it.
+        multiple: Divisor of the padded length.
 
     Input shape: (batch, time, ...).
 
     Output shape: (batch, time rounded up, ...).
 
-    Example: `PadTime(8)` turns 50 frames into 56.
+    Raises:
+        ValueError: `multiple` is below 1.
+
+    Example: `PadTime(8)` pads 50 frames to 56.
     """
 
     def __init__(self, multiple: int = 8, **kwargs):
@@ -105,8 +111,8 @@ class PadTime(keras.layers.Layer):
         missing = (-time) % self.multiple
         if isinstance(missing, int) and missing == 0:
             return inputs
-        # Not `ops.pad`: TensorFlow's graph optimiser fuses a padding into the 3D convolution
-        # behind it and then forgets that convolution's own "same" padding.
+        # Not `ops.pad`: TensorFlow's graph optimiser would fuse the padding into the following 3D
+        # convolution and then lose that convolution's own "same" padding.
         zeros = ops.zeros_like(inputs[:, :1])
         zeros = ops.repeat(zeros, self.multiple - 1, axis=1)[:, :missing]
         return ops.concatenate([inputs, zeros], axis=1)
@@ -121,13 +127,13 @@ class PadTime(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class CropTime(keras.layers.Layer):
-    """Cuts the first input's frames to the number of frames of the second.
+    """Crops the first input to the number of frames of the second.
 
     Input shape: [(batch, padded time, ...), (batch, time, ...)].
 
     Output shape: (batch, time, ...).
 
-    Example: `CropTime()([features, rgb])`.
+    Example: `CropTime()([features, rgb])`
     """
 
     def call(self, inputs):
@@ -141,19 +147,19 @@ class CropTime(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class MaskPaddedTime(keras.layers.Layer):
-    """Sets the frames that `PadTime` appended to zero again, inside the phases.
+    """Resets the frames that `PadTime` appended to zero, in an input split into phases.
 
-    A convolution's bias would fill them, and the next convolution would see them beyond the
-    video's end where it should see zeros.
+    The bias of a convolution makes them non-zero, but the next convolution should see zeros past
+    the end of the video.
 
     Args:
-        factor: number of phases that the first input is split into.
+        factor: Number of phases that the first input is split into.
 
     Input shape: [(batch * factor, padded time / factor, ...), (batch, time, ...)].
 
     Output shape: that of the first input.
 
-    Example: `MaskPaddedTime(2)([features, rgb])`.
+    Example: `MaskPaddedTime(2)([features, rgb])`
     """
 
     def __init__(self, factor: int = 1, **kwargs):
@@ -185,17 +191,21 @@ class MaskPaddedTime(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class NeighbourMax(keras.layers.Layer):
-    """Maximum of each frame and its neighbours: max pooling in time at stride 1.
+    """Maximum over each frame and its neighbours: max pooling over time at stride 1.
+
+    Frames beyond the ends count as zero, so the input must not be negative.
 
     Args:
-        causal: False looks at the neighbours on both sides (of an even number, at one more behind
-            the frame), True at those before it. Beyond the ends there is zero: the input must
-            not be negative.
-        size: number of frames looked at.
+        causal: False uses neighbours on both sides (with an even `size`, one more after the frame
+            than before it); True uses only frames before it.
+        size: Number of frames in the window.
 
     Input shape: (batch, time, ...).
 
     Output shape: as the input.
+
+    Raises:
+        ValueError: `size` is below 1.
 
     Example: `NeighbourMax()` on 1 3 2 gives 3 3 2.
     """
@@ -209,7 +219,7 @@ class NeighbourMax(keras.layers.Layer):
 
     @property
     def after(self) -> int:
-        """How many of the frames looked at follow the present one."""
+        """Number of frames in the window after the present one."""
         return 0 if self.causal else self.size // 2
 
     def call(self, inputs):
@@ -219,7 +229,7 @@ class NeighbourMax(keras.layers.Layer):
             zeros = ops.zeros_like(inputs[:, :1])
             gap = shift if shift <= after else shift - after
             zeros = ops.repeat(zeros, gap, axis=1)
-            # A video shorter than the gap: cut to its own length.
+            # If the video is shorter than the gap, the slices still give its own length.
             if shift <= after:
                 neighbour = ops.concatenate([inputs, zeros], axis=1)[:, gap:]
             else:
@@ -236,14 +246,17 @@ class NeighbourMax(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class TrailingMean(keras.layers.Layer):
-    """Mean of each frame and those before it: average pooling in time at stride 1.
+    """Mean of each frame and the frames before it: average pooling over time at stride 1.
 
     Args:
-        size: number of frames; before the first one there is zero.
+        size: Number of frames in the window; frames before the first one count as zero.
 
     Input shape: (batch, time, ...).
 
     Output shape: as the input.
+
+    Raises:
+        ValueError: `size` is below 1.
 
     Example: `TrailingMean(2)` on 2 4 6 gives 1 3 5.
     """

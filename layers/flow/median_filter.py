@@ -1,13 +1,13 @@
-"""The 5x5 median of an image in comparisons only, which compiles to straight code anywhere."""
+"""A 5x5 median filter that uses only minima and maxima, and so compiles well on any backend."""
 
 from __future__ import annotations
 
 from keras import ops
 
-# Sorts five values in nine exchanges.
+# A network that sorts five values with nine exchanges.
 _SORT5 = ((0, 1), (3, 4), (2, 4), (2, 3), (1, 4), (0, 3), (0, 2), (1, 3), (1, 2))
-# In a 5x5 square whose rows and columns are sorted, six places are surely below the median and
-# six surely above it; the median of the square is the median of these thirteen.
+# In a 5x5 square with sorted rows and columns, six positions are certain to be below the median
+# and six above it; the median of the square is the median of the remaining thirteen.
 _MIDDLE = (
     (0, 3), (0, 4), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2),
     (2, 3), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1),
@@ -25,7 +25,7 @@ def _sort5(values):
 
 
 def _without_extremes(values):
-    """Moves the smallest of the values to the front, the largest to the back, and drops both."""
+    """Drop the smallest and the largest of the values."""
     values = list(values)
     n = len(values)
     for a in range(n // 2):
@@ -48,23 +48,25 @@ def _without_extremes(values):
 
 
 def median_filter_5x5(images):
-    """Gives the median of every pixel's 5x5 neighbourhood, edges repeated.
+    """The median of each pixel's 5x5 neighbourhood, with repeated edges.
 
     Args:
         images: (batch, height, width).
 
     Returns:
-        The same shape.
+        (batch, height, width).
+
+    Example: `median_filter_5x5(np.zeros((1, 32, 32), "float32"))`
     """
     height, width = images.shape[1:3]
-    # Repeating the edge twice by slices: not every backend pads by repeating.
+    # Repeat the edges by slices, because not every backend can pad by repeating.
     x = ops.concatenate([images[:, :1], images[:, :1], images, images[:, -1:], images[:, -1:]], 1)
     x = ops.concatenate([x[:, :, :1], x[:, :, :1], x, x[:, :, -1:], x[:, :, -1:]], 2)
     columns = _sort5([x[:, k : k + height] for k in range(5)])  # each (batch, height, width + 4)
     square = [_sort5([rank[:, :, k : k + width] for k in range(5)]) for rank in columns]
     middle = [square[i][j] for i, j in _MIDDLE]
-    # The smallest and the largest of eight out of thirteen are not the seventh: drop them, and
-    # go on with one more, until one is left.
+    # Of any eight of the thirteen values, the smallest and the largest cannot be the median: drop
+    # them and add another value, until one is left.
     kept, waiting = middle[:8], middle[8:]
     while len(kept) > 1:
         kept = _without_extremes(kept)

@@ -1,4 +1,4 @@
-"""Optical flow by total variation and the L1 norm, for a batch of image pairs."""
+"""TV-L1 optical flow (total variation and L1 norm) for a batch of image pairs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def _forward_difference(u, axis):
 
 
 def _divergence(px, py):
-    """Minus the adjoint of the forward difference; the dual variable is 0 outside."""
+    """The negative adjoint of the forward difference; the dual variable is 0 outside."""
     left = ops.pad(px[:, :, :-1], ((0, 0), (0, 0), (1, 0)))
     above = ops.pad(py[:, :-1], ((0, 0), (1, 0), (0, 0)))
     return px - left + py - above
 
 
 def _central_gradient(image):
-    """Half the difference of the neighbours, the edge repeated."""
+    """Half the difference of the two neighbours, with repeated edges."""
     x = ops.concatenate([image[:, :, :1], image, image[:, :, -1:]], 2)
     y = ops.concatenate([image[:, :1], image, image[:, -1:]], 1)
     return (x[:, :, 2:] - x[:, :, :-2]) / 2, (y[:, 2:] - y[:, :-2]) / 2
 
 
 def _cubic_weights(t):
-    """Keys' interpolation with a = -0.75 for the neighbours -1, 0, 1 and 2."""
+    """Weights of Keys' cubic interpolation with a = -0.75 for the neighbours -1, 0, 1 and 2."""
     a = -0.75
     far, near = t + 1, 1 - t
     first = ((a * far - 5 * a) * far + 8 * a) * far - 4 * a
@@ -42,19 +42,19 @@ def _cubic_weights(t):
 
 
 def _warp(images, u, v):
-    """Samples (batch, height, width, channels) at every pixel's place plus (u, v), bicubically.
+    """Sample images (batch, height, width, channels) at each pixel's position plus (u, v).
 
-    Outside the image it is zero, as in OpenCV's implementation.
+    The interpolation is bicubic; values outside the image are zero, as in OpenCV.
     """
     height, width, channels = images.shape[1:]
     x = ops.arange(width, dtype="float32")[None, None, :] + u
     y = ops.arange(height, dtype="float32")[None, :, None] + v
-    # Far outside all is zero anyway: the bound keeps the integers small.
+    # Far outside, everything is zero anyway; the bounds keep the integers small.
     x, y = ops.clip(x, -3.0, width + 2.0), ops.clip(y, -3.0, height + 2.0)
     x0, y0 = ops.floor(x), ops.floor(y)
     wx, wy = _cubic_weights(x - x0), _cubic_weights(y - y0)
-    # The margin of zeros holds every neighbour of a place within the bounds above. Four
-    # neighbours in a row lie together, so that they are fetched at once.
+    # The margin of zeros contains all neighbours of positions within these bounds. Four horizontal
+    # neighbours are stored together, so that they are fetched at once.
     margin = 4
     padded = ops.pad(images, ((0, 0), (margin, margin + 1), (margin, margin + 4), (0, 0)))
     rows, columns = height + 2 * margin + 1, width + 2 * margin + 1
@@ -85,13 +85,13 @@ def _one_scale(first, second, u, v, *, tau, lambda_, theta, warps, outer, inner,
         image, gx, gy = (warped[..., k] for k in range(3))
         square = gx * gx + gy * gy
         constant = image - gx * u - gy * v - first
-        # The data term is flat where there is no gradient: there nothing is moved.
+        # Without a gradient the data term is flat, and the flow must not be moved.
         inverse = ops.where(square > 1e-9, 1 / ops.maximum(square, 1e-9), 0.0)
 
         def iterate(_, state):
             u, v, pux, puy, pvx, pvy = state
             residual = constant + gx * u + gy * v
-            # One expression for the three cases of the threshold: d in [-bound, bound].
+            # The three cases of the thresholding in one expression: d in [-bound, bound].
             d = ops.clip(-residual * inverse, -bound, bound)
             u = u + d * gx + theta * _divergence(pux, puy)
             v = v + d * gy + theta * _divergence(pvx, pvy)
@@ -142,23 +142,29 @@ def tvl1_flow(
     inner: int = 20,
     median: bool = True,
 ):
-    """Estimates the motion from one grey image to the next by TV-L1.
+    """Estimate the motion from one grey image to the next by TV-L1.
 
     Args:
-        first: (batch, height, width), 0 to 255.
-        second: the same shape, the next frame.
+        first: (batch, height, width) first frames, 0 to 255.
+        second: (batch, height, width) next frames.
         tau: Time step of the dual iteration.
-        lambda_: Weight of the data term; smaller is smoother.
-        theta: Tightness of the coupling of data term and smoothness.
-        scales: Levels of the pyramid; fewer where a side would fall below 16.
-        scale_step: Size of a level relative to the one below.
-        warps: Linearisations a level.
-        outer: Rounds a warp, each begun by a median filter.
-        inner: Iterations a round. Unlike OpenCV's, their number is fixed: a batch ends together.
-        median: Whether each round begins with a 5x5 median.
+        lambda_: Weight of the data term; smaller values give smoother flow.
+        theta: Tightness of the coupling between data term and smoothness.
+        scales: Number of pyramid levels; fewer if a side would fall below 16 pixels.
+        scale_step: Size of a level relative to the next finer one.
+        warps: Number of linearisations per level.
+        outer: Number of rounds per warp.
+        inner: Number of iterations per round. Unlike in OpenCV it is fixed, so that a whole batch
+            finishes together.
+        median: Whether each round begins with a 5x5 median filter.
 
     Returns:
-        (batch, height, width, 2), float32: pixels to the right, pixels down.
+        (batch, height, width, 2) float32, motion to the right and down in pixels.
+
+    Raises:
+        ValueError: The images are not of the same shape (batch, height, width).
+
+    Example: `tvl1_flow(grey[:-1], grey[1:])`  # grey: (time, height, width)
 
     Reference: Zach, Pock and Bischof, "A duality based approach for realtime TV-L1 optical
     flow", DAGM 2007; the iteration follows Sanchez Perez, Meinhardt-Llopis and Facciolo,
@@ -167,7 +173,7 @@ def tvl1_flow(
     first, second = ops.cast(first, "float32"), ops.cast(second, "float32")
     if len(first.shape) != 3 or tuple(first.shape[1:]) != tuple(second.shape[1:]):
         raise ValueError(
-            "`first` and `second` must be of one shape (batch, height, width). "
+            "`first` and `second` must have the same shape (batch, height, width). "
             f"Received: first.shape={first.shape}, second.shape={second.shape}"
         )
     sizes = [tuple(first.shape[1:])]

@@ -15,14 +15,18 @@ GREY = (0.299, 0.587, 0.114)
 
 @keras.saving.register_keras_serializable(package="zoo")
 class TVL1Flow(keras.layers.Layer):
-    """The optical flow between the successive frames of a video, by TV-L1.
+    """Computes the optical flow between successive frames of a video by TV-L1.
 
     Args:
         tau, lambda_, theta, scales, scale_step, warps, outer, inner, median: see
             `zoo.layers.tvl1_flow`.
 
     Input shape: `(batch, time, height, width, 3)` RGB or `(..., 1)` grey, 0 to 255.
-    Output shape: `(batch, time - 1, height, width, 2)`, float32, pixels right and down.
+    Output shape: `(batch, time - 1, height, width, 2)`, float32, motion to the right and down in
+    pixels.
+
+    Raises:
+        ValueError: An argument is out of range.
 
     Example: `TVL1Flow()(video)`
 
@@ -85,14 +89,19 @@ class TVL1Flow(keras.layers.Layer):
 def tvl1_function(
     size: tuple[int, int] = (112, 112), **options
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Makes a compiled function of two grey batches (n, h, w) that gives their flow.
+    """Create a compiled function that computes the flow between two grey batches (n, h, w).
 
-    It has the form that `zoo.datasets.video.flow.video_flow` takes, and is compiled by the backend
-    (XLA on TensorFlow and JAX) once for every size of batch.
+    It can be used as `method` of `zoo.datasets.video.flow.video_flow`. The backend compiles it
+    once for each batch size (with XLA on TensorFlow and JAX).
 
     Args:
         size: (height, width) of the images.
-        options: Those of `TVL1Flow`.
+        options: Options of `TVL1Flow`.
+
+    Returns:
+        A function of two arrays (n, height, width), 0 to 255, that returns (n, height, width, 2).
+
+    Example: `video_flow(frames, method=tvl1_function((112, 112)))`
     """
     inputs = keras.Input((2, *size, 1))
     model = keras.Model(inputs, TVL1Flow(**options)(inputs))
