@@ -1,8 +1,9 @@
-"""The steps of an attention-driven convolutional LSTM, with a gradient made for them.
+"""The recurrence of a convolutional LSTM with attention, with a custom gradient.
 
-Automatic differentiation of such a loop computes the gradient of everything that the steps share
-(the recurrent kernel, the convolved frames) once a step and adds it up. Here each is one product
-over all steps; and the convolutions are matrix products of shifted maps, which suit small maps.
+Automatic differentiation of the loop would compute the gradient of everything that the steps share
+(the recurrent kernel, the convolved frames) at each step and add up the results. Here each is a
+single product over all steps. Convolutions are matrix products of shifted maps, which is fast for
+small maps.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from keras import ops
 
 
 def shifts(x, size: int):
-    """The `size`^2 shifted copies of maps (batch, height, width, channels), zeros around."""
+    """Yield (row, column, shifted copy) of maps (batch, height, width, channels), zero-padded."""
     height, width = x.shape[1:3]
     reach = size // 2
     padded = ops.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
@@ -23,7 +24,7 @@ def shifts(x, size: int):
 
 
 def convolve(x, kernel):
-    """A "same" convolution of maps by an odd kernel, as a sum of matrix products."""
+    """A "same" convolution of maps with an odd kernel, as a sum of matrix products."""
 
     def forward(x, kernel):
         def backward(*arguments, upstream=None):
@@ -35,13 +36,13 @@ def convolve(x, kernel):
 
         return products(x, kernel), backward
 
-    # Automatic differentiation would keep every shifted copy, and give each place of the kernel a
-    # gradient of the whole kernel's size.
+    # Automatic differentiation would store each shifted copy and, for each position of the
+    # kernel, compute a gradient of the size of the whole kernel.
     return ops.custom_gradient(forward)(x, kernel)
 
 
 def products(x, kernel):
-    """`convolve` without a gradient of its own."""
+    """`convolve` without the custom gradient."""
     total = None
     channels = kernel.shape[2]
     for row, column, part in shifts(x, kernel.shape[0]):
@@ -51,12 +52,12 @@ def products(x, kernel):
 
 
 def turned(kernel):
-    """The kernel that carries a convolution's gradient back to its input."""
+    """The kernel that propagates a convolution's gradient back to its input."""
     return ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
 
 
 def kernel_gradient(x, gradient, size: int):
-    """The gradient of `convolve(x, kernel)` for its kernel."""
+    """The gradient of `convolve(x, kernel)` with respect to the kernel."""
     flat = ops.reshape(gradient, (-1, gradient.shape[-1]))
     parts = [
         ops.matmul(ops.transpose(ops.reshape(part, (-1, x.shape[-1]))), flat)
@@ -66,9 +67,10 @@ def kernel_gradient(x, gradient, size: int):
 
 
 def energies(score: str, keys, query, vector):
-    """Of frames behind `keys` (..., n, units) for a `query` (..., units): (..., n).
+    """Attention energies (..., n) of frames with keys (..., n, units), for a query (..., units).
 
-    With "sum" the keys are the energies, (..., n, 1), as the softmax cancels the query's share.
+    With "sum", the keys are already the energies, (..., n, 1), because the softmax cancels the
+    query's contribution.
     """
     if score == "additive":
         return ops.sum(ops.tanh(keys + query[..., None, :]) * vector, axis=-1)
@@ -78,7 +80,7 @@ def energies(score: str, keys, query, vector):
 
 
 def energy_gradients(score: str, keys, query, vector, gradient):
-    """Gradients of `energies` for (keys, query, vector); the last not summed over anything."""
+    """Gradients of `energies` with respect to (keys, query, vector); the last one is not summed."""
     gradient = gradient[..., None]
     if score == "additive":
         hidden = ops.tanh(keys + query[..., None, :])
@@ -91,22 +93,22 @@ def energy_gradients(score: str, keys, query, vector, gradient):
 
 
 def run(frames, hidden, cell, kernel, bias, attention=None, *, score=None, steps=None):
-    """Hidden states and attention weights of all steps.
+    """Run the recurrence: hidden states and attention weights of all steps.
 
     Args:
-        frames: (batch, n, height, width, 4 filters), the frames after the input's convolution.
-        hidden, cell: first states (batch, height, width, filters); `cell` in float32.
-        kernel, bias: of the recurrence; the gates are in, forget, new, out.
-        attention: None: step t reads frame t. Else (keys (batch, n, units), query kernel
+        frames: (batch, n, height, width, 4 filters), the frames after the input convolution.
+        hidden, cell: Initial states (batch, height, width, filters); `cell` in float32.
+        kernel, bias: Weights of the recurrence; the gates are in, forget, new, out.
+        attention: None: step t reads frame t. Otherwise (keys (batch, n, units), query kernel
             (filters, units), query bias (units,), vector (units,), present (batch, n), share
-            (batch, 1)): frames not present get no weight, the weighted sum is multiplied by the
-            share.
+            (batch, 1)). Frames that are not present get zero weight; the weighted sum is
+            multiplied by the share.
         score: "additive", "dot" or "sum".
-        steps: Number of steps with attention.
+        steps: Number of steps, with attention.
 
     Returns:
-        (batch, steps, height, width, filters) of the type of `frames`, and (batch, steps, n) in
-        float32, or None without attention.
+        The states (batch, steps, height, width, filters) in the dtype of `frames`, and the
+        attention weights (batch, steps, n) in float32, or None without attention.
     """
     dtype = frames.dtype
     height, width, filters = hidden.shape[1:]
@@ -114,7 +116,7 @@ def run(frames, hidden, cell, kernel, bias, attention=None, *, score=None, steps
     places = height * width
 
     def gathered(x, flat_kernel):
-        """A convolution as one product: better than nine for the few maps of one step."""
+        """A convolution as one product, which for the few maps of one step is faster than nine."""
         columns = ops.concatenate([part for _, _, part in shifts(x, size)], axis=-1)
         product = ops.matmul(ops.reshape(columns, (-1, flat_kernel.shape[0])), flat_kernel)
         return ops.reshape(product, (-1, height, width, flat_kernel.shape[1]))
@@ -134,13 +136,13 @@ def run(frames, hidden, cell, kernel, bias, attention=None, *, score=None, steps
     def weigh(keys, query, vector, present):
         e = energies(score, keys, query, vector)
         weights = ops.softmax(e - 1e9 * (1.0 - present), axis=-1) * present
-        # Without any frame the softmax is spread over padding: zeros, not a division by zero.
+        # If all frames are padding, the weights are zero rather than the result of 0 / 0.
         return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-12)
 
     def forward(frames, hidden, cell, kernel, bias, *attention):
         flat = ops.reshape(frames, (-1, ops.shape(frames)[1], places * 4 * filters))
         first = hidden, cell
-        # A scan of Keras emits what it carries: so all that is to be kept is carried.
+        # Keras's scan emits the carried values, so everything to be kept must be carried.
         start = {
             "hidden": hidden,
             "cell": cell,
@@ -277,5 +279,5 @@ def run(frames, hidden, cell, kernel, bias, attention=None, *, score=None, steps
 
 
 def time_first(x):
-    """Swaps the first two axes: (batch, time, ...) and (time, batch, ...)."""
+    """Swap the first two axes: (batch, time, ...) and (time, batch, ...)."""
     return ops.transpose(x, (1, 0, *range(2, len(x.shape))))

@@ -13,31 +13,35 @@ from zoo.layers.replica_losses import ReplicaLosses
 
 @keras.saving.register_keras_serializable(package="zoo")
 class AttentionConvLSTM(ReplicaLosses, keras.layers.Layer):
-    """A convolutional LSTM whose input, at every step, is a weighted sum of all the frames.
+    """A convolutional LSTM whose input at each step is a weighted sum of all frames.
 
-    The state at t-1 weighs the n frames (`TemporalSoftAttention`), their weighted sum Y_t is the
-    input of step t. A convolution commutes with that sum, `W * sum w_i X_i = sum w_i (W * X_i)`,
-    so the frames are convolved once, not once a step; and the gradients of what all steps share
-    are computed once (`zoo.layers.attention.attended_recurrence`). The first states are two-layer
-    convolutions, each with batch normalisation, of the mean frame.
+    The state at step t-1 determines weights of the n frames (`TemporalSoftAttention`); their
+    weighted sum Y_t is the input of step t. A convolution commutes with that sum, `W * sum w_i X_i
+    = sum w_i (W * X_i)`, so the frames are convolved once rather than at each step. Gradients of
+    everything that the steps share are also computed only once
+    (`zoo.layers.attention.attended_recurrence`). The initial states are computed from the mean
+    frame by two convolutions, each with batch normalisation.
 
     Args:
-        filters: Channels of the state.
-        steps: Number of steps T, whatever the number of frames n. None: as many as frames, which
-            must then be a known number.
-        kernel_size: Of the recurrence's convolutions and of the first states'.
+        filters: Number of channels of the state.
+        steps: Number of steps T, independent of the number of frames n. None: one step per frame,
+            if their number is known.
+        kernel_size: Kernel size of the convolutions in the recurrence and for the initial states.
         score: See `TemporalSoftAttention`; None for no attention: step t reads frame t.
         units: Width of the score's hidden layer.
-        average: Whether Y_t is divided by n, as printed.
-        unimodality: Weight of `log_concavity` of the weights, a mean over the batch that is added
-            to the model's loss.
+        average: Whether Y_t is divided by n, as in the paper.
+        unimodality: Weight of the `log_concavity` of the attention weights, added to the model's
+            loss as a mean over the batch.
 
     Call arguments: the frames and optionally `mask`, (batch, time) with zeros at padded frames,
-    which then have no weight.
+    which get zero weight.
 
     Input shape: `(batch, n, height, width, channels)`.
     Output: the states `(batch, steps, height, width, filters)` and the weights `(batch, steps,
-    n)`, float32; without attention the states alone.
+    n)`, float32; without attention only the states.
+
+    Raises:
+        ValueError: An argument is out of range, or the input has another shape.
 
     Example:
 
@@ -84,7 +88,7 @@ class AttentionConvLSTM(ReplicaLosses, keras.layers.Layer):
     def build(self, input_shape):
         if len(input_shape) != 5:
             raise ValueError(
-                "`AttentionConvLSTM` takes frames (batch, time, height, width, channels). "
+                "The input must have shape (batch, time, height, width, channels). "
                 f"Received: shape={tuple(input_shape)}"
             )
         self._step_count(input_shape[1])
@@ -127,13 +131,12 @@ class AttentionConvLSTM(ReplicaLosses, keras.layers.Layer):
     def _step_count(self, frames):
         if self.attention is None and None not in (self.steps, frames) and self.steps != frames:
             raise ValueError(
-                "Without attention step t reads frame t, so `steps` must be None or the number of "
-                f"frames. Received: steps={self.steps}, frames={frames}"
+                "Without attention, `steps` must be None or the number of frames, because step t "
+                f"reads frame t. Received: steps={self.steps}, frames={frames}"
             )
         if self.attention is not None and self.steps is None and frames is None:
             raise ValueError(
-                "`steps` must be given where the number of frames is not known. "
-                "Received: steps=None"
+                "`steps` must be given if the number of frames is unknown. Received: steps=None"
             )
         return self.steps or frames
 

@@ -12,30 +12,34 @@ ATTENTIONS = ("location", "additive", "average", "max")
 
 @keras.saving.register_keras_serializable(package="zoo")
 class AttentionLSTM(ReplicaLosses, keras.layers.Layer):
-    """A stack of LSTMs that chooses, at every step, where in the step's frame to look.
+    """A stack of LSTMs that attends, at each step, to positions of the step's frame.
 
-    The last layer's state at t-1 gives the weights of the places at t (`LocationAttention`), the
-    weighted mean of the frame's features is the stack's input. The first states are two
-    perceptrons (a tanh layer, then all layers' states through tanh) of the mean feature over time
-    and place. Dropout is on the connections that are not recurrent.
+    The last layer's state at step t-1 determines the weights of the positions at step t
+    (`LocationAttention`); the weighted mean of the frame's features is the input of the stack. The
+    initial states are computed from the mean feature over time and positions by two perceptrons
+    (a tanh layer, then a tanh layer for the states of all LSTMs). Dropout applies to the
+    connections that are not recurrent.
 
     Args:
-        units: Of every LSTM.
+        units: Number of units of each LSTM.
         num_layers: Number of LSTMs.
         attention: `"location"` or `"additive"`, see `LocationAttention`; `"average"` or `"max"`
-            pool over the places instead, as the baselines do.
-        dropout: Rate.
-        penalty: Weight of `doubly_stochastic` of the attention, a mean over the batch that is
-            added to the model's loss.
-        kernel_regularizer: Of all matrices.
-        seed: Of the dropout.
+            pool over positions instead, as the baselines do.
+        dropout: Dropout rate.
+        penalty: Weight of the `doubly_stochastic` penalty of the attention, added to the model's
+            loss as a mean over the batch.
+        kernel_regularizer: Regulariser of all matrices.
+        seed: Random seed of the dropout.
 
-    Call arguments: the features and optionally `mask`, (batch, time) with zeros at padded frames:
-    the states pass them unchanged and their attention is zero.
+    Call arguments: the features and optionally `mask`, (batch, time) with zeros at padded frames,
+    which leave the states unchanged and have zero attention.
 
     Input shape: `(batch, time, height, width, channels)`.
     Output: the last layer's states `(batch, time, units)` and the attention `(batch, time,
-    height, width)`, float32 (uniform for the poolings).
+    height, width)`, float32 (uniform with pooling).
+
+    Raises:
+        ValueError: An argument is out of range, or the input has another shape.
 
     Example:
 
@@ -90,7 +94,7 @@ class AttentionLSTM(ReplicaLosses, keras.layers.Layer):
     def build(self, input_shape):
         if len(input_shape) != 5:
             raise ValueError(
-                "`AttentionLSTM` takes features (batch, time, height, width, channels). "
+                "The input must have shape (batch, time, height, width, channels). "
                 f"Received: shape={tuple(input_shape)}"
             )
         channels = input_shape[-1]
@@ -236,18 +240,18 @@ class AttentionLSTM(ReplicaLosses, keras.layers.Layer):
 
 
 def orthogonal(shape, dtype=None):
-    """The recurrent matrix's start: orthogonal, one block a gate."""
+    """Initializer of recurrent matrices: one orthogonal block per gate."""
     blocks = [keras.initializers.Orthogonal()((shape[0], shape[1] // 4), dtype) for _ in range(4)]
     return ops.concatenate(blocks, axis=-1)
 
 
 def unit_forget_bias(shape, dtype=None):
-    """The gates' start: the second of four, which is what is kept of the cell, is open."""
+    """Initializer of gate biases: ones for the forget gate (the second of four), else zeros."""
     quarter = shape[0] // 4
     parts = [ops.zeros((quarter,), dtype), ops.ones((quarter,), dtype)]
     return ops.concatenate([*parts, ops.zeros((2 * quarter,), dtype)])
 
 
 def _time_first(x):
-    """Swaps the first two axes: (batch, time, ...) and (time, batch, ...)."""
+    """Swap the first two axes: (batch, time, ...) and (time, batch, ...)."""
     return ops.transpose(x, (1, 0, *range(2, len(x.shape))))

@@ -1,4 +1,4 @@
-"""What the papers add to the loss so that attention takes a wanted form."""
+"""Penalties from the papers that encourage attention of a certain form."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ from keras import ops
 
 
 def batch_mean(values):
-    """The mean of one value a sample, 0 without any: what a layer adds to a loss that is a mean.
+    """The mean over samples, 0 for an empty batch, for penalties that layers add to the loss.
 
-    A mean is the same for every number of devices; a sum over the batch is not, as Keras averages
-    over the devices what layers add.
+    Keras averages these penalties over the devices. So a mean over the batch does not depend on
+    the number of devices, but a sum would.
     """
     return ops.sum(values) / ops.maximum(ops.cast(ops.shape(values)[0], values.dtype), 1.0)
 
 
 def log_concavity(weights):
-    """By how much sequences of weights fail to be log-concave, and so unimodal.
+    """Penalty for sequences of weights that are not log-concave, and hence may not be unimodal.
 
-    `sum_i max(0, w_{i-1} w_{i+1} - w_i^2)`, zero for a log-concave sequence; a sequence of fewer
-    than three has none. The gradient is finite everywhere and zero where nothing fails, the
-    constant sequence included (a square root around the same terms would have none there).
+    `sum_i max(0, w_{i-1} w_{i+1} - w_i^2)`, which is zero for log-concave sequences and for those
+    shorter than three. The gradient is finite everywhere, and zero for log-concave sequences,
+    including constant ones (with a square root around the terms it would be undefined there).
 
     Args:
         weights: (batch, ..., time), not negative.
 
     Returns:
-        (batch,) in float32, the sum over all the sample's sequences.
+        (batch,) float32, summed over all sequences of a sample.
+
+    Example: `log_concavity(np.array([[0.5, 0.0, 0.5]]))` is `[0.25]`.
 
     Reference: Meng et al., Interpretable spatio-temporal attention for video action recognition,
     2019, equation 10.
@@ -36,15 +38,17 @@ def log_concavity(weights):
 
 
 def doubly_stochastic(weights):
-    """By how much each place's attention over a whole video differs from one.
+    """Penalty for positions whose total attention over a video differs from one.
 
-    `sum_i (1 - sum_t l_{t,i})^2`: it is small where every place was looked at at some time.
+    `sum_i (1 - sum_t l_{t,i})^2`, which is small if each position was attended to at some time.
 
     Args:
-        weights: (batch, time, ...), each step's summing to one.
+        weights: (batch, time, ...); the weights of each step sum to one.
 
     Returns:
-        (batch,) in float32.
+        (batch,) float32.
+
+    Example: `doubly_stochastic(np.array([[[0.5, 0.5], [0.5, 0.5]]]))` is `[0.0]`.
 
     Reference: Sharma et al., Action recognition using visual attention, 2016, equation 7.
     """

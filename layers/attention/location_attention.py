@@ -6,20 +6,23 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class LocationAttention(keras.layers.Layer):
-    """Looks at one place of a feature map: a softmax over the places, and the mean it weights.
+    """Attends to positions of a feature map: softmax weights, and the weighted mean feature.
 
     Args:
-        mode: `"location"`: `softmax(W h)`, as printed: where to look follows from the state alone.
-            `"additive"`: `softmax(u . tanh(W_x x_i + W_h h + b) + c)` over the places of the
-            present map, as in the authors' released code.
-        units: Width of the hidden layer of `"additive"`; the state's by default.
-        kernel_regularizer: Of all its matrices.
+        mode: `"location"`: `softmax(W h)`, as in the paper: the weights depend only on the state.
+            `"additive"`: `softmax(u . tanh(W_x x_i + W_h h + b) + c)` over the positions i of the
+            current map, as in the authors' released code.
+        units: Width of the hidden layer of `"additive"`; by default that of the state.
+        kernel_regularizer: Regulariser of all matrices.
 
-    Call arguments: the features and the state h.
+    Call arguments: the features x and the state h.
 
     Input shape: `(batch, height, width, channels)` and `(batch, units)`.
     Output: the expected feature `(batch, channels)` and the weights `(batch, height, width)`,
-    float32, summing to one.
+    float32, which sum to one.
+
+    Raises:
+        ValueError: There is no such mode, or the map's size is unknown with `"location"`.
 
     Example:
 
@@ -43,8 +46,8 @@ class LocationAttention(keras.layers.Layer):
         if self.mode == "location":
             if height is None or width is None:
                 raise ValueError(
-                    "mode 'location' has one weight vector a place, so the map's size must be "
-                    f"known. Received: features of shape {tuple(features_shape)}"
+                    "With mode 'location' the map's size must be known, because each position has "
+                    f"its own weights. Received: features of shape {tuple(features_shape)}"
                 )
             self.location_kernel = self._weight(
                 "location_kernel", (state_shape[-1], height * width)

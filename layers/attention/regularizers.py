@@ -1,4 +1,4 @@
-"""Regularisers of attention masks: sums over a video's masks, means over the batch."""
+"""Regularisers of attention masks: summed over a video's masks, averaged over the batch."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class TotalVariation(keras.regularizers.Regularizer):
-    """Sum of the absolute differences between neighbouring places of a sample's masks.
+    """Sum of absolute differences between neighbouring positions of a sample's masks.
 
-    Anisotropic, L1: `sum |m[j+1,k] - m[j,k]| + sum |m[j,k+1] - m[j,k]|`; a mean over the batch.
+    Anisotropic, L1: `sum |m[j+1,k] - m[j,k]| + sum |m[j,k+1] - m[j,k]|`, averaged over the batch.
 
     Args:
         weight: Factor.
-        axes: The mask's height and width axes; (-3, -2) where one channel follows them.
-        activity: True for a layer's `activity_regularizer`: Keras itself divides what those return
-            by the size of the batch.
+        axes: Height and width axes of the mask; (-3, -2) if a channel axis follows.
+        activity: True for use as a layer's `activity_regularizer`, whose result Keras itself
+            divides by the batch size.
 
     Input shape: `(batch, ..., height, width)`, or `(height, width)` for one mask. Returns a scalar.
 
@@ -46,15 +46,15 @@ class TotalVariation(keras.regularizers.Regularizer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Contrast(keras.regularizers.Regularizer):
-    """Drives what a mask holds above the threshold up and the rest down.
+    """Increases values of a mask above the threshold and decreases the others.
 
-    `sum(-m B / 2 + m (1 - B) / 2)` over a sample with `B = [m > threshold]`, an indicator through
-    which no gradient passes; a mean over the batch.
+    `sum(-m B / 2 + m (1 - B) / 2)` over a sample, where no gradient flows through the indicator
+    `B = [m > threshold]`; averaged over the batch.
 
     Args:
         weight: Factor.
-        threshold: Where the mask counts as on.
-        activity: True for a layer's `activity_regularizer`, see `TotalVariation`.
+        threshold: Value above which the mask counts as on.
+        activity: True for use as a layer's `activity_regularizer`, see `TotalVariation`.
 
     Input shape: `(batch, ..., height, width)`, or `(height, width)` for one mask. Returns a scalar.
 
@@ -83,7 +83,7 @@ class Contrast(keras.regularizers.Regularizer):
 
 
 def _samples(mask, activity: bool, axes_of_one: int = 2):
-    """What the sum over the whole batch is divided by."""
+    """The divisor of the sum over the whole batch."""
     if activity or len(mask.shape) <= axes_of_one:
         return 1.0
     return ops.maximum(ops.cast(ops.shape(mask)[0], "float32"), 1.0)

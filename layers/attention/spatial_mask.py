@@ -12,26 +12,29 @@ from zoo.layers.replica_losses import ReplicaLosses
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SpatialMask(ReplicaLosses, keras.layers.Layer):
-    """Weights every place of a feature map by a mask that convolutions read off the map.
+    """Weights each position of a feature map by a mask that convolutions compute from the map.
 
     Args:
-        filters: Channels of the convolutions before the last, which has one. Each is followed by
-            batch normalisation and ReLU, the last by the sigmoid.
-        kernel_size: Of all convolutions.
-        tv: Weight of the `TotalVariation` of a video's masks, added to the model's loss as a mean
-            over the batch.
-        contrast: Weight of the `Contrast` of a video's masks, likewise.
-        batch_norm: Whether to normalise.
-        initial_mask: What the mask is before training where its convolutions give zero, in
-            (0, 1). The contrast drives up what lies above 0.5: a mask that starts there may become
-            one everywhere and stay so; one that starts lower opens where it helps.
+        filters: Number of channels of all convolutions but the last, which has one channel. Each
+            is followed by batch normalisation and ReLU, the last one by a sigmoid.
+        kernel_size: Kernel size of all convolutions.
+        tv: Weight of the masks' `TotalVariation`, added to the model's loss as a mean over the
+            batch.
+        contrast: Weight of the masks' `Contrast`, added likewise.
+        batch_norm: Whether to use batch normalisation.
+        initial_mask: Value of the mask before training (where its convolutions give zero), in
+            (0, 1). The contrast increases values above 0.5, so a mask that starts there may become
+            one everywhere and stay so; a mask that starts lower opens where that helps.
 
     Call arguments: the features, and optionally `mask`, (batch, time) with zeros at padded
-    frames: their attention is zero and no regulariser counts them.
+    frames, whose attention is zero and which the regularisers ignore.
 
     Input shape: `(batch, time, height, width, channels)` or `(batch, height, width, channels)`.
-    Output: the weighted features, of the input's shape, and the mask in [0, 1],
+    Output: the weighted features, shaped like the input, and the mask in [0, 1],
     `(batch, time, height, width)` or `(batch, height, width)`.
+
+    Raises:
+        ValueError: `initial_mask` is not between 0 and 1, or the input has another shape.
 
     Example:
 
@@ -98,7 +101,7 @@ class SpatialMask(ReplicaLosses, keras.layers.Layer):
     def build(self, input_shape):
         if len(input_shape) not in (4, 5):
             raise ValueError(
-                "`SpatialMask` takes features (batch, height, width, channels) or (batch, time, "
+                "The input must have shape (batch, height, width, channels) or (batch, time, "
                 f"height, width, channels). Received: shape={tuple(input_shape)}"
             )
         shape = (None, *input_shape[-3:])

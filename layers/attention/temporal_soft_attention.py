@@ -13,27 +13,30 @@ SCORES = ("additive", "sum", "dot")
 
 @keras.saving.register_keras_serializable(package="zoo")
 class TemporalSoftAttention(ReplicaLosses, keras.layers.Layer):
-    """Weights the frames of a video by a softmax over time and sums them.
+    """Sums the frames of a video with weights from a softmax over time.
 
     Args:
         units: Width of the score's hidden layer.
-        score: How a frame's energy e_i comes of the query h and the frame x_i.
+        score: How a frame's energy e_i is computed from the query h and the frame x_i.
             `"additive"`: `v . tanh(W_h h + W_x x_i + b)`.
-            `"sum"`: `f(h) + g(x_i)` with two feed-forward networks, as printed by Meng et al. The
-            softmax over the frames cancels f(h): the weights do not depend on the query.
+            `"sum"`: `f(h) + g(x_i)` with two feed-forward networks, as stated by Meng et al. The
+            softmax over frames cancels f(h), so the weights do not depend on the query.
             `"dot"`: `(W_h h) . (W_x x_i) / sqrt(units)`.
         average: Whether the sum is divided by the number of frames (Meng et al., equation 4).
-        unimodality: Weight of `log_concavity` of the weights, a mean over the batch that is added
-            to the model's loss.
+        unimodality: Weight of the `log_concavity` of the attention weights, added to the model's
+            loss as a mean over the batch.
 
-    Call arguments: `values`; optionally `query` (without it one learned query serves all videos)
-    and `mask`, (batch, time) with zeros at padded frames. A video without any frame gets weights
-    and a context of zeros.
+    Call arguments: `values`; optionally `query` (otherwise one learned query is used for all
+    videos) and `mask`, (batch, time) with zeros at padded frames. A video without frames gets
+    zero weights and a zero context.
 
-    Input shape: values `(batch, time, ..., channels)`, query `(batch, ..., channels)`; what lies
-    between is averaged for the score and kept in the sum.
-    Output: the context `(batch, ..., channels)` and the weights `(batch, time)`, float32, summing
-    to one.
+    Input shape: values `(batch, time, ..., channels)`, query `(batch, ..., channels)`; the axes
+    in between are averaged for the score, and kept in the sum.
+    Output: the context `(batch, ..., channels)` and the weights `(batch, time)`, float32, which
+    sum to one.
+
+    Raises:
+        ValueError: An argument is out of range.
 
     Example:
 
@@ -94,12 +97,12 @@ class TemporalSoftAttention(ReplicaLosses, keras.layers.Layer):
         return layer
 
     def keys(self, values):
-        """What `weigh` needs of the frames, (batch, time, units): once a video, not once a step."""
+        """The keys of the frames for `weigh`, (batch, time, units), computed once per video."""
         keys = self.key_projection(_spatial_mean(values, 2))
         return self.key_energy(keys) if self.score == "sum" else keys
 
     def query_weights(self):
-        """What a recurrence needs to form queries: (kernel, bias, vector of the energy)."""
+        """Weights with which a recurrence forms queries: (kernel, bias, vector of the energy)."""
         kernel = ops.convert_to_tensor(self.query_projection.kernel)
         if self.score == "dot":
             bias = ops.zeros((self.units,), kernel.dtype)
@@ -107,12 +110,12 @@ class TemporalSoftAttention(ReplicaLosses, keras.layers.Layer):
         bias = ops.convert_to_tensor(self.query_projection.bias)
         if self.score == "additive":
             return kernel, bias, ops.reshape(self.energy.kernel, (-1,))
-        # "sum": the softmax cancels all of these; they get a gradient of zero.
+        # With "sum", the softmax cancels all of these, so their gradient is zero.
         energy = self.query_energy
         return kernel, bias, ops.reshape(energy.kernel, (-1,)) + energy.bias
 
     def weigh(self, keys, query=None, mask=None):
-        """The weights (batch, time) that a query gives the frames behind `keys`."""
+        """The weights (batch, time) of the frames with these keys, for a query."""
         if self.has_query:
             query = self.query_projection(_spatial_mean(query, 1))[:, None]
         if self.score == "additive":
@@ -130,7 +133,7 @@ class TemporalSoftAttention(ReplicaLosses, keras.layers.Layer):
             return ops.softmax(energies, axis=-1)
         mask = ops.cast(mask, "float32")
         weights = ops.softmax(energies - 1e9 * (1.0 - mask), axis=-1) * mask
-        # Without any frame the softmax is spread over padding: zeros, not a division by zero.
+        # If all frames are padding, the weights are zero rather than the result of 0 / 0.
         return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-12)
 
     def call(self, values, query=None, mask=None):
@@ -158,7 +161,7 @@ class TemporalSoftAttention(ReplicaLosses, keras.layers.Layer):
 
 
 def frame_count(values, mask, dtype):
-    """Number of frames that count: a scalar, or (batch, 1) with a mask; at least one."""
+    """Number of frames that are not padding: a scalar, or (batch, 1) with a mask; at least one."""
     if mask is None:
         return ops.cast(ops.shape(values)[1], dtype)
     count = ops.sum(ops.cast(mask, "float32"), axis=1, keepdims=True)

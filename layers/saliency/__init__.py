@@ -1,1 +1,1 @@
-"""Densities of gaze: mixtures, maps, and recurrences that use them."""
+"""Layers for gaze densities: mixtures, maps, and recurrences that use them."""

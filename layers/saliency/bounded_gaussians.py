@@ -1,4 +1,4 @@
-"""What the layers that make mixtures of Gaussians share: bounds, and float32."""
+"""Base class of the layers that output mixtures of Gaussians: bounds, and float32."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from keras import ops
 
 
 class BoundedGaussians(keras.layers.Layer):
-    """A layer whose outputs (..., 6) are Gaussians with smoothly bounded sigma and correlation.
+    """Base class of layers that output Gaussians (..., 6) with smoothly bounded parameters.
 
-    It computes in float32 whatever the global dtype policy is.
+    It computes in float32 under every dtype policy.
 
     Args:
-        min_sigma: smallest standard deviation, as a share of the frame's side.
-        max_sigma: largest standard deviation, likewise.
-        max_correlation: bound of |rho|, below 1.
-        kernel_initializer: initializer of the kernels.
+        min_sigma: Smallest standard deviation, as a fraction of the frame's side.
+        max_sigma: Largest standard deviation, as a fraction of the frame's side.
+        max_correlation: Upper bound of |rho|, below 1.
+        kernel_initializer: Initializer of the kernels.
     """
 
     def __init__(
         self, min_sigma, max_sigma, max_correlation, kernel_initializer, dtype=None, **kwargs
     ):
-        # A density needs float32: under a mixed policy this layer stays out of it.
+        # A density needs float32, so a mixed-precision policy does not apply to this layer.
         super().__init__(dtype=dtype or "float32", **kwargs)
         if not 0.0 < min_sigma < max_sigma:
             raise ValueError(
-                "`min_sigma` and `max_sigma` must be positive and in rising order. "
+                "`min_sigma` and `max_sigma` must be positive and in ascending order. "
                 f"Received: min_sigma={min_sigma}, max_sigma={max_sigma}"
             )
         if not 0.0 <= max_correlation < 1.0:
@@ -42,12 +42,12 @@ class BoundedGaussians(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def share(self, sigma: float) -> float:
-        """Where a sigma lies between the bounds, 0 to 1, on the scale of logarithms."""
+        """Position of a sigma between the bounds on a logarithmic scale, 0 to 1."""
         low, high = math.log(self.min_sigma), math.log(self.max_sigma)
         return (math.log(sigma) - low) / (high - low)
 
     def spread(self, x):
-        """Unbounded (..., 6) -> log sigma x, log sigma y, atanh rho: (..., 3)."""
+        """Unbounded values (..., 6) -> (..., 3): log sigma x, log sigma y, atanh rho."""
         low, high = math.log(self.min_sigma), math.log(self.max_sigma)
         log_sigma = low + (high - low) * ops.sigmoid(x[..., 3:5])
         bound = math.atanh(self.max_correlation)
@@ -65,5 +65,5 @@ class BoundedGaussians(keras.layers.Layer):
 
 
 def logit(share: float) -> np.float32:
-    """What the sigmoid turns into `share`."""
+    """The inverse of the sigmoid."""
     return np.float32(math.log(share / (1.0 - share)))

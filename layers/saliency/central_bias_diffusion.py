@@ -9,21 +9,24 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class CentralBiasDiffusion(keras.layers.Layer):
-    """Adds a fixed mixture, the trained central bias, to every predicted mixture.
+    """Adds a fixed mixture, the central bias of the training data, to each predicted mixture.
 
-    The sum of two mixtures is a mixture: its density is `(1 - share) * prediction + share *
-    bias`, and so is its map where little of either lies outside the frame.
+    The sum of two mixtures is a mixture. Its density is `(1 - share) * prediction + share *
+    bias`, and so is its map if little of either mixture lies outside the frame.
+
+    The bias is a non-trainable weight, `bias` (K, 6). Until `set_bias` is called, it is one wide
+    Gaussian at the centre.
 
     Args:
-        num_components: Gaussians K of the bias.
-        share: weight of the bias, at least 0 and below 1; the paper adds the two maps, 0.5.
-
-    The bias is a weight, `bias` (K, 6), that no training changes; before `set_bias` it is one
-    wide Gaussian at the centre.
+        num_components: Number of Gaussians of the bias, K.
+        share: Weight of the bias, at least 0 and below 1; 0.5 in the paper, which adds the maps.
 
     Input shape: (..., C, 6).
 
     Output shape: (..., C + K, 6), float32.
+
+    Raises:
+        ValueError: An argument is out of range.
 
     Example:
 
@@ -56,7 +59,11 @@ class CentralBiasDiffusion(keras.layers.Layer):
         self.built = True
 
     def set_bias(self, mixture):
-        """Take a fitted mixture (K, 6) as the bias."""
+        """Set the bias to a fitted mixture (K, 6).
+
+        Raises:
+            ValueError: The mixture has another shape.
+        """
         if tuple(mixture.shape) != (self.num_components, 6):
             raise ValueError(
                 f"`mixture` must have shape ({self.num_components}, 6). "

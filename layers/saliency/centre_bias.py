@@ -1,4 +1,4 @@
-"""A learned preference for the middle of the frame."""
+"""A learned preference for the centre of the frame."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class CentreBias(keras.layers.Layer):
-    """Adds the logarithm of one learned Gaussian to a map of logits.
+    """Adds the logarithm of a learned Gaussian to a map of logits.
 
-    The Gaussian lives in the frame's own [0, 1] coordinates, so that what is learned holds for
-    any size and shape. The layer computes in float32 whatever the global dtype policy is.
+    The Gaussian is defined in the frame's [0, 1] coordinates, so it applies to frames of any size
+    and shape. The layer computes in float32 under every dtype policy.
 
     Args:
-        sigma: standard deviation along both axes before training, as a share of the side.
+        sigma: Initial standard deviation along both axes, as a fraction of the frame's side.
 
     Input shape: (batch, rows, columns, 1), logits of any float type.
 
     Output shape: as the input, float32.
 
-    Example: `CentreBias()(logits)`.
+    Raises:
+        ValueError: `sigma` is not positive.
 
-    Reference: Tatler, The central fixation bias in scene viewing, 2007; as the last step of a
+    Example: `CentreBias()(logits)`
+
+    Reference: Tatler, The central fixation bias in scene viewing, 2007; as the last layer of a
     network: Kümmerer et al., DeepGaze II, 2016.
     """
 
@@ -62,7 +65,7 @@ class CentreBias(keras.layers.Layer):
 
 
 def _places(count):
-    """The middle of each of `count` pixels of the unit interval."""
+    """The centres of `count` pixels that divide the unit interval."""
     if isinstance(count, int):
         return ops.convert_to_tensor((np.arange(count) + 0.5) / count, "float32")
     return (ops.cast(ops.arange(count), "float32") + 0.5) / ops.cast(count, "float32")

@@ -1,29 +1,33 @@
-"""A density that remembers where people looked a moment ago."""
+"""Mixing a density with those of the preceding frames."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
 
-# Under the smallest share that a pixel of the largest film gets of a uniform density.
+# Below the value of a uniform density in a pixel of the largest video.
 FLOOR = 1e-10
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class DensityMemory(keras.layers.Layer):
-    """Mixes each frame's density with the mean density of the frames up to it.
+    """Mixes each frame's density with the mean density of the preceding frames.
 
-    People stay with a place for some time, and a network that sees one frame at a time does not.
-    The mean comes from `PastDensity`, which a streamed model carries from step to step; it may
-    have any scale: it is made a density here, so that the first frames of a video are right too.
+    People keep looking at the same place for some time, which a network that sees one frame at a
+    time cannot know. The mean comes from `PastDensity`, whose state a streamed model carries from
+    step to step. It may have any scale, because it is normalised here; so the first frames of a
+    video are correct too.
 
     Args:
-        share: weight of the past, in [0, 1].
+        share: Weight of the past, in [0, 1].
 
     Input shape: [log density of the frame (..., rows, columns), mean of the densities (not of
     their logarithms) (..., rows, columns)].
 
     Output shape: (..., rows, columns), a log density.
+
+    Raises:
+        ValueError: `share` is not in [0, 1].
 
     Example:
 

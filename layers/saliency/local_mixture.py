@@ -1,4 +1,4 @@
-"""Gaussians that stay with their place in a feature map."""
+"""Gaussians tied to the positions of a feature map."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from zoo.layers.saliency.bounded_gaussians import BoundedGaussians, logit
 
 @keras.saving.register_keras_serializable(package="zoo")
 class LocalMixture(BoundedGaussians):
-    """One bivariate Gaussian a place of a feature map, around that place, weighted by a state.
+    """Outputs one bivariate Gaussian for each position of a feature map, weighted by a state.
 
-    All places share their weights: what is learned of an object here holds for it there. (A
-    linear layer on the whole map has to learn every place by itself.) The mean is the middle of
-    the place plus an offset of at most `reach` places; the logit is linear in the place's
-    features, with one part that is the same at all times and one that the state chooses, as a
-    query does in attention. The layer computes in float32 whatever the global dtype policy is.
+    All positions share their weights, so what is learned about an object in one place applies
+    everywhere. (A linear layer on the whole map has to learn each position separately.) The mean
+    is the centre of the position plus an offset of at most `reach` positions. The logit is linear
+    in the position's features; one part is constant over time, the other depends on the state,
+    like a query in attention. The layer computes in float32 under every dtype policy.
 
     Args:
-        reach: largest offset of a mean, in places.
-        min_sigma: smallest standard deviation, as a share of the frame's side.
-        max_sigma: largest standard deviation, likewise.
-        max_correlation: bound of |rho|, below 1.
-        kernel_initializer: initializer of the kernels.
+        reach: Largest offset of a mean, in positions of the map.
+        min_sigma: Smallest standard deviation, as a fraction of the frame's side.
+        max_sigma: Largest standard deviation, as a fraction of the frame's side.
+        max_correlation: Upper bound of |rho|, below 1.
+        kernel_initializer: Initializer of the kernels.
 
-    Input: maps (batch, time, height, width, channels), state (batch, time, units).
+    Input shape: maps (batch, time, height, width, channels), state (batch, time, units).
 
-    Output shape: (batch, time, height * width, 6), as of `MixtureDensity`.
+    Output shape: (batch, time, height * width, 6), the six numbers of `MixtureDensity`.
+
+    Raises:
+        ValueError: An argument is out of range, or the inputs have other shapes.
 
     Example:
 
@@ -39,7 +42,7 @@ class LocalMixture(BoundedGaussians):
     both = keras.ops.concatenate([zoo.layers.MixtureDensity(20)(state), local], axis=-2)
     ```
 
-    Reference: ours; the mixture is that of Bazzani et al., ICLR 2017, section 3.
+    Reference: our own; the mixture is that of Bazzani et al., ICLR 2017, section 3.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class LocalMixture(BoundedGaussians):
             name="query", shape=(state_shape[-1], channels), initializer=self.kernel_initializer
         )
         self.bias = self.add_weight(name="bias", shape=(6,), initializer="zeros")
-        # Before training a Gaussian is half a place wide.
+        # Before training, each sigma is half a position.
         share = min(max(self.share(0.5 / max(height, width)), 0.05), 0.95)
         self.bias.assign(np.float32([0, 0, 0, logit(share), logit(share), 0]))
         self.built = True

@@ -1,4 +1,4 @@
-"""The last step of a model of densities."""
+"""The output layer of models that predict densities."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class LogDensity(keras.layers.Layer):
-    """Turns maps of logits into the logarithm of a density: `exp` of each map sums to 1.
+    """Converts maps of logits to log densities: `exp` of each map sums to 1.
 
-    The layer computes in float32 whatever the global dtype policy is. It holds one number that is
-    not trained by gradient, the temperature that the logits are divided by: a network that was
-    trained until it is too sure of itself is corrected on held-out data by
-    `fit_temperature` of the recipe.
+    The logits are divided by a temperature, a non-trainable weight that the recipe's
+    `fit_temperature` fits to held-out data, to correct an overconfident network. The layer
+    computes in float32 under every dtype policy.
 
     Input shape: (..., rows, columns, 1).
 
     Output shape: (..., rows, columns), natural logarithms.
 
-    Example: `LogDensity()(logits)`.
+    Example: `LogDensity()(logits)`
 
     Reference: Guo et al., On calibration of modern neural networks, 2017 (the temperature).
     """

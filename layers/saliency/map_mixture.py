@@ -1,4 +1,4 @@
-"""A density map as a mixture of Gaussians."""
+"""Conversion of a density map to a mixture of Gaussians."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class MapMixture(keras.layers.Layer):
-    """The mixture with one Gaussian for each cell of a coarse grid over a density map.
+    """Converts a density map to a mixture with one Gaussian for each cell of a coarse grid.
 
-    Each Gaussian has the probability, the mean and the variance of the map inside its cell, so
-    that the mixture has the map's mean and covariance, without any weights or search. Everything
-    that takes the mixture of `zoo.rmdn` can then take a map: feedback, the attended branch of
-    `zoo.joint`, `MixtureNLL`. The layer computes in float32 whatever the global dtype policy is.
+    Each Gaussian has the probability, mean and variance of the map inside its cell, so the
+    mixture has the map's mean and covariance, without any weights or optimisation. Whatever
+    accepts the mixture of `zoo.rmdn` can thus use a map: feedback, the attended branch of
+    `zoo.joint`, `MixtureNLL`. The layer computes in float32 under every dtype policy.
 
     Args:
-        rows, columns: the grid; there are rows * columns Gaussians.
-        min_sigma: added to the standard deviation (in squares), as a share of the side: a cell
-            whose mass sits in one pixel is still as wide as an eye tracker is exact.
+        rows, columns: Size of the grid; there are rows * columns Gaussians.
+        min_sigma: Its square is added to the variances; as a fraction of the frame's side. It
+            keeps a cell with all its mass in one pixel as wide as the accuracy of eye trackers.
 
-    Input shape: (..., height, width), log densities, `exp` of which sums to 1.
+    Input shape: (..., height, width), log densities; `exp` of each map sums to 1.
 
-    Output shape: (..., rows * columns, 6), as of `zoo.layers.MixtureDensity`.
+    Output shape: (..., rows * columns, 6), the six numbers of `zoo.layers.MixtureDensity`.
 
-    Example: `MapMixture()(model(video)["log_density"])`, (batch, time, 48, 6).
+    Raises:
+        ValueError: An argument is out of range.
+
+    Example: `MapMixture()(model(video)["log_density"])`  # (batch, time, 48, 6)
     """
 
     def __init__(self, rows: int = 6, columns: int = 8, min_sigma: float = 0.02, **kwargs):
@@ -55,7 +58,7 @@ class MapMixture(keras.layers.Layer):
         one_y, one_x = ops.ones_like(y), ops.ones_like(x)
         mass = cells(one_y, one_x)
         safe = ops.maximum(mass, 1e-20)
-        # A cell without any mass stays in its middle, with a weight of next to nothing.
+        # The Gaussian of a cell without mass stays at its centre, with a negligible weight.
         empty = mass <= 1e-20
         mean_x = ops.where(empty, middle_x[None, :], cells(one_y, x) / safe)
         mean_y = ops.where(empty, middle_y[:, None], cells(y, one_x) / safe)
@@ -87,7 +90,7 @@ class MapMixture(keras.layers.Layer):
 
 
 def _axis(count, cells: int):
-    """Which cell each pixel of an axis is in, one column a cell; the pixels' and cells' middles."""
+    """For one axis: pixels' cells (one-hot, one column per cell), centres of pixels and cells."""
     place = (ops.cast(ops.arange(count), "float32") + 0.5) / ops.cast(count, "float32")
     cell = ops.cast(ops.floor(place * cells), "int32")
     middles = ops.convert_to_tensor((np.arange(cells) + 0.5) / cells, "float32")

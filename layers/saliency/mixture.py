@@ -21,13 +21,13 @@ def to_float(x):
 
 
 def _log_sech(a):
-    """log(1 / cosh(a)) without overflow; 2 * log_sech(atanh rho) is log(1 - rho^2)."""
+    """log(1 / cosh(a)) without overflow; 2 * _log_sech(atanh rho) is log(1 - rho^2)."""
     a = ops.abs(a)
     return math.log(2.0) - a - ops.log1p(ops.exp(-2.0 * a))
 
 
 def _component_log_prob(mixture, x, y):
-    """log(weight * density) of every component; `x` and `y` broadcast against (..., C)."""
+    """log(weight * density) of each component; `x` and `y` broadcast against (..., C)."""
     log_weight = ops.log_softmax(mixture[..., 0], axis=-1)
     log_sx, log_sy, a = mixture[..., 3], mixture[..., 4], mixture[..., 5]
     zx = (x - mixture[..., 1]) * ops.exp(-log_sx)
@@ -46,12 +46,15 @@ def mixture_log_prob(mixture, points):
     """Log density of points under a mixture of bivariate Gaussians.
 
     Args:
-        mixture: tensor (..., C, 6), see the module's first lines for the six numbers.
-        points: tensor (..., A, 2), x and y in units of the frame's width and height. The
-            leading axes are those of `mixture`.
+        mixture: Tensor (..., C, 6): logit, mean x, mean y, log sigma x, log sigma y, atanh rho.
+        points: Tensor (..., A, 2), x and y in units of the frame's width and height, with the
+            same leading axes as `mixture`.
 
     Returns:
-        Tensor (..., A): natural logarithm of the density with respect to the unit square.
+        Tensor (..., A), natural logarithm of the density with respect to the unit square.
+
+    Raises:
+        ValueError: The tensors have other shapes.
 
     Example:
 
@@ -75,16 +78,19 @@ def mixture_log_prob(mixture, points):
 
 
 def mixture_map(mixture, height: int, width: int):
-    """The mixture's density at every pixel centre, normalised to sum 1 over the map.
+    """The mixture's density at each pixel centre, normalised to sum to 1 over the map.
 
     Args:
-        mixture: tensor (..., C, 6).
-        height, width: size of the map in pixels.
+        mixture: Tensor (..., C, 6), see `mixture_log_prob`.
+        height, width: Size of the map in pixels.
 
     Returns:
         Tensor (..., height, width), float32; each map sums to 1.
 
-    Example: `zoo.layers.mixture_map(model(clip)["mixture"], 112, 112)`.
+    Raises:
+        ValueError: `mixture` has another shape, or a side is below 1.
+
+    Example: `zoo.layers.mixture_map(model(clip)["mixture"], 112, 112)`
 
     Reference: Bazzani et al., ICLR 2017, section 4 (prediction).
     """
@@ -101,14 +107,14 @@ def mixture_map(mixture, height: int, width: int):
         _component_log_prob(mixture, ops.reshape(x, (1, width, 1)), ops.reshape(y, (height, 1, 1))),
         axis=-1,
     )
-    # The largest pixel becomes 1 before the sum, so a component narrower than a pixel
-    # does not vanish.
+    # Scale the largest pixel to 1 before summing, so that a component narrower than a pixel does
+    # not vanish.
     density = ops.exp(log_prob - ops.max(log_prob, axis=(-2, -1), keepdims=True))
     return density / ops.sum(density, axis=(-2, -1), keepdims=True)
 
 
 def check_tensor(tensor, name: str, last: int):
-    """At least two axes, the last of size `last`."""
+    """Raise an error unless a tensor has at least two axes, the last of size `last`."""
     if len(tensor.shape) < 2 or tensor.shape[-1] != last:
         raise ValueError(
             f"`{name}` must have at least two axes, the last of size {last}. "

@@ -11,22 +11,25 @@ from zoo.layers.saliency.bounded_gaussians import BoundedGaussians, logit
 
 @keras.saving.register_keras_serializable(package="zoo")
 class MixtureDensity(BoundedGaussians):
-    """A linear layer whose outputs are the parameters of a mixture of bivariate Gaussians.
+    """A linear layer that outputs the parameters of a mixture of bivariate Gaussians.
 
-    The standard deviations and the correlation are bounded smoothly, so that no component can
-    collapse on a fixation. The layer computes in float32 whatever the global dtype policy is.
+    The standard deviations and the correlation are smoothly bounded, so that no component can
+    collapse onto a single fixation. The layer computes in float32 under every dtype policy.
 
     Args:
-        num_components: number of Gaussians C.
-        min_sigma: smallest standard deviation, as a share of the frame's side.
-        max_sigma: largest standard deviation, likewise.
-        initial_sigma: standard deviation of every component before training.
-        max_correlation: bound of |rho|, below 1.
-        kernel_initializer: initializer of the linear layer's kernel.
+        num_components: Number of Gaussians, C.
+        min_sigma: Smallest standard deviation, as a fraction of the frame's side.
+        max_sigma: Largest standard deviation, as a fraction of the frame's side.
+        initial_sigma: Standard deviation of all components before training.
+        max_correlation: Upper bound of |rho|, below 1.
+        kernel_initializer: Initializer of the kernel.
 
     Input shape: (..., features).
 
     Output shape: (..., C, 6): logit, mean x, mean y, log sigma x, log sigma y, atanh rho.
+
+    Raises:
+        ValueError: An argument is out of range.
 
     Example:
 
@@ -35,7 +38,7 @@ class MixtureDensity(BoundedGaussians):
     mixture = layer(np.zeros((2, 50, 256)))   # (2, 50, 20, 6)
     ```
 
-    Reference: Bazzani et al., ICLR 2017, section 3. The bounds are ours: the paper prints none.
+    Reference: Bazzani et al., ICLR 2017, section 3. The bounds are our own: the paper states none.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class MixtureDensity(BoundedGaussians):
     ):
         if not 0.0 < min_sigma < initial_sigma < max_sigma:
             raise ValueError(
-                "`min_sigma`, `initial_sigma` and `max_sigma` must be positive and in rising "
+                "`min_sigma`, `initial_sigma` and `max_sigma` must be positive and in ascending "
                 f"order. Received: min_sigma={min_sigma}, initial_sigma={initial_sigma}, "
                 f"max_sigma={max_sigma}"
             )
@@ -74,9 +77,9 @@ class MixtureDensity(BoundedGaussians):
         self.built = True
 
     def _initial_bias(self):
-        """Means spread evenly over the frame, so that the components start apart."""
+        """Means spread evenly over the frame, so that the components differ from the start."""
         bias = np.zeros((self.num_components, 6), "float32")
-        # The R2 sequence: a low-discrepancy sequence in two dimensions for any C.
+        # The R2 sequence, a two-dimensional low-discrepancy sequence of any length.
         plastic = 1.32471795724474602596
         steps = np.arange(1, self.num_components + 1)
         bias[:, 1] = (0.5 + steps / plastic) % 1.0

@@ -1,4 +1,4 @@
-"""How much of a mixture of bivariate Gaussians lies in each cell of a grid."""
+"""The probability of a mixture of bivariate Gaussians in each cell of a grid."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from zoo.layers.saliency.mixture import check_tensor, to_float
 
 HALF_ROOT = math.sqrt(0.5)
 PEAK = 1.0 / math.sqrt(2.0 * math.pi)
-LEAST_ROW = 1e-4  # rows with less of a component: its moments there would be rounding errors
+LEAST_ROW = 1e-4  # in rows with less of a component, its moments would be rounding errors
 LEAST_TOTAL = 1e-6
 FARTHEST = 1e4  # in sigmas
 
 
 def mixture_mass(mixture, height: int, width: int):
-    """Share of the mixture's probability inside the frame that lies in each cell of a grid.
+    """The mixture's probability in each cell of a grid, relative to that inside the frame.
 
-    Cells may be wider than the components, as those of feature maps are: nothing falls between
-    them, as it does where the density is sampled at the cells' centres.
+    Cells may be wider than the components, as in feature maps. Sampling the density at the cells'
+    centres would then miss components between the centres.
 
-    Each component is cut into the rows of the grid, where its probability, mean and variance along
-    y are known in closed form; what is left along x is taken for a Gaussian of the matching mean
-    and variance. That is exact without correlation.
+    Each component is split into the rows of the grid, in which its probability, mean and variance
+    along y are known in closed form. Along x it is approximated by a Gaussian of matching mean
+    and variance, which is exact if there is no correlation.
 
     Args:
-        mixture: tensor (..., C, 6), see `mixture_log_prob`.
-        height, width: cells.
+        mixture: Tensor (..., C, 6), see `mixture_log_prob`.
+        height, width: Number of rows and columns of the grid.
 
     Returns:
-        Tensor (..., height, width), float32; each map sums to 1. A mixture that lies outside the
-        frame gives the same share to every cell.
+        Tensor (..., height, width), float32; each map sums to 1. The map of a mixture outside the
+        frame is uniform.
 
-    Example: `mixture_mass(model(clip)["mixture"], 7, 7)`.
+    Raises:
+        ValueError: `mixture` has another shape.
+
+    Example: `mixture_mass(model(clip)["mixture"], 7, 7)`
     """
     mixture = to_float(mixture)
     check_tensor(mixture, "mixture", 6)

@@ -1,4 +1,4 @@
-"""The mean density of the last frames."""
+"""The mean density over the most recent frames."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from zoo.layers.temporal_phases import TrailingMean
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Density(keras.layers.Layer):
-    """`exp` of a log density, in float32 whatever the global dtype policy is.
+    """`exp` of a log density, in float32 under every dtype policy.
 
     Input and output shape: (..., rows, columns).
 
-    Example: `Density()(log_density)`.
+    Example: `Density()(log_density)`
     """
 
     def __init__(self, **kwargs):
@@ -30,14 +30,17 @@ class Density(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class PastDensity(TrailingMean):
-    """`TrailingMean` of densities, in float32 whatever the global dtype policy is.
+    """`TrailingMean` of densities, in float32 under every dtype policy.
 
     Args:
-        size: number of frames; before the first one there is zero.
+        size: Number of frames; frames before the first one count as zero.
 
     Input and output shape: (batch, time, rows, columns).
 
-    Example: `PastDensity(16)(Density()(log_density))`.
+    Raises:
+        ValueError: `size` is below 1.
+
+    Example: `PastDensity(16)(Density()(log_density))`
     """
 
     def __init__(self, size: int, **kwargs):

@@ -13,33 +13,37 @@ CELLS = {"lstm": keras.layers.LSTMCell, "rnn": keras.layers.SimpleRNNCell}
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SaliencyFeedback(keras.layers.RNN):
-    """A recurrent mixture density network whose last saliency weights its next input.
+    """A recurrent mixture density network that weights its input by the previous saliency.
 
     At step t the feature map is multiplied by `floor + (1 - floor) * s`, where s is the saliency
-    of step t-1 with its maximum at 1 (1 everywhere before the first step), then read by the
-    recurrent cells, whose hidden state gives the mixture of step t.
+    of step t-1 scaled to a maximum of 1 (1 everywhere at the first step). The recurrent cells
+    process the result, and their hidden state gives the mixture of step t.
 
     Args:
-        units: hidden units of each cell.
-        num_layers: cells on top of each other.
+        units: Number of hidden units in each cell.
+        num_layers: Number of stacked cells.
         cell: "lstm" or "rnn".
-        num_components: Gaussians C.
-        min_sigma: smallest standard deviation, as a share of the frame's side.
-        dropout: on the hidden output, one mask a video; the recurrence reads the state without.
-        floor: what is left of the places without any saliency, so that a lost target can be
-            found again.
-        teacher: the last channel is a map from `TeacherSaliency`: where it is not all zeros, it
-            stands for the saliency of step t-1.
-        return_state: as for every recurrent layer; the states are those of the cells and the
+        num_components: Number of Gaussians, C.
+        min_sigma: Smallest standard deviation, as a fraction of the frame's side.
+        dropout: Dropout rate on the hidden output, with one mask per video; not applied to the
+            recurrent connections.
+        floor: Weight of positions without saliency, in [0, 1), so that a lost target can be found
+            again.
+        teacher: Whether the last channel is a map from `TeacherSaliency`. If that map is not all
+            zeros, it replaces the saliency of step t-1.
+        return_state: As for every recurrent layer; the states are those of the cells, and the
             last saliency.
 
-    Input shape: (batch, time, height, width, channels), one channel more with `teacher`.
+    Input shape: (batch, time, height, width, channels), with one more channel with `teacher`.
 
-    Output shape: (batch, time, C, 6), float32 whatever the global dtype policy is.
+    Output shape: (batch, time, C, 6), float32 under every dtype policy.
+
+    Raises:
+        ValueError: An argument is out of range, or the input has another shape.
 
     Example: `SaliencyFeedback(256)(features)`
 
-    Reference: Bazzani et al., ICLR 2017, section 5, announces it; the form is ours.
+    Reference: announced in Bazzani et al., ICLR 2017, section 5; the form is our own.
     """
 
     def __init__(
@@ -68,7 +72,7 @@ class SaliencyFeedback(keras.layers.RNN):
             raise ValueError(f"`num_layers` must be at least 1. Received: num_layers={num_layers}")
         if not return_sequences:
             raise ValueError(
-                "`return_sequences` must be True: every step has a mixture. Received: False"
+                "`return_sequences` must be True, because each step has a mixture. Received: False"
             )
         step = _Step(units, num_layers, cell, num_components, min_sigma, floor, teacher)
         super().__init__(
@@ -93,7 +97,7 @@ class SaliencyFeedback(keras.layers.RNN):
     def build(self, sequences_shape, initial_state_shape=None):
         if len(sequences_shape) != 5:
             raise ValueError(
-                "Saliency feedback needs feature maps (batch, time, height, width, channels). "
+                "The input must be feature maps (batch, time, height, width, channels). "
                 f"Received: shape={tuple(sequences_shape)}"
             )
         height, width = sequences_shape[2:4]
@@ -103,12 +107,13 @@ class SaliencyFeedback(keras.layers.RNN):
 
     def get_initial_state(self, batch_size):
         if not self.cell.places:
-            raise ValueError("The layer must be built before its states are known.")
+            raise ValueError("The layer must be built before its initial states are requested.")
         return [ops.zeros((batch_size, size), "float32") for size in self.cell.state_size]
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         batch = ops.shape(sequences)[0]
-        # One mask for all steps, made before the loop: a step must have no side effects.
+        # One mask for all steps, created before the loop, because a step must not have side
+        # effects.
         ones = ops.ones((batch, self.units), "float32")
         self.cell.mask = self.hidden_dropout(ones, training=training)
         results = super().call(sequences, initial_state, mask, training)
@@ -148,7 +153,7 @@ class SaliencyFeedback(keras.layers.RNN):
 
 
 class _Step(keras.layers.Layer):
-    """One step: states are those of the cells and the last saliency, flat."""
+    """One step of the recurrence; states are those of the cells, and the flattened saliency."""
 
     def __init__(self, units, num_layers, cell, num_components, min_sigma, floor, teacher):
         super().__init__(dtype="float32", name="step")

@@ -10,25 +10,28 @@ NORMALIZATIONS = ("max", "mean")
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SaliencyWeighting(keras.layers.Layer):
-    """Multiplies frames, or feature maps, by the saliency of their mixture.
+    """Multiplies frames or feature maps by the saliency of their mixtures.
 
     Args:
-        normalization: "max": the weight of the most salient place is 1, as for pixels; "mean":
-            the weights of a frame have the mean 1, so that the mean of the weighted map over the
-            places is the expected feature under the saliency.
-        gradient: False lets no gradient reach the mixture.
+        normalization: "max": the most salient position has weight 1, as for pixels. "mean": the
+            weights of a frame have mean 1, so the mean of the weighted map is the expected
+            feature under the saliency.
+        gradient: Whether gradients flow back to the mixture.
 
-    Call arguments: `inputs` and `mixture`. With fewer mixtures than frames, as for clips, the
-    first mixture stands for the frames before it.
+    Call arguments: `inputs` and `mixture`. If there are fewer mixtures than frames, as with
+    clips, the first mixture also applies to the frames before it.
 
     Input shape: inputs (batch, time, height, width, channels), mixture (batch, steps, C, 6) with
-    steps no more than time.
+    at most as many steps as frames.
 
-    Output shape: that of inputs.
+    Output shape: that of `inputs`.
+
+    Raises:
+        ValueError: There is no such normalisation, or the inputs have other shapes.
 
     Example: `SaliencyWeighting()(video, model(video)["mixture"])`
 
-    Reference: Bazzani et al., ICLR 2017, section 3.4. The paper does not print the weights' scale.
+    Reference: Bazzani et al., ICLR 2017, section 3.4. The paper does not state the weights' scale.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class SaliencyWeighting(keras.layers.Layer):
         gradient: bool = True,
         **kwargs,
     ):
-        # Half precision would move the mixture's means: only the weights are cast.
+        # Half precision would shift the mixture's means, so only the weights are cast.
         super().__init__(autocast=False, **kwargs)
         if normalization not in NORMALIZATIONS:
             raise ValueError(
@@ -57,8 +60,8 @@ class SaliencyWeighting(keras.layers.Layer):
             )
         if time is not None and steps is not None and steps > time:
             raise ValueError(
-                "There must be no more mixtures than frames: saliency and video must be of one "
-                f"length. Received: {steps} mixtures, {time} frames"
+                "There must not be more mixtures than frames: saliency and video must have the "
+                f"same length. Received: {steps} mixtures, {time} frames"
             )
         self.built = True
 
@@ -85,7 +88,7 @@ class SaliencyWeighting(keras.layers.Layer):
 
 
 def saliency_weights(mixture, height, width, normalization="max"):
-    """Weights (..., height, width) in float32 of mixtures (..., C, 6); see `SaliencyWeighting`."""
+    """Weights (..., height, width), float32, from mixtures (..., C, 6); see `SaliencyWeighting`."""
     mass = mixture_mass(mixture, height, width)
     if normalization == "max":
         return mass / ops.max(mass, axis=(-2, -1), keepdims=True)

@@ -10,18 +10,22 @@ from zoo.layers.saliency.saliency_weighting import saliency_weights
 
 @keras.saving.register_keras_serializable(package="zoo")
 class TeacherSaliency(keras.layers.Layer):
-    """Appends the previous step's true saliency to feature maps as one more channel.
+    """Appends the true saliency of the previous step to feature maps as an extra channel.
 
-    A step whose previous step has no fixations (all of them NaN), and the first step, get zeros
-    there: `SaliencyFeedback` then uses its own prediction. So a data pipeline schedules teacher
-    forcing by setting fixations to NaN; without `fixations` there is no teacher.
+    The channel is zero at the first step and wherever the previous step has no fixations (all
+    NaN); `SaliencyFeedback` then uses its own prediction. A data pipeline can thus schedule
+    teacher forcing by setting fixations to NaN. Without `fixations` there is no teacher forcing.
 
     Args:
-        sigma: standard deviation of the Gaussian around a fixation, as a share of the side.
+        sigma: Standard deviation of the Gaussian around a fixation, as a fraction of the frame's
+            side.
 
     Input shape: features (batch, time, height, width, channels), fixations (batch, time, A, 2).
 
     Output shape: (batch, time, height, width, channels + 1).
+
+    Raises:
+        ValueError: `sigma` is not positive.
 
     Example: `TeacherSaliency()(features, fixations)`
 

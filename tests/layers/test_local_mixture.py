@@ -70,7 +70,7 @@ def test_before_training_a_gaussian_is_half_a_place_wide():
     "options, message",
     [
         ({"reach": 0.0}, "`reach` must be positive"),
-        ({"min_sigma": 0.5, "max_sigma": 0.1}, "in rising order"),
+        ({"min_sigma": 0.5, "max_sigma": 0.1}, "in ascending order"),
         ({"max_correlation": 1.0}, "`max_correlation` must be at least 0 and below 1"),
     ],
 )
