@@ -211,8 +211,8 @@ class Video:
             chosen = np.searchsorted(times, moments + 1e-6, side="right") - 1
         if not len(chosen):
             raise VideoError(
-                f"`start` and `end` must select a part of the video of {length:.3f} s. Received: "
-                f"{self.path}, start={start}, end={end}"
+                f"`start` and `end` must select a part inside the video of {length:.3f} s. "
+                f"Received: {self.path}, start={start}, end={end}"
             )
         return np.maximum(chosen, 0)
 

@@ -153,7 +153,7 @@ def test_maps_of_doubtful_numbers_are_doubted(clip, tmp_path):
         picture[30, 80] = 255
         cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
     found = look_at_gaze(Record("m", str(clip), gaze=GazeSource((str(tmp_path),), "maps")))
-    assert "maps 5 to 29 of a video of 75 frames" in found.text and "first_frame" in found.text
+    assert "maps 5 to 29 for a video of 75 frames" in found.text and "first_frame" in found.text
 
 
 def test_the_line_is_told_before_training(clip, gaze, caplog):
@@ -187,7 +187,7 @@ def test_the_commands(clip, gaze, tmp_path, capsys):
     held = json.loads((out / "gaze.json").read_text())
     assert held[0]["doubts"] == [] and held[0]["facts"]["viewers"] == 4
     assert main(["check", "csv", str(table), "-o", str(tmp_path / "c.json")]) == 0
-    assert "gaze of checked the gaze of 1 video: plausible" in capsys.readouterr().out
+    assert "checked the gaze of 1 video: plausible" in capsys.readouterr().out
     assert main(["gaze-report", "csv", str(table), "-o", str(out)]) == 2
     assert "--overwrite" in capsys.readouterr().err
     (clip.parent / "gaze.json").write_text('{"frame": null, "time": "t", "time_unit": "ms"}')

@@ -206,7 +206,7 @@ def test_a_doubtful_numbering_is_told(tmp_path):
     fixations = of_maps(tmp_path, {number: pixel(number) for number in range(4, 8)})
     assert fixations.frame.tolist() == [0, 1, 2, 3]
     assert fixations.issues["maps whose numbers do not identify their frames"] == 4
-    assert "maps 4 to 7 of a video of 10 frames" in fixations.notes[0]
+    assert "maps 4 to 7 for a video of 10 frames" in fixations.notes[0]
     assert "first_frame" in fixations.notes[0]
 
 

@@ -75,7 +75,7 @@ def test_latin_1_is_read_and_told(tmp_path):
     assert "cp1252" in read(tmp_path, text, encoding="latin-1").notes[0]
     with pytest.raises(ValueError, match=r"that Python knows.*latin-eins"):
         read(tmp_path, text, CsvFormat(encoding="latin-eins"))
-    with pytest.raises(ValueError, match=r"g\.csv, not utf-16-le at byte"):
+    with pytest.raises(ValueError, match=r"utf-16-le\..*g\.csv, which is not at byte"):
         broken = "viewer,frame,x,y\n".encode("utf-16") + b"\x00\xd8\n\x00"
         read(tmp_path, broken)
 

@@ -274,7 +274,7 @@ def test_bad_videos_are_counted_and_named_before_anything_is_read(records, tmp_p
         Record("b", str(broken), gaze=records[0].gaze),
         Record("m", str(tmp_path / "missing.mp4"), gaze=records[0].gaze),
     ]
-    with pytest.raises(VideoError, match=r"2 of 5 cannot: .*broken\.mp4.*missing\.mp4") as error:
+    with pytest.raises(VideoError, match=r"2 of 5 are not: .*broken\.mp4.*missing\.mp4") as error:
         Samples(bad, Windows(4))
     assert "skip_bad" in str(error.value)
     with pytest.warns(UserWarning, match=r"2 of 5"):
@@ -303,10 +303,10 @@ def test_a_video_that_changes_in_the_middle_is_named(records, tmp_path):
     [
         ({"records": []}, "at least one video"),
         ({"per_video": 0}, "`per_video`"),
-        ({"targets": []}, "`targets` must hold"),
+        ({"targets": []}, "`targets` must not be empty"),
         ({"targets": [Action(3), Action(3)]}, "names must be unique"),
         ({"targets": [Action(2)]}, r"Labels must be from 0 to 1.*v2"),
-        ({"inputs": [Frames((8, 8)), Flow((16, 16))]}, "one size"),
+        ({"inputs": [Frames((8, 8)), Flow((16, 16))]}, "the same size"),
         ({"inputs": [Features(None)], "transforms": [Colour()]}, "Stored features"),
     ],
 )

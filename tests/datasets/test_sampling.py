@@ -57,7 +57,7 @@ def test_segments_spread_over_the_video():
 
 
 def test_short_videos():
-    with pytest.raises(ValueError, match=r"must have 16 frames.*Received: 5"):
+    with pytest.raises(ValueError, match=r"at least the 16 frames.*Received: 5"):
         Windows(16).draw(STEADY[:5], np.random.default_rng(0))
     held = Windows(8, pad=True).draw(STEADY[:5], np.random.default_rng(0))
     assert held.tolist() == list(range(8))  # 5 and above lie after its end

@@ -35,7 +35,7 @@ def test_thumos14_in_full(tmp_path):
     assert first.label == (0, 3) and records[1].ambiguous is None
     found = thumos14.listing(tmp_path, drop=("video_test_0000005",))
     assert found.found() == {"validation": 200, "test": 212} and not found.wrong_counts()
-    assert any("1 test videos without segments" in note for note in found.notes)
+    assert any("published test videos without segments" in note for note in found.notes)
     (tmp_path / "test" / "video_test_0000002.mp4").unlink()
     with pytest.raises(FileNotFoundError, match=r"1 missing.*video_test_0000002"):
         thumos14.load(tmp_path)

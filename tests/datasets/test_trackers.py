@@ -200,7 +200,7 @@ def test_presets_ask_for_what_they_cannot_know():
         gaze_format("tobii_pro_lab", time_start="first")
     with pytest.raises(ValueError, match=r"clock.*time_start"):
         gaze_format("smi", screen=SCREEN)
-    with pytest.raises(ValueError, match="both eyes"):
+    with pytest.raises(ValueError, match="no columns of single eyes"):
         gaze_format("pupil_neon", eye="left")
     with pytest.raises(ValueError, match="may have"):
         gaze_format("smi", colour="red")

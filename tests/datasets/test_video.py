@@ -118,7 +118,7 @@ def test_folder_of_frames(tmp_path):
     with pytest.raises(VideoError, match=r"1 missing: \[4\]"):
         open_video(tmp_path)
     cv2.imwrite(str(tmp_path / "shot_2_0004.png"), np.zeros((9, 8, 3), np.uint8))
-    with pytest.raises(VideoError, match="one size"):
+    with pytest.raises(VideoError, match="the same size"):
         list(open_video(tmp_path).frames())
 
 

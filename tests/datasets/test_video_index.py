@@ -131,7 +131,7 @@ def test_bad_videos_do_not_hide_the_good_ones(videos, tmp_path, opened):
     broken = tmp_path / "b.mp4"
     broken.write_bytes(b"x")
     path = tmp_path / "videos.npz"
-    with pytest.raises(VideoError, match=r"1 of 4 cannot: .*b\.mp4"):
+    with pytest.raises(VideoError, match=r"1 of 4 are not: .*b\.mp4"):
         VideoIndex(path).scan([*videos, str(broken)])
     opened.clear()
     assert len(VideoIndex(path).scan(videos)) == 3 and opened == []

@@ -160,7 +160,7 @@ def test_folders(tmp_path, clips):
     with pytest.warns(UserWarning, match="2 videos; 1 other entries are left out"):
         assert len(find_videos(clips[0].parent)) == 2
     (folder / "torn.png").write_bytes(b"\x89PNG")
-    with pytest.raises(VideoError, match="picture must be whole"):
+    with pytest.raises(VideoError, match="picture must be complete"):
         find_videos(folder / "torn.png")
     with pytest.raises(VideoError, match="at least one file"):
         find_videos(str(folder / "*.mp4"))

@@ -57,7 +57,7 @@ def test_clips_first_mixture_stands_for_the_frames_before_it():
 
 
 def test_saliency_longer_than_the_video_is_an_error():
-    with pytest.raises(ValueError, match=r"of one length\. Received: 7 mixtures, 5 frames"):
+    with pytest.raises(ValueError, match=r"the same length\. Received: 7 mixtures, 5 frames"):
         SaliencyWeighting()(np.ones((1, 5, 8, 8, 1)), spot(0.5, 0.5, steps=7))
 
 
@@ -172,7 +172,7 @@ def test_dropout_is_on_in_training_only():
         (lambda: SaliencyFeedback(cell="gru"), "`cell` must be one of"),
         (lambda: SaliencyFeedback(floor=1.0), "`floor`"),
         (lambda: SaliencyFeedback(num_layers=0), "`num_layers`"),
-        (lambda: feedback()(np.ones((1, 3, 8), "float32")), "needs feature maps"),
+        (lambda: feedback()(np.ones((1, 3, 8), "float32")), "must be feature maps"),
     ],
 )
 def test_errors(make, message):

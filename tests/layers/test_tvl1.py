@@ -97,7 +97,7 @@ def test_layer_takes_colour_videos_of_any_length():
 def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match="`warps`"):
         TVL1Flow(warps=0)
-    with pytest.raises(ValueError, match="one shape"):
+    with pytest.raises(ValueError, match="the same shape"):
         from zoo.layers import tvl1_flow
 
         tvl1_flow(np.zeros((1, 20, 20)), np.zeros((1, 20, 21)))

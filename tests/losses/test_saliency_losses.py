@@ -73,7 +73,7 @@ def test_the_sum_is_weighted():
         w * np.array(_numpy(n)) for n, w in (("mse", 3), ("kl", 1), ("cc", 0.5), ("nss", 0.25))
     ]
     np.testing.assert_allclose(value, np.sum(parts, 0), rtol=1e-3)
-    with pytest.raises(ValueError, match="`nss` needs"):
+    with pytest.raises(ValueError, match="With `nss`"):
         losses.SaliencySum()(TRUTH, SALIENCY)
     with pytest.raises(ValueError, match="Weights"):
         losses.SaliencySum(kl=0, cc=0, nss=0)

@@ -48,11 +48,11 @@ def test_top_k_accuracy():
 
 def test_wrong_labels_are_errors():
     scores = np.zeros((2, 3))
-    with pytest.raises(ValueError, match=r"class index a sample.*\(2, 3\)"):
+    with pytest.raises(ValueError, match=r"class index per sample.*\(2, 3\)"):
         top_k_accuracy(np.eye(3, dtype=int)[:2], scores)
-    with pytest.raises(ValueError, match=r"must lie in 0 to 2\. Received: labels from 0 to 3"):
+    with pytest.raises(ValueError, match=r"must be from 0 to 2\. Received: labels from 0 to 3"):
         top_k_accuracy(np.array([0, 3]), scores)
-    with pytest.raises(ValueError, match="`k` must lie in 1 to 3"):
+    with pytest.raises(ValueError, match="`k` must be from 1 to 3"):
         top_k_accuracy(np.array([0, 1]), scores, 4)
     with pytest.raises(ValueError, match="must be multi-hot"):
         mean_average_precision(np.zeros((2, 2)), scores)

@@ -245,7 +245,7 @@ def test_a_map_that_is_not_finite_is_an_error(bad):
 
 def test_shapes_and_signs_are_checked():
     saliency, fixations, _, truth = frames(batch=2)
-    with pytest.raises(ValueError, match=r"one shape; resize.*\(2, 23, 31\)"):
+    with pytest.raises(ValueError, match=r"the same shape; resize.*\(2, 23, 31\)"):
         metrics.nss(saliency, fixations[:, :-1])
     with pytest.raises(ValueError, match=r"batch, height, width.*\(23, 31\)"):
         metrics.nss(saliency[0], fixations[0])
@@ -255,7 +255,7 @@ def test_shapes_and_signs_are_checked():
         metrics.saliency_metrics(saliency - 0.5, fixations)
     with pytest.raises(ValueError, match="`ties` must be one of"):
         metrics.auc_judd(saliency, fixations, ties="random")
-    with pytest.raises(ValueError, match="one shape; resize"):
+    with pytest.raises(ValueError, match="the same shape; resize"):
         metrics.saliency_metrics(saliency, fixations, truth[:, :4])
 
 
@@ -322,7 +322,7 @@ def test_means_skip_undefined_frames_and_weigh_videos_equally():
     assert metrics.video_mean(frame_values, videos) == 2.5
     assert np.isnan(metrics.frame_mean([NAN]))
     assert np.isnan(metrics.video_mean([NAN], [0]))
-    with pytest.raises(ValueError, match="one entry a frame"):
+    with pytest.raises(ValueError, match="one entry per frame"):
         metrics.video_mean(frame_values, videos[:2])
 
 
@@ -368,5 +368,5 @@ def test_repeated_fixations_as_pysaliency_counts_them():
     for duplicates in (True, False):
         fast = metrics.saliency_metrics(saliency, fixations, duplicates=duplicates)["auc_judd"]
         np.testing.assert_allclose(fast, once, rtol=1e-6)
-    with pytest.raises(ValueError, match='needs ties="together"'):
+    with pytest.raises(ValueError, match='must be used with ties="together"'):
         metrics.auc_judd(saliency, fixations, ties="expected", duplicates=True)

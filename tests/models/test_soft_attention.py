@@ -104,7 +104,7 @@ def test_labels_outside_the_classes():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="one index a video"):
+    with pytest.raises(ValueError, match="one class index per video"):
         step_cross_entropy(np.eye(3), np.ones((3, 2, 3)) / 3)
     with pytest.raises(ValueError, match="must be multi-hot"):
         step_cross_entropy(np.array([1, 2]), np.ones((2, 2, 3)) / 3, multi_label=True)

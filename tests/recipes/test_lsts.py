@@ -152,5 +152,5 @@ def test_stored_flow_is_read_and_must_fit_the_video(made, tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_videos_shorter_than_a_clip_are_an_error(made, tmp_path):
     options = {**SMALL, "num_frames": 16, "streams": "flow"}
-    with pytest.raises(ValueError, match="17 frames for a window"):
+    with pytest.raises(ValueError, match="17 frames of a window"):
         lsts.main(lsts.Config(data_dir=str(made), output=str(tmp_path), **options))

@@ -1,4 +1,4 @@
-"""Losses: a pure function and a thin Keras class each."""
+"""Losses: for each, a pure function and a thin Keras class."""
 
 from zoo.losses.density_cross_entropy import DensityCrossEntropy, density_cross_entropy
 from zoo.losses.doubly_stochastic import DoublyStochastic, doubly_stochastic

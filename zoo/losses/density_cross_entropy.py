@@ -1,4 +1,4 @@
-"""Cross-entropy of a log-density map with the fixations counted per cell."""
+"""Cross-entropy between fixation counts and a log-density map."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from zoo.losses.saliency_nss import saliency_nss
 
 
 def density_cross_entropy(counts, log_density):
-    """Minus the mean log density at the fixations, in nats.
+    """The negative mean log density at the fixations, in nats.
 
     Args:
-        counts: (..., height, width), how many fixations each cell has, or any map that is not
-            negative, such as the counts blurred. A map without any gives 0.
-        log_density: (..., height, width), `exp` of which sums to 1.
+        counts: (..., height, width), number of fixations in each cell, or any non-negative map,
+            such as blurred counts. An empty map gives 0.
+        log_density: (..., height, width); `exp` of each map sums to 1.
 
     Returns:
-        (...,), float32: the mean over a map's fixations.
+        (...,) float32, the mean over the fixations of each map.
+
+    Example: `density_cross_entropy(counts, model(video)["log_density"])`
     """
     counts, log_density = ops.cast(counts, "float32"), ops.cast(log_density, "float32")
     total = ops.sum(counts, axis=(-2, -1))
@@ -29,17 +31,20 @@ def density_cross_entropy(counts, log_density):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class DensityCrossEntropy(keras.losses.Loss):
-    """Minus the log density of the fixations, with the losses of the metrics by option.
+    """Negative log density of the fixations, optionally with losses based on the metrics.
 
     Args:
-        nss: weight of minus the NSS (`saliency_nss`).
-        cc: weight of minus the correlation with the counts (`saliency_correlation`).
-        kl: weight of the divergence of the density from the counts (`saliency_kl`).
-        reduction: over the maps, as in every Keras loss.
-        name: the loss's name.
+        nss: Weight of the negative NSS (`saliency_nss`).
+        cc: Weight of the negative correlation with the counts (`saliency_correlation`).
+        kl: Weight of the divergence of the density from the counts (`saliency_kl`).
+        reduction: Reduction over the maps, as in every Keras loss.
+        name: Name of the loss.
 
-    `y_true` is (..., height, width), fixations counted per cell, blurred or not; `y_pred` is
-    (..., height, width), log densities. A map without fixations counts 0.
+    `y_true` is (..., height, width), the number of fixations in each cell, blurred or not;
+    `y_pred` is (..., height, width), log densities. The loss of a map without fixations is 0.
+
+    Raises:
+        ValueError: A weight is negative.
 
     Example: `model.compile("adamw", loss={"log_density": DensityCrossEntropy(nss=0.1)})`
 

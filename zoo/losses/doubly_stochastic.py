@@ -9,14 +9,14 @@ __all__ = ["DoublyStochastic", "doubly_stochastic"]
 
 @keras.saving.register_keras_serializable(package="zoo")
 class DoublyStochastic(keras.losses.Loss):
-    """Penalty on places that attention looks at too little or too much over a whole video.
+    """Penalty for positions that get too little or too much attention over a whole video.
 
-    The targets are ignored; give zeros. `zoo.layers.AttentionLSTM` adds the same by its argument
-    `penalty`; use one of the two.
+    The targets are ignored; pass zeros. `zoo.layers.AttentionLSTM` adds the same penalty with its
+    argument `penalty`; use only one of the two.
 
     Args:
-        reduction: Over the batch; a mean by default, as in every Keras loss.
-        name: The loss's name.
+        reduction: Reduction over the batch, as in every Keras loss; a mean by default.
+        name: Name of the loss.
 
     Input shape: `y_pred` (batch, time, height, width).
 

@@ -11,12 +11,12 @@ __all__ = ["LogConcavity", "log_concavity"]
 class LogConcavity(keras.losses.Loss):
     """Unimodality loss of temporal attention: `log_concavity` of the predicted weights.
 
-    The targets are ignored; give zeros. The layers with temporal attention add the same by
-    their argument `unimodality`; use one of the two.
+    The targets are ignored; pass zeros. The layers with temporal attention add the same loss with
+    their argument `unimodality`; use only one of the two.
 
     Args:
-        reduction: Over the batch; a mean by default, as in every Keras loss.
-        name: The loss's name.
+        reduction: Reduction over the batch, as in every Keras loss; a mean by default.
+        name: Name of the loss.
 
     Input shape: `y_pred` (batch, ..., time).
 

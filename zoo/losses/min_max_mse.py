@@ -1,4 +1,4 @@
-"""Squared error against a map stretched to [0, 1]."""
+"""Squared error against a ground-truth map scaled to [0, 1]."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from zoo.layers.extremes import highest, lowest
 
 
 def min_max_mse(truth, saliency):
-    """Mean squared error against the truth map stretched to its own range, [0, 1].
+    """Mean squared error against the ground-truth map, scaled to the range [0, 1].
 
     Args:
         truth: (batch, height, width), any scale. A constant map becomes 0 everywhere.
         saliency: (batch, height, width), in [0, 1].
 
     Returns:
-        (batch,), float32.
+        (batch,) float32.
+
+    Example: `min_max_mse(truth, model(video))`
     """
     truth, saliency = ops.cast(truth, "float32"), ops.cast(saliency, "float32")
     low = lowest(truth, axis=(1, 2), keepdims=True)
@@ -27,14 +29,14 @@ def min_max_mse(truth, saliency):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class MinMaxMSE(keras.losses.Loss):
-    """Mean squared error against truth maps, each stretched to [0, 1].
+    """Mean squared error against ground-truth maps, each scaled to [0, 1].
 
     Args:
-        reduction: Over the batch, as in every Keras loss.
-        name: The loss's name.
+        reduction: Reduction over the batch, as in every Keras loss.
+        name: Name of the loss.
 
-    `y_true` is (batch, height, width) maps of any scale; `y_pred` is
-    (batch, height, width), not negative.
+    `y_true` is (batch, height, width), maps of any scale; `y_pred` is (batch, height, width), in
+    [0, 1].
 
     Example: `model.compile("rmsprop", loss={"saliency": MinMaxMSE()})`
 

@@ -1,4 +1,4 @@
-"""Negative log-likelihood of fixations."""
+"""Negative log-likelihood of fixations under a mixture of Gaussians."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ def mixture_nll(fixations, mixture, over_fixations: str = "sum"):
     """Negative log-likelihood of each frame's fixations under its mixture, in nats.
 
     Args:
-        fixations: (..., A, 2), x and y in [0, 1]; a row with NaN is padding.
-        mixture: (..., C, 6).
+        fixations: (..., A, 2), x and y in [0, 1]; rows with NaN are padding.
+        mixture: (..., C, 6), see `zoo.layers.mixture_log_prob`.
         over_fixations: "sum" or "mean" over a frame's fixations. A frame without any gives 0.
 
     Returns:
         Tensor (...), float32.
 
-    Example: `mixture_nll(np.full((1, 4, 2), 0.5), np.zeros((1, 20, 6)))`.
+    Example: `mixture_nll(np.full((1, 4, 2), 0.5), np.zeros((1, 20, 6)))`
 
     Reference: Bazzani et al., ICLR 2017, equation 4.
     """
     fixations = ops.cast(ops.convert_to_tensor(fixations), "float32")
     valid = ops.logical_not(ops.any(ops.isnan(fixations), axis=-1))  # (..., A)
-    # Padding is replaced before the density: NaN times zero would still be NaN in the gradient.
+    # Replace padding before computing the density: in the gradient, NaN times zero is still NaN.
     points = ops.where(ops.expand_dims(valid, -1), fixations, 0.5)
     nll = ops.where(valid, -mixture_log_prob(mixture, points), 0.0)
     total = ops.sum(nll, axis=-1)
@@ -38,17 +38,21 @@ def mixture_nll(fixations, mixture, over_fixations: str = "sum"):
 class MixtureNLL(keras.losses.Loss):
     """Negative log-likelihood of fixations under a mixture of Gaussians, in nats.
 
-    `y_true` is (batch, time, A, 2), x and y in [0, 1], rows of NaN where a frame has fewer than
-    A fixations; `y_pred` is (batch, time, C, 6). The loss of a frame without fixations is 0.
-    Sample weights may be given a sample (batch,) or a frame (batch, time).
+    `y_true` is (batch, time, A, 2), x and y in [0, 1], padded with rows of NaN if a frame has
+    fewer than A fixations; `y_pred` is (batch, time, C, 6). The loss of a frame without fixations
+    is 0. Sample weights may be given per sample (batch,) or per frame (batch, time).
 
     Args:
-        over_fixations: "sum" (the paper) or "mean" over a frame's fixations.
-        reduction: over batch and time, as in every Keras loss. The paper's sum over time is
-            "sum"; the default is the mean over frames, so that the learning rate does not depend
-            on the window's length.
+        over_fixations: "sum" (as in the paper) or "mean" over a frame's fixations.
+        reduction: Reduction over batch and time, as in every Keras loss. The paper sums over time
+            ("sum"); the default is the mean over frames, so that the learning rate does not
+            depend on the length of the window.
+        name: Name of the loss.
 
-    Example: `model.compile("rmsprop", loss={"mixture": zoo.losses.MixtureNLL()})`.
+    Raises:
+        ValueError: `over_fixations` is neither of the two, or `y_true` has another shape.
+
+    Example: `model.compile("rmsprop", loss={"mixture": zoo.losses.MixtureNLL()})`
 
     Reference: Bazzani et al., ICLR 2017, equation 4.
     """
@@ -70,7 +74,7 @@ class MixtureNLL(keras.losses.Loss):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         if sample_weight is not None and len(sample_weight.shape) == 1:
-            # Keras multiplies weights as they are; a weight a sample is meant for all its frames.
+            # A weight per sample applies to all its frames; Keras does not broadcast it.
             sample_weight = ops.expand_dims(sample_weight, -1)
         return super().__call__(y_true, y_pred, sample_weight)
 

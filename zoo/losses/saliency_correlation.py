@@ -1,4 +1,4 @@
-"""Minus the linear correlation of a saliency map with a truth map."""
+"""The negative linear correlation of a saliency map with a ground-truth map."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ EPSILON = 1e-12
 
 
 def saliency_correlation(truth, saliency):
-    """Minus Pearson's correlation of the two maps, so that smaller is better.
+    """The negative Pearson correlation of the two maps, so that smaller is better.
 
     Args:
         truth: (batch, height, width). A constant map gives 0.
         saliency: (batch, height, width).
 
     Returns:
-        (batch,), float32, in [-1, 1].
+        (batch,) float32, in [-1, 1].
+
+    Example: `saliency_correlation(truth, model(video))`
     """
 
     def standard(x):
         x = ops.cast(x, "float32")
         x = x - ops.mean(x, axis=(1, 2), keepdims=True)
-        # First to a scale of 1: the squares of a map that sums to 1 would be lost in float32.
+        # Scale to a maximum of 1 first: the squares of a map that sums to 1 underflow in float32.
         x = x / ops.maximum(highest(ops.abs(x), axis=(1, 2), keepdims=True), EPSILON)
         return x / ops.sqrt(ops.sum(x * x, axis=(1, 2), keepdims=True) + EPSILON)
 
@@ -33,14 +35,14 @@ def saliency_correlation(truth, saliency):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SaliencyCorrelation(keras.losses.Loss):
-    """Minus the linear correlation (CC) of saliency maps with truth maps.
+    """The negative linear correlation (CC) of saliency maps with ground-truth maps.
 
     Args:
-        reduction: Over the batch, as in every Keras loss.
-        name: The loss's name.
+        reduction: Reduction over the batch, as in every Keras loss.
+        name: Name of the loss.
 
-    `y_true` is (batch, height, width) maps; `y_pred` is
-    (batch, height, width), not negative.
+    `y_true` is (batch, height, width), ground-truth maps; `y_pred` is (batch, height, width), not
+    negative.
 
     Example: `model.compile("adam", loss={"saliency": SaliencyCorrelation()})`
 

@@ -1,4 +1,4 @@
-"""Kullback-Leibler divergence of a saliency map from a truth map."""
+"""Kullback-Leibler divergence of a saliency map from a ground-truth map."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ EPSILON = 1e-7
 
 
 def saliency_kl(truth, saliency):
-    """Divergence of the saliency from the truth, both scaled to sum to 1, in nats.
+    """Divergence of the saliency from the ground truth, both scaled to sum to 1, in nats.
 
     Args:
         truth: (batch, height, width), not negative. An empty map gives 0.
         saliency: (batch, height, width), not negative.
 
     Returns:
-        (batch,), float32.
+        (batch,) float32.
+
+    Example: `saliency_kl(truth, model(video))`
     """
     truth, saliency = ops.cast(truth, "float32"), ops.cast(saliency, "float32")
     total = ops.sum(truth, axis=(1, 2), keepdims=True)
     p = truth / ops.where(total > 0, total, 1.0)
-    # The share of a pixel is compared with an equal share: the bound then suits every size.
+    # Relative to a uniform density, so that the lower bound suits maps of any size.
     places = float(truth.shape[1] * truth.shape[2])
     q = saliency + EPSILON
     q = q / ops.sum(q, axis=(1, 2), keepdims=True)
@@ -32,14 +34,14 @@ def saliency_kl(truth, saliency):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SaliencyKL(keras.losses.Loss):
-    """Kullback-Leibler divergence of saliency maps from truth maps.
+    """Kullback-Leibler divergence of saliency maps from ground-truth maps.
 
     Args:
-        reduction: Over the batch, as in every Keras loss.
-        name: The loss's name.
+        reduction: Reduction over the batch, as in every Keras loss.
+        name: Name of the loss.
 
-    `y_true` is (batch, height, width) maps, not negative; `y_pred` is
-    (batch, height, width), not negative.
+    `y_true` is (batch, height, width), ground-truth maps, not negative; `y_pred` is (batch,
+    height, width), not negative.
 
     Example: `model.compile("adam", loss={"saliency": SaliencyKL()})`
 

@@ -1,4 +1,4 @@
-"""Minus the normalised saliency at the fixated pixels."""
+"""The negative normalised scanpath saliency (NSS)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ EPSILON = 1e-6
 
 
 def saliency_nss(counts, saliency):
-    """Minus the mean standardised saliency over fixations (NSS), so that smaller is better.
+    """The negative mean standardised saliency at fixations (NSS), so that smaller is better.
 
     Args:
-        counts: (batch, height, width), fixations counted per pixel. Without any, 0.
+        counts: (batch, height, width), number of fixations in each pixel. An empty map gives 0.
         saliency: (batch, height, width).
 
     Returns:
-        (batch,), float32.
+        (batch,) float32.
+
+    Example: `saliency_nss(counts, model(video))`
     """
     counts, x = ops.cast(counts, "float32"), ops.cast(saliency, "float32")
     x = x - ops.mean(x, axis=(1, 2), keepdims=True)
@@ -26,14 +28,14 @@ def saliency_nss(counts, saliency):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SaliencyNSS(keras.losses.Loss):
-    """Minus the normalised scanpath saliency (NSS) at fixations.
+    """The negative normalised scanpath saliency (NSS) at fixations.
 
     Args:
-        reduction: Over the batch, as in every Keras loss.
-        name: The loss's name.
+        reduction: Reduction over the batch, as in every Keras loss.
+        name: Name of the loss.
 
-    `y_true` is (batch, height, width) fixations counted per pixel; `y_pred` is
-    (batch, height, width), not negative.
+    `y_true` is (batch, height, width), the number of fixations in each pixel; `y_pred` is (batch,
+    height, width), not negative.
 
     Example: `model.compile("adam", loss={"saliency": SaliencyNSS()})`
 

@@ -1,4 +1,4 @@
-"""A weighted sum of the losses of saliency maps."""
+"""A weighted sum of losses of saliency maps."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ class SaliencySum(keras.losses.Loss):
     Args:
         mse: Weight of `min_max_mse`.
         kl: Weight of `saliency_kl`.
-        cc: Weight of minus the correlation.
-        nss: Weight of minus the NSS; it needs fixations.
-        reduction: Over the batch, as in every Keras loss.
-        name: The loss's name.
+        cc: Weight of `saliency_correlation`, the negative correlation.
+        nss: Weight of `saliency_nss`, the negative NSS; it needs fixations.
+        reduction: Reduction over the batch, as in every Keras loss.
+        name: Name of the loss.
 
-    `y_true` is (batch, height, width) truth maps, or (batch, height, width, 2): the truth map
-    and the fixations counted per pixel, which `nss` needs. `y_pred` is (batch, height, width).
+    `y_true` is (batch, height, width), ground-truth maps, or (batch, height, width, 2), the
+    ground-truth map and the number of fixations in each pixel, which `nss` needs. `y_pred` is
+    (batch, height, width).
+
+    Raises:
+        ValueError: A weight is negative or all are 0, or `y_true` lacks fixations with `nss`.
 
     Example: `SaliencySum(kl=1.0, cc=0.1, nss=0.1)`
 
@@ -45,15 +49,19 @@ class SaliencySum(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype or "float32")
         weights = {"mse": mse, "kl": kl, "cc": cc, "nss": nss}
         if min(weights.values()) < 0 or not any(weights.values()):
-            raise ValueError(f"Weights must be 0 or more, one above 0. Received: {weights}")
+            raise ValueError(
+                f"Weights must not be negative, and at least one must be above 0. "
+                f"Received: {weights}"
+            )
         self.mse, self.kl, self.cc, self.nss = mse, kl, cc, nss
 
     def call(self, y_true, y_pred):
         paired = len(y_true.shape) == 4
         if self.nss and not paired:
             raise ValueError(
-                "`nss` needs `y_true` of shape (batch, height, width, 2), truth map and fixation "
-                f"counts; set nss=0 without fixations. Received: shape {tuple(y_true.shape)}"
+                "With `nss`, `y_true` must have the shape (batch, height, width, 2), ground-truth "
+                "map and fixation counts; set nss=0 if there are no fixations. "
+                f"Received: shape {tuple(y_true.shape)}"
             )
         truth = y_true[..., 0] if paired else y_true
         total = ops.zeros_like(ops.cast(truth[:, 0, 0], "float32"))

@@ -6,17 +6,23 @@ from keras import ops
 
 
 def step_cross_entropy(y_true, y_pred, multi_label: bool = False):
-    """Cross-entropy of every step's class probabilities with the video's label, summed over time.
+    """Cross-entropy of each step's class probabilities with the video's label, summed over time.
 
     Args:
-        y_true: The label's index, (batch,) or (batch, 1); with `multi_label` multi-hot,
+        y_true: Class index, (batch,) or (batch, 1); with `multi_label` multi-hot,
             (batch, classes).
         y_pred: Probabilities (batch, time, classes).
-        multi_label: Binary cross-entropy a class, for videos with several labels.
+        multi_label: Whether to use a binary cross-entropy per class, for videos with several
+            labels.
 
     Returns:
-        (batch,) in float32. A label outside the classes is an error, and inside a compiled
-        function, where labels cannot be looked at, an infinite loss.
+        (batch,) float32. Inside a compiled function, where labels cannot be checked, a label that
+        is not a class gives an infinite loss.
+
+    Raises:
+        ValueError: The targets have another shape, or a label is not a class.
+
+    Example: `step_cross_entropy(np.array([2]), np.full((1, 30, 4), 0.25))`
     """
     probabilities = ops.cast(y_pred, "float32")
     classes = probabilities.shape[-1]
@@ -30,7 +36,7 @@ def step_cross_entropy(y_true, y_pred, multi_label: bool = False):
     else:
         if len(shape) > 2 or (len(shape) == 2 and shape[-1] not in (1, None)):
             raise ValueError(
-                "Targets must be one index a video, (batch,); set `multi_label=True` for "
+                "Targets must be one class index per video, (batch,); set `multi_label=True` for "
                 f"multi-hot targets. Received: shape={shape}"
             )
         labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
@@ -43,31 +49,31 @@ def step_cross_entropy(y_true, y_pred, multi_label: bool = False):
     loss = -ops.sum(entropy, axis=(1, 2))
     if multi_label:
         return loss
-    # Inside a compiled function no label can be looked at: an infinite loss says what is wrong.
+    # Inside a compiled function labels cannot be checked, so a wrong one gives an infinite loss.
     return ops.where((labels >= 0) & (labels < classes), loss, float("inf"))
 
 
 def _check_range(labels, classes: int) -> None:
     try:
         values = np.asarray(ops.convert_to_numpy(labels))
-    except Exception:  # Each backend has an error of its own for a tensor without values yet.
+    except Exception:  # each backend raises a different error for a tensor without values
         return
     outside = values[(values < 0) | (values >= classes)]
     if outside.size:
         raise ValueError(
-            f"Labels must be from 0 to {classes - 1}, below the number of classes. "
+            f"Labels must be class indices from 0 to {classes - 1}. "
             f"Received: {outside.tolist()[:10]}"
         )
 
 
 @keras.saving.register_keras_serializable(package="zoo")
 class StepCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of every step's prediction with the video's label, summed over time.
+    """Cross-entropy of each step's prediction with the video's label, summed over time.
 
     Args:
         multi_label: Whether a video may have several labels; the targets are then multi-hot.
-        reduction: Over the batch.
-        name: The loss's name.
+        reduction: Reduction over the batch, as in every Keras loss.
+        name: Name of the loss.
 
     Input shape: `y_true` (batch,) or, multi-hot, (batch, classes); `y_pred` (batch, time,
     classes), probabilities.

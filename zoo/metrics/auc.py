@@ -1,4 +1,4 @@
-"""Areas under the ROC curve of a saliency map, without drawing or random ties."""
+"""Areas under the ROC curve of a saliency map, without random sampling or random tie-breaking."""
 
 from __future__ import annotations
 
@@ -10,27 +10,32 @@ TIES = ("together", "expected", "listed")
 
 
 def auc_judd(saliency, fixations, *, ties: str = "together", duplicates: bool = False):
-    """AUC-Judd: the fixated pixels against all other pixels, thresholds at the fixated values.
+    """AUC-Judd: fixated pixels against all other pixels, with thresholds at the fixated values.
 
-    With N fixated pixels (each counts once, or with `duplicates` as often as it is fixated) of P
-    and the fixated values t_i in descending order, the curve runs through (0, 0), (fp_i, tp_i) and
-    (1, 1), where tp_i = i / N and fp_i = (#{S >= t_i} - i) / (P - N). Without equal values all
-    choices of `ties` agree. The published code adds random numbers below 1e-7 to break ties; here
-    nothing is random.
+    Let N of P pixels be fixated (each counts once or, with `duplicates`, as often as it is
+    fixated), and t_i be the fixated values in descending order. The curve runs through (0, 0),
+    (fp_i, tp_i) and (1, 1), where tp_i = i / N and fp_i = (#{S >= t_i} - i) / (P - N). Without
+    equal values, all choices of `ties` agree. The published code adds random numbers below 1e-7 to
+    break ties; here nothing is random.
 
     Args:
-        saliency: Predicted maps (batch, height, width); any monotone scale.
-        fixations: Number of fixations of each pixel (batch, height, width).
-        ties: What a group of equal values does. `"together"`: one threshold, i counts all fixated
-            pixels at or above it; a constant map scores 0.5. `"expected"`: the exact mean over
-            the published code's random numbers; a constant map scores (N + 2) / (2 N + 2), which
-            is also this metric's chance level. `"listed"`: i is the place in the list of values,
-            as in ports of the code with the random numbers switched off.
+        saliency: Predicted maps (batch, height, width) on any monotone scale.
+        fixations: Number of fixations in each pixel (batch, height, width).
+        ties: How equal values are treated. `"together"`: as one threshold, where i counts all
+            fixated pixels at or above it; a constant map scores 0.5. `"expected"`: the exact mean
+            over the random numbers of the published code; a constant map scores (N + 2) / (2 N +
+            2), which is also the chance level of this metric. `"listed"`: i is the position in
+            the list of values, as in ports of the code without the random numbers.
         duplicates: Whether several fixations of a pixel count several times, as in pysaliency's
-            `AUC_Judd`; not with `ties="expected"`, whose random numbers are the pixels' own.
+            `AUC_Judd`; not with `ties="expected"`, where each pixel has one random number.
 
     Returns:
-        (batch,) float32. NaN where no pixel, or every pixel, is fixated.
+        (batch,) float32; NaN if no pixel or every pixel is fixated.
+
+    Raises:
+        ValueError: The maps' shapes or values are invalid, or the options contradict each other.
+
+    Example: `zoo.metrics.auc_judd(saliency, fixations)`
     """
     check_ties(ties, duplicates)
     saliency, fixations = flat_maps(saliency=saliency, fixations=fixations)
@@ -66,15 +71,20 @@ def auc_judd(saliency, fixations, *, ties: str = "together", duplicates: bool = 
 
 
 def auc_uniform(saliency, fixations):
-    """AUC of the fixations against all pixels: the rank statistic, equal values count half.
+    """AUC of the fixations against all pixels: the rank statistic, where equal values count half.
 
     Args:
         saliency: Predicted maps (batch, height, width).
-        fixations: Number of fixations of each pixel (batch, height, width); repeated fixations
+        fixations: Number of fixations in each pixel (batch, height, width); repeated fixations
             count repeatedly.
 
     Returns:
-        (batch,) float32. NaN where there is no fixation.
+        (batch,) float32; NaN if there are no fixations.
+
+    Raises:
+        ValueError: The maps' shapes or values are invalid.
+
+    Example: `zoo.metrics.auc_uniform(saliency, fixations)`
 
     Reference: pysaliency's `AUC`.
     """
@@ -86,17 +96,22 @@ def auc_uniform(saliency, fixations):
 def auc_shuffled(saliency, fixations, other_fixations):
     """Exact shuffled AUC: the fixations against all fixations of other frames.
 
-    The probability that a fixation's value exceeds that of a fixation of another frame, equal
-    values counting half: the limit of the sampled shuffled AUC with fine thresholds and many
-    draws, without drawing. The other fixations must come from other videos.
+    The probability that the value at a fixation exceeds the value at a fixation of another frame,
+    where equal values count half. The sampled shuffled AUC converges to it with fine thresholds
+    and many draws. The other fixations must come from other videos.
 
     Args:
         saliency: Predicted maps (batch, height, width).
-        fixations: Number of fixations of each pixel (batch, height, width).
-        other_fixations: The same of the other frames (batch, height, width).
+        fixations: Number of fixations in each pixel (batch, height, width).
+        other_fixations: The same for the other frames (batch, height, width).
 
     Returns:
-        (batch,) float32. NaN where there is no fixation or no other fixation.
+        (batch,) float32; NaN if there are no fixations or no other fixations.
+
+    Raises:
+        ValueError: The maps' shapes or values are invalid.
+
+    Example: `zoo.metrics.auc_shuffled(saliency, fixations, other_fixations)`
     """
     saliency, fixations, others = flat_maps(
         saliency=saliency, fixations=fixations, other_fixations=other_fixations
@@ -110,7 +125,7 @@ def check_ties(ties: str, duplicates: bool = False) -> None:
         raise ValueError(f"`ties` must be one of {TIES}. Received: ties={ties!r}")
     if duplicates and ties == "expected":
         raise ValueError(
-            '`duplicates` needs ties="together" or ties="listed". '
+            '`duplicates` must be used with ties="together" or ties="listed". '
             "Received: ties='expected', duplicates=True"
         )
 
@@ -131,9 +146,9 @@ def _defined(area, defined, saliency):
 
 
 def _sums_by_value(saliency, *weights):
-    """Sums of the weights over equal values of saliency, from the highest value down.
+    """Sums of the weights over equal values of saliency, in descending order of value.
 
-    The results have the shape (batch, pixels); places past the number of values hold zeros.
+    The results have the shape (batch, pixels), padded with zeros after the last distinct value.
     """
     order = ops.argsort(-saliency, axis=1)
     values = ops.take_along_axis(saliency, order, axis=1)
@@ -145,7 +160,7 @@ def _sums_by_value(saliency, *weights):
 def _segment_sums(ids, *weights):
     batch, pixels = ops.shape(ids)
     ids = ops.cast(ids, "int32") + pixels * ops.arange(batch, dtype="int32")[:, None]
-    # One more element of no weight and one more segment: PyTorch's sum takes no empty batch.
+    # Add one element of zero weight and one segment: PyTorch's sum fails for an empty batch.
     ids = ops.pad(ops.reshape(ids, (-1,)), ((0, 1),))
     total = batch * pixels
     flat = [ops.pad(ops.reshape(w, (-1,)), ((0, 1),)) for w in weights]

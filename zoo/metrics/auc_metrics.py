@@ -17,7 +17,7 @@ class AUCJudd(FrameMetric):
         ties: `"together"`, `"expected"` or `"listed"`.
         duplicates: Whether several fixations of a pixel count several times.
         name: Name of the metric.
-        dtype: Not used by the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
 
     Shapes: `y_true` fixation counts (..., height, width), `y_pred` maps (..., height, width).
 
@@ -52,6 +52,8 @@ class AUCUniform(FrameMetric):
     """Mean of `zoo.metrics.auc_uniform` over frames.
 
     Shapes: `y_true` fixation counts (..., height, width), `y_pred` maps (..., height, width).
+
+    Example: `AUCUniform().update_state(fixations, saliency)`
     """
 
     def __init__(self, name="auc_uniform", dtype=None, **kwargs):
@@ -66,13 +68,15 @@ class AUCBorji(FrameMetric):
     """Mean of `zoo.metrics.auc_borji` over frames.
 
     Args:
-        num_splits: Number of draws of a whole set of negatives.
-        step: Distance of the thresholds.
-        seed: Seed of the draws.
+        num_splits: Number of times a set of negatives is drawn.
+        step: Distance between thresholds.
+        seed: Random seed of the draws.
         name: Name of the metric.
-        dtype: Not used by the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
 
     Shapes: `y_true` fixation counts (..., height, width), `y_pred` maps (..., height, width).
+
+    Example: `AUCBorji(num_splits=10).update_state(fixations, saliency)`
     """
 
     def __init__(self, num_splits=100, step=0.1, seed=0, name="auc_borji", dtype=None, **kwargs):
@@ -94,13 +98,15 @@ class AUCShuffled(FrameMetric):
     """Mean of `zoo.metrics.auc_shuffled` (exact) over frames.
 
     Args:
-        other_fixations: Counts (height, width) of other videos' fixations for all frames, or None:
-            then `y_true` has two channels.
+        other_fixations: Fixation counts (height, width) of other videos, used for all frames.
+            None: `y_true` has them as a second channel.
         name: Name of the metric.
-        dtype: Not used by the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
 
     Shapes: `y_true` fixation counts (..., height, width), or (..., height, width, 2) with the
     other frames' counts as the second channel; `y_pred` maps (..., height, width).
+
+    Example: `AUCShuffled(other_fixations[0]).update_state(fixations, saliency)`
     """
 
     _second_map = "other_fixations"
@@ -128,13 +134,15 @@ class AUCShuffledSampled(FrameMetric):
 
     Args:
         other_fixations: As in `AUCShuffled`.
-        num_splits: Number of draws of a whole set of negatives.
-        step: Distance of the thresholds.
-        seed: Seed of the draws.
+        num_splits: Number of times a set of negatives is drawn.
+        step: Distance between thresholds.
+        seed: Random seed of the draws.
         name: Name of the metric.
-        dtype: Not used by the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
 
     Shapes: as in `AUCShuffled`.
+
+    Example: `AUCShuffledSampled(other_fixations[0]).update_state(fixations, saliency)`
     """
 
     _second_map = "other_fixations"

@@ -9,15 +9,20 @@ from keras import ops
 def average_precision(labels, scores) -> np.ndarray:
     """Non-interpolated average precision of each class.
 
-    The mean, over the positives, of the precision at their score; equal scores are one
-    threshold. This is Hollywood2's measure and scikit-learn's `average_precision_score`.
+    The mean over positives of the precision at their score, where equal scores form one
+    threshold. This is the measure of Hollywood2 and scikit-learn's `average_precision_score`.
 
     Args:
-        labels: (samples, classes), 1 where the sample shows the class, else 0.
-        scores: (samples, classes), higher is surer.
+        labels: (samples, classes), 1 if the sample shows the class, otherwise 0.
+        scores: (samples, classes); higher means more confident.
 
     Returns:
-        (classes,) float64. NaN for a class without positives.
+        (classes,) float64; NaN for a class without positives.
+
+    Raises:
+        ValueError: Labels or scores have invalid shapes or values.
+
+    Example: `average_precision([[1, 0], [0, 1]], [[0.9, 0.2], [0.3, 0.8]])` is `[1.0, 1.0]`.
     """
     labels, scores = _matrix("labels", labels), _matrix("scores", scores)
     if labels.shape != scores.shape:
@@ -33,14 +38,19 @@ def average_precision(labels, scores) -> np.ndarray:
 
 
 def mean_average_precision(labels, scores) -> float:
-    """Mean over the classes of `average_precision`; a class without positives is left out.
+    """Mean of `average_precision` over classes, without classes that have no positives.
 
     Args:
-        labels: (samples, classes), 1 where the sample shows the class, else 0.
-        scores: (samples, classes), higher is surer.
+        labels: (samples, classes), 1 if the sample shows the class, otherwise 0.
+        scores: (samples, classes); higher means more confident.
 
     Returns:
-        The mean; NaN if no class has a positive.
+        The mean; NaN if no class has positives.
+
+    Raises:
+        ValueError: Labels or scores have invalid shapes or values.
+
+    Example: `mean_average_precision([[1, 0], [0, 1]], [[0.9, 0.2], [0.3, 0.8]])` is 1.0.
     """
     values = average_precision(labels, scores)
     values = values[~np.isnan(values)]
@@ -48,35 +58,40 @@ def mean_average_precision(labels, scores) -> float:
 
 
 def top_k_accuracy(labels, scores, k: int = 1) -> float:
-    """Share of the samples whose class is among the k highest scores.
+    """Fraction of the samples whose class is among the k highest scores.
 
-    Of classes with equal scores the first ones count as higher, so a model that scores all
-    classes alike is right about class 0 only.
+    Of classes with equal scores, those with lower indices count as higher. So a model that gives
+    all classes the same score is right only about class 0.
 
     Args:
         labels: (samples,) class indices.
         scores: (samples, classes).
-        k: How many classes may be named.
+        k: Number of highest scores to consider.
 
     Returns:
-        The share; NaN without samples.
+        The fraction; NaN without samples.
+
+    Raises:
+        ValueError: Labels or scores have invalid shapes or values, or `k` is out of range.
+
+    Example: `top_k_accuracy([0, 1], [[0.9, 0.1], [0.8, 0.2]], k=1)` is 0.5.
     """
     labels = np.asarray(ops.convert_to_numpy(labels))
     scores = _matrix("scores", scores)
     if labels.shape != scores.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
-            "`labels` must be one class index a sample, not multi-hot. Received: "
+            "`labels` must be one class index per sample, not multi-hot. Received: "
             f"labels.shape={labels.shape}, labels.dtype={labels.dtype}, "
             f"scores.shape={scores.shape}"
         )
     classes = scores.shape[1]
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         raise ValueError(
-            f"`labels` must lie in 0 to {classes - 1}. "
+            f"`labels` must be from 0 to {classes - 1}. "
             f"Received: labels from {labels.min()} to {labels.max()}"
         )
     if not 1 <= k <= classes:
-        raise ValueError(f"`k` must lie in 1 to {classes}. Received: k={k}")
+        raise ValueError(f"`k` must be from 1 to {classes}. Received: k={k}")
     if not labels.size:
         return float("nan")
     own = np.take_along_axis(scores, labels[:, None].astype("int64"), axis=1)

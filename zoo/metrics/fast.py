@@ -1,4 +1,4 @@
-"""All saliency metrics of a frame at once, in NumPy, for evaluation on a CPU."""
+"""All saliency metrics of frames at once, in NumPy, for fast evaluation on a CPU."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 from zoo.metrics.auc import check_ties
 from zoo.metrics.maps import EPSILON
 
-# Up to here one pass over the map a threshold beats sorting the map.
+# Up to this number of thresholds, one pass over the map for each is faster than sorting the map.
 _FEW_THRESHOLDS = 24
-_BLOCK = 32768  # Pixels: two maps and two buffers of float32 take 512 KiB.
+_BLOCK = 32768  # pixels; two maps and two buffers of float32 take 512 KiB
 
 
 def saliency_metrics(
@@ -25,30 +25,35 @@ def saliency_metrics(
     min_max_first: bool = True,
     epsilon: float = EPSILON,
 ) -> dict[str, np.ndarray]:
-    """Computes the saliency metrics of many frames together, fast on a CPU.
+    """Compute all saliency metrics of many frames, fast on a CPU.
 
-    The numbers are those of the functions of the same names. Float64 maps are computed in
+    The values are those of the functions with the same names. Float64 maps are processed in
     float64, all others in float32.
 
     Args:
         saliency: Predicted maps (batch, height, width), not negative.
-        fixations: Number of fixations of each pixel (batch, height, width).
+        fixations: Number of fixations in each pixel (batch, height, width).
         truth: Ground-truth maps for `cc`, `similarity` and `kl_divergence`, or None.
-        other_fixations: Fixations of other videos' frames for `auc_shuffled`, or None; one map
-            (height, width) stands for all frames.
-        baseline: Baseline density for `information_gain`, or None; one map (height, width)
-            stands for all frames.
+        other_fixations: Fixation counts of other videos' frames for `auc_shuffled`, or None; a
+            single map (height, width) applies to all frames.
+        baseline: Baseline density for `information_gain`, or None; a single map (height, width)
+            applies to all frames.
         ties: As in `auc_judd`.
         ddof: As in `nss`.
-        duplicates: As in `nss`, `information_gain` and `log_likelihood`. It does not change
-            `auc_judd`, in which a fixated pixel counts once here, nor `auc_shuffled`.
+        duplicates: As in `nss`, `information_gain` and `log_likelihood`. It does not affect
+            `auc_judd`, where each fixated pixel counts once, or `auc_shuffled`.
         min_max_first: As in `similarity`.
         epsilon: As in `kl_divergence`, `information_gain` and `log_likelihood`.
 
     Returns:
         Arrays (batch,) named `auc_judd`, `nss`, `log_likelihood`, and `cc`, `similarity`,
-        `kl_divergence`, `auc_shuffled`, `information_gain` where their inputs are given; NaN
-        where a metric is undefined.
+        `kl_divergence`, `auc_shuffled`, `information_gain` if their inputs are given; NaN where a
+        metric is undefined.
+
+    Raises:
+        ValueError: The maps' shapes or values, or an option, are invalid.
+
+    Example: `zoo.metrics.saliency_metrics(saliency, fixations, truth)["nss"]`
     """
     check_ties(ties)
     if ddof not in (0, 1):
@@ -96,21 +101,21 @@ class _Density:
                 f"`{name}` must not be negative. Received: {name} with the value {self.low}"
             )
         self.constant = self.low == self.high
-        if self.high and not 1e-12 < self.high < 1e12:  # Keeps float32 off its ends.
+        if self.high and not 1e-12 < self.high < 1e12:  # avoids over- and underflow of float32
             self.flat = (self.raw / self.raw.max()).astype(self.raw.dtype)
             self.low, self.high = self.low / self.high, 1.0
-        if self.constant:  # The uniform density; the low end keeps every quotient finite.
+        if self.constant:  # the uniform density; `low` of 0 keeps all quotients finite
             self.flat, self.low, self.high = np.ones_like(self.flat), 0.0, 1.0
         self.mean = float(self.flat.mean())
         self.total = self.mean * self.flat.size
 
     def at(self, places: np.ndarray) -> np.ndarray:
-        """The density, summed to 1 over the pixels, at some places."""
+        """The density, normalised to sum to 1 over the pixels, at the given pixels."""
         return self.flat[places].astype("float64") / self.total
 
 
 class _Shared:
-    """One prepared value for each frame, or one for all of them."""
+    """Prepared values, one for each frame or a single one for all frames."""
 
     def __init__(self, saliency, name, values, prepare):
         self.prepared = None
@@ -140,20 +145,22 @@ def _like(saliency: np.ndarray, name: str, values) -> np.ndarray:
     values = np.asarray(values)
     if values.shape != saliency.shape:
         raise ValueError(
-            f"`saliency` and `{name}` must have one shape; resize the prediction (bicubic) to the "
-            f"size of the ground truth. Received: saliency.shape={saliency.shape}, "
+            f"`saliency` and `{name}` must have the same shape; resize the prediction (bicubic) to "
+            f"the size of the ground truth. Received: saliency.shape={saliency.shape}, "
             f"{name}.shape={values.shape}"
         )
     return values
 
 
 def _points(counts: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """The fixated places of a count map, and the number of fixations at each."""
+    """The fixated pixels of a count map, and the number of fixations in each."""
     counts = counts.ravel()
     places = np.flatnonzero(counts if counts.dtype == bool else counts != 0)
     counts = counts[places].astype("float64")
     if not np.isfinite(counts).all() or (counts < 0).any():
-        raise ValueError(f"`{name}` must count fixations. Received: {name} with NaN or negatives")
+        raise ValueError(
+            f"`{name}` must be numbers of fixations. Received: {name} with NaN or negative values"
+        )
     return places, counts
 
 
@@ -166,7 +173,7 @@ def _auc_judd(flat: np.ndarray, places: np.ndarray, ties: str) -> float:
     at_least, above = _counts(flat, values, strictly=ties == "expected")
     hits = np.cumsum(m)
     false = at_least - hits
-    rest = (num_negatives - false[-1]) * num_positives  # Below every fixated value.
+    rest = (num_negatives - false[-1]) * num_positives  # negatives below all fixated values
     if ties == "together":
         area = _between(false) @ (hits - m / 2) + rest
     elif ties == "listed":
@@ -184,7 +191,7 @@ def _between(totals: np.ndarray) -> np.ndarray:
 
 
 def _counts(flat: np.ndarray, values: np.ndarray, strictly: bool):
-    """How many pixels are at least, and above, each of some distinct descending values."""
+    """Numbers of pixels at or above, and above, each of some distinct descending values."""
     if values.size <= _FEW_THRESHOLDS:
         hit = np.empty(flat.size, bool)
         at_least = [np.count_nonzero(np.greater_equal(flat, v, out=hit)) for v in values]
@@ -221,10 +228,10 @@ def _nss(p: _Density, squares: float, point, ddof: int, duplicates: bool) -> flo
 
 
 def _whole_map(p: _Density, q: _Density | None, min_max_first: bool, epsilon: float):
-    """The sum of the centred squares of p over its extent, and the metrics against q.
+    """The sum of squared deviations of p, relative to its range, and the metrics against q.
 
-    Everything that reads whole maps is done block by block, in the processor's near caches; the
-    blocks' float32 sums are added up in float64.
+    Whole maps are processed in blocks that fit in the processor's caches; the float32 sums of the
+    blocks are added in float64.
     """
     kind = p.flat.dtype.type
     squares = other_squares = cross = common = divergence = 0.0
@@ -252,7 +259,7 @@ def _whole_map(p: _Density, q: _Density | None, min_max_first: bool, epsilon: fl
         np.multiply(np.subtract(x, kind(low_p), out=a) if low_p else x, share_p, out=a)
         np.multiply(np.subtract(y, kind(low_q), out=b) if low_q else y, share_q, out=b)
         common += float(np.minimum(a, b, out=a).sum())
-        # q / (p + eps) of the densities is Q / (P + eps sum P) times sum P / sum Q of the maps.
+        # With densities p, q and maps P, Q: q / (p + eps) = Q / (P + eps sum P) * sum P / sum Q.
         np.add(x, kind(epsilon * p.total), out=a)
         np.divide(y, a, out=a)
         a *= kind(p.total / q.total)

@@ -1,4 +1,4 @@
-"""The common part of the saliency metrics as Keras metrics."""
+"""The base class of the saliency metrics as Keras metrics."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from keras import ops
 
 
 class FrameMetric(keras.metrics.Metric):
-    """Weighted mean, over all frames seen, of a saliency metric; undefined frames are left out.
+    """Weighted mean of a saliency metric over all frames at which the metric is defined.
 
-    `y_true` and `y_pred` are maps (..., height, width): any leading axes, such as batch and time,
-    are frames. Weights have the leading shape, or broadcast to it: (batch,) weights count for all
-    frames of a sample. The result is NaN before the first defined frame, and if a prediction is
-    not finite.
+    `y_true` and `y_pred` are maps (..., height, width), where any leading axes, such as batch and
+    time, index frames. Weights have the leading shape or are broadcast to it: (batch,) weights
+    apply to all frames of a sample. The result is NaN before the first defined frame, and if a
+    prediction is not finite.
 
     Args:
         name: Name of the metric.
-        dtype: Ignored in the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
     """
 
-    _second_map = None  # The name of a second map that `y_true` may carry.
+    _second_map = None  # name of a second map that `y_true` may contain
 
     def __init__(self, name=None, dtype=None, **kwargs):
         super().__init__(name=name, dtype=dtype, **kwargs)
@@ -27,7 +27,7 @@ class FrameMetric(keras.metrics.Metric):
         self.count = self.add_variable((), initializer="zeros", dtype="float32", name="count")
 
     def frame_values(self, y_true, y_pred):
-        """One value a frame from maps (frames, height, width)."""
+        """One value per frame, (frames,), from maps (frames, height, width)."""
         raise TypeError("`FrameMetric` is a base class; use one of the metrics of zoo.metrics.")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -37,7 +37,7 @@ class FrameMetric(keras.metrics.Metric):
         y_pred = ops.reshape(y_pred, (-1, *ops.shape(y_pred)[-2:]))
         y_true = ops.reshape(y_true, (-1, *ops.shape(y_true)[len(leading) :]))
         values = self.frame_values(y_true, y_pred)
-        # A prediction that is not finite has to show in the mean, not to fall out of it.
+        # A prediction that is not finite must make the mean NaN, rather than be left out.
         broken = ~ops.all(ops.isfinite(y_pred), axis=(1, 2))
         undefined = ops.isnan(values) & ~broken
         weights = ops.ones_like(values)
@@ -47,7 +47,7 @@ class FrameMetric(keras.metrics.Metric):
                 sample_weight = ops.expand_dims(sample_weight, -1)
             weights = ops.reshape(ops.broadcast_to(sample_weight, leading), (-1,))
         weights = ops.where(undefined, 0.0, weights)
-        # A frame of weight zero has no say even where its value is NaN.
+        # A frame of zero weight must not contribute, even if its value is NaN.
         values = ops.where(weights == 0, 0.0, values)
         self.total.assign_add(ops.sum(values * weights))
         self.count.assign_add(ops.sum(weights))
@@ -58,7 +58,7 @@ class FrameMetric(keras.metrics.Metric):
         return ops.where(count > 0, mean, float("nan"))
 
     def _split(self, y_true, y_pred, constant):
-        """The fixations and the second map, which is `constant` or the second channel."""
+        """The fixations and the second map: `constant`, or the second channel of `y_true`."""
         if constant is None:
             if len(y_true.shape) != 4 or y_true.shape[-1] != 2:
                 raise ValueError(

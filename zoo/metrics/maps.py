@@ -10,10 +10,10 @@ EPSILON = 2.22e-16  # Matlab's eps, as in the MIT benchmark's code.
 
 
 def flat_maps(**maps) -> list:
-    """Float32 maps of shape (batch, pixels) from equally large (batch, height, width) arrays.
+    """Check that arrays have the same shape (batch, height, width); flatten to (batch, pixels).
 
-    Where values can be looked at (outside a traced function) a map that is not finite is an error;
-    in a traced function it makes the metric NaN.
+    A map that is not finite raises an error or, inside a traced function, where values are
+    unknown, makes the metric NaN.
     """
     first = None
     flat = []
@@ -28,9 +28,9 @@ def flat_maps(**maps) -> list:
             first = name, tuple(value.shape)
         elif not _same(first[1], tuple(value.shape)):
             raise ValueError(
-                f"`{first[0]}` and `{name}` must have one shape; resize the prediction (bicubic) "
-                f"to the size of the ground truth. Received: {first[0]}.shape={first[1]}, "
-                f"{name}.shape={tuple(value.shape)}"
+                f"`{first[0]}` and `{name}` must have the same shape; resize the prediction "
+                "(bicubic) to the size of the ground truth. Received: "
+                f"{first[0]}.shape={first[1]}, {name}.shape={tuple(value.shape)}"
             )
         check(ops.all(ops.isfinite(value)), f"`{name}` must be finite", f"{name} with NaN or inf")
         batch, height, width = ops.shape(value)
@@ -39,12 +39,12 @@ def flat_maps(**maps) -> list:
 
 
 def check(condition, rule: str, fact: str) -> None:
-    """Raises `rule` and `fact` if `condition` is known to be false; does nothing while tracing."""
+    """Raise an error if `condition` is false; do nothing while tracing."""
     try:
-        held = bool(ops.convert_to_numpy(condition))
-    except (NotImplementedError, TypeError, AttributeError):  # A symbolic tensor has no value yet.
+        satisfied = bool(ops.convert_to_numpy(condition))
+    except (NotImplementedError, TypeError, AttributeError):  # a symbolic tensor has no value
         return
-    if not held:
+    if not satisfied:
         raise ValueError(f"{rule}. Received: {fact}")
 
 
@@ -54,10 +54,10 @@ def check_not_negative(**maps) -> None:
 
 
 def density(flat):
-    """Each map summed to 1; a constant map, all zeros included, is the uniform density."""
+    """Each map scaled to sum to 1; an empty map becomes the uniform density."""
     pixels = ops.cast(ops.shape(flat)[1], "float32")
     peak = highest(flat, axis=1, keepdims=True)
-    scaled = flat / ops.where(peak > 0, peak, 1.0)  # No overflow or underflow in the sum.
+    scaled = flat / ops.where(peak > 0, peak, 1.0)  # avoids over- and underflow in the sum
     total = ops.sum(scaled, axis=1, keepdims=True)
     return ops.where(total == 0, 1.0 / pixels, scaled / ops.where(total == 0, 1.0, total))
 
@@ -74,7 +74,7 @@ def is_constant(flat):
 
 
 def weighted_mean(values, weights):
-    """The mean over axis 1 by weights; NaN where the weights sum to 0."""
+    """The weighted mean over axis 1; NaN if the weights sum to 0."""
     total = ops.sum(weights, axis=1)
     shares = weights / ops.where(total > 0, total, 1.0)[:, None]
     mean = ops.sum(ops.where(weights > 0, values * shares, 0.0), axis=1)
@@ -86,7 +86,7 @@ def or_nan(values, defined):
 
 
 def fixation_weights(counts, duplicates: bool):
-    """How often each pixel counts: its number of fixations, or once if it has any."""
+    """The weight of each pixel: its number of fixations or, without duplicates, 1 if fixated."""
     return counts if duplicates else ops.cast(counts > 0, "float32")
 
 

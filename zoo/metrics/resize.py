@@ -1,4 +1,4 @@
-"""Maps resized as Matlab's `imresize` does, before they are compared."""
+"""Resizing maps like Matlab's `imresize`, before they are compared."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from keras import ops
 
 
 def resize(maps, height: int, width: int):
-    """Bicubic with antialiasing, as Matlab's `imresize` for numbers of floating point.
+    """Resize maps bicubically with antialiasing, like Matlab's `imresize` of floating-point maps.
 
-    The cubic kernel has a = -0.5; where a side shrinks it is widened by the factor, so that every
-    pixel counts. Beyond the edges the map is mirrored. Nothing is rounded or cut: next to sharp
-    edges the result goes a little below the lowest and above the highest value.
+    The cubic kernel has a = -0.5; if a side shrinks, it is widened by the factor, so that every
+    pixel contributes. Maps are mirrored at the edges. Values are not rounded or clipped: near
+    sharp edges they can be slightly below the lowest or above the highest value.
 
     Args:
-        maps: (..., height, width), any number of leading axes.
-        height: Rows of the result.
-        width: Columns of the result.
+        maps: (..., height, width), with any number of leading axes.
+        height: Number of rows of the result.
+        width: Number of columns of the result.
 
     Returns:
         (..., height, width) float32.
+
+    Raises:
+        ValueError: The maps have less than two axes or are empty, or a side is below 1.
 
     Example:
 
@@ -30,12 +33,12 @@ def resize(maps, height: int, width: int):
     ```
 
     Reference: Keys, Cubic convolution interpolation for digital image processing, 1981; the
-    MIT benchmark's code resizes predictions to the size of the fixation map so.
+    code of the MIT benchmark resizes predictions to the size of the fixation map this way.
     """
     maps = ops.cast(maps, "float32")
     if len(maps.shape) < 2 or min(height, width) < 1 or 0 in maps.shape[-2:]:
         raise ValueError(
-            "Maps must be (..., height, width), and both sides at least 1. Received: "
+            "Maps must have the shape (..., height, width), with both sides at least 1. Received: "
             f"shape={tuple(maps.shape)}, height={height}, width={width}"
         )
     rows = _weights(maps.shape[-2], height)
@@ -46,7 +49,7 @@ def resize(maps, height: int, width: int):
 
 @functools.lru_cache(maxsize=32)
 def _weights(before: int, after: int) -> np.ndarray:
-    """(after, before): how much each old place counts for each new one."""
+    """(after, before): the weight of each old position for each new one."""
     scale = after / before
     shrink = min(scale, 1.0)
     reach = 2.0 / shrink

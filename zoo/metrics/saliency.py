@@ -1,6 +1,6 @@
-"""Saliency metrics on values: NSS, CC, SIM, KL, information gain and log-likelihood.
+"""Saliency metrics based on values: NSS, CC, SIM, KL, information gain and log-likelihood.
 
-All take maps of the shape (batch, height, width) and return one float32 value a frame.
+All take maps of shape (batch, height, width) and return one float32 value per frame.
 """
 
 from __future__ import annotations
@@ -27,20 +27,25 @@ def nss(saliency, fixations, *, ddof: int = 0, duplicates: bool = True):
 
     Args:
         saliency: Predicted maps (batch, height, width).
-        fixations: Number of fixations of each pixel (batch, height, width).
+        fixations: Number of fixations in each pixel (batch, height, width).
         ddof: 0 divides the variance by the number of pixels n (pysaliency), 1 by n - 1 (Matlab).
         duplicates: Whether several fixations of a pixel count several times (pysaliency) or once
             (Matlab, whose fixation maps are binary).
 
     Returns:
-        (batch,) float32. NaN where there is no fixation; a constant map scores 0.
+        (batch,) float32; NaN if there are no fixations. A constant map scores 0.
+
+    Raises:
+        ValueError: The maps' shapes or values are invalid, or `ddof` is not 0 or 1.
+
+    Example: `zoo.metrics.nss(saliency, fixations)`
     """
     if ddof not in (0, 1):
         raise ValueError(f"`ddof` must be 0 or 1. Received: ddof={ddof}")
     saliency, fixations = flat_maps(saliency=saliency, fixations=fixations)
     check_not_negative(fixations=fixations)
     constant = is_constant(saliency)
-    scaled = min_max(saliency)  # NSS does not see the scale; float32 likes this one.
+    scaled = min_max(saliency)  # NSS is independent of scale; this one suits float32
     centred = scaled - ops.mean(scaled, axis=1, keepdims=True)
     pixels = ops.cast(ops.shape(saliency)[1], "float32")
     variance = ops.sum(centred * centred, axis=1) / ops.maximum(pixels - ddof, 1.0)
@@ -57,7 +62,12 @@ def cc(saliency, truth):
         truth: Ground-truth maps (batch, height, width).
 
     Returns:
-        (batch,) float32. A constant prediction scores 0; NaN where the truth is constant.
+        (batch,) float32; NaN if the truth is constant. A constant prediction scores 0.
+
+    Raises:
+        ValueError: The maps' shapes or values are invalid.
+
+    Example: `zoo.metrics.cc(saliency, truth)`
     """
     saliency, truth = flat_maps(saliency=saliency, truth=truth)
     undefined = is_constant(truth)
@@ -71,17 +81,22 @@ def cc(saliency, truth):
 
 
 def similarity(saliency, truth, *, min_max_first: bool = True):
-    """Histogram intersection (SIM): the sum of the minima of both maps, each summed to 1.
+    """Histogram intersection (SIM): the sum of the minima of both maps, scaled to sum to 1.
 
     Args:
         saliency: Predicted maps (batch, height, width).
         truth: Ground-truth maps (batch, height, width).
-        min_max_first: Whether both maps are scaled to [0, 1] before they are summed to 1, as in
-            the Matlab code; pysaliency does not.
+        min_max_first: Whether both maps are first scaled to [0, 1], as in the Matlab code but
+            not in pysaliency.
 
     Returns:
-        (batch,) float32. A constant prediction is the uniform density; NaN where the truth is
-        all zeros.
+        (batch,) float32; NaN if the truth is all zeros. A constant prediction counts as the
+        uniform density.
+
+    Raises:
+        ValueError: The maps' shapes or values are invalid.
+
+    Example: `zoo.metrics.similarity(saliency, truth)`
     """
     saliency, truth = flat_maps(saliency=saliency, truth=truth)
     defined = ops.any(truth != 0, axis=1)
@@ -94,16 +109,21 @@ def similarity(saliency, truth, *, min_max_first: bool = True):
 
 
 def kl_divergence(saliency, truth, *, epsilon: float = EPSILON):
-    """KL divergence of the truth q from the prediction p: sum q ln(eps + q / (p + eps)), nats.
+    """KL divergence of truth q and prediction p, in nats: sum q ln(eps + q / (p + eps)).
 
     Args:
-        saliency: Predicted maps (batch, height, width), not negative; summed to 1 here.
-        truth: Ground-truth maps (batch, height, width), not negative; summed to 1 here.
-        epsilon: 2.22e-16 in the MIT benchmark; some toolboxes take 1e-12 or 1e-7.
+        saliency: Predicted maps (batch, height, width), not negative; scaled to sum to 1.
+        truth: Ground-truth maps (batch, height, width), not negative; scaled to sum to 1.
+        epsilon: 2.22e-16 in the MIT benchmark; some toolboxes use 1e-12 or 1e-7.
 
     Returns:
-        (batch,) float32. A constant prediction is the uniform density; NaN where the truth is
-        all zeros.
+        (batch,) float32; NaN if the truth is all zeros. A constant prediction counts as the
+        uniform density.
+
+    Raises:
+        ValueError: The maps' shapes or values are invalid.
+
+    Example: `zoo.metrics.kl_divergence(saliency, truth)`
     """
     saliency, truth = flat_maps(saliency=saliency, truth=truth)
     check_not_negative(saliency=saliency, truth=truth)
@@ -121,22 +141,27 @@ def information_gain(
     duplicates: bool = True,
     epsilon: float = EPSILON,
 ):
-    """Information gain over a baseline density, in bits a fixation.
+    """Information gain over a baseline density, in bits per fixation.
 
-    The mean over the fixations of log2(eps + p) - log2(eps + b), p and b summed to 1.
+    The mean over fixations of log2(eps + p) - log2(eps + b), with p and b scaled to sum to 1.
 
     Args:
         saliency: Predicted maps (batch, height, width), not negative.
-        fixations: Number of fixations of each pixel (batch, height, width).
-        baseline: Baseline maps (batch, height, width), not negative: for instance the trained
-            central bias.
-        min_max_first: Whether both maps are scaled to [0, 1] before (MIT benchmark); pysaliency
-            does not.
+        fixations: Number of fixations in each pixel (batch, height, width).
+        baseline: Baseline maps (batch, height, width), not negative, such as the central bias of
+            the training data.
+        min_max_first: Whether both maps are first scaled to [0, 1], as in the MIT benchmark but
+            not in pysaliency.
         duplicates: Whether several fixations of a pixel count several times.
-        epsilon: Keeps the logarithm of a zero finite.
+        epsilon: Keeps the logarithm of zero finite.
 
     Returns:
-        (batch,) float32. NaN where there is no fixation.
+        (batch,) float32; NaN if there are no fixations.
+
+    Raises:
+        ValueError: The maps' shapes or values are invalid.
+
+    Example: `zoo.metrics.information_gain(saliency, fixations, baseline)`
     """
     saliency, fixations, baseline = flat_maps(
         saliency=saliency, fixations=fixations, baseline=baseline
@@ -151,19 +176,24 @@ def information_gain(
 
 
 def log_likelihood(saliency, fixations, *, duplicates: bool = True, epsilon: float = EPSILON):
-    """Mean log density at the fixations, in nats a fixation over the unit square.
+    """Mean log density at the fixations over the unit square, in nats per fixation.
 
-    The density is that of the map summed to 1 and spread over a frame of area 1, ln(p P) with P
-    pixels: the uniform map scores 0 at every size.
+    The density of a map p that sums to 1, over a frame of area 1 with P pixels, is p P. So the
+    uniform map scores 0 at any size.
 
     Args:
-        saliency: Predicted maps (batch, height, width), not negative.
-        fixations: Number of fixations of each pixel (batch, height, width).
+        saliency: Predicted maps (batch, height, width), not negative; scaled to sum to 1.
+        fixations: Number of fixations in each pixel (batch, height, width).
         duplicates: Whether several fixations of a pixel count several times.
-        epsilon: Added to p; keeps the logarithm of a zero finite.
+        epsilon: Added to p; keeps the logarithm of zero finite.
 
     Returns:
-        (batch,) float32. NaN where there is no fixation.
+        (batch,) float32; NaN if there are no fixations.
+
+    Raises:
+        ValueError: The maps' shapes or values are invalid.
+
+    Example: `zoo.metrics.log_likelihood(saliency, fixations)`
     """
     saliency, fixations = flat_maps(saliency=saliency, fixations=fixations)
     check_not_negative(saliency=saliency, fixations=fixations)

@@ -1,4 +1,4 @@
-"""AUCs against drawn negatives, as the MIT benchmark's code computes them, from a seed."""
+"""AUCs with randomly drawn negatives, as in the code of the MIT benchmark, but from a seed."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from keras import ops
 
 from zoo.metrics.maps import check_not_negative, flat_maps, min_max, or_nan
 
-_TABLE = 2048  # Random numbers a split; only frames with more draws use one twice.
+_TABLE = 2048  # random numbers per split; reused only for frames with more draws
 
 
 def auc_borji(saliency, fixations, *, num_splits: int = 100, step: float = 0.1, seed: int = 0):
-    """AUC-Borji: the fixated pixels against as many pixels drawn uniformly, with replacement.
+    """AUC-Borji: fixated pixels against as many pixels drawn uniformly with replacement.
 
-    Maps are scaled to [0, 1] first, thresholds are 0, step, 2 step, ..., 1; the mean over the
-    splits is returned. The draws depend on the seed only, so a frame has the same value in any
-    batch. For a value without drawing use `auc_uniform`.
+    Maps are first scaled to [0, 1]; thresholds are 0, step, 2 step, ..., 1. The result is the
+    mean over the splits. The draws depend only on the seed, so a frame has the same value in any
+    batch. `auc_uniform` is the corresponding value without random draws.
 
     Args:
         saliency: Predicted maps (batch, height, width).
-        fixations: Number of fixations of each pixel (batch, height, width); each pixel counts once.
-        num_splits: Number of draws of a whole set of negatives.
-        step: Distance of the thresholds.
-        seed: Seed of the draws.
+        fixations: Number of fixations in each pixel (batch, height, width); each fixated pixel
+            counts once.
+        num_splits: Number of times a set of negatives is drawn.
+        step: Distance between thresholds.
+        seed: Random seed of the draws.
 
     Returns:
-        (batch,) float32. NaN where there is no fixation.
+        (batch,) float32; NaN if there are no fixations.
+
+    Raises:
+        ValueError: The maps' shapes or values, or an option, are invalid.
+
+    Example: `zoo.metrics.auc_borji(saliency, fixations, num_splits=10)`
     """
     saliency, fixations = flat_maps(saliency=saliency, fixations=fixations)
     check_not_negative(fixations=fixations)
@@ -41,23 +47,29 @@ def auc_shuffled_sampled(
     step: float = 0.1,
     seed: int = 0,
 ):
-    """Sampled shuffled AUC: negatives drawn from the pixels fixated in other frames.
+    """Sampled shuffled AUC: negatives are drawn from the pixels fixated in other frames.
 
-    As `auc_borji`, but each split draws, without replacement, as many of the pixels that other
-    frames' fixations mark as the frame has fixated pixels (all of them if they are fewer). DHF1K
-    marks the fixations of 10 random frames of the set. For a value without drawing use
-    `auc_shuffled`.
+    Like `auc_borji`, but each split draws, without replacement, from the pixels fixated in other
+    frames: as many as the frame has fixated pixels, or all of them if there are fewer. DHF1K uses
+    the fixations of 10 random frames of the data set. `auc_shuffled` is the corresponding value
+    without random draws.
 
     Args:
         saliency: Predicted maps (batch, height, width).
-        fixations: Number of fixations of each pixel (batch, height, width); each pixel counts once.
-        other_fixations: The same of the other frames (batch, height, width).
-        num_splits: Number of draws of a whole set of negatives.
-        step: Distance of the thresholds.
-        seed: Seed of the draws.
+        fixations: Number of fixations in each pixel (batch, height, width); each fixated pixel
+            counts once.
+        other_fixations: The same for the other frames (batch, height, width).
+        num_splits: Number of times a set of negatives is drawn.
+        step: Distance between thresholds.
+        seed: Random seed of the draws.
 
     Returns:
-        (batch,) float32. NaN where there is no fixation or no other fixation.
+        (batch,) float32; NaN if there are no fixations or no other fixations.
+
+    Raises:
+        ValueError: The maps' shapes or values, or an option, are invalid.
+
+    Example: `zoo.metrics.auc_shuffled_sampled(saliency, fixations, other_fixations)`
     """
     saliency, fixations, others = flat_maps(
         saliency=saliency, fixations=fixations, other_fixations=other_fixations
@@ -90,7 +102,7 @@ def _sampled_auc(saliency, fixations, negatives, replace, num_splits, step, seed
 
 
 def _bins(scaled, thresholds):
-    """The first of the falling thresholds that each value reaches; the last one is 0."""
+    """Index of the first of the descending thresholds that each value reaches; the last is 0."""
     missed = [ops.cast(scaled < threshold, "int32") for threshold in thresholds[:-1]]
     return sum(missed) if missed else ops.zeros_like(scaled, dtype="int32")
 
@@ -101,11 +113,11 @@ def _histogram(bins, member, num_bins: int):
 
 
 def _draw(pool, draws, replace: bool, num_splits: int, seed: int):
-    """Draws items one by one from bins that hold `pool` items; returns how many of each bin."""
+    """Draw items one by one from bins with `pool` items; return the number drawn from each."""
     bins = pool.shape[1]
     uniform = keras.random.uniform((_TABLE, num_splits), seed=seed, dtype="float32")
     pool = ops.repeat(pool[:, None, :], num_splits, axis=1)
-    last = ops.cast(ops.max(ops.pad(draws, (0, 1))), "int32")  # 0 without any frame
+    last = ops.cast(ops.max(ops.pad(draws, (0, 1))), "int32")  # 0 for an empty batch
 
     def more(i, left, drawn):
         return i < last

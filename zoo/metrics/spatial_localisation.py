@@ -1,4 +1,4 @@
-"""Boxes from spatial attention, and the mean average precision of tubes (UCF101-24)."""
+"""Boxes from spatial attention, and the mean average precision of box tubes (UCF101-24)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from keras import ops
 
 @dataclass(frozen=True)
 class VideoTube:
-    """A box in each of some consecutive frames of a video, with a class.
+    """Boxes in consecutive frames of a video, with a class.
 
     Args:
         video: Name of the video.
         label: Class index.
-        start: Frame of the first box, from 0.
+        start: Frame of the first box, counted from 0.
         boxes: (frames, 4): x, y, width, height in pixels, as in a record's boxes.
-        score: How sure the prediction is; not used for the truth.
+        score: Confidence of a prediction; ignored for the ground truth.
+
+    Raises:
+        ValueError: The boxes have another shape, are not finite, or have a negative size.
+
+    Example: `VideoTube("clip", 3, start=10, boxes=[[20, 30, 64, 48], [21, 30, 64, 48]])`
     """
 
     video: str
@@ -29,7 +34,7 @@ class VideoTube:
     score: float = 1.0
 
     def __post_init__(self):
-        # Float64 at once: sums of the 8-bit boxes of annotation files would wrap around.
+        # Convert to float64 first: sums of 8-bit boxes from annotation files would overflow.
         boxes = np.asarray(self.boxes, "float64")
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
             raise ValueError(
@@ -53,19 +58,24 @@ def attention_boxes(
 ):
     """The tightest box around the attended pixels of each frame.
 
-    Masks are resized (bilinear) to the frame and compared with the threshold.
+    Masks are resized (bilinearly) to the frame's size and compared with the threshold.
 
     Args:
-        spatial_attention: Masks (frames, rows, columns), as of `SpatialMask`, in [0, 1].
+        spatial_attention: Masks (frames, rows, columns) in [0, 1], as from `SpatialMask`.
         height: Height of the frames in pixels.
         width: Width of the frames in pixels.
-        threshold: Pixels above it are attended.
-        normalisation: None compares the masks as they are; `"max"` divides each by its highest
-            value, which a softmax over the places needs.
+        threshold: Pixels above it count as attended.
+        normalisation: None uses the masks unchanged; `"max"` divides each mask by its maximum,
+            which is needed for a softmax over positions.
 
     Returns:
-        (frames, 4) float64: x, y, width, height in pixels; NaN for a frame without an attended
-        pixel.
+        (frames, 4) float64: x, y, width, height in pixels; NaN for frames without attended
+        pixels.
+
+    Raises:
+        ValueError: The masks have another shape, or there is no such normalisation.
+
+    Example: `attention_boxes(masks, 240, 320, threshold=0.5)`  # masks: (frames, 7, 7)
     """
     masks = np.asarray(ops.convert_to_numpy(spatial_attention), "float32")
     if masks.ndim != 3:
@@ -90,17 +100,19 @@ def attention_boxes(
 def attention_tubes(
     video: str, label: int, boxes, *, start: int = 0, score: float = 1.0
 ) -> list[VideoTube]:
-    """Tubes from a box a frame: one for each run of frames that have a box.
+    """Tubes from one box per frame: one tube for each run of frames that have a box.
 
     Args:
         video: Name of the video.
         label: Predicted class.
-        boxes: (frames, 4) as `attention_boxes` returns them, NaN where there is none.
-        start: Frame of the first row.
+        boxes: (frames, 4) as returned by `attention_boxes`, NaN where there is no box.
+        start: Frame that the first row belongs to.
         score: Score of the tubes, such as the class probability.
 
     Returns:
         The tubes in order of time.
+
+    Example: `attention_tubes("clip", 3, attention_boxes(masks, 240, 320), score=0.8)`
     """
     boxes = np.asarray(boxes, "float64")
     return [
@@ -110,13 +122,15 @@ def attention_tubes(
 
 
 def true_tubes(records) -> list[VideoTube]:
-    """The boxes of records of `zoo.datasets` as true tubes.
+    """The boxes of records of `zoo.datasets` as ground-truth tubes.
 
     Args:
-        records: Records; those without boxes add nothing.
+        records: Records; those without boxes are skipped.
 
     Returns:
-        One tube for each of the records' tubes, named after the record.
+        A tube for each tube of the records, with the record's name as the video.
+
+    Example: `true_tubes(zoo.datasets.ucf101_24.load("data/UCF101", "test"))`
     """
     return [
         VideoTube(record.name, tube.label, tube.start, tube.boxes)
@@ -132,21 +146,27 @@ def spatial_localisation_map(
     thresholds: Sequence[float] = (0.05, 0.1, 0.2, 0.3),
     level: str = "tube",
 ) -> dict[float, float]:
-    """Mean average precision of tubes, after the evaluators published for UCF101-24.
+    """Mean average precision of tubes, following the evaluators published for UCF101-24.
 
-    Predictions of a class are taken by falling score over all videos; each takes the free true
-    tube of its video and class with the highest IoU, and is right if that is strictly above the
-    threshold. Average precision is the area under the precision envelope (VOC, all points).
+    For each class, the predictions of all videos are processed in descending order of score. Each
+    one is matched to the unmatched true tube of its video and class with the highest IoU, and is
+    correct if that IoU is strictly above the threshold. Average precision is the area under the
+    precision envelope (VOC, all points).
 
     Args:
         truth: The true tubes.
-        predictions: The predicted tubes; of equal scores the earlier in the list comes first.
-        thresholds: Thresholds of the IoU.
-        level: `"tube"`: the IoU is that of the times, multiplied by the mean IoU of the boxes
-            over the shared frames. `"frame"`: each frame is judged alone.
+        predictions: The predicted tubes; with equal scores, the earlier in the list comes first.
+        thresholds: IoU thresholds.
+        level: `"tube"`: the temporal IoU, multiplied by the mean IoU of the boxes over the shared
+            frames. `"frame"`: each frame is evaluated separately.
 
     Returns:
-        The mean over the classes that occur in the truth, by threshold.
+        Threshold -> mean over the classes that occur in the truth.
+
+    Raises:
+        ValueError: There are no true tubes, or there is no such level.
+
+    Example: `spatial_localisation_map(true_tubes(records), tubes, thresholds=(0.2, 0.5))`
     """
     by_class = spatial_average_precisions(truth, predictions, thresholds=thresholds, level=level)
     return {t: float(np.mean(list(values.values()))) for t, values in by_class.items()}
@@ -159,16 +179,21 @@ def spatial_average_precisions(
     thresholds: Sequence[float] = (0.05, 0.1, 0.2, 0.3),
     level: str = "tube",
 ) -> dict[float, dict[int, float]]:
-    """The average precision of each class that `spatial_localisation_map` takes the mean of.
+    """Average precision of tubes for each class; see `spatial_localisation_map`.
 
     Args:
         truth: The true tubes.
         predictions: The predicted tubes.
-        thresholds: Thresholds of the IoU.
+        thresholds: IoU thresholds.
         level: `"tube"` or `"frame"`.
 
     Returns:
-        Average precisions by threshold and class.
+        Threshold -> class -> average precision.
+
+    Raises:
+        ValueError: There are no true tubes, or there is no such level.
+
+    Example: `spatial_average_precisions(true_tubes(records), tubes)[0.2]`
     """
     if level not in ("tube", "frame"):
         raise ValueError(f'`level` must be "tube" or "frame". Received: level={level!r}')
@@ -186,7 +211,7 @@ def spatial_average_precisions(
 
 
 def tube_iou(one: VideoTube, other: VideoTube) -> float:
-    """IoU of the times, multiplied by the mean IoU of the boxes over the shared frames.
+    """The temporal IoU of two tubes, multiplied by the mean IoU of the boxes in shared frames.
 
     Args:
         one: A tube.
@@ -194,6 +219,8 @@ def tube_iou(one: VideoTube, other: VideoTube) -> float:
 
     Returns:
         A number in [0, 1].
+
+    Example: `tube_iou(tube, tube)` is 1.0.
     """
     first = max(one.start, other.start)
     last = min(one.start + len(one.boxes), other.start + len(other.boxes))
@@ -210,7 +237,7 @@ def tube_iou(one: VideoTube, other: VideoTube) -> float:
 
 
 def runs(member: np.ndarray) -> list[tuple[int, int]]:
-    """First and last (exclusive) index of each run of true values."""
+    """First index, and index after the last, of each run of true values."""
     edges = np.flatnonzero(np.diff(np.r_[0, np.asarray(member, "int8"), 0]))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
 
@@ -226,10 +253,10 @@ def _frames(tubes: Sequence[VideoTube]) -> list[VideoTube]:
 def _match(
     truth, predictions, label: int, threshold: float, by_frame: bool
 ) -> tuple[np.ndarray, int]:
-    """Whether each prediction, by falling score, is right; and the number of true tubes."""
+    """Whether each prediction, in descending order of score, is correct; number of true tubes."""
     free, positives = {}, 0
 
-    def key(tube: VideoTube):  # Single frames only meet in the same frame: short lists.
+    def key(tube: VideoTube):  # single frames match only within the same frame
         return (tube.video, tube.start) if by_frame else tube.video
 
     for tube in truth:

@@ -20,7 +20,12 @@ class VideoSegment:
         label: Class index.
         start: Start in seconds.
         end: End in seconds.
-        score: How sure the prediction is; not used for the truth.
+        score: Confidence of a prediction; ignored for the ground truth.
+
+    Raises:
+        ValueError: `start` is after `end`.
+
+    Example: `VideoSegment("clip", 3, start=1.5, end=4.0)`
     """
 
     video: str
@@ -47,21 +52,26 @@ def attention_segments(
     normalisation: str = "min_max",
     score: float = 1.0,
 ) -> list[VideoSegment]:
-    """Segments in which the temporal attention is high: normalise, threshold, group.
+    """Segments with high temporal attention: normalise, threshold, group.
 
     Args:
         video: Name of the video.
         label: Predicted class.
         temporal_attention: (frames,) weights of equally long parts of the video, or (steps,
-            frames), of which the mean over the steps is taken.
-        duration: Length of the video in seconds.
-        threshold: Normalised weights above it are inside a segment.
-        normalisation: `"min_max"` scales the weights to [0, 1], `"max"` divides by the highest.
-            Constant weights prefer no part: they give the whole video.
+            frames), which is averaged over the steps.
+        duration: Duration of the video in seconds.
+        threshold: Normalised weights above it belong to a segment.
+        normalisation: `"min_max"` scales the weights to [0, 1], `"max"` divides by the maximum.
+            Constant weights give the whole video as one segment.
         score: Score of the class. A segment's score is this times its mean normalised weight.
 
     Returns:
         The segments in order of time.
+
+    Raises:
+        ValueError: An argument is out of range or has another shape.
+
+    Example: `attention_segments("clip", 3, weights, duration=10.0)`  # weights: (frames,)
     """
     if normalisation not in ("min_max", "max"):
         raise ValueError(f'`normalisation` must be "min_max" or "max". Received: {normalisation!r}')
@@ -82,19 +92,21 @@ def attention_segments(
     part = duration / weights.size
     segments = []
     for first, last in runs(weights > threshold):
-        sureness = score * float(weights[first:last].mean())
-        segments.append(VideoSegment(video, label, first * part, last * part, sureness))
+        confidence = score * float(weights[first:last].mean())
+        segments.append(VideoSegment(video, label, first * part, last * part, confidence))
     return segments
 
 
 def true_segments(records) -> list[VideoSegment]:
-    """The segments of records of `zoo.datasets` as true segments.
+    """The segments of records of `zoo.datasets` as ground-truth segments.
 
     Args:
-        records: Records; those without segments add nothing.
+        records: Records; those without segments are skipped.
 
     Returns:
-        One segment for each of the records' segments, named after the record.
+        A segment for each segment of the records, with the record's name as the video.
+
+    Example: `true_segments(zoo.datasets.thumos14.load("data/THUMOS14", "test"))`
     """
     return [
         VideoSegment(record.name, segment.label, segment.start, segment.end)
@@ -113,21 +125,26 @@ def temporal_localisation_map(
 ) -> dict[float, float]:
     """Mean average precision of segments by the official THUMOS14 protocol.
 
-    In each video, every true segment in turn takes the still free prediction of its class with
-    the highest IoU, if that is strictly above the threshold. Predictions that stay free are
-    wrong, unless they overlap an ambiguous segment: then they are ignored. Average precision is
-    the sum of the precisions at the right predictions over the number of true segments, without
-    interpolation; a class without predictions scores 0.
+    In each video, each true segment in turn is matched to the unmatched prediction of its class
+    with the highest IoU, if that is strictly above the threshold. Unmatched predictions are
+    wrong, unless they overlap an ambiguous segment; then they are ignored. Average precision is
+    the sum of the precisions at the correct predictions divided by the number of true segments,
+    without interpolation; a class without predictions scores 0.
 
     Args:
         truth: The true segments, in the order of the annotation files.
         predictions: The predicted segments.
-        thresholds: Thresholds of the IoU.
-        ambiguous: Segments of which the annotators were not sure; their labels are not used.
-        classes: The classes of the mean; those that occur in the truth if not given.
+        thresholds: IoU thresholds.
+        ambiguous: Segments that the annotators were unsure about; their labels are not used.
+        classes: The classes to average over; by default those that occur in the truth.
 
     Returns:
-        The mean by threshold. Classes without truth are left out.
+        Threshold -> mean over classes, without classes that have no true segment.
+
+    Raises:
+        ValueError: There are no true segments, or none of `classes`.
+
+    Example: `temporal_localisation_map(true_segments(records), segments)`
     """
     by_class = temporal_average_precisions(
         truth, predictions, thresholds=thresholds, ambiguous=ambiguous, classes=classes
@@ -143,17 +160,22 @@ def temporal_average_precisions(
     ambiguous: Sequence[VideoSegment] = (),
     classes: Sequence[int] | None = None,
 ) -> dict[float, dict[int, float]]:
-    """The average precision of each class that `temporal_localisation_map` takes the mean of.
+    """Average precision of segments for each class; see `temporal_localisation_map`.
 
     Args:
         truth: The true segments.
         predictions: The predicted segments.
-        thresholds: Thresholds of the IoU.
-        ambiguous: Segments whose overlapping predictions are not counted as wrong.
-        classes: The classes wanted; those that occur in the truth if not given.
+        thresholds: IoU thresholds.
+        ambiguous: Segments; predictions that overlap them do not count as wrong.
+        classes: The classes to evaluate; by default those that occur in the truth.
 
     Returns:
-        Average precisions by threshold and class; NaN for a class without truth.
+        Threshold -> class -> average precision; NaN for a class without true segments.
+
+    Raises:
+        ValueError: There are no true segments, or none of `classes`.
+
+    Example: `temporal_average_precisions(true_segments(records), segments)[0.5]`
     """
     if not truth:
         raise ValueError("`truth` must hold at least one segment. Received: an empty list")
@@ -178,7 +200,7 @@ def temporal_average_precisions(
 
 
 def segment_iou(ones: Sequence[VideoSegment], others: Sequence[VideoSegment]) -> np.ndarray:
-    """IoU of each of some segments with each of others.
+    """Temporal IoU of all pairs of segments from two lists.
 
     Args:
         ones: n segments.
@@ -186,6 +208,8 @@ def segment_iou(ones: Sequence[VideoSegment], others: Sequence[VideoSegment]) ->
 
     Returns:
         (n, m) float64.
+
+    Example: `segment_iou([segment], [segment])` is `[[1.0]]`.
     """
     a, b = (
         np.array([(s.start, s.end) for s in segments], "float64").reshape(-1, 2)
@@ -205,7 +229,7 @@ def _by_video(segments) -> dict[str, list[VideoSegment]]:
 
 
 def _judge(found, true, unsure, threshold: float, right: list, wrong: list) -> None:
-    """Sorts the scores of one video's predictions into right and wrong ones."""
+    """Append the scores of one video's predictions to `right` or `wrong`."""
     found = sorted(found, key=lambda segment: -segment.score)
     free = np.ones(len(found), bool)
     for overlaps in segment_iou(true, found):
@@ -221,7 +245,7 @@ def _judge(found, true, unsure, threshold: float, right: list, wrong: list) -> N
 def _precision_at_hits(right: list, wrong: list, positives: int) -> float:
     if not positives:
         return float("nan")
-    # Right ones first among equal scores, as the official code lists them.
+    # Among equal scores, correct predictions come first, as in the official code.
     ranked = sorted([(-score, 0) for score in right] + [(-score, 1) for score in wrong])
     hits = np.array([kind == 0 for _, kind in ranked], bool)
     if not hits.size:

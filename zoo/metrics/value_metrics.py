@@ -21,12 +21,14 @@ class NSS(FrameMetric):
     """Mean of `zoo.metrics.nss` over frames.
 
     Args:
-        ddof: 0 (pysaliency) or 1 (Matlab).
+        ddof: 0 (pysaliency) or 1 (Matlab), see `zoo.metrics.nss`.
         duplicates: Whether several fixations of a pixel count several times.
         name: Name of the metric.
-        dtype: Not used by the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
 
     Shapes: `y_true` fixation counts (..., height, width), `y_pred` maps (..., height, width).
+
+    Example: `NSS().update_state(fixations, saliency)`
     """
 
     def __init__(self, ddof=0, duplicates=True, name="nss", dtype=None, **kwargs):
@@ -46,6 +48,8 @@ class CC(FrameMetric):
     """Mean of `zoo.metrics.cc` over frames.
 
     Shapes: `y_true` true maps (..., height, width), `y_pred` maps (..., height, width).
+
+    Example: `CC().update_state(truth, saliency)`
     """
 
     def __init__(self, name="cc", dtype=None, **kwargs):
@@ -60,11 +64,13 @@ class Similarity(FrameMetric):
     """Mean of `zoo.metrics.similarity` over frames.
 
     Args:
-        min_max_first: Whether maps are scaled to [0, 1] first (Matlab) or not (pysaliency).
+        min_max_first: Whether maps are first scaled to [0, 1] (Matlab) or not (pysaliency).
         name: Name of the metric.
-        dtype: Not used by the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
 
     Shapes: `y_true` true maps (..., height, width), `y_pred` maps (..., height, width).
+
+    Example: `Similarity().update_state(truth, saliency)`
     """
 
     def __init__(self, min_max_first=True, name="similarity", dtype=None, **kwargs):
@@ -85,9 +91,11 @@ class KLDivergence(FrameMetric):
     Args:
         epsilon: Keeps quotient and logarithm finite.
         name: Name of the metric.
-        dtype: Not used by the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
 
     Shapes: `y_true` true maps (..., height, width), `y_pred` maps (..., height, width).
+
+    Example: `KLDivergence().update_state(truth, saliency)`
     """
 
     def __init__(self, epsilon=EPSILON, name="kl_divergence", dtype=None, **kwargs):
@@ -106,16 +114,18 @@ class InformationGain(FrameMetric):
     """Mean of `zoo.metrics.information_gain`, in bits, over frames.
 
     Args:
-        baseline: Baseline map (height, width) for all frames, or None: then `y_true` has two
-            channels.
-        min_max_first: Whether maps are scaled to [0, 1] first (MIT) or not (pysaliency).
+        baseline: Baseline map (height, width), used for all frames. None: `y_true` has it as a
+            second channel.
+        min_max_first: Whether maps are first scaled to [0, 1] (MIT) or not (pysaliency).
         duplicates: Whether several fixations of a pixel count several times.
         epsilon: Keeps the logarithm finite.
         name: Name of the metric.
-        dtype: Not used by the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
 
     Shapes: `y_true` fixation counts (..., height, width), or (..., height, width, 2) with the
     baseline as the second channel; `y_pred` maps (..., height, width).
+
+    Example: `InformationGain(baseline[0]).update_state(fixations, saliency)`
     """
 
     _second_map = "baseline"
@@ -168,9 +178,11 @@ class LogLikelihood(FrameMetric):
         duplicates: Whether several fixations of a pixel count several times.
         epsilon: Keeps the logarithm finite.
         name: Name of the metric.
-        dtype: Not used by the arithmetic, which is float32.
+        dtype: Ignored; the computation is in float32.
 
     Shapes: `y_true` fixation counts (..., height, width), `y_pred` maps (..., height, width).
+
+    Example: `LogLikelihood().update_state(fixations, saliency)`
     """
 
     def __init__(

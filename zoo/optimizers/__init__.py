@@ -1,4 +1,4 @@
-"""Keras's optimizers with clipping that does not depend on the number of devices."""
+"""Keras's optimizers with gradient clipping that does not depend on the number of devices."""
 
 from zoo.optimizers.adam import Adam
 from zoo.optimizers.rmsprop import RMSprop

@@ -1,4 +1,4 @@
-"""Clipping of the whole batch's gradient, where Keras clips each device's part."""
+"""Gradient clipping on several devices: of the sum, instead of each device's part."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from zoo.layers.replicas import replica_count
 
 
 class ClipSum:
-    """Stands before a Keras optimizer: clips the sum over the devices, not each device's gradient.
+    """Mixin for a Keras optimizer: clip gradients after, not before, they are summed over devices.
 
-    Under `tf.distribute` Keras clips first and adds up afterwards, so that `clipnorm`,
-    `global_clipnorm` and `clipvalue` mean something else for every number of devices. On one
-    device, and on JAX, where a gradient is that of the whole batch, nothing changes.
+    Under `tf.distribute` Keras clips each device's gradient before the sum, so the effect of
+    `clipnorm`, `global_clipnorm` and `clipvalue` depends on the number of devices. Nothing changes
+    on one device, or on JAX, where a gradient is that of the whole batch.
     """
 
     def _clip_gradients(self, grads):
