@@ -133,13 +133,13 @@ def test_dense_lsts_has_the_clips_weights_and_its_steps(variant):
 
 def test_bad_arguments():
     for arguments, match in (
-        ({"causal": True}, "`causal` needs `dense=True`"),
+        ({"causal": True}, "`causal` must be used with `dense=True`"),
         ({"dense": True, "endpoint": "Logits"}, "averages over a clip"),
         ({"dense": True, "scaling": "min_max"}, "scaling='fixed'"),
     ):
         with pytest.raises(ValueError, match=match):
             i3d(**arguments)
-    with pytest.raises(ValueError, match="`causal` needs `dense=True`"):
+    with pytest.raises(ValueError, match="`causal` must be used with `dense=True`"):
         zoo.lsts(causal=True)
-    with pytest.raises(ValueError, match="builds its own I3D"):
+    with pytest.raises(ValueError, match="With `dense`, `backbone` must be"):
         zoo.lsts(dense=True, target="centre")

@@ -93,5 +93,5 @@ def test_in_rmdn():
         endpoint="conv5b",
     )  # fmt: skip
     assert model.output["mixture"].shape[2:] == (16, 6)
-    with pytest.raises(ValueError, match="`local` needs feature maps"):
+    with pytest.raises(ValueError, match="features must be maps"):
         zoo.rmdn(dense=True, width=0.03, endpoint="fc6", local=True)

@@ -231,14 +231,14 @@ def test_saved_and_reloaded_gives_the_same(tmp_path):
     [
         ({"attend": "pixel"}, "`attend` must be one of"),
         ({"pooling": "sum"}, "`pooling` must be one of"),
-        ({"cell": None, "feedback": True}, "needs a recurrence"),
-        ({"teacher_forcing": True}, "needs `feedback`"),
-        ({"attend": "clip"}, "needs a backbone"),
+        ({"cell": None, "feedback": True}, "used with a recurrence"),
+        ({"teacher_forcing": True}, "used with `feedback`"),
+        ({"attend": "clip"}, "used with a backbone"),
         ({"attend": None, "central_bias": 2}, "`central_bias`"),
-        ({"feature_shape": (9,)}, "need feature maps"),
+        ({"feature_shape": (9,)}, "features must be maps"),
         ({"num_classes": 1}, "`num_classes` must be at least 2"),
         ({"num_layers": 0}, "`num_layers` must be at least 1"),
-        ({"local": True, "feedback": True}, "give one of them"),
+        ({"local": True, "feedback": True}, "Only one of `feedback` and `local`"),
     ],
 )
 def test_errors(options, message):

@@ -109,7 +109,7 @@ def test_parameter_count_at_the_papers_size_is_its_closed_form():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="leave `steps` out"):
+    with pytest.raises(ValueError, match="`steps` must not be given"):
         spatiotemporal_attention(**HEAD, temporal_attention=False, steps=3)
     with pytest.raises(ValueError, match="`score` must be one of"):
         spatiotemporal_attention(**{**HEAD, "score": "product"})

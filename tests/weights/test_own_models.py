@@ -93,5 +93,5 @@ def test_a_file_of_another_library(tmp_path):
     keras.Model(inputs, Odd()(keras.layers.Dense(2)(inputs))).save(path)
     with pytest.raises(WeightsError, match="Keras's own layers"):
         load_weights(c3d(**SMALL), path)
-    with pytest.raises(ValueError, match=r"made of layers of Keras and of the zoo.*Odd"):
+    with pytest.raises(ValueError, match=r"consist of layers of Keras and of the zoo.*Odd"):
         zoo.load(path)

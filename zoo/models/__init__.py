@@ -1,4 +1,4 @@
-"""The zoo's models: lowercase builders that return a `keras.Model`."""
+"""The zoo's models: lowercase builder functions that return a `keras.Model`."""
 
 from zoo.models.frame_baseline import frame_baseline
 from zoo.models.general_saliency import general_saliency

@@ -1,4 +1,4 @@
-"""What the attention models are measured against: classes from the frames one by one."""
+"""A baseline for the attention models that classifies each frame separately."""
 
 from __future__ import annotations
 
@@ -28,31 +28,34 @@ def frame_baseline(
     weights: str | None = None,
     name: str = "frame_baseline",
 ) -> keras.Model:
-    """Softmax regression on every frame, without recurrence and without attention.
+    """Softmax regression on each frame, without recurrence or attention.
 
-    `features="cube"` is the softmax regression of Sharma et al., `features="mean"` with
-    `average=True` the plain backbone averaged over the frames of Meng et al. Their pooled LSTMs
+    `features="cube"` is the softmax regression of Sharma et al.; `features="mean"` with
+    `average=True` is the backbone averaged over frames of Meng et al. Their LSTMs with pooling
     are `zoo.soft_attention(attention="average")` and `"max"`.
 
     Args:
         num_classes: Number of actions.
-        num_frames: Frames of a video; None for any.
-        image_size: Height and width of the frames.
-        backbone: "googlenet", "resnet50", "efficientnet_lite"; or a model of one
-            frame; or None to take features.
-        feature_shape: With `backbone=None`, of one frame's feature map.
-        features: "cube" for the whole map, "mean" for its mean over the places.
-        average: Whether "action" is the mean over the frames, (batch, num_classes).
-        dropout: Before the classes.
-        weight_decay: Factor on the sum of the squared matrix.
-        multi_label: Sigmoids in the place of the softmax.
+        num_frames: Number of frames per video; None for any.
+        image_size: Side, or (height, width), of the frames.
+        backbone: "googlenet", "resnet50" or "efficientnet_lite"; or a model of one frame; or None
+            to take features as input.
+        feature_shape: With `backbone=None`, shape of one frame's feature map.
+        features: "cube" for the whole feature map, "mean" for its mean over positions.
+        average: Whether "action" is averaged over frames, (batch, num_classes).
+        dropout: Dropout rate before the classifier.
+        weight_decay: Factor of the sum of squares of the classifier's matrix.
+        multi_label: Use sigmoids instead of a softmax.
         trainable_backbone: False freezes the backbone.
         backbone_weights: Weight file for the backbone, or the name of a record, see
-            `zoo.weights`. It chooses the backbone's graph.
-        weights: Weights file for the whole model.
+            `zoo.weights`. A record also determines the variant of the backbone.
+        weights: Weight file for the whole model.
         name: Name of the model.
 
-    Input: as `zoo.soft_attention`. Output: {"action": (batch, time, num_classes)} probabilities.
+    Input: as `zoo.soft_attention`. Output: {"action": (batch, time, num_classes)}, probabilities.
+
+    Raises:
+        ValueError: An argument is out of range.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The input of the action models: frames through a backbone, or features made before."""
+"""The input of the action models: frames and a backbone, or precomputed features."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def frame_features(
     trainable: bool,
     weights: str | None,
 ):
-    """Returns a model's input and the features (batch, time, height, width, channels) of it."""
+    """A model's input, and its features (batch, time, height, width, channels)."""
     if num_frames is not None and num_frames < 1:
         raise ValueError(f"`num_frames` must be at least 1. Received: num_frames={num_frames}")
     if backbone is None:
         if weights is not None:
             raise ValueError(
-                "`backbone_weights` needs a backbone; `backbone=None` takes features. "
+                "`backbone_weights` must be used with a backbone; `backbone=None` takes features. "
                 f"Received: backbone_weights={weights}"
             )
         if len(feature_shape) != 3:
@@ -48,7 +48,7 @@ def frame_features(
                 f"`backbone` must be one of {tuple(BACKBONES)}, a keras.Model or None. "
                 f"Received: backbone={backbone!r}"
             )
-        # A record of published weights chooses the graph too.
+        # A record of published weights also determines the variant of the backbone.
         backbone = BACKBONES[backbone](image_size=image_size, weights=weights)
         weights = None
     ranks = len(backbone.input_shape), len(backbone.output_shape)

@@ -1,4 +1,4 @@
-"""The general saliency model: where people look in any video, without training on it first."""
+"""The general saliency model, which predicts where people look in any video."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zoo.layers.saliency.log_density import LogDensity
 from zoo.layers.saliency.map_mixture import MapMixture
 from zoo.layers.saliency.past_density import Density, PastDensity
 
-# The stages of the backbone that are read: the last ones at strides of 8, 16 and 32.
+# The stages of the backbone that are used: the last ones at strides of 8, 16 and 32.
 STAGES = (2, 4, 6)
 
 
@@ -41,40 +41,41 @@ def general_saliency(
 ) -> keras.Model:
     """General saliency model: a density of gaze for each frame of any video, of any size.
 
-    A backbone of single frames gives features at strides of 8, 16 and 32. A small head adds them
-    up from coarse to fine, and ends in one map of logits a frame, to which a learned centre bias
-    is added. Each frame's density is mixed with the mean of the last ones. No frame looks ahead,
-    and `zoo.predict` carries the memory from step to step.
+    A backbone computes features of each frame at strides of 8, 16 and 32. A small head combines
+    them from coarse to fine into one map of logits per frame, to which a learned centre bias is
+    added. Each frame's density is mixed with the mean density of the most recent frames. There is
+    no look-ahead, and `zoo.predict` carries the memory from step to step.
 
     Args:
-        num_frames: length of the videos, or None for any length.
-        image_size: height and width of the frames, or one number for both; None for any size.
-            The weights "general" were trained with frames of 320 pixels on the longer side, to
-            which `zoo.predict` scales every video.
+        num_frames: Length of the videos, or None for any length.
+        image_size: Side, or (height, width), of the frames; None for any size. The weights
+            "general" were trained with frames of 320 pixels on the longer side, to which
+            `zoo.predict` scales every video.
         backbone: "efficientnet_lite"; or a model of one frame (height, width, 3) that returns
-            feature maps, the finest first, each with half the rows and columns of the one before,
-            the first at a stride of 8.
-        variant: of "efficientnet_lite": 0, 1 or 2.
-        width: channels of the head.
-        dropout: share of the backbone's channels that the head does without in training.
-        memory: frames that the mean density is of, the present one included; 1 for no memory.
-        memory_share: weight of the mean; the present frame has the rest.
-        mixture: (rows, columns) of a grid for the second output "mixture", one Gaussian a cell,
-            see `zoo.layers.MapMixture`; None for none.
+            feature maps, the finest first at a stride of 8, each with half the rows and columns
+            of the previous one.
+        variant: Variant of "efficientnet_lite": 0, 1 or 2.
+        width: Number of channels of the head.
+        dropout: Fraction of the backbone's channels that are dropped during training.
+        memory: Number of frames in the mean density, including the present one; 1: no memory.
+        memory_share: Weight of the mean density; the present frame has the remaining weight.
+        mixture: (rows, columns) of a grid for a second output "mixture" with one Gaussian per
+            cell, see `zoo.layers.MapMixture`; None for no such output.
         trainable_backbone: False freezes the backbone.
-        backbone_weights: weight file of the backbone, or the name of a record such as
-            "efficientnet_lite0_imagenet", see `zoo.weights`. Batch normalisation is folded.
-        weights: weights of the whole model: "general" for those that the zoo ships, or a file.
-        name: name of the model.
+        backbone_weights: Weight file for the backbone, or the name of a record such as
+            "efficientnet_lite0_imagenet", see `zoo.weights`. Batch normalisation is folded into
+            the convolutions.
+        weights: Weights of the whole model: "general" for those that the zoo ships, or a file.
+        name: Name of the model.
 
     Input: `rgb` (batch, time, height, width, 3), raw RGB, 0 to 255.
 
-    Output: {"log_density": (batch, time, rows, columns)} with rows = 2 ceil(height / 8), a quarter
-    of the frame's where that is a multiple of 8; natural logarithms, `exp` of each map sums to 1,
-    float32. With `mixture` also {"mixture": (batch, time, C, 6)}.
+    Output: {"log_density": (batch, time, rows, columns)}, natural logarithms in float32; `exp` of
+    each map sums to 1. rows = 2 ceil(height / 8), a quarter of the frame's height if that is a
+    multiple of 8; likewise for columns. With `mixture` also {"mixture": (batch, time, C, 6)}.
 
     Raises:
-        ValueError: an argument is out of range, or the backbone returns something else.
+        ValueError: An argument is out of range, or the backbone has an unsuitable output.
 
     Example:
 
@@ -83,8 +84,8 @@ def general_saliency(
     density = keras.ops.exp(model(video)["log_density"])   # (1, 30, 48, 80) of 30 frames 192x320
     ```
 
-    Reference: ours. The head is a feature pyramid (Lin et al., 2017); the centre bias and the
-    density as output are those of DeepGaze II (Kümmerer et al., 2016).
+    Reference: our own. The head is a feature pyramid (Lin et al., 2017); the centre bias and the
+    density as output follow DeepGaze II (Kümmerer et al., 2016).
     """
     if memory < 1:
         raise ValueError(f"`memory` must be at least 1. Received: memory={memory}")
@@ -115,7 +116,7 @@ def general_saliency(
 
 
 def _backbone(backbone, variant: int, weights) -> keras.Model:
-    """A model of one frame that returns its maps, the finest first."""
+    """A model of one frame that returns its feature maps, the finest first."""
     if isinstance(backbone, str):
         if backbone != "efficientnet_lite":
             raise ValueError(
@@ -144,7 +145,7 @@ def _backbone(backbone, variant: int, weights) -> keras.Model:
 
 
 def _pyramid(channels: list[int], width: int, dropout: float) -> keras.Model:
-    """Maps of several scales, the finest first, to the features of the finest, width / 2 each."""
+    """Combine maps of several scales, the finest first, to width / 2 channels at the finest."""
     maps = [keras.Input((None, None, count), name=f"map_{i}") for i, count in enumerate(channels)]
 
     def lateral(index, channels):
@@ -159,7 +160,7 @@ def _pyramid(channels: list[int], width: int, dropout: float) -> keras.Model:
         around = _separable(x, width, f"around_{index}")
         x = layers.Add(name=f"sum_{index}")([x, around])
         channels = width if index > 1 else width // 2
-        if index == 1:  # narrower before it is larger: three quarters of the work are here
+        if index == 1:  # reduce channels before resizing: three quarters of the work are here
             x = ResizeLike(name="resize_0")(x, maps[0])
             x = _pointwise(x, channels, "narrow")
         else:
@@ -170,7 +171,7 @@ def _pyramid(channels: list[int], width: int, dropout: float) -> keras.Model:
 
 
 def _readout(channels: int) -> keras.Model:
-    """Features of the places to logits at twice the rows and columns."""
+    """Convert features to logits with twice the rows and columns."""
     features = keras.Input((None, None, channels), name="features")
     start = keras.initializers.RandomNormal(stddev=0.01)
     x = layers.Conv2D(1, 1, kernel_initializer=start, dtype="float32", name="logits")(features)

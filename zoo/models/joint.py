@@ -1,4 +1,4 @@
-"""Saliency and action in one network."""
+"""A joint model of saliency and action."""
 
 from __future__ import annotations
 
@@ -61,42 +61,46 @@ def joint(
     weights: str | None = None,
     name: str = "joint",
 ) -> keras.Model:
-    """Where people look in each frame and what the video shows, from one trunk.
-
-    The options up to `preprocessing` but `num_classes` are those of `zoo.rmdn`; the rest makes
-    the action.
+    """Joint model: where people look in each frame and what the video shows, from one trunk.
 
     Args:
-        num_classes: number of actions.
-        num_frames: this and all options up to `preprocessing` are those of `zoo.rmdn`.
-        attend: what the estimated saliency weights for the attended branch: "feature": the
-            trunk's feature map; "clip": the frames, which pass through the shared trunk again;
-            None: there is no such branch, and the action is predicted from the context only.
-        attention_gradient: False: the action's loss does not train the saliency.
-        central_bias: Gaussians of a trained central bias that is mixed into the saliency of the
-            attended branch by the layer "central_bias", 0 for none. See `CentralBiasDiffusion`.
-        feedback: the saliency of time t-1 weights the input of time t, see `SaliencyFeedback`.
-        feedback_floor: what `feedback` leaves of places without saliency.
-        teacher_forcing: with `feedback`, a second input `fixations` (batch, steps, A, 2): where
-            it is not NaN, the true saliency stands for the estimated one. The weights fit the
-            model without it.
-        pooling: over the steps: "max", "mean", or "attention" (`TemporalSoftAttention`).
-        unimodality: weight of the log-concavity of the temporal attention.
-        score_units: width of the temporal attention's score.
-        action_units: hidden units of a step before the pooling; None for none, as in the paper.
-        action_dropout: before the classes.
-        multi_label: sigmoids in the place of the softmax.
-        uncertainty: the losses are weighted by learned uncertainty, see `TaskUncertainty`.
+        num_classes: Number of actions.
+        num_frames: This and all options up to `preprocessing` are those of `zoo.rmdn`.
+        attend: What the predicted saliency weights in the attended branch: "feature": the trunk's
+            feature map; "clip": the frames, which pass through the shared trunk again; None: there
+            is no attended branch, and the action is predicted from the context only.
+        attention_gradient: Whether the loss of the action also trains the saliency.
+        central_bias: Number of Gaussians of a trained central bias that the layer "central_bias"
+            mixes into the saliency of the attended branch; 0 for none. See
+            `CentralBiasDiffusion`.
+        feedback: Whether the saliency of step t-1 weights the input of step t, see
+            `SaliencyFeedback`.
+        feedback_floor: With `feedback`, the weight of positions without saliency.
+        teacher_forcing: With `feedback`, add a second input `fixations` (batch, steps, A, 2);
+            where it is not NaN, the true saliency replaces the predicted one. The weights are the
+            same as without this option.
+        pooling: Pooling over the steps: "max", "mean", or "attention" (`TemporalSoftAttention`).
+        unimodality: Weight of the log-concavity of the temporal attention.
+        score_units: Width of the temporal attention's score.
+        action_units: Number of hidden units for each step before the pooling; None for no hidden
+            layer, as in the paper.
+        action_dropout: Dropout rate before the classifier.
+        multi_label: Use sigmoids instead of a softmax.
+        uncertainty: Whether the losses are weighted by learned uncertainty, see
+            `TaskUncertainty`.
         trainable_backbone: False freezes the trunk.
-        backbone_weights: weights file for the trunk, see `zoo.weights`.
-        weights: weights file for the whole model.
-        name: name of the model.
+        backbone_weights: Weight file for the trunk, or the name of a record, see `zoo.weights`.
+        weights: Weight file for the whole model.
+        name: Name of the model.
 
     Input: `rgb` (batch, time, height, width, 3), raw RGB, 0 to 255; or `features`
-    (batch, steps, *feature_shape); with `teacher_forcing` a dict of it and `fixations`.
+    (batch, steps, *feature_shape). With `teacher_forcing` a dict of this input and `fixations`.
 
-    Output: {"mixture": (batch, steps, C, 6), "action": (batch, num_classes) probabilities}, and
-    with pooling "attention" also "temporal_attention": (batch, steps). Steps as in `zoo.rmdn`.
+    Output: {"mixture": (batch, steps, C, 6), "action": (batch, num_classes) probabilities}; with
+    pooling "attention" also "temporal_attention": (batch, steps). Steps are as in `zoo.rmdn`.
+
+    Raises:
+        ValueError: An argument is out of range, or arguments contradict each other.
 
     Example:
 
@@ -115,8 +119,8 @@ def joint(
     _check(cell, num_layers, attend, pooling, feedback, teacher_forcing, central_bias, backbone)
     if local and feedback:
         raise ValueError(
-            "`feedback` gives its mixture inside the recurrence, `local` behind it: give one of "
-            "them. Received: local=True, feedback=True"
+            "Only one of `feedback` and `local` may be used: both determine where the mixture is "
+            "computed. Received: local=True, feedback=True"
         )
     inputs, features, trunk = video_trunk(
         backbone,
@@ -135,8 +139,8 @@ def joint(
     has_maps = len(features.shape) >= 5
     if not has_maps and (attend == "feature" or feedback):
         raise ValueError(
-            'attend="feature" and `feedback` need feature maps: use the end point "conv5b" or '
-            f'"pool5". Received: features of shape {tuple(features.shape)}'
+            'With attend="feature" or `feedback`, features must be maps: use the end point '
+            f'"conv5b" or "pool5". Received: features of shape {tuple(features.shape)}'
         )
     maps = as_maps(features) if has_maps else features
     fixations = None
@@ -175,7 +179,7 @@ def joint(
     x = branches[0]
     if len(branches) > 1:
         x = keras.layers.Concatenate(name="branches")(branches)
-    # What comes of a step alone ends here; `zoo.predict` cuts the model at this layer.
+    # Per-step features end here; `zoo.predict` cuts the model at this layer.
     x = keras.layers.Identity(name="steps")(x)
     if action_units is not None:
         x = keras.layers.Dense(action_units, "relu", name="action_hidden")(x)
@@ -203,7 +207,7 @@ def joint(
 
 
 def _summary(x, name: str):
-    """One vector a step: a map's mean over the places."""
+    """One vector per step: the mean of its map over positions."""
     if len(x.shape) == 3:
         return keras.layers.Identity(name=name)(x)
     return PerStep(keras.layers.GlobalAveragePooling2D(), name=name)(x)
@@ -220,18 +224,21 @@ def _check(cell, num_layers, attend, pooling, feedback, teacher_forcing, central
     if num_layers < 1:
         raise ValueError(f"`num_layers` must be at least 1. Received: num_layers={num_layers}")
     if feedback and cell is None:
-        raise ValueError("`feedback` needs a recurrence. Received: feedback=True, cell=None")
+        raise ValueError(
+            "`feedback` must be used with a recurrence. Received: feedback=True, cell=None"
+        )
     if teacher_forcing and not feedback:
         raise ValueError(
-            "`teacher_forcing` needs `feedback`. Received: teacher_forcing=True, feedback=False"
+            "`teacher_forcing` must be used with `feedback`. "
+            "Received: teacher_forcing=True, feedback=False"
         )
     if central_bias < 0 or (central_bias and attend is None):
         raise ValueError(
-            "`central_bias` must be 0 or more, and needs an attended branch. "
+            "`central_bias` must not be negative, and must be 0 without an attended branch. "
             f"Received: central_bias={central_bias}, attend={attend!r}"
         )
     if attend == "clip" and backbone is None:
         raise ValueError(
-            'attend="clip" weights frames: it needs a backbone. '
+            'attend="clip" must be used with a backbone, because it weights frames. '
             'Received: attend="clip", backbone=None'
         )

@@ -1,4 +1,4 @@
-"""The Keras model behind `zoo.joint`."""
+"""The class of the models that `zoo.joint` builds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from zoo.layers.task_uncertainty import TaskUncertainty
 
 @keras.saving.register_keras_serializable(package="zoo")
 class JointModel(keras.Model):
-    """A functional model whose losses a `TaskUncertainty` layer in it weights, if it has one.
+    """A functional model whose losses are weighted by its `TaskUncertainty` layer, if it has one.
 
-    Without such a layer it is a plain `keras.Model`. With it the losses given to `compile`, a
-    dict by output, are added up as the layer says; `loss_weights` then has no effect.
+    Without such a layer it is an ordinary `keras.Model`. With one, the losses given to `compile`
+    as a dict (output -> loss) are combined by the layer, and `loss_weights` has no effect.
 
     Example: `zoo.joint(uncertainty=True)` builds one.
     """
@@ -30,7 +30,7 @@ class JointModel(keras.Model):
         tracked = []
         if self.uncertainty is not None and isinstance(self.loss, dict):
             tracked = [keras.metrics.Mean(name=f"{name}_loss") for name in self.loss]
-        # A built model takes no new state; metrics are none of its own, as in Keras's compile.
+        # Not as tracked state, which a built model does not accept; Keras's compile does the same.
         object.__setattr__(self, "_task_losses", tracked)
 
     @property
@@ -41,7 +41,7 @@ class JointModel(keras.Model):
         layer = self.uncertainty
         if layer is None or not isinstance(self.loss, dict) or y is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        # Keras adds up the losses of all devices, so each gives its share of the mean.
+        # Keras sums the losses of all devices, so each device contributes its share of the mean.
         share = 1.0 / replica_count()
         losses = {}
         for (name, loss), tracked in zip(self.loss.items(), self._task_losses):
@@ -62,7 +62,7 @@ def _value(loss, y_true, y_pred, weight):
 
 
 class _FunctionLoss(keras.losses.Loss):
-    """A function of the targets and predictions, reduced as every Keras loss."""
+    """A function of targets and predictions, with the reduction of Keras losses."""
 
     def __init__(self, function):
         super().__init__(name="function_loss")

@@ -1,4 +1,4 @@
-"""What the zoo can build."""
+"""The list of models that the zoo can build."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BUILDERS = (general_saliency, joint, lsts, rmdn, soft_attention, spatiotemporal_
 
 
 def list_models() -> dict[str, str]:
-    """The models' builders by name, each with the first line of its description.
+    """Name of each model -> the first line of its description.
 
-    Example: `for name, what in zoo.list_models().items(): print(name, what)`.
+    Example: `for name, description in zoo.list_models().items(): print(name, description)`
     """
     return {b.__name__: inspect.getdoc(b).splitlines()[0] for b in BUILDERS}

@@ -1,4 +1,4 @@
-"""Saved models."""
+"""Loading saved models."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from zoo.files.model_card import card_lines, read_card
 from zoo.files.printable import printable
 from zoo.models.saving import set_card
 
-LARGEST_TEXT = 64 << 20  # bytes of each text in a .keras file, such as what its layers are
-# Their classes are registered with Keras when they are imported.
+LARGEST_TEXT = 64 << 20  # bytes of each text in a .keras file, such as the list of its layers
+# Importing these registers their classes with Keras.
 REGISTERED = (
     "zoo.layers",
     "zoo.losses",
@@ -30,27 +30,27 @@ GENERAL = "general"  # the model that the zoo ships
 
 
 def register() -> None:
-    """Let Keras find every class of the zoo that a saved model can hold."""
+    """Register all classes of the zoo that a saved model may contain with Keras."""
     for module in REGISTERED:
         importlib.import_module(module)
 
 
 def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True) -> keras.Model:
-    """A saved model of the zoo.
+    """Load a saved model of the zoo.
 
     Args:
-        path: a `.keras` file, or "general" for the model that the zoo ships.
-        compile: also restore the optimizer, losses and metrics, to train on.
-        verbose: print what the file says about the model, see `zoo.save`.
+        path: A `.keras` file, or "general" for the model that the zoo ships.
+        compile: Also restore the optimizer, losses and metrics, to continue training.
+        verbose: Print the model card in the file, see `zoo.save`.
 
     Returns:
         The model.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is not a saved Keras model.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not a saved Keras model.
 
-    Example: `zoo.load("runs/rmdn/best.keras")`.
+    Example: `zoo.load("runs/rmdn/best.keras")`
     """
     path = os.fspath(path)
     if path == GENERAL:
@@ -59,14 +59,14 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
     register()
     try:
         model = keras.models.load_model(path, compile=compile)
-    except Exception as error:  # an altered configuration can fail in any way
+    except Exception as error:  # an altered configuration can raise any error
         if unknown := _unknown_classes(path):
             raise ValueError(
-                "A model must be made of layers of Keras and of the zoo; import the library that "
-                f"defines the others first. Received: {path!r} with {', '.join(unknown)}"
+                "A model must consist of layers of Keras and of the zoo; import the library that "
+                f"defines other layers first. Received: {path!r} with {', '.join(unknown)}"
             ) from error
         raise ValueError(
-            f"A model must load in Keras {keras.__version__}, whole and unaltered. "
+            f"A model must be complete, unaltered and loadable by Keras {keras.__version__}. "
             f"Received: {path!r}: {type(error).__name__}: {_first_line(error)}"
         ) from error
     card = read_card(path)
@@ -83,7 +83,7 @@ def load_general(
 
     Args:
         frame_size: (height, width) of the frames; None for any.
-        verbose: print the card.
+        verbose: Print the card.
     """
     from zoo.models.general_saliency import general_saliency
     from zoo.weights import fetch, read_provenance
@@ -106,16 +106,16 @@ def load_general(
 
 
 def check_file(path: str) -> None:
-    """Raise an error unless the file is a whole `.keras` archive, as large as it says."""
+    """Raise an error unless the file is a complete `.keras` archive without forged sizes."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"A model must be an existing `.keras` file. Received: {path!r}, which is "
-            + ("a folder" if os.path.isdir(path) else "not there")
+            + ("a folder" if os.path.isdir(path) else "missing")
         )
     if not zipfile.is_zipfile(path):
         raise ValueError(
             "A model must be a `.keras` file as `model.save` writes it. Received: "
-            f"{path!r}, which is not one or is truncated ({os.path.getsize(path)} bytes)"
+            f"{path!r}, which is another file or truncated ({os.path.getsize(path)} bytes)"
         )
     with zipfile.ZipFile(path) as archive:
         missing = {"config.json", "metadata.json", "model.weights.h5"} - set(archive.namelist())
@@ -128,8 +128,8 @@ def check_file(path: str) -> None:
         with open_member(path, name) as (_, length):
             if length > LARGEST_TEXT:
                 raise ValueError(
-                    f"{name} of a `.keras` file may have {LARGEST_TEXT} bytes. Received: {path!r} "
-                    f"with {name} of {length} bytes"
+                    f"{name} of a `.keras` file must have at most {LARGEST_TEXT} bytes. "
+                    f"Received: {path!r} with {name} of {length} bytes"
                 )
     with (
         open_member(path, "model.weights.h5") as (stream, length),
@@ -144,7 +144,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _unknown_classes(path: str) -> list[str]:
-    """Registered names in a file's configuration that Keras does not know."""
+    """Names of classes in a file's configuration that are not registered with Keras."""
     with zipfile.ZipFile(path) as archive:
         try:
             waiting, found = [json.loads(archive.read("config.json"))], set()
@@ -166,7 +166,7 @@ def _unknown_classes(path: str) -> list[str]:
 
 
 def load_into(model: keras.Model, source: str | os.PathLike) -> None:
-    """Read a weight file of any known form into a model."""
+    """Load a weight file of any supported format into a model."""
     from zoo.backbones.loading import load_weights
 
     load_weights(model, source)

@@ -34,14 +34,15 @@ STAGES = (
     ((3, 3), (2, 2), 2),
 )
 POOLED_STEPS = 5
-# Fewer channels than this are not scaled down further: a map of one ReLU channel dies easily.
+# Do not scale down to fewer channels than this: a map of a single ReLU channel dies easily.
 FEWEST_CHANNELS = 8
 
 
 def pool_size(feature_shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Gives the average pooling of features (time, height, width, ...): (6, 3, 3) of (10, 7, 7).
+    """The average pooling for features (time, height, width, ...): (6, 3, 3) for (10, 7, 7).
 
-    Five steps remain (all of them where there are fewer); places are pooled 3x3 from 5 on.
+    Five steps remain (or all if there are fewer); positions are pooled 3x3 along sides of 5 or
+    more.
     """
     time, *places = feature_shape[:3]
     return max(1, time - POOLED_STEPS + 1), *(3 if n >= 5 else 1 for n in places)
@@ -62,7 +63,7 @@ def lsts_features(
     backbone_weights: str | None = None,
     name: str | None = None,
 ) -> keras.Model:
-    """Builds the part of LSTS that is computed once and cached: I3D and the average pooling.
+    """The part of LSTS that is computed once and cached: I3D and the average pooling.
 
     Args: see `lsts`. `stream` is `"rgb"` or `"flow"`.
 
@@ -130,47 +131,54 @@ def lsts(
     weights: str | None = None,
     name: str = "lsts",
 ) -> keras.Model:
-    """Builds LSTS: I3D features of a long clip, pooled, and seven transposed convolutions.
+    """LSTS: a saliency map from I3D features of a long clip and seven transposed convolutions.
 
     Args:
         streams: `"rgb"`, `"flow"`, or `"both"`, whose features are concatenated.
-        variant: `"released"`, as the authors' code (ReLU before batch normalisation, one also
-            after the 3D convolution, a last 1x1 convolution), or `"printed"`, as the paper
-            (batch normalisation before ReLU; the seventh transposed convolution gives the map).
-        num_frames: Frames of a clip.
-        image_size: Side of the frames, or (height, width).
-        output_size: (height, width) of the map. The transposed convolutions stop where both
-            sides are reached, and the map is resized where it is larger.
-        target: The frame the map is for, `"last"` or `"centre"`, see `zoo.layers.SaliencyMap`.
-        flow: How the flow is computed, kept in the model for `zoo.predict`, see there too.
-        backbone: `"i3d"`; a model of the one stream, or a dict of stream to model, that maps a
+        variant: `"released"`, as in the authors' code (ReLU before batch normalisation, also
+            after the 3D convolution, and a final 1x1 convolution), or `"printed"`, as in the
+            paper (batch normalisation before ReLU; the seventh transposed convolution gives the
+            map).
+        num_frames: Number of frames in a clip.
+        image_size: Side, or (height, width), of the frames.
+        output_size: (height, width) of the map. There are only as many transposed convolutions as
+            are needed to reach it; a larger map is resized.
+        target: The frame that the map belongs to, `"last"` or `"centre"`, see
+            `zoo.layers.SaliencyMap`.
+        flow: How the flow is computed, recorded in the model for `zoo.predict`, see
+            `zoo.layers.SaliencyMap`.
+        backbone: `"i3d"`; a model for a single stream, or a dict of stream to model, that maps a
             clip to (batch, time, height, width, channels); or None for cached features, the
-            output of `lsts_features` (for both streams, concatenated on the channels).
-        feature_shape: The features' shape for `backbone=None`; default that of the other
-            arguments, (5, 5, 5, 1024) or 2048 for both streams.
-        width: Multiplies every number of channels; below 1 for a smaller model.
-        padding: I3D's padding; `"static"` is the authors' PyTorch port, see `zoo.backbones.i3d`.
-            None for that of `backbone_weights`, or `"same"`.
-        bn_epsilon: I3D's; 1e-5 in the authors' port. None for that of `backbone_weights`, or 1e-3.
-        scaling: `"fixed"`, or `"min_max"` for each clip's own range, as the authors fed it.
-        reverse_channels: Whether I3D is fed BGR, as the authors did.
-        weight_decay: L2 decay of the head's kernels, as PyTorch counts it (gradient + decay * w).
-        dropout: Share of the features' channels that the head does without in training; the
-            paper has none.
-        dense: Give a map for every frame of a video of any length in one pass, with the same
-            weights: see `zoo.backbones.i3d`. Features and pooling then take steps of 8 frames
-            back from each frame, as a clip of `num_frames` that ends there would.
-        causal: With `dense`, no frame looks ahead.
+            output of `lsts_features` (for both streams, concatenated along the channels).
+        feature_shape: Shape of the features with `backbone=None`; by default determined by the
+            other arguments: (5, 5, 5, 1024), or 2048 channels for both streams.
+        width: Factor of all numbers of channels; below 1 for a smaller model.
+        padding: Padding of I3D; `"static"` is that of the authors' PyTorch port, see
+            `zoo.backbones.i3d`. None: that of `backbone_weights`, or `"same"`.
+        bn_epsilon: Epsilon of I3D's batch normalisation; 1e-5 in the authors' port. None: that of
+            `backbone_weights`, or 1e-3.
+        scaling: `"fixed"`, or `"min_max"` to scale each clip by its own range, like the authors.
+        reverse_channels: Whether I3D's input is BGR, as in the authors' code.
+        weight_decay: L2 decay of the head's kernels, as in PyTorch (gradient + decay * w).
+        dropout: Fraction of the features' channels that are dropped during training; the paper
+            has no dropout.
+        dense: Predict a map for every frame of a video of any length in one pass, with the same
+            weights; see `zoo.backbones.i3d`. For each frame, features and pooling use steps of 8
+            frames into the past, like a clip of `num_frames` that ends with this frame.
+        causal: With `dense`, no look-ahead.
         trainable_backbone: Whether I3D is trained too.
         backbone_weights: A weight file for I3D or the name of a record, see `zoo.weights`; or a
             dict of stream to file.
         weights: A weight file for the whole model, or a checkpoint of the authors' decoder.
-        name: The model's name.
+        name: Name of the model.
 
-    Input shape: `rgb` (batch, num_frames, height, width, 3), 0 to 255, and/or `flow` (...,  2)
-    in pixels a frame at that size; or `features`.
+    Input shape: `rgb` (batch, num_frames, height, width, 3), 0 to 255, and/or `flow` (..., 2) in
+    pixels per frame at that size; or `features`.
     Output shape: `{"saliency": (batch, *output_size)}` in [0, 1]; with `dense`
-    `(batch, time, *output_size)` for any time.
+    `(batch, time, *output_size)` for any number of frames.
+
+    Raises:
+        ValueError: An argument is out of range, or arguments contradict each other.
 
     Example:
 
@@ -196,10 +204,10 @@ def lsts(
         "reverse_channels": reverse_channels,
     }
     if causal and not dense:
-        raise ValueError("`causal` needs `dense=True`. Received: causal=True, dense=False")
+        raise ValueError("`causal` must be used with `dense=True`. Received: dense=False")
     if dense and (backbone != "i3d" or target != "last"):
         raise ValueError(
-            "`dense` builds its own I3D and gives each map for the last frame it looks at. "
+            'With `dense`, `backbone` must be "i3d" and `target` must be "last". '
             f"Received: backbone={backbone!r}, target={target!r}"
         )
     facts = {"target": target, "flow": flow}
@@ -207,7 +215,7 @@ def lsts(
     if backbone is None:
         if backbone_weights is not None:
             raise ValueError(
-                "`backbone_weights` needs a backbone; `backbone=None` takes features. "
+                "`backbone_weights` must be used with a backbone; `backbone=None` takes features. "
                 f"Received: backbone_weights={backbone_weights!r}"
             )
         shape = feature_shape or _default_feature_shape(names, backbone_options)
@@ -232,8 +240,8 @@ def lsts(
             )
             extractor.trainable = trainable_backbone
             inputs[stream] = keras.Input(extractor.input_shape[1:], name=stream)
-            # `training=False` keeps the statistics of a frozen backbone: only what is trained
-            # may normalise by its own batch.
+            # `training=False` keeps the statistics of a frozen backbone: only trained layers may
+            # use statistics of the batch.
             call = {} if trainable_backbone else {"training": False}
             features.append(extractor(inputs[stream], **call))
         x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
@@ -250,7 +258,7 @@ def _with_weights(model, weights):
 
 
 def _dense_features(names, options, causal, trainable, weights):
-    """The inputs by stream, and each stream's features of every frame, pooled in space."""
+    """The inputs by stream, and the spatially pooled features of all frames of each stream."""
     inputs, features = {}, []
     for stream in names:
         backbone = i3d(
@@ -276,7 +284,7 @@ def _dense_features(names, options, causal, trainable, weights):
 
 
 def _dense_head(x, frames, num_frames, *settings):
-    """The head of the clips on every frame: eight phases, each with a clip's steps."""
+    """The head of the clip model applied to every frame, in eight interleaved phases."""
     head = _Head(*settings)
     steps = math.ceil(num_frames / 8)
     pooled = pool_size((steps, *x.shape[2:4]))[0]
@@ -313,13 +321,13 @@ def _default_feature_shape(names, options) -> tuple[int, ...]:
     sides = (size, size) if isinstance(size, int) else size
     shape = (math.ceil(frames / 8), *(math.ceil(side / 32) for side in sides))
     pooled = tuple(n - p + 1 for n, p in zip(shape, pool_size(shape)))
-    with keras.StatelessScope():  # I3D's last number of channels, without making its weights
+    with keras.StatelessScope():  # number of I3D's output channels, without creating weights
         channels = i3d(width=options["width"]).output_shape[-1]
     return (*pooled, channels * len(names))
 
 
 class _Head:
-    """Makes the head's layers, which share the variant, the width and the decay."""
+    """Creates the layers of the head, which share the variant, width and weight decay."""
 
     def __init__(self, variant, output_size, facts, width, weight_decay, dropout):
         self.released = variant == "released"
@@ -336,7 +344,7 @@ class _Head:
         return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{stage}_norm")
 
     def first(self, steps) -> list:
-        """The convolution over all steps, and what stands around it."""
+        """The convolution over all steps, with the layers before and after it."""
         found = [layers.SpatialDropout3D(self.dropout, name="dropout")] if self.dropout else []
         found.append(
             layers.Conv3D(
@@ -364,8 +372,8 @@ class _Head:
                 kernel_regularizer=self.regularizer,
                 name=f"{stage}_convolution",
             )(x)
-            # PyTorch's padding 1 and output padding 1: the first row and column of the full
-            # result fall away, the last stay. Keras' "same" would drop the last instead.
+            # PyTorch's padding 1 and output padding 1 drop the first row and column of the full
+            # result and keep the last ones. Keras's "same" would drop the last ones instead.
             x = layers.Cropping2D(tuple((int(k > 1), 0) for k in kernel), name=stage)(x)
             if self.released:
                 x = self.normalise(stage)(layers.ReLU(name=f"{stage}_relu")(x))

@@ -1,4 +1,4 @@
-"""Weights of a whole LSTS, or of its decoder alone as the authors saved it."""
+"""Loading weights of a whole LSTS, or of only its decoder as saved by the authors."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from zoo.weights.reader import read_weights
 
 
 def load_lsts(model: keras.Model, source: str | os.PathLike) -> None:
-    """Set an LSTS's weights from a file.
+    """Load the weights of an LSTS from a file.
 
     Args:
-        model: Built by `zoo.lsts`.
-        source: A file of the whole model, in any form; or a checkpoint of the authors' decoder
-            (PyTorch), which leaves I3D's weights as they are. That decoder is the released
-            variant, in its published width.
+        model: A model built by `zoo.lsts`.
+        source: A file of the whole model, in any supported format; or a checkpoint of the
+            authors' decoder (PyTorch), which leaves I3D's weights unchanged. That decoder is the
+            released variant in its published width.
 
     Raises:
-        WeightsError: the file does not fit.
+        WeightsError: The file does not fit the model.
     """
     path, record = locate(source)
     file = read_weights(path) if path.suffix != ".keras" else None
@@ -37,7 +37,7 @@ def load_lsts(model: keras.Model, source: str | os.PathLike) -> None:
     targets = {rule.target for rule in origin.rules(model)}
     if missing := sorted(targets - set(variables)):
         raise WeightsError(
-            'A decoder of the authors needs zoo.lsts(variant="released"). '
+            'For the authors\' decoder, the model must be zoo.lsts(variant="released"). '
             f"Received: {path}, for a model without {missing[:3]}"
         )
     result = plan(origin, prefix, shapes, model, given=tuple(set(variables) - targets))

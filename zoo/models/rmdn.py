@@ -44,44 +44,47 @@ def rmdn(
     """RMDN: where people look in each frame, as a mixture of Gaussians over the frame.
 
     Args:
-        num_frames: length of the videos, or None for any length.
-        image_size: side, or (height, width), of the frames.
+        num_frames: Length of the videos, or None for any length.
+        image_size: Side, or (height, width), of the frames.
         backbone: "c3d"; or "googlenet", "resnet50" or "efficientnet_lite", which give one feature
-            a frame, without a look ahead; or a model that maps a clip (16, height, width, 3) to
-            a feature, or with `dense` a video to one feature a frame; or None to take features as
-            input.
-        width: multiplies C3D's filters, for small versions.
-        endpoint: C3D's activation that is used: "conv5b", "pool5", "fc6" or "fc7".
-        feature_shape: with `backbone=None`, shape of one step's feature. Default: that of C3D
+            per frame, without look-ahead; or a model that maps a clip (16, height, width, 3) to a
+            feature or, with `dense`, a video to one feature per frame; or None to take features
+            as input.
+        width: Factor of C3D's numbers of filters, for smaller versions.
+        endpoint: The layer of C3D to use: "conv5b", "pool5", "fc6" or "fc7".
+        feature_shape: With `backbone=None`, shape of one step's feature. Default: that of C3D
             with the given `image_size`, `width`, `endpoint` and `dense`.
         cell: "lstm", "rnn", or None for no recurrence.
-        units: hidden units of each recurrent layer.
-        num_layers: recurrent layers.
-        num_components: Gaussians C; with `local` there are as many more as the feature map has
-            places, and 0 leaves those alone.
-        min_sigma: smallest standard deviation, as a share of the frame's side.
-        local: beside the C Gaussians of the recurrent state, one around each place of the
-            feature map (`zoo.layers.LocalMixture`), so that what is learned of an object in one
-            place holds in all. Needs the end point "conv5b" or "pool5". The recurrence then gets
-            the map pooled 2 by 2. Ours, not the paper's.
-        dropout: on the hidden output (on the features if there is no recurrence).
-        dense: one prediction a frame from one pass over the whole video, see `zoo.backbones.c3d`.
-        causal: with `dense`, no frame looks ahead.
-        normalization: batch normalisation in C3D, for training from scratch.
-        preprocessing: C3D's input normalisation, see `zoo.backbones.c3d`; None for that of
+        units: Number of hidden units of each recurrent layer.
+        num_layers: Number of recurrent layers.
+        num_components: Number of Gaussians C computed from the recurrent state; with `local` it
+            may be 0.
+        min_sigma: Smallest standard deviation, as a fraction of the frame's side.
+        local: Add one Gaussian around each position of the feature map
+            (`zoo.layers.LocalMixture`), so that what is learned about an object in one place
+            applies everywhere. Requires the end point "conv5b" or "pool5"; the input of the
+            recurrence is then max-pooled 2 by 2. Our own addition, not in the paper.
+        dropout: Dropout rate on the hidden output (on the features without a recurrence).
+        dense: Predict every frame in one pass over the whole video, see `zoo.backbones.c3d`.
+        causal: With `dense`, no look-ahead.
+        normalization: Use batch normalisation in C3D, for training from scratch.
+        preprocessing: C3D's input normalisation, see `zoo.backbones.c3d`; None: that of
             `backbone_weights`.
         trainable_backbone: False freezes the backbone.
-        backbone_weights: weight file for the backbone, or the name of a record, see
-            `zoo.weights`. It chooses C3D's padding, and the preprocessing unless that is given.
-        weights: weights file for the whole model.
-        name: name of the model.
+        backbone_weights: Weight file for the backbone, or the name of a record, see
+            `zoo.weights`. It determines C3D's padding, and the preprocessing unless that is given.
+        weights: Weight file for the whole model.
+        name: Name of the model.
 
     Input: `rgb` (batch, time, height, width, 3), raw RGB, 0 to 255; or `features`
     (batch, steps, *feature_shape).
 
     Output: {"mixture": (batch, steps, C, 6)}, see `zoo.layers.MixtureDensity`. There are
-    time - 15 steps, of which step s looks at frames s to s + 15 and predicts the last of them;
-    with `dense` there is one a frame.
+    time - 15 steps; step s sees frames s to s + 15 and predicts the last of them. With `dense`
+    there is one step per frame.
+
+    Raises:
+        ValueError: An argument is out of range, or arguments contradict each other.
 
     Example:
 
@@ -123,10 +126,10 @@ def rmdn(
 def mixture_head(
     x, cell, units, num_layers, num_components, min_sigma, dropout, *, local: bool = False
 ):
-    """Features of any shape a step, to the mixture of every step; see `rmdn` for the arguments."""
+    """The mixtures of all steps from features of any shape; arguments as in `rmdn`."""
     if local and len(x.shape) < 5:
         raise ValueError(
-            '`local` needs feature maps: use the end point "conv5b" or "pool5". '
+            'With `local`, features must be maps: use the end point "conv5b" or "pool5". '
             f"Received: features of shape {tuple(x.shape)}"
         )
     maps = None

@@ -1,4 +1,4 @@
-"""Saved models that know themselves."""
+"""Saving models together with a model card."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo._version import __version__
 from zoo.files.atomic import atomic_path
 from zoo.files.model_card import write_card
 
-# The cards of models that were loaded or saved, which Keras's own objects have no place for.
+# The cards of loaded and saved models, which Keras's model objects cannot store.
 _CARDS: weakref.WeakKeyDictionary[keras.Model, dict[str, Any]] = weakref.WeakKeyDictionary()
 
 
@@ -30,25 +30,25 @@ def save(
     results: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Save a model with its card: what it names, was trained on, and was measured at.
+    """Save a model with a card: its class names, training data, command and measured results.
 
-    `zoo.load` prints the card, `zoo info` lists it, and every prediction uses the class names.
-    What is not given is taken from the card that the model was loaded with.
+    `zoo.load` prints the card, `zoo info` shows it, and predictions use the class names. Entries
+    that are not given are taken from the card that the model was loaded with.
 
     Args:
-        model: the model.
-        path: a `.keras` file, which appears only when it is complete.
-        classes: the names of the classes, one for each of the model's output "action".
-        dataset: what the model was trained on.
-        command: what was typed to train it.
-        results: measured values by name, or tables of them by name.
-        more: anything else worth knowing, as JSON values.
+        model: The model.
+        path: A `.keras` file, written atomically.
+        classes: Class names, one for each class of the model's output "action".
+        dataset: What the model was trained on.
+        command: The command that trained it.
+        results: Name -> measured value, or name -> table of values.
+        more: Other entries, as JSON values.
 
     Returns:
         The card that was written.
 
     Raises:
-        ValueError: the path is no `.keras` file, or the number of classes is not the model's.
+        ValueError: The path does not end in .keras, or the number of classes is wrong.
 
     Example: `zoo.save(model, "model.keras", classes=("walk", "run"), dataset="my videos")`
     """
@@ -71,7 +71,7 @@ def save(
 
 
 def card_of(model: keras.Model) -> dict[str, Any]:
-    """The card that a model was loaded or saved with; empty where it has none."""
+    """The card that a model was loaded or saved with; empty if it has none."""
     return dict(_CARDS.get(model, {}))
 
 
@@ -81,7 +81,7 @@ def set_card(model: keras.Model, card: Mapping[str, Any]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide what a model computes."""
+    """Versions of the software that determines what a model computes."""
     backend = keras.backend.backend()
     module = __import__(backend)
     return {
@@ -104,13 +104,13 @@ def _check_classes(model: keras.Model, classes: Sequence[str] | None) -> None:
     count = outputs["action"].shape[-1]
     if count != len(classes):
         raise ValueError(
-            f"`classes` must name every class of the model. Received: {len(classes)} names, "
+            f"`classes` must be one name for each class of the model. Received: {len(classes)} names, "
             f"{count} classes"
         )
 
 
 def _plain(value: Any) -> Any:
-    """JSON's own types; NaN, which JSON does not have, becomes None."""
+    """Convert to JSON's types; NaN, which JSON does not support, becomes None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Action recognition with soft attention over the places of each frame."""
+"""Action recognition with soft attention over the positions of each frame."""
 
 from __future__ import annotations
 
@@ -30,35 +30,39 @@ def soft_attention(
     weights: str | None = None,
     name: str = "soft_attention",
 ) -> keras.Model:
-    """Sharma et al.: LSTMs that look at one weighted place of each frame and name the action.
+    """Soft attention: LSTMs attend to positions of each frame to recognise the action.
 
     Args:
         num_classes: Number of actions.
-        num_frames: Glimpses a block, one a frame; None for any.
-        image_size: Height and width of the frames.
-        backbone: "googlenet", "resnet50", "efficientnet_lite"; or a model of one
-            frame, or of a video, such as `zoo.backbones.small_video`; or None to take features.
-        feature_shape: With `backbone=None`, of one frame's feature map.
-        attention: "location" as printed, "additive" as released; "average" or "max" for the
-            baselines that pool over the places.
-        units: Of the LSTMs and of the hidden layer before the classes.
-        num_layers: Number of LSTMs; the paper has 3 and tried 1 to 5.
-        penalty: lambda, weight of the doubly stochastic penalty: 0, 1 or 10 in the paper. It is
-            a mean over the batch, as the losses of Keras are by default.
-        dropout: On all connections that are not recurrent.
-        weight_decay: gamma, factor on the sum of the squared matrices of this head.
-        multi_label: Sigmoids in the place of the softmax.
+        num_frames: Number of frames in a block, each with one glimpse; None for any.
+        image_size: Side, or (height, width), of the frames.
+        backbone: "googlenet", "resnet50" or "efficientnet_lite"; or a model of one frame, or of a
+            video, such as `zoo.backbones.small_video`; or None to take features as input.
+        feature_shape: With `backbone=None`, shape of one frame's feature map.
+        attention: "location" as in the paper, "additive" as in the released code; "average" or
+            "max" for the baselines that pool over positions.
+        units: Number of units of the LSTMs and of the hidden layer before the classifier.
+        num_layers: Number of LSTMs; 3 in the paper, which tried 1 to 5.
+        penalty: lambda, weight of the doubly stochastic penalty: 0, 1 or 10 in the paper. The
+            penalty is a mean over the batch, like the losses of Keras by default.
+        dropout: Dropout rate on all connections that are not recurrent.
+        weight_decay: gamma, factor of the sum of squares of this head's matrices.
+        multi_label: Use sigmoids instead of a softmax.
         trainable_backbone: False freezes the backbone.
         backbone_weights: Weight file for the backbone, or the name of a record, see
-            `zoo.weights`. It chooses the backbone's graph.
-        weights: Weights file for the whole model.
+            `zoo.weights`. A record also determines the variant of the backbone.
+        weights: Weight file for the whole model.
         name: Name of the model.
 
     Input: `rgb` (batch, time, height, width, 3), raw RGB, 0 to 255; or `features` (batch, time,
     *feature_shape).
 
     Output: {"action": (batch, time, num_classes) probabilities, "spatial_attention": (batch,
-    time, 7, 7)}; the poolings have no attention. A video's prediction is the mean of "action".
+    time, 7, 7)}; without "spatial_attention" with pooling. A video's prediction is the mean of
+    "action".
+
+    Raises:
+        ValueError: An argument is out of range.
 
     Example:
 

@@ -39,41 +39,44 @@ def spatiotemporal_attention(
     weights: str | None = None,
     name: str = "spatiotemporal_attention",
 ) -> keras.Model:
-    """Meng et al.: where to look by a mask on each frame, when to look by weights on the frames.
+    """Spatio-temporal attention: a mask on each frame and weights of the frames give the action.
 
     Args:
         num_classes: Number of actions.
-        num_frames: Frames n of a video; None for any, then `steps` must be given.
-        steps: Steps T of the recurrence; by default as many as frames.
-        image_size: Height and width of the frames; 256 gives 8x8 features.
-        backbone: "resnet50", "googlenet", "efficientnet_lite"; or a model of one
-            frame, or of a video, such as `zoo.backbones.small_video`; or None to take features.
-        feature_shape: With `backbone=None`, of one frame's feature map.
-        spatial_attention: False leaves the mask out.
-        temporal_attention: False lets step t read frame t.
-        mask_filters: Channels of the mask's convolutions before the last.
-        initial_mask: What the mask is before training, see `zoo.layers.SpatialMask`.
-        filters: Channels of the recurrence.
-        kernel_size: Of the recurrence.
-        score: See `zoo.layers.TemporalSoftAttention`; "sum" is as printed.
+        num_frames: Number of frames n of a video; None for any, which requires `steps`.
+        steps: Number of steps T of the recurrence; by default the number of frames.
+        image_size: Side, or (height, width), of the frames; 256 gives 8x8 features.
+        backbone: "resnet50", "googlenet" or "efficientnet_lite"; or a model of one frame, or of a
+            video, such as `zoo.backbones.small_video`; or None to take features as input.
+        feature_shape: With `backbone=None`, shape of one frame's feature map.
+        spatial_attention: Whether to use the spatial mask.
+        temporal_attention: Whether to use temporal attention; otherwise step t reads frame t.
+        mask_filters: Numbers of channels of the mask's convolutions, without the last one.
+        initial_mask: Value of the mask before training, see `zoo.layers.SpatialMask`.
+        filters: Number of channels of the recurrence.
+        kernel_size: Kernel size of the recurrence.
+        score: See `zoo.layers.TemporalSoftAttention`; "sum" is that of the paper.
         score_units: Width of the score's hidden layer.
-        average: Whether the weighted sum of the frames is divided by n, as printed.
+        average: Whether the weighted sum of the frames is divided by n, as in the paper.
         tv: Weight of the mask's total variation, 0 for none.
         contrast: Weight of the mask's contrast, 0 for none.
         unimodality: Weight of the temporal weights' log-concavity, 0 for none.
-        padded: Adds an input `present` (batch, n): 0 at frames that are padding.
-        multi_label: Sigmoids in the place of the softmax.
+        padded: Add an input `present` (batch, n) with 0 at frames that are padding.
+        multi_label: Use sigmoids instead of a softmax.
         trainable_backbone: False freezes the backbone.
         backbone_weights: Weight file for the backbone, or the name of a record, see
-            `zoo.weights`. It chooses the backbone's graph.
-        weights: Weights file for the whole model.
+            `zoo.weights`. A record also determines the variant of the backbone.
+        weights: Weight file for the whole model.
         name: Name of the model.
 
     Input: `rgb` (batch, n, height, width, 3), raw RGB, 0 to 255; or `features` (batch, n,
     *feature_shape).
 
     Output: {"action": (batch, num_classes) probabilities, "spatial_attention": (batch, n, 7, 7),
-    "temporal_attention": (batch, T, n)}, without what is switched off.
+    "temporal_attention": (batch, T, n)}, without the attention that is switched off.
+
+    Raises:
+        ValueError: An argument is out of range, or arguments contradict each other.
 
     Example:
 
@@ -88,7 +91,7 @@ def spatiotemporal_attention(
     check_classes(num_classes)
     if not temporal_attention and None not in (steps, num_frames) and steps != num_frames:
         raise ValueError(
-            "Without temporal attention step t reads frame t: leave `steps` out. "
+            "Without temporal attention, `steps` must not be given, because step t reads frame t. "
             f"Received: steps={steps}, num_frames={num_frames}"
         )
     inputs, x = frame_features(

@@ -1,4 +1,4 @@
-"""The part of a video model before its heads: frames to one feature a step."""
+"""The part of a video model before its heads: from frames to one feature per step."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def video_trunk(
     dense: bool,
     **options,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor, Callable | None]:
-    """A model's input, the features of it, and the trunk itself, to be called on other videos.
+    """A model's input, its features, and the trunk itself, which can be applied to other videos.
 
-    `options` are those of `zoo.backbones.c3d`; a backbone of single frames takes `image_size`
-    alone and always gives one feature a frame. With `backbone=None` the input is features, and
-    there is no trunk.
+    `options` are those of `zoo.backbones.c3d`; a backbone of single frames uses only `image_size`
+    and always gives one feature per frame. With `backbone=None` the input is features, and the
+    trunk is None.
     """
     dense = dense or backbone in FRAME_BACKBONES
     if num_frames is not None and num_frames < CLIP_LENGTH and not dense:
@@ -38,7 +38,7 @@ def video_trunk(
     if backbone is None:
         if weights is not None:
             raise ValueError(
-                "`backbone_weights` needs a backbone; `backbone=None` takes features. "
+                "`backbone_weights` must be used with a backbone; `backbone=None` takes features. "
                 f"Received: backbone_weights={weights!r}"
             )
         if feature_shape is None:
@@ -51,7 +51,7 @@ def video_trunk(
                 f"`backbone` must be one of {('c3d', *FRAME_BACKBONES)}, a keras.Model or None. "
                 f"Received: {backbone!r}"
             )
-        # A record of published weights chooses the graph too.
+        # A record of published weights also determines the variant of the backbone.
         if backbone == "c3d":
             backbone = c3d(dense=dense, weights=weights, **options)
         else:
@@ -71,14 +71,14 @@ def video_trunk(
 
 
 def _of_frames(name: str, image_size, weights) -> keras.Model:
-    """A backbone of single frames as one of whole videos."""
+    """A backbone of single frames, applied to all frames of a video."""
     frames = FRAME_BACKBONES[name](image_size=image_size, weights=weights)
     video = keras.Input((None, *frames.input_shape[1:]), name="rgb")
     return keras.Model(video, PerStep(frames, name=f"{name}_frames")(video), name=name)
 
 
 def as_maps(features):
-    """(batch, steps, [time,] height, width, channels) with a clip's times among the channels."""
+    """Feature maps (batch, steps, height, width, channels); a clip's time joins the channels."""
     if len(features.shape) == 5:
         return features
     _, _, time, height, width, channels = features.shape
@@ -88,7 +88,7 @@ def as_maps(features):
 
 
 def _c3d_feature_shape(**options) -> tuple[int, ...]:
-    """Shape of C3D's feature, found without creating its weights."""
+    """Shape of C3D's features, determined without creating weights."""
     with keras.StatelessScope():
         shape = c3d(**options).output_shape
     return tuple(shape[2:] if options["dense"] else shape[1:])
