@@ -33,7 +33,7 @@ def test_bad_arguments():
     for wrong, message in (
         ({"variant": 3}, "`variant` must be 0, 1 or 2"),
         ({"endpoint": "block_16"}, "`endpoint` must be one of"),
-        ({"endpoint": "block_3", "num_classes": 5}, "leave `endpoint` at 'head'"),
+        ({"endpoint": "block_3", "num_classes": 5}, "`endpoint` must be 'head'"),
     ):
         with pytest.raises(ValueError, match=message):
             efficientnet_lite(**wrong)
@@ -71,7 +71,7 @@ def test_folding_changes_no_output(build):
 def test_what_cannot_be_folded():
     frame = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, activation="relu")(frame)
-    with pytest.raises(ValueError, match="without activation"):
+    with pytest.raises(ValueError, match="that has no activation"):
         fold_batch_norm(keras.Model(frame, keras.layers.BatchNormalization()(x)))
     with pytest.raises(ValueError, match="must have batch normalisation"):
         fold_batch_norm(keras.Model(frame, x))

@@ -82,7 +82,7 @@ def test_errors():
         googlenet(endpoint="inception6a")
     with pytest.raises(ValueError, match="`version` must be"):
         resnet50(version="v2")
-    with pytest.raises(ValueError, match="`width` is for version"):
+    with pytest.raises(ValueError, match="`width` must be 1 with version"):
         resnet50(width=0.5)
-    with pytest.raises(ValueError, match="`num_classes` needs the whole"):
+    with pytest.raises(ValueError, match="With `num_classes`, `endpoint` must be"):
         googlenet(endpoint="conv3", num_classes=5)

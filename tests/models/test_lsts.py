@@ -181,7 +181,10 @@ def test_too_short_a_clip_and_flow_of_another_length_are_errors():
         ({"variant": "other"}, "`variant`"),
         ({"target": "first", "backbone": None}, "`target`"),
         ({"streams": "both", "backbone_weights": "file.h5"}, "`backbone_weights`"),
-        ({"backbone": None, "backbone_weights": "file.h5"}, "`backbone_weights` must be used with a backbone"),
+        (
+            {"backbone": None, "backbone_weights": "file.h5"},
+            "`backbone_weights` must be used with a backbone",
+        ),
         ({"backbone": "vgg"}, "`backbone`"),
         ({"num_frames": 0}, "`num_frames`"),
     ],

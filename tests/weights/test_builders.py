@@ -140,7 +140,7 @@ def test_a_given_argument_stands(tmp_path):
     model = c3d(**C3D, weights=path, preprocessing="rgb_unit")
     assert model.get_layer("input_normalization").scale == 127.5
     assert c3d(**C3D, weights=path).get_layer("input_normalization").scale == 1.0
-    with pytest.warns(UserWarning, match=r"another graph \({'pool5_padding': 'symmetric'}\)"):
+    with pytest.warns(UserWarning, match=r"other settings \({'pool5_padding': 'symmetric'}\)"):
         model = c3d(width=0.0625, image_size=80, weights=path, pool5_padding="caffe")
     assert graph(model)["pool5"] == 0
     with pytest.raises(WeightsError, match="must hold a i3d"):
@@ -243,7 +243,7 @@ def test_lsts(tmp_path):
     np.testing.assert_array_equal(
         inner.get_layer("Conv3d_1a_7x7__conv_3d").kernel, kernel.transpose(2, 3, 4, 1, 0)
     )
-    with pytest.warns(UserWarning, match="another graph"):
+    with pytest.warns(UserWarning, match="other settings"):
         zoo.lsts(**I3D, num_frames=9, output_size=(8, 16), padding="same", backbone_weights=path)
 
 
@@ -285,7 +285,7 @@ def test_the_copy_that_lsts_used_is_a_record_of_its_own(tmp_path, monkeypatch):
     np.testing.assert_array_equal(outputs(i3d(**SHORT_I3D, weights="lsts")), wanted)
     # The same file by its path computes as its repository does, unless it is asked otherwise.
     assert np.abs(outputs(i3d(**SHORT_I3D, weights=path)) - wanted).max() > 0
-    with pytest.warns(UserWarning, match="another graph"):
+    with pytest.warns(UserWarning, match="other settings"):
         model = i3d(**SHORT_I3D, weights=path, **options)
     np.testing.assert_array_equal(outputs(model), wanted)
     for name in ("rgb", "flow"):
@@ -320,13 +320,13 @@ def test_a_c3d_of_unknown_training_asks(tmp_path):
 def test_one_prefix_before_all_names_is_taken_off_and_told(tmp_path, prefix):
     model = resnet50(**RESNET, version="v1.5")
     path = publish(tmp_path / "w.npz", "resnet50_torchvision", model, prefix, rest=True)
-    with pytest.warns(UserWarning, match=f"'{prefix}' stands before all names"):
+    with pytest.warns(UserWarning, match=f"'{prefix}' ignored the prefix"):
         found = resnet50(**RESNET, weights=path)
     plain = publish(tmp_path / "p.npz", "resnet50_torchvision", model, rest=True)
     np.testing.assert_array_equal(outputs(found), outputs(resnet50(**RESNET, weights=plain)))
     tensors = {f"{prefix}{variable.path}": np.asarray(variable) for variable in model.weights}
     (tmp_path / "own.npz").write_bytes(npz_bytes(tensors))
     fresh = resnet50(**RESNET, version="v1.5")
-    with pytest.warns(UserWarning, match="stands before all names"):
+    with pytest.warns(UserWarning, match="ignored the prefix"):
         load_weights(fresh, tmp_path / "own.npz")
     np.testing.assert_array_equal(outputs(fresh), outputs(model))

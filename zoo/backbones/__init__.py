@@ -1,4 +1,4 @@
-"""Convolutional networks that turn frames into features."""
+"""Convolutional networks that compute features from frames."""
 
 from zoo.backbones.c3d import c3d
 from zoo.backbones.efficientnet_lite import efficientnet_lite

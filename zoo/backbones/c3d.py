@@ -21,7 +21,7 @@ from zoo.layers.temporal_phases import (
 
 CLIP_LENGTH = 16
 END_POINTS = ("conv5b", "pool5", "fc6", "fc7")
-# name, filters at width 1, whether a temporal and spatial pooling by 2 follows
+# name, filters at width 1, whether pooling by 2 in time and space follows
 CONVOLUTIONS = (
     ("conv1a", 64, False),
     ("conv2a", 128, True),
@@ -32,17 +32,17 @@ CONVOLUTIONS = (
     ("conv5a", 512, False),
     ("conv5b", 512, False),
 )
-# Sports-1M's mean cube is not always at hand; these are the channel means used in its place.
+# Sports-1M's mean cube is not always available; "sports1m" uses these channel means instead.
 PREPROCESSING = {
     "sports1m": {"mean": (104.0, 117.0, 128.0), "channel_order": "bgr"},
     "sports1m_mean_cube": {"channel_order": "bgr", "mean_shape": (CLIP_LENGTH, 112, 112, 3)},
     "rgb_unit": {"mean": 127.5, "scale": 127.5},
     "none": {},
-    # What two PyTorch ports were fed.
+    # The input of two PyTorch ports.
     "rgb_sports1m": {"mean": (104.0, 117.0, 128.0)},
     "bgr_ucf101": {"mean": (90.0, 98.0, 102.0), "channel_order": "bgr"},
 }
-# Arguments that a weight file chooses where they are None, and what they are without one.
+# Arguments that a weight file determines if they are None, with their defaults without weights.
 DEFAULTS = {"num_classes": 487, "preprocessing": "sports1m", "pool5_padding": "caffe"}
 
 
@@ -66,28 +66,28 @@ def c3d(
     """C3D: eight 3x3x3 convolutions, five poolings, two fully connected layers.
 
     Args:
-        image_size: side, or (height, width), of the frames. fc6 and the classes take the
-            weights of one size only.
-        width: multiplies the number of filters and units, for small versions.
-        endpoint: "conv5b", "pool5", "fc6" or "fc7": which activation is returned.
-        include_top: return class probabilities instead of `endpoint`.
-        num_classes: number of classes of the top; None for the weights', or 487.
-        dense: False takes a clip of 16 frames and gives one feature. True takes a video of any
-            length and gives one feature a frame: the temporal poolings run at stride 1 and
-            later layers skip frames accordingly, with the same weights. Dense features differ
-            from clip features, which see zeros beyond their 16 frames.
-        causal: with `dense`, no frame looks ahead.
+        image_size: Side, or (height, width), of the frames, at least 16. Weights of fc6 and the
+            layers after it fit only the size that they were trained with.
+        width: Factor of the numbers of filters and units, for smaller versions.
+        endpoint: The layer whose output is returned: "conv5b", "pool5", "fc6" or "fc7".
+        include_top: Return class probabilities instead of `endpoint`.
+        num_classes: Number of classes; None: that of the weights, or 487.
+        dense: False: the input is a clip of 16 frames, the output one feature. True: the input is
+            a video of any length, the output one feature per frame. Temporal poolings then run at
+            stride 1 and later layers skip frames accordingly, with the same weights. Dense
+            features differ from clip features, which see zeros beyond their 16 frames.
+        causal: With `dense`, no look-ahead.
         preprocessing: "sports1m" (BGR minus channel means), "sports1m_mean_cube" (BGR minus a
-            mean clip, read with the weights), "rgb_unit" (RGB in [-1, 1]), "none", or that of
-            two ports: "rgb_sports1m" (RGB minus the same means), "bgr_ucf101". None for what the
-            weights were trained with, or "sports1m".
-        pool5_padding: "caffe" pads below and to the right as the original, "symmetric" on both
-            sides as the PyTorch ports. None for the weights', or "caffe".
-        normalization: add batch normalisation after each convolution, for training from
-            scratch. The published graph has none.
-        weights: a weight file, or the name of a record, see `zoo.weights`.
-        mean_clip: file of the mean clip for "sports1m_mean_cube", see `zoo.weights`.
-        name: name of the model.
+            mean clip, read with the weights), "rgb_unit" (RGB in [-1, 1]), "none", or that of two
+            ports: "rgb_sports1m" (RGB minus the same means), "bgr_ucf101". None: what the weights
+            were trained with, or "sports1m".
+        pool5_padding: "caffe" pads below and to the right, as in the original; "symmetric" pads
+            on all sides, as in the PyTorch ports. None: that of the weights, or "caffe".
+        normalization: Add batch normalisation after each convolution, for training from scratch.
+            The published network has none.
+        weights: A weight file, or the name of a record, see `zoo.weights`.
+        mean_clip: File of the mean clip for "sports1m_mean_cube", see `zoo.weights`.
+        name: Name of the model.
 
     Input shape: (batch, 16, height, width, 3), or (batch, time, height, width, 3) if `dense`;
     raw RGB, 0 to 255.
@@ -99,6 +99,10 @@ def c3d(
     | conv5b | (batch, 2, 7, 7, 512) | (batch, time, 7, 7, 512) |
     | pool5 | (batch, 1, 4, 4, 512) | (batch, time, 4, 4, 512) |
     | fc6, fc7 | (batch, 4096) | (batch, time, 4096) |
+
+    Raises:
+        ValueError: An argument is out of range.
+        WeightsError: The weight file does not fit.
 
     Example:
 
@@ -118,7 +122,7 @@ def c3d(
     _check(endpoint, width, dense, causal, preprocessing, pool5_padding)
     if min(height, image_width) < 16:
         raise ValueError(
-            f"`image_size` must be at least 16 pixels a side. Received: image_size={image_size}"
+            f"`image_size` must be at least 16 pixels per side. Received: image_size={image_size}"
         )
     last = "top" if include_top else endpoint
     rgb = keras.Input((None if dense else CLIP_LENGTH, height, image_width, 3), name="rgb")
@@ -156,8 +160,8 @@ def _scaled(filters: int, width: float) -> int:
 def _preprocessing(name: str, dense: bool) -> dict:
     if dense and "mean_shape" in PREPROCESSING[name]:
         raise ValueError(
-            "A mean clip has 16 frames and cannot be subtracted from a video of any length. "
-            f'Use preprocessing="sports1m" with dense=True. Received: preprocessing={name!r}'
+            "With dense=True, `preprocessing` must not use a mean clip, which has 16 frames; use "
+            f'preprocessing="sports1m". Received: preprocessing={name!r}'
         )
     return PREPROCESSING[name]
 
@@ -174,18 +178,18 @@ def _check(endpoint, width, dense, causal, preprocessing, pool5_padding):
         raise ValueError(f"`width` must be positive. Received: width={width}")
     if causal and not dense:
         raise ValueError(
-            "`causal` needs `dense=True`: a clip of 16 frames is seen as a whole. "
-            "Received: causal=True, dense=False"
+            "`causal` must be used with `dense=True`, because a clip of 16 frames is processed as "
+            "a whole. Received: causal=True, dense=False"
         )
 
 
 def _pool5_pad(x, padding: str, time=(0, 0)):
-    # 7 -> 4: Caffe rounds the size up and lets the last window hang over.
+    # 7 -> 4: Caffe rounds the size up, and the last window extends beyond the edge.
     rows, columns = ((n % 2) for n in x.shape[2:4])
     if padding == "caffe":
         widths = (time, (0, rows), (0, columns))
     else:
-        widths = (time, (1, 1), (1, 1))  # the ports pad whatever the size is
+        widths = (time, (1, 1), (1, 1))  # the ports pad regardless of the size
     if any(sum(w) for w in widths):
         x = keras.layers.ZeroPadding3D(widths, name="pool5_pad")(x)
     return x
@@ -197,7 +201,7 @@ def _normalized(x, name: str):
 
 
 class _Clip:
-    """The published graph: every pooling halves the time."""
+    """The published network, in which each pooling halves the time axis."""
 
     def convolve(self, x, filters, name, normalization):
         activation = None if normalization else "relu"
@@ -215,7 +219,7 @@ class _Clip:
 
 
 class _Dense:
-    """The same weights with one output a frame; see `SplitPhases`."""
+    """The dense network: the same weights with one output per frame; see `SplitPhases`."""
 
     def __init__(self, rgb, causal: bool):
         self.rgb = rgb

@@ -1,4 +1,4 @@
-"""Conversion of a foreign weight file to a Keras file that carries its provenance."""
+"""Conversion of a third-party weight file to a Keras file with its provenance."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ def convert(
     """Read a weight file, map it strictly, and write a Keras file.
 
     Args:
-        source: A weight file, or a record's name.
-        to: "c3d", "i3d", "googlenet" or "resnet50"; None accepts whichever the file holds.
-        output: Ends in `.weights.h5` (numbers) or `.keras` (numbers and graph); None writes
-            `<name of the file>.weights.h5` in the current folder.
+        source: A weight file, or the name of a record.
+        to: "c3d", "i3d", "googlenet" or "resnet50", which the file must contain; None accepts any
+            of them.
+        output: A path that ends in `.weights.h5` (only weights) or `.keras` (weights and model);
+            None writes `<name of the file>.weights.h5` in the current folder.
         mean_clip: As in `load_weights`.
-        options: Arguments of the backbone that take the place of those the file chooses.
+        options: Arguments of the backbone, which override those that the file determines.
 
     Returns:
-        The path written and the provenance inside it.
+        The path of the new file, and the provenance stored in it.
+
+    Raises:
+        WeightsError: The file is invalid or does not fit.
 
     Example:
 

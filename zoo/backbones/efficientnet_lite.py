@@ -1,4 +1,4 @@
-"""EfficientNet-Lite: small networks of frames, made to be fast on ordinary processors."""
+"""EfficientNet-Lite: small networks for single frames, fast on ordinary processors."""
 
 from __future__ import annotations
 
@@ -33,23 +33,24 @@ def efficientnet_lite(
     """EfficientNet-Lite 0 to 2: EfficientNet without squeeze-and-excitation, with ReLU6.
 
     Args:
-        variant: 0, 1 or 2; None for that of the weights, or 0.
-        image_size: Height and width of the frames; None for any size.
-        batch_norm: False for the same function with each batch normalisation folded into the
-            convolution before it: faster, and what fine-tuning on little data wants.
-        endpoint: The last layer: "stem", "block_0" and so on (`efficientnet_lite_endpoints`
-            lists them), or "head". Each is a layer of that name.
-        num_classes: With it, the classifier follows and the output is a frame's logits.
-        dropout: Before the classifier.
+        variant: 0, 1 or 2; None: that of the weights, or 0.
+        image_size: Side, or (height, width), of the frames; None for any size.
+        batch_norm: False gives the same function with each batch normalisation folded into the
+            preceding convolution; this is faster, and suits fine-tuning on little data.
+        endpoint: Name of the last layer: "stem", "block_0" and so on (see
+            `efficientnet_lite_endpoints`), or "head".
+        num_classes: If given, a classifier is added and the output is a frame's logits.
+        dropout: Dropout rate before the classifier.
         weights: A weight file, or the name of a record, see `zoo.weights`.
-        name: The model's name.
+        name: Name of the model.
 
     Input shape: (batch, height, width, 3), raw RGB, 0 to 255.
 
     Output shape: (batch, ceil(height / 32), ceil(width / 32), 1280), or (batch, num_classes).
 
     Raises:
-        ValueError: An argument is out of range, or the end point is not one of this variant.
+        ValueError: An argument is out of range, or this variant has no such end point.
+        WeightsError: The weight file does not fit.
 
     Example:
 
@@ -71,7 +72,7 @@ def efficientnet_lite(
         raise ValueError(f"`endpoint` must be one of {ends}. Received: endpoint={endpoint!r}")
     if num_classes is not None and endpoint != "head":
         raise ValueError(
-            "`num_classes` needs the whole network: leave `endpoint` at 'head'. "
+            "With `num_classes`, `endpoint` must be 'head', because the classifier follows it. "
             f"Received: endpoint={endpoint!r}"
         )
     height, width = image_size if isinstance(image_size, (tuple, list)) else (image_size,) * 2
@@ -86,13 +87,16 @@ def efficientnet_lite(
 
 
 def efficientnet_lite_endpoints(variant: int = 0) -> tuple[str, ...]:
-    """The names of the end points of a variant, from the stem to the head."""
+    """Names of the end points of a variant, from the stem to the head.
+
+    Example: `efficientnet_lite_endpoints(0)[:2]` is `("stem", "block_0")`.
+    """
     count = sum(repeats for *_, repeats in _stages(variant))
     return ("stem", *(f"block_{index}" for index in range(count)), "head")
 
 
 def stage_endpoints(variant: int = 0) -> tuple[str, ...]:
-    """The last block of each of the seven stages; their strides are 2, 4, 8, 16, 16, 32, 32."""
+    """Name of the last block of each of the seven stages (strides 2, 4, 8, 16, 16, 32, 32)."""
     ends, count = [], 0
     for *_, repeats in _stages(variant):
         count += repeats
@@ -101,7 +105,7 @@ def stage_endpoints(variant: int = 0) -> tuple[str, ...]:
 
 
 def _network(x, variant: int, batch_norm: bool, last: int):
-    """The end points up to number `last`."""
+    """The network up to end point number `last`."""
 
     def norm(x, name):
         if not batch_norm:
@@ -132,7 +136,7 @@ def _network(x, variant: int, batch_norm: bool, last: int):
             strides=stride,
             padding="same",
             use_bias=not batch_norm,
-            # Keras counts all channels as inputs of one, which would leave next to nothing.
+            # Keras's fan-in counts all channels, which would make the initial weights too small.
             depthwise_initializer=keras.initializers.RandomNormal(stddev=math.sqrt(2) / kernel),
             name=f"{prefix}_depthwise_conv",
         )(x)
@@ -161,7 +165,7 @@ def _stages(variant: int) -> list[tuple[int, int, int, int, int]]:
     wider, deeper = LITE_SCALES[variant]
     stages = []
     for index, (kernel, stride, expansion, channels, repeats) in enumerate(LITE_STAGES):
-        # The published networks never repeat the first and the last stage more often.
+        # The published networks do not scale the repeats of the first and the last stage.
         if 0 < index < len(LITE_STAGES) - 1:
             repeats = math.ceil(repeats * deeper)
         stages.append((kernel, stride, expansion, _round_channels(channels * wider), repeats))
@@ -169,6 +173,6 @@ def _stages(variant: int) -> list[tuple[int, int, int, int, int]]:
 
 
 def _round_channels(channels: float) -> int:
-    """The nearest multiple of 8 that is not more than a tenth below."""
+    """The nearest multiple of 8 that is at most a tenth below the number."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded

@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolution before it."""
+"""Folding batch normalisation into the preceding convolution."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _LINEAR = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.DepthwiseConv2D, 
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
-    """The same function in inference, without its batch normalisations.
+    """A model without batch normalisation that computes the same function at inference.
 
     Args:
         model: A functional model in which each batch normalisation follows a convolution (or
-            dense layer) without activation whose output nothing else uses.
+            dense layer) that has no activation and whose output is not used elsewhere.
 
     Returns:
         A new model; its layers keep their names, and the convolutions have biases.
@@ -22,7 +22,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: The model has no batch normalisation, or one that cannot be folded.
 
-    Example: `fold_batch_norm(resnet50(version="v1.5"))`.
+    Example: `fold_batch_norm(resnet50(version="v1.5"))`
 
     Reference: Jacob et al., Quantization and training of neural networks for efficient
     integer-arithmetic-only inference, 2018, section 3.2.
@@ -56,8 +56,8 @@ def _convolution_before(norm: keras.layers.Layer) -> keras.layers.Layer:
         or len(previous._outbound_nodes) != 1
     ):
         raise ValueError(
-            "A batch normalisation to be folded must follow a convolution without activation that "
-            f"nothing else uses. Received: {norm.name} after {previous.name}"
+            "Each batch normalisation must follow a convolution that has no activation and whose "
+            f"output is not used elsewhere. Received: {norm.name} after {previous.name}"
         )
     return previous
 
@@ -73,6 +73,6 @@ def _folded(layer: keras.layers.Layer, norm: keras.layers.Layer) -> list[np.ndar
         factor = factor * keras.ops.convert_to_numpy(norm.gamma)
     shift = keras.ops.convert_to_numpy(norm.beta) if norm.center else 0.0
     bias = (bias[0] if bias else 0.0) - mean
-    # A depthwise kernel ends in (channels, 1); all others in the channels of the output.
+    # The last axes of a depthwise kernel are (channels, 1); of others, the output channels.
     wide = factor[:, None] if isinstance(layer, layers.DepthwiseConv2D) else factor
     return [kernel * wide, bias * factor + shift]

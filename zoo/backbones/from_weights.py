@@ -1,4 +1,4 @@
-"""A backbone built for a weight file: the file chooses what the caller left open."""
+"""Building a backbone for a weight file, which determines the arguments not given."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from zoo.backbones.loading import pretrained
 
 
 def with_weights(builder: Callable[..., keras.Model], given: Mapping[str, Any]) -> keras.Model:
-    """The backbone in the graph of a weight file, with its weights.
+    """A backbone that matches a weight file, with its weights.
 
     Args:
         builder: The backbone's builder.
-        given: Its arguments; those that are None are the file's. `weights` names the file.
+        given: Its arguments; the weight file `weights` determines those that are None.
     """
     options = {key: value for key, value in given.items() if value is not None}
     source, mean_clip = options.pop("weights"), options.pop("mean_clip", None)
@@ -24,5 +24,5 @@ def with_weights(builder: Callable[..., keras.Model], given: Mapping[str, Any]) 
 
 
 def open_arguments(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The arguments of a builder that may be left open, each with its value without weights."""
+    """The arguments in `defaults`, with the default if they are None."""
     return tuple(default if given[key] is None else given[key] for key, default in defaults.items())

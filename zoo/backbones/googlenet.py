@@ -1,4 +1,4 @@
-"""GoogLeNet (Inception v1) in its two published forms."""
+"""GoogLeNet (Inception v1) in its two published versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PREPROCESSING = {
     False: {"mean": (104.0, 117.0, 123.0), "channel_order": "bgr"},
 }
 
-# What the convolutions are called in the two published files, "." and "/" written as "_".
+# Names of the convolutions in the two published files, with "_" for "." and "/".
 _STEM = {
     True: ("conv1", "conv2", "conv3"),
     False: ("conv1_7x7_s2", "conv2_3x3_reduce", "conv2_3x3"),
@@ -42,26 +42,30 @@ def googlenet(
     weights: str | os.PathLike | None = None,
     name: str = "googlenet",
 ) -> keras.Model:
-    """GoogLeNet: nine Inception blocks, over one frame; `zoo.layers.PerStep` takes it over time.
+    """GoogLeNet: nine Inception blocks for single frames; `zoo.layers.PerStep` adds a time axis.
 
     Args:
-        batch_norm: True for the graph of the torchvision file: batch normalisation (epsilon
-            1e-3), 3x3 in the place of 5x5, pixels in [-1, 1]. False for the BVLC Caffe graph:
-            biases, local response normalisation, true 5x5, BGR minus the mean. None for the
-            graph of the weights, or True.
-        image_size: Height and width of the frames.
-        width: Factor on the number of channels.
-        endpoint: The last layer, one of `ENDPOINTS`. Each is a layer of that name.
-        num_classes: With it, the classifier follows and the output is a frame's logits.
-        dropout: Before the classifier.
+        batch_norm: True for the network of the torchvision file: batch normalisation (epsilon
+            1e-3), 3x3 instead of 5x5, pixels in [-1, 1]. False for the BVLC Caffe network: biases,
+            local response normalisation, true 5x5, BGR minus the mean. None: that of the weights,
+            or True.
+        image_size: Side, or (height, width), of the frames.
+        width: Factor of the numbers of channels.
+        endpoint: Name of the last layer, one of `ENDPOINTS`.
+        num_classes: If given, a classifier is added and the output is a frame's logits.
+        dropout: Dropout rate before the classifier.
         weights: A weight file, or the name of a record, see `zoo.weights`.
-        name: The model's name.
+        name: Name of the model.
 
     Input shape: (batch, height, width, 3), raw RGB, 0 to 255.
 
     Output shape: (batch, 7, 7, 1024), or (batch, num_classes). Layers are named as in the
-    published files: `conv1_conv`, `inception3a_branch2_0_bn` (torchvision, `.` as `_`) or
-    `conv1_7x7_s2`, `inception_3a_3x3_reduce` (BVLC, `/` as `_`).
+    published files: `conv1_conv`, `inception3a_branch2_0_bn` (torchvision, `_` for `.`) or
+    `conv1_7x7_s2`, `inception_3a_3x3_reduce` (BVLC, `_` for `/`).
+
+    Raises:
+        ValueError: An argument is out of range.
+        WeightsError: The weight file does not fit.
 
     Example:
 
@@ -79,8 +83,8 @@ def googlenet(
         raise ValueError(f"`endpoint` must be one of {ENDPOINTS}. Received: endpoint={endpoint}")
     if num_classes is not None and endpoint != "inception5b":
         raise ValueError(
-            "`num_classes` needs the whole network: leave `endpoint` at 'inception5b'. "
-            f"Received: endpoint={endpoint}"
+            "With `num_classes`, `endpoint` must be 'inception5b', because the classifier follows "
+            f"it. Received: endpoint={endpoint}"
         )
     if width <= 0:
         raise ValueError(f"`width` must be above 0. Received: width={width}")
@@ -90,7 +94,7 @@ def googlenet(
         return max(1, round(count * width))
 
     def conv(x, count, size, layer, strides=1):
-        if strides > 1:  # the published padding is the same on both sides
+        if strides > 1:  # the published padding is symmetric
             x = keras.layers.ZeroPadding2D(size // 2, name=f"{layer}_pad")(x)
         convolution = keras.layers.Conv2D(
             channels(count),
@@ -107,8 +111,8 @@ def googlenet(
         return keras.layers.ReLU(name=f"{layer}_relu")(x)
 
     def pool(x, size, layer):
-        # Pooling that rounds up, the overhang below and to the right. All values come from a
-        # ReLU, so a zero there never wins over a pixel.
+        # Pooling that rounds the size up, padded below and to the right. All values come from a
+        # ReLU, so padding with zeros does not change the maximum.
         overhang = [_overhang(edge, size) for edge in x.shape[1:3]]
         if any(overhang):
             padding = tuple((0, over) for over in overhang)
@@ -168,7 +172,7 @@ def googlenet(
 
 
 def _overhang(edge: int, size: int) -> int:
-    """Pixels that a window of `size`, stride 2, rounding up, reaches beyond the edge."""
+    """Number of pixels by which pooling of stride 2 that rounds up extends beyond the edge."""
     count = -(-(edge - size) // 2) + 1
     if (count - 1) * 2 >= edge:
         count -= 1

@@ -20,7 +20,7 @@ from zoo.layers.temporal_phases import (
 )
 from zoo.weights.layer_names import MIXED, SEPARATOR
 
-# The published end points in order, each with its operation and the operation's arguments.
+# The published end points in order, each with its operation and the arguments of that.
 STEPS = {
     "Conv3d_1a_7x7": ("conv", 64, 7, 2),
     "MaxPool3d_2a_3x3": ("pool", (1, 3, 3), (1, 2, 2)),
@@ -42,7 +42,7 @@ STEPS = {
 ENDPOINTS = (*STEPS, "Logits")
 CHANNELS = {"rgb": 3, "flow": 2}
 VALUE_RANGE = {"rgb": (0.0, 255.0), "flow": (-20.0, 20.0)}
-# Arguments that a weight file chooses where they are None, and what they are without one.
+# Arguments that a weight file determines if they are None, with their defaults without weights.
 DEFAULTS = {
     "stream": "rgb",
     "num_classes": 400,
@@ -50,14 +50,15 @@ DEFAULTS = {
     "bn_epsilon": 1e-3,
     "bn_scale": False,
 }
-# "same": TensorFlow's in all axes. "static": as many zeros whatever the length, in all axes.
-# "static_same_time": "static", but for the time axis of the one convolution that strides in time.
+# "same": TensorFlow's padding along all axes. "static": a fixed number of zeros, independent of
+# the length, along all axes. "static_same_time": "static", except for the time axis of the
+# convolution with a temporal stride.
 PADDINGS = ("same", "static", "static_same_time")
 _PUBLISHED_VARIABLES = {"kernel": "w", "bias": "b"}
 
 
 class _Blocks:
-    """Makes the layers, which share the padding, the normalisation and the width."""
+    """Creates the layers, which share padding, normalisation and width."""
 
     def __init__(self, width, padding, bn_epsilon, bn_scale):
         self.width = width
@@ -69,9 +70,9 @@ class _Blocks:
         return max(1, round(published * self.width))
 
     def pad(self, x, kernel, strides, name, ceil=False):
-        # The PyTorch port pads kernel - stride zeros in all, whatever the length; TensorFlow's
-        # SAME depends on the length. They differ where a strided length is odd. `ceil` adds
-        # the overhang of PyTorch's ceil mode (the values are not negative, so zeros are safe).
+        # The PyTorch port always pads kernel - stride zeros in total; TensorFlow's SAME depends
+        # on the length. They differ if a strided length is odd. `ceil` adds the padding of
+        # PyTorch's ceil mode (values are not negative, so zeros do not change the maximum).
         pads = []
         for k, s in zip(kernel, strides):
             total = max(k - s, 0)
@@ -118,7 +119,7 @@ class _Blocks:
 
     def mixed(self, x, name):
         b0, b1a, b1b, b2a, b2b, b3 = MIXED[name]
-        # The name of this one convolution is misspelt in the published checkpoints.
+        # The name of this convolution is misspelt in the published checkpoints.
         last = "Conv3d_0a_3x3" if name == "Mixed_5b" else "Conv3d_0b_3x3"
 
         def path(*parts):
@@ -135,7 +136,7 @@ class _Blocks:
 
 
 class _DenseBlocks(_Blocks):
-    """The same weights with one output a frame; see `zoo.layers.SplitPhases`."""
+    """The same weights with one output per frame; see `zoo.layers.SplitPhases`."""
 
     def __init__(self, inputs, causal, *arguments):
         super().__init__(*arguments)
@@ -151,7 +152,7 @@ class _DenseBlocks(_Blocks):
         return CropTime(name="crop_time")([x, self.inputs])
 
     def masked(self, x, name):
-        # What follows looks at other frames: those beyond the end must be zero there.
+        # The next layer uses neighbouring frames, and those beyond the end must be zero.
         return MaskPaddedTime(self.phases, name=f"{name}{SEPARATOR}mask")([x, self.inputs])
 
     def split(self, x, name):
@@ -159,7 +160,7 @@ class _DenseBlocks(_Blocks):
         return SplitPhases(2, name=f"{name}{SEPARATOR}split")(x)
 
     def space(self, x, kernel, stride, ceil=False):
-        """Zeros before and after the rows and the columns, as the clip's layer has them."""
+        """Padding before and after rows and columns, as in the layer for clips."""
         pads = []
         for length in x.shape[2:4]:
             if self.padding != "same":
@@ -180,7 +181,7 @@ class _DenseBlocks(_Blocks):
 
     def pool(self, x, size, strides, name):
         pads = [self.space(x, size[i], strides[i], ceil=True)[i - 1] for i in (1, 2)]
-        if any(sum(pair) for pair in pads):  # the values are not negative, so zeros are safe
+        if any(sum(pair) for pair in pads):  # values are not negative, so zeros are safe
             x = layers.ZeroPadding3D(((0, 0), *pads), name=f"{name}{SEPARATOR}pad")(x)
         x = layers.MaxPooling3D((1, *size[1:]), (1, *strides[1:]), name=name)(x)
         if size[0] > 1:
@@ -209,41 +210,46 @@ def i3d(
     causal: bool = False,
     name: str = "i3d",
 ) -> keras.Model:
-    """Builds I3D up to an end point, for raw RGB frames or for optical flow in pixels.
+    """I3D up to an end point, for raw RGB frames or for optical flow in pixels.
 
-    Where `stream`, `num_classes`, `padding`, `bn_epsilon` and `bn_scale` are None they are those
-    of the weights; without weights `"rgb"`, 400, `"same"`, 1e-3 and False.
+    If `stream`, `num_classes`, `padding`, `bn_epsilon` or `bn_scale` is None, the weights
+    determine it; without weights they are `"rgb"`, 400, `"same"`, 1e-3 and False.
 
     Args:
-        stream: `"rgb"` (values 0 to 255) or `"flow"` (pixels a frame, clipped to +-20).
-        num_frames: Frames a clip, or None for any number.
-        image_size: Side of the frames, or (height, width).
+        stream: `"rgb"` (values 0 to 255) or `"flow"` (pixels per frame, clipped to +-20).
+        num_frames: Number of frames in a clip, or None for any number.
+        image_size: Side, or (height, width), of the frames.
         endpoint: The published name of the last end point, `"Conv3d_1a_7x7"` to
             `"Mixed_5c"`, or `"Logits"` for the classifier.
-        num_classes: Classes of the classifier.
-        dropout: Dropout before the classifier.
-        width: Multiplies every number of channels; below 1 for a smaller model.
-        padding: `"same"` as in TensorFlow; `"static"` pads a fixed number of zeros whatever the
-            length, as kinetics_i3d_pytorch did until April 2019 and in the copy that LSTS used;
-            `"static_same_time"` as it does since: static but for the time of the first
-            convolution. They differ where a length that is halved is odd.
+        num_classes: Number of classes of the classifier.
+        dropout: Dropout rate before the classifier.
+        width: Factor of all numbers of channels; below 1 for a smaller model.
+        padding: `"same"` as in TensorFlow; `"static"` pads a fixed number of zeros, independent of
+            the length, like kinetics_i3d_pytorch until April 2019 and the copy that LSTS used;
+            `"static_same_time"` like it since then: static except for the time axis of the first
+            convolution. They differ if a length that is halved is odd.
         bn_epsilon: 1e-3 in the published models, 1e-5 in the copy that LSTS used.
-        bn_scale: Whether the normalisation has a gamma (ports that were fine-tuned have one).
-        scaling: `"fixed"`, or `"min_max"` for every clip's own range (see `ClipScaling`).
-        reverse_channels: Whether the channels are reversed inside the model, RGB to BGR.
+        bn_scale: Whether batch normalisation has a gamma, as in fine-tuned ports.
+        scaling: `"fixed"`, or `"min_max"` for each clip's own range, see `ClipScaling`.
+        reverse_channels: Whether channels are reversed inside the model, RGB to BGR.
         weights: A weight file, or the name of a record, see `zoo.weights`.
-        dense: Give one feature a frame, of a video of any length, with the same weights: what has
-            a stride in time runs at every frame, and what follows skips frames accordingly.
-            Beyond the video's ends there is zero.
-        causal: With `dense`, no frame looks ahead.
-        name: The model's name.
+        dense: Give one feature per frame of a video of any length, with the same weights: layers
+            with a temporal stride run at every frame, and later layers skip frames accordingly.
+            Frames beyond the ends of the video count as zero.
+        causal: With `dense`, no look-ahead.
+        name: Name of the model.
 
     Input shape: `(batch, time, height, width, 3)`, or 2 channels for flow.
     Output shape: `(batch, time / 8, height / 32, width / 32, 1024 * width)`, each rounded up,
-    for `"Mixed_5c"`; `(batch, num_classes)` for `"Logits"`. With `dense` the time stays whole.
+    for `"Mixed_5c"`; `(batch, num_classes)` for `"Logits"`. With `dense` the number of frames is
+    unchanged.
 
-    Layers carry the published names with `__` for `/`: `Mixed_3b__Branch_1__Conv3d_0b_3x3__
-    conv_3d`; `published_names` gives each variable its name in the published checkpoints.
+    Layers have the published names with `__` for `/`: `Mixed_3b__Branch_1__Conv3d_0b_3x3__
+    conv_3d`; `published_names` gives the names of variables in the published checkpoints.
+
+    Raises:
+        ValueError: An argument is out of range, or arguments contradict each other.
+        WeightsError: The weight file does not fit.
 
     Example:
 
@@ -294,26 +300,28 @@ def i3d(
 def _check_dense(dense, causal, endpoint, scaling):
     if causal and not dense:
         raise ValueError(
-            "`causal` needs `dense=True`: a clip is seen as a whole. "
+            "`causal` must be used with `dense=True`, because a clip is processed as a whole. "
             "Received: causal=True, dense=False"
         )
     if dense and endpoint == "Logits":
         raise ValueError(
-            "`dense` gives features of every frame; the classifier averages over a clip. "
+            "With `dense`, `endpoint` must not be the classifier, which averages over a clip. "
             'Received: dense=True, endpoint="Logits"'
         )
     if dense and scaling != "fixed":
         raise ValueError(
-            "A dense model needs scaling='fixed': a video of any length has no range of a clip. "
-            f"Received: dense=True, scaling={scaling!r}"
+            "With `dense`, `scaling` must be 'fixed', because there are no clips with a range of "
+            f"their own. Received: dense=True, scaling={scaling!r}"
         )
 
 
 def published_names(model: keras.Model) -> dict[str, keras.Variable]:
-    """Gives every variable of an I3D its name in the published checkpoints.
+    """The variables of an I3D by their names in the published checkpoints.
 
-    The names are without the checkpoint's prefix (`RGB/inception_i3d/`, `Flow/inception_i3d/`,
-    or none): `Mixed_3b/Branch_1/Conv3d_0b_3x3/conv_3d/w`, `.../batch_norm/moving_mean`.
+    The names have no prefix (`RGB/inception_i3d/`, `Flow/inception_i3d/` or none in the
+    checkpoints): `Mixed_3b/Branch_1/Conv3d_0b_3x3/conv_3d/w`, `.../batch_norm/moving_mean`.
+
+    Example: `published_names(i3d())["Conv3d_1a_7x7/conv_3d/w"].shape` is `(7, 7, 7, 3, 64)`.
     """
     names = {}
     for layer in model.layers:

@@ -1,4 +1,4 @@
-"""Loading foreign or own weights into a model, and building the model that a file fits."""
+"""Loading published weights or our own into a model, and building the model that a file fits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from zoo.weights.provenance import read_provenance
 from zoo.weights.reader import WeightFile, read_weights, sha256_of
 from zoo.weights.record import Record
 
-# Arguments of the builders that tell the graph; the others may differ from the file's.
+# Arguments of the builders that the weights depend on; others may differ from the file's.
 _GRAPH = ("pool5_padding", "padding", "bn_epsilon", "batch_norm", "version", "variant")
 _MEAN = "input_normalization/mean_image"
 
@@ -37,21 +37,25 @@ def load_weights(
     check_graph: bool = True,
     mean_clip: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Set every weight of a model from a file, strictly.
+    """Load all weights of a model from a file, strictly.
 
-    Every variable of the model is set and every tensor of the file is used or named as left out;
-    otherwise nothing is set and the error is a table of the differences.
+    Each variable of the model must be in the file, and each tensor of the file must be used or be
+    known to be unnecessary; otherwise nothing is loaded, and the error shows a table of the
+    differences.
 
     Args:
         model: A backbone built by `zoo.backbones`, or any model for a file saved from it.
-        source: A weight file of any format `zoo.weights` reads, or a record's name.
-        check_graph: Refuse a model whose graph (padding, epsilon) is not the one that the weights
-            were trained in.
-        mean_clip: For `c3d(preprocessing="sports1m_mean_cube")`: the mean clip, `.npy` or
-            `.binaryproto`, (3, 16, height, width) in BGR.
+        source: A weight file in any format that `zoo.weights` reads, or the name of a record.
+        check_graph: Raise an error if settings of the model (padding, epsilon) differ from those
+            that the weights were trained with.
+        mean_clip: For `c3d(preprocessing="sports1m_mean_cube")`, the file of the mean clip,
+            `.npy` or `.binaryproto`, (3, 16, height, width) in BGR.
 
     Returns:
-        The provenance: source, checksum, origin, what was left out.
+        The provenance: source, checksum, origin, tensors left out.
+
+    Raises:
+        WeightsError: The file is invalid or does not fit the model.
 
     Example:
 
@@ -68,17 +72,21 @@ def load_weights(
 def pretrained(
     source: str | Path, *, architecture: str | None = None, mean_clip: Any = None, **options: Any
 ) -> tuple[Any, dict[str, Any]]:
-    """Build the backbone that a file fits, in the graph it was trained in, and load it.
+    """Build the backbone that a weight file fits, with the settings of its training, and load it.
 
     Args:
-        source: A weight file, or a record's name.
-        architecture: "c3d", "i3d", "googlenet" or "resnet50" if the file must be of it.
+        source: A weight file, or the name of a record.
+        architecture: "c3d", "i3d", "googlenet" or "resnet50", which the file must contain; None
+            accepts any of them.
         mean_clip: As in `load_weights`.
-        options: Arguments of the backbone that take the place of those the file chooses. Where
-            they ask for another graph than the weights were trained in, that is a warning.
+        options: Arguments of the backbone, which override those that the file determines; with a
+            warning if the weights were trained with other settings.
 
     Returns:
         The model and its provenance.
+
+    Raises:
+        WeightsError: The file is invalid or does not fit.
 
     Example:
 
@@ -89,11 +97,11 @@ def pretrained(
     path, record = locate(source, architecture)
     file = read_weights(path)
     if architecture is not None and _is_saved_model(file):
-        model = build(architecture, options)  # the file's graph is compared layer by layer
+        model = build(architecture, options)  # will be compared with the file layer by layer
         return model, {**_load(model, file, record, True, mean_clip), "options": options}
     chosen = graph_options(path, architecture=architecture, file=file, record=record)
     architecture = chosen.pop("architecture")
-    _ask(chosen, options, path)
+    _require_given(chosen, options, path)
     with _zeros_for_random_values():
         model = build(architecture, {**_without_endpoint(chosen, options), **options})
     other = {k: options[k] for k in _GRAPH if k in options and options[k] != chosen.get(k)}
@@ -101,8 +109,8 @@ def pretrained(
     if other:
         trained = {key: chosen.get(key) for key in other}
         warnings.warn(
-            f"The weights {source} were trained in another graph ({trained}): the outputs are "
-            f"others than published. Received: {other}",
+            f"The weights {source} were trained with other settings ({trained}), so outputs differ "
+            f"from the published ones. Received: {other}",
             stacklevel=2,
         )
     provenance["architecture"] = architecture
@@ -118,14 +126,17 @@ def graph_options(
     file: WeightFile | None = None,
     record: Record | None = None,
 ) -> dict[str, Any]:
-    """The builder's arguments for which a file's weights are meant, with its `architecture`.
+    """The builder's arguments that a file's weights require, and its `architecture`.
 
     Args:
-        source: A weight file, or a record's name.
-        architecture: What the file must hold.
-        head: Also the arguments of the file's classifier: end point, number of classes.
-        file: The file, where it was read before.
-        record: The record, where it is known.
+        source: A weight file, or the name of a record.
+        architecture: The architecture that the file must contain; None accepts any.
+        head: Include the arguments of the file's classifier: end point, number of classes.
+        file: The file, if already read.
+        record: The record, if known.
+
+    Raises:
+        WeightsError: The file is not recognised, or contains another architecture.
     """
     if file is None:
         path, record = locate(source, architecture)
@@ -137,8 +148,8 @@ def graph_options(
         origin, prefix = recognise(file.tensors, ORIGINS, record.origin if record else None)
         shapes = {name[len(prefix) :]: array.shape for name, array in file.tensors.items()}
         extra = dict(record.options) if record else {}
-        told = {} if record else origin.told(shapes)
-        result = {**origin.options, **told, **(origin.head(shapes) if head else {}), **extra}
+        inferred = {} if record else origin.told(shapes)
+        result = {**origin.options, **inferred, **(origin.head(shapes) if head else {}), **extra}
         result["architecture"] = origin.architecture
     if architecture not in (None, result["architecture"]):
         raise WeightsError(
@@ -149,7 +160,7 @@ def graph_options(
 
 
 def build(architecture: str, options: dict[str, Any]) -> Any:
-    """A backbone by its name."""
+    """Build a backbone by name."""
     known = _architectures()
     if architecture not in known:
         raise WeightsError(f"The model must be one of {known}. Received: {architecture}")
@@ -157,24 +168,24 @@ def build(architecture: str, options: dict[str, Any]) -> Any:
 
 
 def _architectures() -> list[str]:
-    """The backbones whose published files are known."""
+    """Names of the backbones with known published weight files."""
     return sorted({origin.architecture for origin in ORIGINS})
 
 
-def _ask(chosen: dict[str, Any], options: dict[str, Any], path: Path) -> None:
-    """Names alone do not tell all: what a file leaves open must be given."""
+def _require_given(chosen: dict[str, Any], options: dict[str, Any], path: Path) -> None:
+    """Raise an error unless the arguments that the file does not determine are given."""
     if open_ones := [key for key, value in chosen.items() if value is None and key not in options]:
         raise WeightsError(
-            f"{', '.join(open_ones)} must be given for files of these names, which several "
-            'programs write: `preprocessing="none"` for those of c3d-pytorch, "bgr_ucf101" for '
-            f"those of pytorch-video-recognition. Received: {path}"
+            f"{', '.join(open_ones)} must be given for this file, because several programs write "
+            'files with these tensor names: `preprocessing="none"` for c3d-pytorch, "bgr_ucf101" '
+            f"for pytorch-video-recognition. Received: {path}"
         )
 
 
 @contextmanager
 def _zeros_for_random_values() -> Iterator[None]:
-    # A file sets every variable, and TensorFlow keeps the memory of the random numbers drawn for
-    # the largest ones (270 MB for C3D's fc6).
+    # All variables will be set from the file. TensorFlow would not release the memory of the
+    # random initial values of the largest ones (270 MB for C3D's fc6).
     scaling = keras.initializers.VarianceScaling
     drawn = scaling.__call__
     scaling.__call__ = lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype)
@@ -185,7 +196,7 @@ def _zeros_for_random_values() -> Iterator[None]:
 
 
 def _without_endpoint(chosen: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    # A caller's end point means features: the file's own classifier is then left out.
+    # If the caller selects an end point, leave out the file's classifier.
     if "endpoint" not in options:
         return chosen
     top = options.get("include_top") or options["endpoint"] == "Logits"
@@ -215,7 +226,8 @@ def _load(
     if mean_clip is not None:
         if _MEAN not in model_variables(model):
             raise WeightsError(
-                'A mean clip needs c3d(preprocessing="sports1m_mean_cube"). Received: '
+                'For a mean clip, the model must be c3d(preprocessing="sports1m_mean_cube"). '
+                "Received: "
                 f"mean_clip={mean_clip} for {model.name}"
             )
         given[_MEAN] = read_mean_clip(mean_clip, model_variables(model)[_MEAN].shape)
@@ -229,12 +241,12 @@ def _load(
     for name, values in given.items():
         model_variables(model)[name].assign(values)
     if prefix and prefix not in PREFIXES:
-        warnings.warn(f"{file.path}: {prefix!r} stands before all names, left off", stacklevel=2)
+        warnings.warn(f"{file.path}: ignored the prefix {prefix!r} of all names", stacklevel=2)
     return {**provenance, "origin": origin.name, "prefix": prefix, **_listing(result)}
 
 
 def _is_saved_model(file: WeightFile) -> bool:
-    """Whether it is a `.keras` file that a recipe or `zoo.save` wrote."""
+    """Whether it is a `.keras` file written by a recipe or `zoo.save`."""
     own = file.path.suffix == ".keras" and file.format == "keras3"
     return own and read_provenance(file.path) is None
 
@@ -271,8 +283,8 @@ def _origin(model: Any, file: WeightFile, record: Record | None) -> tuple[Origin
 def _check_graph(origin: Origin, model: Any, file: WeightFile) -> None:
     if difference := origin.graph(model):
         raise WeightsError(
-            f"The model must have the graph that {origin.name} weights were trained in: "
-            f"{difference}; or pass check_graph=False to accept other outputs. "
+            f"The model must have the settings that {origin.name} weights were trained with: "
+            f"{difference}; or pass check_graph=False to accept different outputs. "
             f"Received: {file.path}"
         )
 
@@ -280,7 +292,7 @@ def _check_graph(origin: Origin, model: Any, file: WeightFile) -> None:
 def _load_converted(
     model: Any, file: WeightFile, own: dict[str, Any], check_graph: bool
 ) -> dict[str, Any]:
-    """A file that `zoo convert` wrote, also into a model without its last layers."""
+    """Load a file written by `zoo convert`, also into a model without the last layers."""
     origin = next((origin for origin in ORIGINS if origin.name == own.get("origin")), None)
     if check_graph and origin is not None:
         _check_graph(origin, model, file)
@@ -301,7 +313,7 @@ def _load_converted(
 
 
 def _load_saved(model: Any, file: WeightFile, check_graph: bool) -> dict[str, Any]:
-    """A file that Keras saved: of the same model, or of another one with its layers in it."""
+    """Load a file saved by Keras, from the same model or one that contains its layers."""
     shapes = [tuple(array.shape) for name, array in file.tensors.items() if not _is_seed(name)]
     same = sorted(shapes) == sorted(tuple(v.shape) for v in model.weights)
     if same or file.path.suffix != ".keras":
@@ -320,8 +332,8 @@ def _load_own(model: Any, file: WeightFile) -> None:
     states = [name for name in file.tensors if not _is_seed(name)]
     if len(states) != len(model.weights):
         raise WeightsError(
-            "A file saved from a model must have that model's tensors. Received: "
-            f"{file.path} with {len(states)}, for {model.name} with {len(model.weights)}"
+            "The file must be saved from the same model. Received: "
+            f"{file.path} with {len(states)} tensors, for {model.name} with {len(model.weights)}"
         )
     try:
         model.load_weights(file.path)

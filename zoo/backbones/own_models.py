@@ -1,4 +1,4 @@
-"""Weights out of a `.keras` file of the zoo, by the names of its layers."""
+"""Loading weights from a `.keras` file of the zoo by the names of layers."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from zoo.weights.mapping import Plan, apply, plan, table
 from zoo.weights.names.layouts import as_is
 from zoo.weights.names.origin import Origin, Rule
 
-# Settings of a layer that change what the same weights compute, and that no shape shows. Strides
-# and paddings of convolutions are none of them: a dense model computes with others on purpose.
+# Settings of layers that affect the output but not the shapes of weights. Strides and paddings of
+# convolutions are not included, because dense models deliberately use other ones.
 SETTINGS = ("activation", "dilation_rate", "epsilon", "groups")
 
 
 def read_graph(path: str | Path) -> keras.Model:
-    """The graph in a `.keras` file, whatever class of model it was, with random weights."""
+    """The model in a `.keras` file as a functional model of any class, with random weights."""
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))
     try:
         return keras.Model.from_config(config["config"])
-    except Exception as error:  # whatever a graph of another library raises
+    except Exception as error:  # a model of another library can raise any error
         raise WeightsError(
-            "A .keras file of weights must hold a functional model of the zoo's or Keras's own "
-            f"layers. Received: {path}: {str(error)[:300]}"
+            "A .keras file of weights must hold a functional model of layers of the zoo or Keras. "
+            f"Received: {path}: {str(error)[:300]}"
         ) from error
 
 
 def check_settings(model: Any, path: str | Path) -> None:
-    """Raise a table if layers of one name compute something else in the file's model."""
+    """Raise an error with a table if layers have other settings in the file's model."""
     rows = _other_settings(read_graph(path), model)
     if rows:
         raise WeightsError(
@@ -45,24 +45,27 @@ def check_settings(model: Any, path: str | Path) -> None:
 
 
 def load_by_names(model: Any, path: str | Path, *, check_graph: bool = True) -> Plan:
-    """Set every weight of a model from the layers of the same names in a saved model.
+    """Load all weights of a model from the layers with the same names in a saved model.
 
-    The saved model may be larger, such as a whole RMDN for a C3D, or of another kind with the
-    same trunk; its other layers are left out and named in the plan. A weight of `model` that the
-    file does not have, another shape, or another setting of a layer is an error, with all of them
-    in a table; then nothing is set.
+    The saved model may be larger, such as a whole RMDN for a C3D, or another model with the same
+    trunk; its other layers are left out and listed in the plan. If there are differences, nothing
+    is loaded.
 
     Args:
-        model: the model that gets the weights.
-        path: a `.keras` file.
-        check_graph: also compare settings, such as padding, that no shape shows.
+        model: The model to load weights into.
+        path: A `.keras` file.
+        check_graph: Also compare settings that do not affect shapes, such as the epsilon.
+
+    Raises:
+        WeightsError: Weights are missing, or shapes or settings differ; the error shows all
+            differences in a table.
     """
     source = read_graph(path)
     source.load_weights(path)
     tensors = {variable.path: np.asarray(variable.value) for variable in source.weights}
     if len(tensors) < len(source.weights):
         raise WeightsError(
-            "The layers of a saved model must have names of their own to be read by name. "
+            "The layers of a saved model must have unique names to be loaded by name. "
             f"Received: {path}"
         )
     rules = [Rule(name, name, as_is) for name in tensors]
@@ -71,10 +74,10 @@ def load_by_names(model: Any, path: str | Path, *, check_graph: bool = True) -> 
     if check_graph:
         result.problems += _other_settings(source, model)
     if result.problems:
-        whole = "" if result.assignments else "; the two have no layer with weights in common"
+        common = "" if result.assignments else "; the two have no layer with weights in common"
         raise WeightsError(
-            "Every weight of the model must be in the file, under its layer's name and in its "
-            f"shape{whole}. Received: {path}, a {source.name}, for {model.name} with "
+            "Each weight of the model must be in the file, under its layer's name and in its "
+            f"shape{common}. Received: {path}, a {source.name}, for {model.name} with "
             f"{len(result.problems)} differences:\n{table(result.problems)}"
         )
     apply(result, tensors, model, str(path))
@@ -82,7 +85,7 @@ def load_by_names(model: Any, path: str | Path, *, check_graph: bool = True) -> 
 
 
 def _other_settings(source: Any, model: Any) -> list[tuple[str, str, str, str, str]]:
-    """Rows of the table of differences for layers that compute something else."""
+    """Rows of the table of differences for layers with other settings."""
     theirs = {layer.name: layer for layer in _layers(source)}
     rows = []
     for layer in _layers(model):

@@ -1,4 +1,4 @@
-"""ResNet-50 in its two published forms."""
+"""ResNet-50 in its two published versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 ENDPOINTS = ("layer1", "layer2", "layer3", "layer4")
 PREPROCESSING = {
     "v1": {"mean": (103.939, 116.779, 123.68), "channel_order": "bgr"},
-    # Mean and deviation of ImageNet, for pixels of 0 to 255.
+    # Mean and standard deviation of ImageNet, for pixels from 0 to 255.
     "v1.5": {"mean": (123.675, 116.28, 103.53), "scale": (58.395, 57.12, 57.375)},
 }
 _KERAS_ENDPOINTS = {
@@ -37,26 +37,31 @@ def resnet50(
     weights: str | os.PathLike | None = None,
     name: str = "resnet50",
 ) -> keras.Model:
-    """ResNet-50: the last convolutional map of one frame; `zoo.layers.PerStep` takes it over time.
+    """ResNet-50: feature map of a single frame; `zoo.layers.PerStep` adds a time axis.
 
     Args:
-        version: `"v1"`: the graph of `keras.applications.ResNet50`, which is what is used (stride
-            in the first 1x1, biases, BGR minus the mean). `"v1.5"`: the graph of torchvision's
-            files (stride in the 3x3, no biases, mean and deviation of ImageNet). A file fits one
-            of the two only. None for the graph of the weights, or `"v1"`.
-        image_size: Height and width of the frames; 224 gives 7x7 features, 256 gives 8x8.
-        width: Factor on the number of channels; `"v1.5"` only.
-        endpoint: The last stage, one of `ENDPOINTS`.
-        num_classes: With it, the classifier follows and the output is a frame's logits.
-        weights: A weight file, or the name of a record, see `zoo.weights`; `"imagenet"` is that
-            of `keras.applications`, with its classifier if `num_classes` is given.
-        name: The model's name.
+        version: `"v1"`: the network of `keras.applications.ResNet50`, which is used internally
+            (stride in the first 1x1, biases, BGR minus the mean). `"v1.5"`: the network of
+            torchvision's files (stride in the 3x3, no biases, mean and standard deviation of
+            ImageNet). A weight file fits only one of the two. None: that of the weights, or
+            `"v1"`.
+        image_size: Side, or (height, width), of the frames; 224 gives 7x7 features, 256 gives 8x8.
+        width: Factor of the numbers of channels; only with `"v1.5"`.
+        endpoint: Name of the last stage, one of `ENDPOINTS`.
+        num_classes: If given, a classifier is added and the output is a frame's logits.
+        weights: A weight file, or the name of a record, see `zoo.weights`; `"imagenet"` is the
+            record of `keras.applications`, with its classifier if `num_classes` is given.
+        name: Name of the model.
 
     Input shape: (batch, height, width, 3), raw RGB, 0 to 255.
 
-    Output shape: (batch, 7, 7, 2048), or (batch, num_classes). The layers of `"v1.5"` are named
-    as in torchvision's file, `.` as `_`: `layer1_0_conv1`, `layer1_0_downsample_1`; those of
+    Output shape: (batch, 7, 7, 2048), or (batch, num_classes). Layers of `"v1.5"` are named as in
+    torchvision's file, with `_` for `.`: `layer1_0_conv1`, `layer1_0_downsample_1`; those of
     `"v1"` as in `keras.applications`.
+
+    Raises:
+        ValueError: An argument is out of range.
+        WeightsError: The weight file does not fit.
 
     Example:
 
@@ -78,11 +83,11 @@ def resnet50(
         raise ValueError(f"`endpoint` must be one of {ENDPOINTS}. Received: endpoint={endpoint}")
     if num_classes is not None and endpoint != "layer4":
         raise ValueError(
-            "`num_classes` needs the whole network: leave `endpoint` at 'layer4'. "
+            "With `num_classes`, `endpoint` must be 'layer4', because the classifier follows it. "
             f"Received: endpoint={endpoint}"
         )
     if version == "v1" and width != 1.0:
-        raise ValueError(f"`width` is for version 'v1.5'; 'v1' has one. Received: width={width}")
+        raise ValueError(f"`width` must be 1 with version 'v1'. Received: width={width}")
     if width <= 0:
         raise ValueError(f"`width` must be above 0. Received: width={width}")
     height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
@@ -101,7 +106,7 @@ def resnet50(
 
 
 def _own_layer(layer):
-    """A layer of `keras.applications`, or its like that several devices can train."""
+    """A copy of a layer, with batch normalisation replaced by the zoo's for several devices."""
     plain = isinstance(layer, keras.layers.BatchNormalization)
     return (BatchNormalization if plain else type(layer)).from_config(layer.get_config())
 
@@ -125,7 +130,7 @@ def _version_1_5(x, width: float, endpoint: str):
         return keras.layers.ReLU(name=relu)(x) if relu else x
 
     x = conv(x, 64, 7, "conv1", "bn1", strides=2, relu="relu")
-    # All values come from a ReLU, so padding with zeros never wins over a pixel.
+    # All values come from a ReLU, so padding with zeros does not change the maximum.
     x = keras.layers.ZeroPadding2D(1, name="maxpool_pad")(x)
     x = keras.layers.MaxPooling2D(3, 2, name="maxpool")(x)
     for stage, (count, blocks) in enumerate(_STAGES, start=1):
@@ -143,7 +148,7 @@ def _version_1_5(x, width: float, endpoint: str):
             )
             x = conv(x, 4 * count, 1, f"{prefix}_conv3", f"{prefix}_bn3")
             x = keras.layers.Add(name=f"{prefix}_add")([x, shortcut])
-            # A stage's last ReLU is its end point.
+            # The last ReLU of a stage is its end point.
             last = index == blocks - 1
             x = keras.layers.ReLU(name=f"layer{stage}" if last else f"{prefix}_relu3")(x)
         if endpoint == f"layer{stage}":

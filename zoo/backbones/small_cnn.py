@@ -1,4 +1,4 @@
-"""A small network of frames, for training from scratch on small data."""
+"""A small network for single frames, for training from scratch on little data."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ def small_cnn(
     filters: tuple[int, ...] = (16, 32, 64),
     name: str = "small_cnn",
 ) -> keras.Model:
-    """Convolutions of 3x3, each with batch normalisation, ReLU and a pooling by 2.
+    """3x3 convolutions, each followed by batch normalisation, ReLU and pooling by 2.
 
     Args:
-        image_size: Height and width of the frames.
-        filters: Channels of the convolutions.
-        name: The model's name.
+        image_size: Side, or (height, width), of the frames.
+        filters: Numbers of channels of the n convolutions.
+        name: Name of the model.
 
     Input shape: (batch, height, width, 3), raw RGB, 0 to 255.
     Output shape: (batch, height / 2^n, width / 2^n, filters[-1]); 7x7x64 by default.
+
+    Raises:
+        ValueError: `filters` is empty.
 
     Example:
 
@@ -33,7 +36,7 @@ def small_cnn(
     ```
     """
     if not filters:
-        raise ValueError(f"`filters` must name at least one layer. Received: filters={filters}")
+        raise ValueError(f"`filters` must have at least one entry. Received: filters={filters}")
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     frame = keras.Input((height, width, 3), name="rgb")
     x = InputNormalization(mean=127.5, scale=127.5, name="preprocessing")(frame)

@@ -1,4 +1,4 @@
-"""A small network of whole videos that sees motion, for small data."""
+"""A small network for whole videos that sees motion, for little data."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ def small_video(
     stride: int = 3,
     name: str = "small_video",
 ) -> keras.Model:
-    """3D convolutions of 3x3x3, each with batch normalisation, ReLU and a spatial pooling by 2.
+    """3x3x3 convolutions, each followed by batch normalisation, ReLU and spatial pooling by 2.
 
-    The second one steps over `stride` frames: an output sees 5 + 2 `stride` frames with the
-    default number of convolutions. Where a network of frames only sees what is there, this one
-    sees how it moves.
+    The second convolution has a temporal stride of `stride`, so with the default number of
+    convolutions each output sees 5 + 2 `stride` frames. Unlike a network for single frames, it
+    sees not only what is in a frame but also how it moves.
 
     Args:
-        image_size: Height and width of the frames; None for any.
-        num_frames: Frames of a video; None for any.
-        filters: Channels of the convolutions.
-        stride: Frames a feature map.
-        name: The model's name.
+        image_size: Side, or (height, width), of the frames; None for any.
+        num_frames: Number of frames per video; None for any.
+        filters: Numbers of channels of the n convolutions, at least two.
+        stride: Number of frames per feature map.
+        name: Name of the model.
 
     Input shape: (batch, time, height, width, 3), raw RGB, 0 to 255.
     Output shape: (batch, ceil(time / stride), height / 2^n, width / 2^n, filters[-1]).
+
+    Raises:
+        ValueError: `filters` has less than two entries, or `stride` is below 1.
 
     Example:
 
@@ -41,7 +44,7 @@ def small_video(
     ```
     """
     if len(filters) < 2:
-        raise ValueError(f"`filters` must name at least two layers. Received: filters={filters}")
+        raise ValueError(f"`filters` must have at least two entries. Received: filters={filters}")
     if stride < 1:
         raise ValueError(f"`stride` must be at least 1. Received: stride={stride}")
     height, width = image_size if isinstance(image_size, (tuple, list)) else (image_size,) * 2

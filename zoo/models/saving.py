@@ -104,8 +104,8 @@ def _check_classes(model: keras.Model, classes: Sequence[str] | None) -> None:
     count = outputs["action"].shape[-1]
     if count != len(classes):
         raise ValueError(
-            f"`classes` must be one name for each class of the model. Received: {len(classes)} names, "
-            f"{count} classes"
+            "`classes` must be one name for each class of the model. "
+            f"Received: {len(classes)} names, {count} classes"
         )
 
 
