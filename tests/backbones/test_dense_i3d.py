@@ -135,7 +135,7 @@ def test_bad_arguments():
     for arguments, match in (
         ({"causal": True}, "`causal` must be used with `dense=True`"),
         ({"dense": True, "endpoint": "Logits"}, "averages over a clip"),
-        ({"dense": True, "scaling": "min_max"}, "scaling='fixed'"),
+        ({"dense": True, "scaling": "min_max"}, "`scaling` must be 'fixed'"),
     ):
         with pytest.raises(ValueError, match=match):
             i3d(**arguments)

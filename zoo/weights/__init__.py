@@ -1,4 +1,4 @@
-"""Published weights: records of the files, readers of their formats, strict name maps."""
+"""Published weights: records of the files, readers of their formats, and strict name maps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from zoo.weights.reader import read_weights
 from zoo.weights.record import Record
 from zoo.weights.records import RECORDS
 
-# Functions of `zoo.backbones`, which stands above this floor, under the names that users know:
-# found when they are asked for.
+# Functions of `zoo.backbones`, a package above this one, under the names that users know. They
+# are imported on first use.
 _OF_BACKBONES = {
     "convert": "zoo.backbones.convert",
     "graph_options": "zoo.backbones.loading",

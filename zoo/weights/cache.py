@@ -13,14 +13,17 @@ from zoo.weights.record import Record
 from zoo.weights.records import RECORDS
 from zoo.weights.trust import check_whole, digest_of, trust, trusted, verify
 
-_INCOMING = ".incoming"  # where downloads wait until they are whole and checked
+_INCOMING = ".incoming"  # folder for downloads until they are complete and checked
 SHIPPED = Path(__file__).parent / "shipped"
-# The name that keras.applications gives these weights.
+# The name of these weights in keras.applications.
 _ALIASES = {"imagenet": "resnet50_imagenet_keras_no_top"}
 
 
 def cache_folder() -> Path:
-    """`$ZOO_WEIGHTS`, or `zoo/weights` in the user's cache folder."""
+    """The cache folder: `$ZOO_WEIGHTS`, or `zoo/weights` in the user's cache folder.
+
+    Example: `cache_folder() / "general"`
+    """
     if folder := os.environ.get("ZOO_WEIGHTS"):
         return Path(folder).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -28,16 +31,20 @@ def cache_folder() -> Path:
 
 
 def locate(source: str | Path, architecture: str | None = None) -> tuple[Path, Record | None]:
-    """The file that a path or a record's name stands for, downloaded if need be.
+    """The weight file for a path or the name of a record, downloaded if necessary.
 
     Args:
-        source: A path (of a wheel: the weight file inside it), or the name of one of
+        source: A path (for a wheel: the weight file inside it), or the name of one of
             `zoo.weights.RECORDS`; "imagenet" is ResNet-50 of keras.applications without its
             classifier.
-        architecture: What a record must be of; told before anything is downloaded.
+        architecture: The required architecture of a record, checked before any download.
 
     Returns:
         The path, and the record if a name was given.
+
+    Raises:
+        WeightsError: There is no such file or record, the architecture is another one, or the
+            download failed.
     """
     record = RECORDS.get(_ALIASES.get(str(source), str(source)))
     if record is None:
@@ -60,15 +67,20 @@ def locate(source: str | Path, architecture: str | None = None) -> tuple[Path, R
 
 
 def fetch(record: Record, folder: Path | None = None) -> Path:
-    """The path of a record's file, which is downloaded unless it is there.
+    """The path of a record's file, downloaded unless it is in the cache.
 
-    A download enters the folder when it has its published checksum or, where none is published,
-    the stated size and all tensors. Checksums of the first use are kept in `sha256.json`; a file
-    that differs later is an error.
+    A download is accepted if it has its published checksum or, if none is published, the stated
+    size and all tensors. The checksums at first use are stored in `sha256.json`; it is an error
+    if a file differs from them later.
 
     Args:
         record: The record.
-        folder: Where files are kept; None for `cache_folder()/<name of the record>`.
+        folder: Folder for the file; None: `cache_folder()/<name of the record>`.
+
+    Raises:
+        WeightsError: The file cannot be downloaded, is incomplete, or has another checksum.
+
+    Example: `fetch(RECORDS["googlenet_imagenet_torchvision"])`
     """
     if record.shipped:
         return SHIPPED / record.file
@@ -98,8 +110,8 @@ def _download(record: Record, folder: Path) -> None:
                 download(url, incoming / name, digest=digest)
         except OSError as error:
             raise WeightsError(
-                f"{url} must be within reach, or {name} at {folder / name}: get it from "
-                f"{record.page or url} and put it there. Received: {error}"
+                f"{url} must be reachable; otherwise get {name} from {record.page or url} and put "
+                f"it at {folder / name}. Received: {error}"
             ) from error
     if not all(digests):
         try:
@@ -108,7 +120,7 @@ def _download(record: Record, folder: Path) -> None:
             shutil.rmtree(incoming)
             raise
     trust(folder, {name: digest_of(incoming / name) for name in record.file_names})
-    for name in record.file_names:  # the index of a checkpoint, which tells that it is there, last
+    for name in record.file_names:  # a checkpoint's .index, which marks it as complete, is last
         os.replace(incoming / name, folder / name)
     incoming.rmdir()
 

@@ -1,4 +1,4 @@
-"""Downloads that go on where they stopped, and are checked before they count."""
+"""Downloads that can be resumed, and whose checksums are verified."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ _BLOCK = 1 << 16
 def download(
     url: str, path: Path, *, digest: str = "", timeout: float = 60.0, progress: bool = True
 ) -> Path:
-    """Download a file to `path`; an interrupted download goes on at the next call.
+    """Download a file to `path`; an interrupted download is resumed by the next call.
 
     Args:
-        url: http, https or file address.
-        path: Where the file goes; until it is whole and checked it is called `<name>.part`.
-        digest: `sha256:...`, `sha1:...` or `md5:...`, whole or cut short; "" for no check.
+        url: An http, https or file URL.
+        path: Path of the file; until it is complete and checked, it is called `<name>.part`.
+        digest: `sha256:...`, `sha1:...` or `md5:...`, complete or its beginning; "" for no check.
         timeout: Seconds without data after which the connection is given up.
-        progress: Whether a progress bar is shown.
+        progress: Whether to show a progress bar.
 
     Returns:
         `path`.
+
+    Raises:
+        OSError: The download failed or was interrupted.
+        WeightsError: The file has another checksum.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
@@ -48,7 +52,7 @@ def download(
             with response:
                 _receive(response, partial, have, path.name, progress)
         except http.client.HTTPException as error:
-            raise OSError(f"the connection ended early ({error!r}); try again to go on") from error
+            raise OSError(f"the connection ended early ({error!r}); try again to resume") from error
     _check(partial, digest, url)
     os.replace(partial, path)
     return path
@@ -70,7 +74,7 @@ def _receive(response, partial: Path, have: int, name: str, progress: bool) -> N
             bar.advance(task, len(block))
     got = partial.stat().st_size
     if total is not None and got < total:
-        raise OSError(f"the connection ended after {got} of {total} bytes; try again to go on")
+        raise OSError(f"the connection ended after {got} of {total} bytes; try again to resume")
 
 
 def _check(partial: Path, digest: str, url: str) -> None:

@@ -1,7 +1,7 @@
-"""The one error of weight files."""
+"""The error for weight files."""
 
 from zoo.files.errors import FileFormatError
 
 
 class WeightsError(FileFormatError):
-    """A weight file that cannot be read, or that does not fit the model."""
+    """A weight file cannot be read, or does not fit the model."""

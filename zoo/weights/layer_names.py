@@ -1,6 +1,6 @@
-"""Names and sizes of blocks that both the backbones and the readers of their weights use."""
+"""Names and sizes of blocks, shared by the backbones and the readers of their weights."""
 
-# GoogLeNet: (1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection) of every block.
+# GoogLeNet: channels of (1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection) of each block.
 BLOCKS = {
     "3a": (64, 96, 128, 16, 32, 32),
     "3b": (128, 128, 192, 32, 96, 64),
@@ -13,7 +13,7 @@ BLOCKS = {
     "5b": (384, 192, 384, 48, 128, 128),
 }
 
-# I3D: channels of branch 0, of branch 1 (reduction, 3x3), of branch 2 (likewise), of branch 3.
+# I3D: channels of branch 0, branch 1 (reduction, 3x3), branch 2 (reduction, 3x3) and branch 3.
 MIXED = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -26,11 +26,11 @@ MIXED = {
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
 
-# Stands for the "/" of the published names, which Keras does not allow in a layer's name.
+# Replaces the "/" of the published names, which Keras does not allow in layer names.
 SEPARATOR = "__"
 
 # EfficientNet-Lite: (kernel, stride, expansion, channels, repeats) of the stages of variant 0,
-# and each variant's factors on the channels and on the repeats.
+# and the factors of channels and of repeats for each variant.
 LITE_STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),

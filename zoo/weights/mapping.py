@@ -1,4 +1,4 @@
-"""The strict mapping of a file's tensors to a model's variables."""
+"""Strict mapping of a file's tensors to a model's variables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ _COLUMNS = ("problem", "in the file", "shape", "in the model", "shape")
 
 @dataclass
 class Plan:
-    """What goes where, before any number is read."""
+    """Which tensor goes to which variable, determined before any values are read.
+
+    Args:
+        assignments: (variable, tensor, layout).
+        filled: Gammas that are set to one.
+        must_be_one: (tensor, variable) of gammas that the model lacks, so must be one.
+        left_out: (tensor, reason).
+        problems: Rows of the table of differences; empty if the file fits.
+    """
 
     assignments: list[tuple[str, str, Layout]] = field(default_factory=list)
     filled: list[str] = field(default_factory=list)
@@ -30,11 +38,11 @@ class Plan:
 
 
 def model_variables(model: Any) -> dict[str, Any]:
-    """A model's weights under the names `layer/variable`."""
+    """A model's variables by name, `layer/variable`."""
     variables = {variable.path: variable for variable in model.weights}
     if len(variables) < len(model.weights):
         raise WeightsError(
-            "A model's layers must have names of their own to be given weights by name. "
+            "A model's layers must have unique names to load weights by name. "
             f"Received: {model.name}"
         )
     return variables
@@ -47,17 +55,17 @@ def plan(
     model: Any,
     given: tuple[str, ...] = (),
 ) -> Plan:
-    """Match every tensor to a variable by name and shape.
+    """Match each tensor to a variable by name and shape.
 
     Args:
         origin: The file's origin.
-        prefix: What stands before every name of the file.
-        shapes: The file's tensors.
+        prefix: Prefix of all names in the file.
+        shapes: The file's tensors: name -> shape.
         model: The Keras model.
         given: Variables whose values come from elsewhere.
 
     Returns:
-        A `Plan`; its `problems` is empty where the file fits.
+        A `Plan`; its `problems` are empty if the file fits.
     """
     variables = {name: tuple(v.shape) for name, v in model_variables(model).items()}
     layers = {name.rsplit("/", 1)[0] for name in variables}
@@ -108,7 +116,7 @@ def _match(result: Plan, rule: Any, source: str, have: tuple, want: tuple) -> No
 
 
 def check(result: Plan, what: str) -> None:
-    """Raise the table of problems, if there are any."""
+    """Raise an error with a table of the problems, if there are any."""
     if result.problems:
         raise WeightsError(
             f"Every tensor of the model must be set, and every tensor of the file used. "
@@ -117,7 +125,7 @@ def check(result: Plan, what: str) -> None:
 
 
 def table(problems: list[tuple[str, str, str, str, str]]) -> str:
-    """Rows in columns of even width, at most 30 of them."""
+    """A text table of at most 30 rows, with aligned columns."""
     rows = [_COLUMNS, *problems[:_ROWS]]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
@@ -128,7 +136,7 @@ def table(problems: list[tuple[str, str, str, str, str]]) -> str:
 
 
 def apply(result: Plan, tensors: Mapping[str, np.ndarray], model: Any, what: str) -> None:
-    """Copy the numbers; nothing is copied if one of them is unfit."""
+    """Copy the values to the model; if any are unusable, copy nothing and raise an error."""
     unfit = []
     for target, source, _ in result.assignments:
         array = tensors[source]
@@ -144,7 +152,7 @@ def apply(result: Plan, tensors: Mapping[str, np.ndarray], model: Any, what: str
             row = ("needs a gamma; build the model with one", source, "", target, "none")
             unfit.append(row)
         else:
-            result.left_out.append((source, "a gamma of one, which the model does without"))
+            result.left_out.append((source, "a gamma of one, which the model does not need"))
     if unfit:
         raise WeightsError(
             f"The numbers must be usable. Received: {what} with {len(unfit)} problems:\n"

@@ -1,4 +1,4 @@
-"""C3D's mean clip of Sports-1M, which is subtracted from every clip."""
+"""C3D's mean clip of Sports-1M, which is subtracted from each input clip."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from zoo.weights.formats.caffe_file import read_blob
 
 
 def read_mean_clip(path: str | Path, shape: tuple[int, ...]) -> np.ndarray:
-    """The mean clip, cropped at its centre.
+    """Read the mean clip and crop it at the centre.
 
     Args:
         path: `train01_16_128_171_mean.npy` (3, 16, 128, 171), or the `.binaryproto` it was made
             from.
-        shape: (16, height, width, 3) of the result; 112x112 is rows 8:120 and columns 30:142.
+        shape: Shape of the result, (16, height, width, 3); 112x112 is rows 8:120 and columns
+            30:142.
 
     Returns:
         Array of that shape, BGR.
+
+    Raises:
+        WeightsError: The file does not hold a mean clip that is large enough.
     """
     path = Path(path)
     if path.suffix == ".npy":
@@ -39,7 +43,7 @@ def read_mean_clip(path: str | Path, shape: tuple[int, ...]) -> np.ndarray:
             f"Received: {path} of {mean.shape}"
         )
     top = (mean.shape[2] - height) // 2
-    # 171 leaves 59 columns; the published crop begins at the upper half of them.
+    # 59 of 171 columns are cropped; the published crop starts at half of them, rounded up.
     left = -(-(mean.shape[3] - width) // 2)
     crop = mean[:, :, top : top + height, left : left + width]
     return np.ascontiguousarray(crop.transpose(1, 2, 3, 0), "float32")

@@ -1,4 +1,4 @@
-"""All origins whose files are known."""
+"""All known origins of weight files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weight files that Python packages ship: found where they are installed, or in a wheel."""
+"""Weight files that Python packages ship, from an installed package or a wheel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.weights.record import Record
 
 
 def installed_file(record: Record) -> Path | None:
-    """The record's file in the installed package that ships it; None if it is not installed.
+    """The record's file in the installed package that ships it; None if that is not installed.
 
     Args:
         record: A record with a `package`.
@@ -38,15 +38,15 @@ def installed_file(record: Record) -> Path | None:
 
 
 def file_of_wheel(wheel: Path, folder: Path, record: Record | None = None) -> Path:
-    """Take the weight file out of a wheel.
+    """Extract the weight file from a wheel.
 
     Args:
-        wheel: A `.whl` file that holds one PyTorch file, or the record's.
-        folder: Where the file is put; if it is there already, nothing is done.
-        record: Names the file and its checksum.
+        wheel: A `.whl` file that holds a single PyTorch file, or the record's file.
+        folder: Folder for the file; if it is already there, nothing is extracted.
+        record: The record, with the name and checksum of the file.
 
     Raises:
-        WeightsError: The wheel is damaged, or holds no such file or several.
+        WeightsError: The wheel is damaged, or does not hold exactly one such file.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:

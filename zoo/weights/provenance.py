@@ -1,4 +1,4 @@
-"""Where a converted file's numbers came from, kept inside that file."""
+"""The provenance of converted weights, stored inside the converted file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ _MEMBER = "zoo_provenance.json"
 
 
 def save_with_provenance(model: keras.Model, path: str | Path, provenance: dict[str, Any]) -> None:
-    """Write a model to `.weights.h5` or `.keras` with its provenance inside, or not at all.
+    """Write a model and its provenance to a `.weights.h5` or `.keras` file, atomically.
 
     Args:
         model: The model.
-        path: Ends in `.weights.h5` (numbers only) or `.keras` (with the graph).
-        provenance: Plain values, as `load_weights` returns them.
+        path: A path that ends in `.weights.h5` (only weights) or `.keras` (weights and model).
+        provenance: JSON values, as returned by `load_weights`.
+
+    Raises:
+        WeightsError: The path has another ending.
     """
     path = Path(path)
     if not path.name.endswith((".weights.h5", ".keras")):
@@ -41,7 +44,7 @@ def save_with_provenance(model: keras.Model, path: str | Path, provenance: dict[
         else:
             model.save_weights(partial)
             with h5py.File(partial, "a") as file:
-                # HDF5 keeps an attribute of 64 KiB at most; lists of tensors stay far below.
+                # HDF5 attributes are limited to 64 KiB; lists of tensors are far smaller.
                 file.attrs[_KEY] = text
         os.replace(partial, path)
     finally:
@@ -49,7 +52,10 @@ def save_with_provenance(model: keras.Model, path: str | Path, provenance: dict[
 
 
 def read_provenance(path: str | Path) -> dict[str, Any] | None:
-    """The provenance of a file that `zoo convert` wrote; None for any other file."""
+    """The provenance in a file written by `zoo convert`; None for any other file.
+
+    Example: `read_provenance("i3d.keras")["source"]`
+    """
     path = Path(path)
     try:
         if zipfile.is_zipfile(path):

@@ -9,27 +9,29 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Record:
-    """A published weight file: where it is, what it was trained on, which graph it fits.
+    """A published weight file: where to get it, its training data, and the model that it fits.
 
     Args:
-        name: What `weights=` takes.
-        architecture: "c3d", "i3d", "googlenet", "resnet50" or "efficientnet_lite";
-            or a builder of whole models, "general_saliency".
-        file: The file's name; of a TensorFlow checkpoint, its prefix.
-        origin: The naming, one of `zoo.weights.ORIGINS`; "" for a file of the zoo's own.
-        urls: Where it can be downloaded without a login; all are needed.
-        page: Where a person finds it.
-        digests: `algorithm:hexdigest` of each url where known, else "". A digest may be cut, as in
-            file names of torchvision.
-        size: Bytes, roughly, or 0.
-        licence: As stated where it is published.
-        trained_on: The data set.
+        name: Name of the record, as used in `weights=`.
+        architecture: "c3d", "i3d", "googlenet", "resnet50" or "efficientnet_lite"; or the builder
+            of a whole model, "general_saliency".
+        file: Name of the file; for a TensorFlow checkpoint, its prefix.
+        origin: Name of the origin, one of `zoo.weights.ORIGINS`; "" for a file of the zoo.
+        urls: URLs that need no login; all of them are needed.
+        page: Web page where a person finds the file.
+        digests: `algorithm:hexdigest` for each URL, or "" if unknown. May be only the beginning
+            of the digest, as in torchvision's file names.
+        size: Approximate size in bytes, or 0.
+        licence: Licence as published.
+        trained_on: Training data.
         classes: Number of classes.
-        preprocessing: What the published numbers were computed with.
-        options: The builder's arguments beyond those that the origin chooses.
-        accuracy: The published figure.
-        package: The Python package that ships the file, by its name in the package index.
+        preprocessing: Preprocessing with which the published results were computed.
+        options: Arguments of the builder in addition to those of the origin.
+        accuracy: Published accuracy.
+        package: Name of the Python package (in the package index) that ships the file.
         shipped: Whether the file is part of this package.
+
+    Example: `zoo.weights.RECORDS["general"].licence`
     """
 
     name: str
@@ -51,7 +53,7 @@ class Record:
 
     @property
     def file_names(self) -> tuple[str, ...]:
-        """Names of the files in the cache: one, or each of a TensorFlow checkpoint."""
+        """Names of the files in the cache: one, or several for a TensorFlow checkpoint."""
         if len(self.urls) < 2:
             return (self.file,)
         return tuple(url.split("?")[0].rsplit("/", 1)[-1] for url in self.urls)

@@ -1,4 +1,4 @@
-"""The published weight files, by the names that `weights=` takes."""
+"""The records of published weight files, by the names used in `weights=`."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _port_i3d(stream: str, port: str, url: str, page: str, origin: str) -> Recor
 
 
 _LITE = (
-    # variant, checksum, bytes, side of the frames, published top-1
+    # variant, checksum, size in bytes, side of the frames, published top-1 accuracy
     (0, "57934424", 18_826_032, 224, "75.1"),
     (1, "77cc7160", 21_946_926, 240, "76.7"),
     (2, "9656183e", 24_666_229, 260, "77.6"),
@@ -186,7 +186,7 @@ _ALL = (
             _HASSONY,
             f"i3d_{port}",
         )
-        for port in ("pytorch_hassony2", "pytorch_static")  # the second as LSTS computed with it
+        for port in ("pytorch_hassony2", "pytorch_static")  # the second one as used by LSTS
         for stream in ("rgb", "flow")
     ),
     *(

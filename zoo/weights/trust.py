@@ -1,4 +1,4 @@
-"""Downloaded weight files: whole when they enter the cache, and unchanged ever after."""
+"""Checks that downloaded weight files are complete, and that cached ones do not change."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from zoo.weights.origins import ORIGINS
 from zoo.weights.reader import read_weights
 from zoo.weights.record import Record
 
-TRUSTED = "sha256.json"  # in a record's folder: file name to checksum, of the first download
-_TOLERANCE = 0.2  # a record states sizes roughly
-_CLASSIFIER = 6  # tensors, at most, that a file without its classifier lacks
+TRUSTED = "sha256.json"  # in a record's folder: file name -> checksum of the first download
+_TOLERANCE = 0.2  # sizes in records are approximate
+_CLASSIFIER = 6  # most tensors that a file without the classifier lacks
 
 
 def trusted(folder: Path) -> dict[str, str]:
-    """The checksums that files of a record's folder had when they were first used."""
+    """The checksums of the files in a record's folder at first use."""
     path = folder / TRUSTED
     try:
         held = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return {str(name): str(digest) for name, digest in held.items()}
     except (ValueError, AttributeError) as error:
         raise WeightsError(
-            f"{TRUSTED} must hold checksums; delete it to trust the files anew. "
+            f"{TRUSTED} must hold checksums; delete it to trust the current files. "
             f"Received: {path}: {error}"
         ) from error
 
 
 def trust(folder: Path, files: dict[str, str]) -> None:
-    """Remember the checksums of files that are used for the first time."""
+    """Store the checksums of files that are used for the first time."""
     with atomic_path(folder / TRUSTED) as part:
         part.write_text(json.dumps({**trusted(folder), **files}, indent=1, sort_keys=True))
 
@@ -47,10 +47,10 @@ def digest_of(path: Path, algorithm: str = "sha256") -> str:
 
 
 def verify(folder: Path, record: Record) -> None:
-    """Hold a record's files against their checksums: published, or of their first use.
+    """Compare a record's files with their checksums, published or from first use.
 
     Raises:
-        WeightsError: a file has changed since, or is not the published one.
+        WeightsError: A file has changed, or is not the published one.
     """
     known, seen = trusted(folder), {}
     published = dict(zip(record.file_names, record.digests))
@@ -64,29 +64,29 @@ def verify(folder: Path, record: Record) -> None:
         actual = seen[name] if algorithm in ("", "sha256") else digest_of(path, algorithm)
         if not actual.startswith(wanted):
             raise WeightsError(
-                "A weight file in the cache must stay as it was when it was first used, or be the "
-                f"published one; delete it to have it fetched again. Received: {path} with "
-                f"{algorithm} {actual}, expected {wanted}"
+                "A weight file in the cache must have its published checksum, or that of its first "
+                f"use; delete it to download it again. Received: {path} with {algorithm} {actual}, "
+                f"expected {wanted}"
             )
     if new := {name: digest for name, digest in seen.items() if name not in known}:
         trust(folder, new)
 
 
 def check_whole(record: Record, path: Path) -> None:
-    """Is a file without a published checksum whole, and what its record says?
+    """Check that a file without a published checksum is complete and matches its record.
 
     Args:
         record: The record.
-        path: Its file, where it was downloaded to.
+        path: The downloaded file.
 
     Raises:
-        WeightsError: the size is another one, the file cannot be read, or tensors are missing.
+        WeightsError: The size differs, the file cannot be read, or tensors are missing.
     """
     size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
     if record.size and abs(size - record.size) > _TOLERANCE * record.size:
         raise WeightsError(
             f"{record.name} must have about {record.size} bytes. Received: {size}, so the download "
-            "is not whole or not that file"
+            "is incomplete or another file"
         )
     tensors = read_weights(path).tensors
     origin, prefix = recognise(tensors, ORIGINS, record.origin)

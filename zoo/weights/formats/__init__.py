@@ -1,1 +1,1 @@
-"""Readers of weight file formats, each without its framework."""
+"""Readers of weight file formats that work without the frameworks that wrote them."""

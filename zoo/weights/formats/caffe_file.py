@@ -1,7 +1,8 @@
-"""Caffe's .caffemodel: a protocol buffer, read by its wire format.
+"""Reading Caffe's .caffemodel, a protocol buffer, by its wire format.
 
-Layers are found in all three generations (`layer`, `layers`, `layers` holding a `layer`), blobs in
-both numberings: BVLC's and that of the C3D fork, which put a `length` before the height.
+All three generations of layers are supported (`layer`, `layers`, `layers` that contain a `layer`),
+and both numberings of blobs: BVLC's, and that of the C3D fork, which has a `length` before the
+height.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy as np
 from zoo.weights.errors import WeightsError
 from zoo.weights.formats.mapped import map_file
 
-# Numbers that a blob may hold one by one, each with a field of its own, as old files do.
+# Largest number of values that a blob may store in separate fields, as in old files.
 _MOST_SINGLE = 1 << 22
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def read_caffe(path: Path) -> dict[str, np.ndarray]:
-    """Blobs named `layer/0` (weights), `layer/1` (biases) ..., as views into the file."""
+    """Blobs `layer/0` (weights), `layer/1` (biases) and so on, as views into the file."""
     whole = map_file(path)
     result: dict[str, np.ndarray] = {}
     try:
@@ -41,7 +42,7 @@ def read_caffe(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_blob(path: Path) -> np.ndarray:
-    """The one blob of a .binaryproto, such as a mean image."""
+    """The blob of a .binaryproto file, such as a mean image."""
     try:
         return _blob(map_file(path))
     except IndexError as error:

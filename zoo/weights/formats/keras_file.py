@@ -1,4 +1,4 @@
-"""Keras's HDF5 files: Keras 1 and 2 (.h5), Keras 3 (.weights.h5, and .keras around it)."""
+"""Reading Keras's HDF5 files: Keras 1 and 2 (.h5), Keras 3 (.weights.h5, also inside .keras)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.files.archive import open_member
 from zoo.files.hdf5 import Hdf5Reader, open_hdf5
 from zoo.weights.errors import WeightsError
 
-# Keras 1 named weights by one letter, and called the moving variance running_std.
+# Keras 1 used one-letter names for weights, and called the moving variance running_std.
 _KERAS_1 = {
     "W": "kernel",
     "b": "bias",
@@ -24,7 +24,7 @@ _KERAS_1 = {
 
 
 def is_keras_3(file: h5py.File) -> bool:
-    """Whether an HDF5 file is of Keras 3, which stores no list of layer names."""
+    """Whether an HDF5 file was written by Keras 3, which stores no list of layer names."""
     return "layers" in file or "_layer_checkpoint_dependencies" in file or "vars" in file
 
 
@@ -35,7 +35,7 @@ def read_keras_h5(path: Path) -> tuple[str, dict[str, np.ndarray]]:
 
 
 def read_keras_archive(path: Path) -> dict[str, np.ndarray]:
-    """Tensors of a .keras file."""
+    """The tensors of a .keras file."""
     with (
         open_member(path, "model.weights.h5") as (stream, length),
         open_hdf5(stream, label=path, length=length) as held,
@@ -63,7 +63,7 @@ def _read(held: Hdf5Reader) -> tuple[str, dict[str, np.ndarray]]:
             )
         weights = _names(held, group, "weight_names")
         short = [_short(name, index) for index, name in enumerate(weights)]
-        nested = len(set(short)) < len(short)  # a model inside the model: keep its layers' names
+        nested = len(set(short)) < len(short)  # a nested model: keep the names of its layers
         for weight, name in zip(weights, short):
             key = re.sub(r":\d+$", "", weight) if nested else f"{layer}/{name}"
             result[key] = held.read(held.child(group, weight), f"{layer}/{weight}")
@@ -71,7 +71,7 @@ def _read(held: Hdf5Reader) -> tuple[str, dict[str, np.ndarray]]:
 
 
 def _names(held: Hdf5Reader, group: h5py.Group, key: str) -> list[str]:
-    """A list in an attribute; long lists are cut into numbered parts."""
+    """A list of names in an attribute; long lists are split into numbered attributes."""
     parts = [key] if key in group.attrs else []
     while key not in parts and f"{key}{len(parts)}" in group.attrs:
         parts.append(f"{key}{len(parts)}")

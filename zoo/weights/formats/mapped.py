@@ -1,4 +1,4 @@
-"""Files mapped into memory, whose pages can be given back once they were used."""
+"""Memory-mapped files whose pages can be released after use."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 
 def map_file(path: str | Path) -> np.ndarray:
-    """The bytes of a file, read as they are looked at."""
+    """The bytes of a file, mapped into memory and read on access."""
     with Path(path).open("rb") as file:
         return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
 def release(array: np.ndarray) -> None:
-    """Give back the pages of the file that `array` is a view of; they are read again if needed.
+    """Release the pages of the file that `array` is a view of; they are read again if needed.
 
-    Without it a converted file would count whole towards the memory of the process.
+    Otherwise the whole file would count towards the memory usage of the process.
     """
     owner: object = array
     while owner is not None and not isinstance(owner, mmap.mmap):

@@ -1,4 +1,4 @@
-"""The safetensors format: a JSON header, then raw numbers."""
+"""Reading the safetensors format: a JSON header, then raw numbers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TYPES = {
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """Tensors of a .safetensors file, as views into the file."""
+    """The tensors of a .safetensors file, as views into the file."""
     whole = map_file(path)
     length = int.from_bytes(whole[:8].tobytes(), "little")
     if whole.size < 8 or 8 + length > whole.size:

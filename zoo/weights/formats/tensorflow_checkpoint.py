@@ -1,4 +1,4 @@
-"""TensorFlow checkpoints of version 1 and 2, the one reader that needs its framework."""
+"""Reading TensorFlow checkpoints of versions 1 and 2, the only reader that needs its framework."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.weights.errors import WeightsError
 
 
 def checkpoint_prefix(path: Path) -> Path:
-    """The name TensorFlow knows a checkpoint by: without `.index` or `.data-00000-of-00001`."""
+    """TensorFlow's name of a checkpoint, without `.index` or `.data-00000-of-00001`."""
     if path.suffix == ".index" or path.suffix.startswith(".data-"):
         return path.with_suffix("")
     return path
@@ -29,20 +29,20 @@ def _reader(prefix: Path) -> Any:
         ) from error
     try:
         return tf.train.load_checkpoint(str(prefix))
-    except Exception as error:  # TensorFlow has several of its own for damaged files
+    except Exception as error:  # TensorFlow raises various errors for damaged files
         raise WeightsError(
             f"The file must be a TensorFlow checkpoint. Received: {prefix}: {error}"
         ) from error
 
 
 def list_checkpoint(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes, from the .index file alone."""
+    """Name -> shape, read from only the .index file."""
     shapes = _reader(checkpoint_prefix(path)).get_variable_to_shape_map()
     return {name: tuple(shapes[name]) for name in sorted(shapes) if not name.startswith("_")}
 
 
 def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
-    """Tensors of a checkpoint named by its prefix, its .index or one of its .data files."""
+    """The tensors of a checkpoint, given by its prefix, its .index or one of its .data files."""
     prefix = checkpoint_prefix(path)
     index = prefix.with_name(prefix.name + ".index")
     if index.exists() and not list(prefix.parent.glob(prefix.name + ".data-*")):
@@ -54,11 +54,11 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
     shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     files = [prefix] if prefix.exists() else list(prefix.parent.glob(prefix.name + ".data-*"))
     length = sum(file.stat().st_size for file in files)
-    # Version 1, one file, is packed by Snappy.
+    # Version 1, a single file, is compressed with Snappy.
     budget, packed = Budget(prefix, length), prefix.exists()
     result = {}
     for name in sorted(shapes):
-        if name.startswith("_"):  # the object graph of TensorFlow 2, no tensor
+        if name.startswith("_"):  # the object graph of TensorFlow 2, not a tensor
             continue
         size = math.prod(shapes[name]) * max(types[name].size or 1, 1)
         budget.take(name, size, stored=length, compressed=packed)

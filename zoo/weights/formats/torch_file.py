@@ -1,4 +1,4 @@
-"""PyTorch weight files (.pth, .pt, .pickle, .bin) of both forms, read without PyTorch."""
+"""Reading PyTorch weight files (.pth, .pt, .pickle, .bin) of both formats without PyTorch."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from zoo.weights.formats.mapped import map_file
 from zoo.weights.formats.torch_unpickler import RestrictedUnpickler, StorageRef, TensorRef
 
 _LEGACY_MAGIC = 119547037146038801333356
-_LARGEST_PICKLE = 1 << 28  # bytes of a data.pkl, which names the tensors and does not hold them
-_DEEPEST = 8  # tables inside tables that are looked through for the weights
-# A view may repeat numbers of its storage, such as a bias that was expanded, up to this many.
+_LARGEST_PICKLE = 1 << 28  # bytes of a data.pkl, which holds only the tensors' descriptions
+_DEEPEST = 8  # levels of nested tables that are searched for the weights
+# A view may repeat values of its storage, such as an expanded bias, up to this many.
 _REPEATED = 1 << 20
-# Where training programs keep the weights of a checkpoint, most usual first.
+# Keys under which training programs store the weights in a checkpoint, most usual first.
 _WEIGHT_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 
 
 def read_torch_zip(path: Path) -> dict[str, np.ndarray]:
-    """Tensors of the zip form (PyTorch 1.6 and later), as views into the file."""
+    """The tensors of a file in zip format (PyTorch 1.6 and later), as views into the file."""
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: info for info in archive.infolist()}
         pickles = [name for name in members if name.endswith("data.pkl")]
@@ -67,7 +67,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> 
 
 
 def read_torch_legacy(path: Path) -> dict[str, np.ndarray]:
-    """Tensors of the legacy form (PyTorch 1.5 and before), as views into the file."""
+    """The tensors of a file in legacy format (PyTorch 1.5 and before), as views into the file."""
     whole = map_file(path)
     with path.open("rb") as stream:
         magic = _unpickle(stream, path, whole)
@@ -140,7 +140,7 @@ def _itemsize(dtype: str) -> int:
 
 
 def _references(content: Any) -> list[TensorRef]:
-    """Every tensor in nested tables and lists, without recursion (a file may nest deeply)."""
+    """All tensors in nested tables and lists, found without recursion, as nesting may be deep."""
     found, stack, seen = [], [content], set()
     while stack:
         item = stack.pop()

@@ -1,8 +1,8 @@
-"""Unpickling of PyTorch files without PyTorch, where a file cannot run code.
+"""Unpickling PyTorch files without PyTorch, and without letting a file run code.
 
-A pickle is a program. This unpickler resolves a short list of names, all of them to stand-ins made
-anew for each file, and refuses every other name at the moment it is looked up: before anything is
-imported or called.
+A pickle is a program. This unpickler resolves only a short list of names, all of them to
+replacements that are created anew for each file. It rejects all other names when they are looked
+up, before anything is imported or called.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from zoo.weights.errors import WeightsError
 
-# Storage class -> NumPy type. bfloat16 has none; its bits are read as uint16 and widened.
+# Storage class -> NumPy type. NumPy has no bfloat16; its bits are read as uint16 and widened.
 STORAGE_TYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
@@ -28,7 +28,7 @@ STORAGE_TYPES = {
     "BoolStorage": "?",
 }
 
-# Found beside the weights in training checkpoints; read as empty objects, never as themselves.
+# Found beside the weights in training checkpoints; always replaced by empty objects.
 _INERT = {
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
@@ -48,17 +48,17 @@ _DTYPES = {"float16", "float32", "float64", "bfloat16", "uint8", "int8", "int16"
 
 @dataclass(frozen=True)
 class StorageRef:
-    """A block of numbers in the file, not read yet."""
+    """A block of values in the file that has not been read yet."""
 
     key: str
     dtype: str
     numel: int
-    view_offset: int = 0  # legacy files may keep a storage inside another one
+    view_offset: int = 0  # in legacy files a storage may be part of another one
 
 
 @dataclass(frozen=True)
 class TensorRef:
-    """A tensor's view into a storage, in elements."""
+    """A tensor as a view into a storage; offset and strides are in elements."""
 
     storage: StorageRef
     offset: int
@@ -80,10 +80,10 @@ def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) 
 
 
 def _stand_ins() -> dict[tuple[str, str], Any]:
-    """The admitted names. New objects for every file, so that no file can leave marks on them."""
+    """The allowed names and their replacements, new for each file, so no file can alter them."""
 
     class Table(dict):
-        """Stands for OrderedDict; a pickle may hang attributes such as `_metadata` on it."""
+        """Replaces OrderedDict; a pickle may set attributes such as `_metadata` on it."""
 
     class Inert:
         def __new__(cls, *_: Any, **__: Any) -> Inert:
@@ -125,7 +125,7 @@ def _stand_ins() -> dict[tuple[str, str], Any]:
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """An unpickler that knows tensors, tables and plain values, and refuses everything else."""
+    """An unpickler that accepts only tensors, tables and plain values."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="latin1")

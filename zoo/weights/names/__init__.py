@@ -1,1 +1,1 @@
-"""The names that published files give their tensors, and which layer each belongs to."""
+"""The names of tensors in published files, and the layers that they belong to."""

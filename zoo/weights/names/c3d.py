@@ -1,4 +1,4 @@
-"""C3D's files: Caffe, Keras and three PyTorch namings."""
+"""Tensor names in C3D's files: Caffe, Keras and three PyTorch ports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.weights.names.origin import Origin, Rule
 
 _CONVOLUTIONS = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
 _DENSE = ("fc6", "fc7", "fc8")
-_FLATTENED = (512, 1, 4, 4)  # channels, time, height, width after pool5, of 112x112 pixels
+_FLATTENED = (512, 1, 4, 4)  # channels, time, height, width after pool5 for 112x112 pixels
 
 
 def _names(*names: str) -> dict[str, str]:
@@ -31,7 +31,7 @@ def _flattened(model: Any) -> tuple[int, ...]:
     if model is None or not any(layer.name == "flatten" for layer in model.layers):
         return _FLATTENED
     _, time, height, width, channels = model.get_layer("flatten").input.shape
-    # A model with one output a frame flattens every frame by itself.
+    # A dense model, with one output per frame, flattens each frame separately.
     dense_in_time = len(model.get_layer("flatten").output.shape) == 3
     return channels, 1 if dense_in_time else time, height, width
 
@@ -82,10 +82,11 @@ def _head(names: Mapping[str, str], weight: str, classes_axis: int):
 
 
 def _fine_tuned(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """The preprocessing of files that share their names and not what they were fed.
+    """The preprocessing of files with the same tensor names, by their number of classes.
 
-    487 classes are c3d-pytorch's, fed RGB as it is. 101 and 51 are what pytorch-video-recognition
-    trains, whose mean is another. Of other numbers nothing is known.
+    Files with 487 classes are from c3d-pytorch, trained on unchanged RGB. Those with 101 or 51 are
+    from pytorch-video-recognition, which subtracts another mean. For other numbers of classes,
+    the preprocessing is unknown.
     """
     classes = shapes["fc8.weight"][0] if "fc8.weight" in shapes else 487
     if classes in (101, 51):

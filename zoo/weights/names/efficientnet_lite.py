@@ -1,4 +1,4 @@
-"""EfficientNet-Lite's files: those of the PyTorch port."""
+"""Tensor names in EfficientNet-Lite's files, those of the PyTorch port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STATISTICS = {
 
 
 def _pytorch(model: Any) -> list[Rule]:
-    # A file is recognised by the blocks that all variants have; the deepest have 21.
+    # A file is recognised by the 16 blocks that all variants have; the deepest ones have 21.
     blocks = 16 if model is None else 21
     units = [("conv_stem", "bn0", convolution)]
     for block in range(blocks):
@@ -37,7 +37,7 @@ def _pytorch(model: Any) -> list[Rule]:
 
 
 def _published(layer: str) -> str:
-    """`blocks_3_bn1` is `_blocks.3._bn1` in the file."""
+    """A layer's name in the file: `_blocks.3._bn1` for `blocks_3_bn1`."""
     if not layer.startswith("blocks_"):
         return f"_{layer}"
     _, block, name = layer.split("_", 2)
@@ -45,7 +45,7 @@ def _published(layer: str) -> str:
 
 
 def _head(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """The variant and the number of classes, from the shapes."""
+    """The variant and the number of classes, inferred from the shapes."""
     found = {}
     last = 1 + max((int(n.split(".")[1]) for n in shapes if n.startswith("_blocks.")), default=-1)
     channels = shapes.get(f"_blocks.{last - 1}._project_conv.weight", (0,))[0]

@@ -1,4 +1,4 @@
-"""GoogLeNet's files: torchvision's and BVLC's."""
+"""Tensor names in GoogLeNet's files, torchvision's and BVLC's."""
 
 from __future__ import annotations
 

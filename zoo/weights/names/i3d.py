@@ -1,4 +1,4 @@
-"""I3D's files: DeepMind's checkpoints, two PyTorch ports and the Keras port."""
+"""Tensor names in I3D's files: DeepMind's checkpoints, two PyTorch ports and the Keras port."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.weights.names.origin import Origin, Rule
 
 _STEM = ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3")
 _HEAD = "Logits/Conv3d_0c_1x1"
-# Branch and convolution: the published names, and those of each port.
+# Branch and convolution: the published names, and the names in each port.
 _PARTS = (
     # published                    pytorch-i3d  kinetics_i3d_pytorch  Keras
     ("Branch_0/Conv3d_0a_1x1", "b0", "branch_0", "0a_1x1"),
@@ -30,7 +30,7 @@ _STATISTICS = {
 
 
 def _units() -> Iterator[tuple[str, str, str, str]]:
-    """Published name of every unit but the head, and its name in each port."""
+    """The published name of each unit except the head, and its names in the ports."""
     for name in _STEM:
         yield name, name, name.lower(), name
     for block in MIXED:
@@ -156,8 +156,8 @@ I3D_ORIGINS = (
         graph=_graph("same", 1e-3),
         head=_head_options("Conv3d_1a_7x7.conv3d.weight", "logits.conv3d.weight", 1, 0),
     ),
-    # kinetics_i3d_pytorch: as it computes since April 2019 and, of the same names, as the copy
-    # does that the authors of LSTS used. Nothing in a file tells them apart: the first is taken.
+    # kinetics_i3d_pytorch: the version since April 2019, and the copy that the authors of LSTS
+    # used. Their files cannot be distinguished, so the first one is assumed.
     _hassony2("i3d_pytorch_hassony2", "static_same_time", 1e-3),
     _hassony2("i3d_pytorch_static", "static", 1e-5),
     Origin(

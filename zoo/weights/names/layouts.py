@@ -1,4 +1,4 @@
-"""Layouts: how a tensor of a file becomes one of a Keras layer."""
+"""Layouts: conversions of a file's tensor to that of a Keras layer."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ Layout = Callable[[np.ndarray], np.ndarray]
 
 
 def as_is(array: np.ndarray) -> np.ndarray:
-    """No change."""
+    """The tensor, unchanged."""
     return array
 
 
 def flat(array: np.ndarray) -> np.ndarray:
-    """One axis: biases and statistics that some formats keep as (1, 1, 1, 1, channels)."""
+    """To one axis, for biases and statistics that some formats store as (1, 1, 1, 1, channels)."""
     return array.reshape(-1)
 
 
 def convolution(array: np.ndarray) -> np.ndarray:
-    """(out, in, *window) to (*window, in, out). No flip: all frameworks correlate."""
+    """(out, in, *window) to (*window, in, out), without flipping: all frameworks correlate."""
     return np.moveaxis(np.moveaxis(array, 0, -1), 0, -2)
 
 
@@ -30,12 +30,12 @@ def depthwise(array: np.ndarray) -> np.ndarray:
 
 
 def dense(array: np.ndarray) -> np.ndarray:
-    """(out, in), also with leading ones as in old Caffe files, to (in, out)."""
+    """(out, in) to (in, out); old Caffe files have additional leading axes of size one."""
     return array.reshape(array.shape[-2:]).T
 
 
 def dense_after_flatten(channels: int, *window: int) -> Layout:
-    """(out, in) to (in, out) where the input was flattened channels first, and is here last.
+    """(out, in) to (in, out), for inputs that were flattened channels first, but here last.
 
     Args:
         channels: Number of channels before flattening.
@@ -45,16 +45,16 @@ def dense_after_flatten(channels: int, *window: int) -> Layout:
     def layout(array: np.ndarray) -> np.ndarray:
         out = array.shape[-2]
         if array.shape[-1] != channels * int(np.prod(window)):
-            return dense(array)  # of another size: the comparison of shapes will say so
+            return dense(array)  # another size, which the comparison of shapes will report
         parts = array.reshape(out, channels, *window)
-        # Reshaping copies; the copy is of the final layout, (time, height, width, channels, out).
+        # Reshaping copies the data to the final layout, (time, height, width, channels, out).
         return np.moveaxis(np.moveaxis(parts, 0, -1), 0, -2).reshape(-1, out)
 
     return layout
 
 
 def shape_after(layout: Layout, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The shape a layout gives, without any numbers; None where it does not apply."""
+    """The shape that a layout results in, without any values; None if it does not apply."""
     dummy = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), shape, (0,) * len(shape))
     try:
         return layout(dummy).shape

@@ -1,9 +1,9 @@
-"""The decoder's checkpoints of the authors of LSTS, told by what the tensors are.
+"""Checkpoints of the decoder by the authors of LSTS, recognised by the shapes of tensors.
 
 Their `fcn.py` has a 3D convolution that fuses the steps (`fuse...`), seven transposed convolutions
-(`deconv1` to `deconv7`), a batch normalisation after each of the eight (`bn1` to `bn7`, and one of
-another name after the first), and a last 1x1 convolution (`classifier`). Only the numbers at the
-names' ends are relied on; the rest is told by the shapes.
+(`deconv1` to `deconv7`), batch normalisation after each of these eight (`bn1` to `bn7`, and one of
+another name after the first), and a final 1x1 convolution (`classifier`). Of the names, only the
+numbers at their ends are used; everything else is inferred from the shapes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def transposed(array: np.ndarray) -> np.ndarray:
 
 
 def is_decoder(shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Whether a file is a decoder's: one 3D convolution over time alone, eight 2D ones."""
+    """Whether a file holds the decoder: one 3D convolution over time only, and eight 2D ones."""
     sizes = [shape for name, shape in shapes.items() if name.endswith(".weight")]
     fused = [shape for shape in sizes if len(shape) == 5]
     planes = [shape for shape in sizes if len(shape) == 4]
@@ -46,7 +46,7 @@ def decoder_origin(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Origin, str]:
         shapes: The file's tensors, for which `is_decoder` holds.
 
     Raises:
-        WeightsError: the names do not tell which layer is which.
+        WeightsError: The layers cannot be identified.
     """
     units = [name.removesuffix(".weight") for name in shapes if name.endswith(".weight")]
     prefix = max((p for p in prefixes(shapes) if all(u.startswith(p) for u in units)), key=len)
@@ -62,7 +62,7 @@ def decoder_origin(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Origin, str]:
     if sorted(stages) != wanted or sorted(numbered) != wanted or len(last) != 1 or len(first) != 1:
         raise WeightsError(
             f"A decoder of LSTS must have transposed convolutions and batch normalisations "
-            f"numbered 1 to {STAGES}, one normalisation more and one 1x1 convolution. "
+            f"numbered 1 to {STAGES}, one more batch normalisation and one 1x1 convolution. "
             f"Received: {units}"
         )
     (fused,) = (unit for unit in units if rank[unit] == 5)
@@ -76,7 +76,7 @@ def decoder_origin(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Origin, str]:
 
 
 def _numbered(units: list[str]) -> dict[int, str]:
-    """Number at a name's end to the name, for 1 to 7."""
+    """Number at the end of a name -> the name, for 1 to 7."""
     found = {}
     for unit in units:
         number = re.search(r"(\d+)$", unit)

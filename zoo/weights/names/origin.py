@@ -1,4 +1,4 @@
-"""Origins: who wrote a file, told by its tensors' names, and which tensor goes where."""
+"""Origins: the program that wrote a file, and the mapping of its tensors to variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from zoo.weights.errors import WeightsError
 from zoo.weights.names.layouts import Layout, as_is
 
-# What programs put before every name; the longest that fits is taken off.
+# Prefixes that programs add to all names; the longest one that fits is removed.
 PREFIXES = (
     "",
     "module.",
@@ -26,7 +26,13 @@ PREFIXES = (
 
 @dataclass(frozen=True)
 class Rule:
-    """One tensor of the file becomes one variable of the model, named `layer/variable`."""
+    """A mapping of one tensor of the file to one variable of the model.
+
+    Args:
+        target: Name of the variable, `layer/variable`.
+        source: Name of the tensor.
+        layout: Conversion of the tensor.
+    """
 
     target: str
     source: str
@@ -35,18 +41,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class Origin:
-    """The naming and layout of one program's files for one architecture.
+    """Tensor names and layouts in the files of one program for one architecture.
 
     Args:
-        name: The origin's own name.
-        architecture: The backbone it fits: "c3d", "i3d", "googlenet" or "resnet50".
-        rules: Gives the rules for a model (None: for the published sizes).
+        name: Name of the origin.
+        architecture: The backbone that the files fit: "c3d", "i3d", "googlenet" or "resnet50".
+        rules: Returns the rules for a model (None: for the published sizes).
         ignored: Patterns of names that are left out on purpose, with the reason.
-        fill_gamma: Whether the file has no gammas, so that a model's are set to one.
-        options: The builder's arguments that give the graph these weights were trained in.
-        graph: Checks a model against that graph; returns what differs, or None.
-        head: Builder's arguments (classes, end point) told by the shapes in the file.
-        told: Others of `options` told by the shapes; None for one that the caller must give.
+        fill_gamma: Whether the files have no gammas, so that those of the model are set to one.
+        options: Arguments of the builder with which these weights were trained.
+        graph: Compares a model with these settings; returns the difference, or None.
+        head: Arguments of the builder (classes, end point), inferred from shapes in the file.
+        told: Other arguments inferred from the shapes; None for one that the caller must give.
     """
 
     name: str
@@ -61,7 +67,7 @@ class Origin:
 
 
 def prefixes(names: Collection[str]) -> tuple[str, ...]:
-    """What may stand before every name: the usual ones, and what all names have in common."""
+    """Possible prefixes of all names: the usual ones, and any that all names have in common."""
     first, last = min(names, default=""), max(names, default="")
     common = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last))
     common = "".join(letter for letter, _ in common)
@@ -72,17 +78,20 @@ def prefixes(names: Collection[str]) -> tuple[str, ...]:
 def recognise(
     names: Iterable[str], origins: Iterable[Origin], wanted: str | None = None
 ) -> tuple[Origin, str]:
-    """The origin of a file and the prefix of its names.
+    """Determine the origin of a file and the prefix of its names.
 
     Args:
-        names: The tensors' names.
+        names: Names of the tensors.
         origins: The known origins.
-        wanted: Name of the origin where it is known, as for a record: of several that have the
-            same names, the one meant.
+        wanted: Name of the origin if it is known, as for a record, to choose among several with
+            the same tensor names.
 
     Returns:
-        The origin that has most of its tensors in the file (at least half), and the prefix that
-        all of them carry.
+        The origin with the largest fraction of its tensors in the file (at least half), and the
+        prefix of their names.
+
+    Raises:
+        WeightsError: No origin fits.
     """
     names, origins = list(names), list(origins)
     best: tuple[float, int, Origin | None, str] = (0.0, 0, None, "")

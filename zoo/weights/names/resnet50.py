@@ -1,4 +1,4 @@
-"""ResNet-50's files: torchvision's (version 1.5) and keras.applications' (version 1)."""
+"""Tensor names in ResNet-50's files: torchvision (version 1.5), keras.applications (version 1)."""
 
 from __future__ import annotations
 
