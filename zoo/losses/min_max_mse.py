@@ -18,7 +18,7 @@ def min_max_mse(truth, saliency):
     Returns:
         (batch,) float32.
 
-    Example: `min_max_mse(truth, model(video))`
+    Example: `min_max_mse(truth, model(clip)["saliency"])`
     """
     truth, saliency = ops.cast(truth, "float32"), ops.cast(saliency, "float32")
     low = lowest(truth, axis=(1, 2), keepdims=True)

@@ -20,7 +20,7 @@ def saliency_correlation(truth, saliency):
     Returns:
         (batch,) float32, in [-1, 1].
 
-    Example: `saliency_correlation(truth, model(video))`
+    Example: `saliency_correlation(truth, model(clip)["saliency"])`
     """
 
     def standard(x):

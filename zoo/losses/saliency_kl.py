@@ -18,7 +18,7 @@ def saliency_kl(truth, saliency):
     Returns:
         (batch,) float32.
 
-    Example: `saliency_kl(truth, model(video))`
+    Example: `saliency_kl(truth, model(clip)["saliency"])`
     """
     truth, saliency = ops.cast(truth, "float32"), ops.cast(saliency, "float32")
     total = ops.sum(truth, axis=(1, 2), keepdims=True)

@@ -18,7 +18,7 @@ def saliency_nss(counts, saliency):
     Returns:
         (batch,) float32.
 
-    Example: `saliency_nss(counts, model(video))`
+    Example: `saliency_nss(counts, model(clip)["saliency"])`
     """
     counts, x = ops.cast(counts, "float32"), ops.cast(saliency, "float32")
     x = x - ops.mean(x, axis=(1, 2), keepdims=True)
