@@ -279,7 +279,7 @@ def test_bad_videos_are_counted_and_named_before_anything_is_read(records, tmp_p
     assert "skip_bad" in str(error.value)
     with pytest.warns(UserWarning, match=r"2 of 5"):
         assert len(Samples(bad, Windows(4), skip_bad=True).records) == 3
-    with pytest.raises(VideoError, match=r"1 of 3 do not: v1 \(.*must have 30 frames.*25"):
+    with pytest.raises(VideoError, match=r"1 of 3 are not: v1 \(.*at least the 30 frames.*25"):
         Samples(records, Windows(30))
     with pytest.warns(UserWarning, match=r"1 of 3 do not: v1"):
         assert len(Samples(records, Windows(30), skip_bad=True)) == 2

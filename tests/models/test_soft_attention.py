@@ -91,7 +91,7 @@ def test_step_cross_entropy_of_worked_cases():
 
 def test_labels_outside_the_classes():
     for label in (-1, 3):
-        with pytest.raises(ValueError, match=r"Labels must be from 0 to 2.*Received: \["):
+        with pytest.raises(ValueError, match=r"must be class indices from 0 to 2.*Received: \["):
             step_cross_entropy(np.array([0, label]), np.ones((2, 2, 3), "float32") / 3)
         model = soft_attention(**HEAD, units=5, num_layers=1)
         model.compile("sgd", loss={"action": StepCrossEntropy()})
