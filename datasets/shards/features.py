@@ -17,7 +17,9 @@ import numpy as np
 
 from zoo.datasets.record import Record
 from zoo.datasets.shards.format import FEATURES, ShardError, index_name, unpack_index
-from zoo.datasets.shards.reading import Rows, ShardVideo, is_shard_video, shard_video, videos_in
+from zoo.datasets.shards.reading import is_shard_video, shard_video
+from zoo.datasets.shards.rows import Rows
+from zoo.datasets.shards.video import ShardVideo, videos_in
 from zoo.datasets.shards.writer import ShardTask, is_complete, write_shard
 from zoo.datasets.video.reading import VideoError
 

@@ -38,6 +38,7 @@ MANIFEST = "index.json"
 SETTINGS = "settings.json"
 FIXATIONS = "fixations"
 RGB, FEATURES, FLOW = "rgb", "features", "flow"
+SEPARATOR = "::"  # between the folder and the video's name, in a record's `video`
 
 
 class ShardError(ValueError):

@@ -283,7 +283,7 @@ def _source(path: str, folder_fps: float | None, stamps: np.ndarray | None):
     if os.path.isdir(path):
         return FolderSource(path, folder_fps)
     if "::" in path and not os.path.exists(path):
-        from zoo.datasets.shards.reading import ShardFrames
+        from zoo.datasets.shards.frames import ShardFrames
 
         return ShardFrames(path)
     if is_animated_webp(path):
