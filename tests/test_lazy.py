@@ -28,6 +28,19 @@ def test_help_loads_nothing_heavy():
     assert not set(HEAVY) & set(loaded)
 
 
+def test_commands_load_keras_without_what_they_do_not_use():
+    code = """
+import sys
+from zoo.cli.quiet import load_keras_alone
+load_keras_alone()
+import keras
+print(sorted({"sklearn", "matplotlib"} & set(sys.modules)))
+import sklearn.svm, matplotlib.figure
+keras.layers.Dense(2)
+"""
+    assert alone(code) == "[]\n"
+
+
 def test_every_public_name_is_there():
     for name in zoo.__all__:
         assert getattr(zoo, name) is not None

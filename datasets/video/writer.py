@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from zoo.datasets.video.sound import add_sound
 
@@ -77,6 +78,7 @@ class VideoWriter:
         self._pad = (height % 2, width % 2)
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._container = None
+        self._reformatter = VideoReformatter()  # a new one a frame takes as long as converting
 
     def __enter__(self) -> VideoWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +121,7 @@ class VideoWriter:
             frame = np.pad(frame, ((0, self._pad[0]), (0, self._pad[1]), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         # Convert and copy here: when the encoder converts, the last bits vary between runs.
-        planes = picture.reformat(format="yuv420p").to_ndarray()
+        planes = self._reformatter.reformat(picture, format="yuv420p", threads=1).to_ndarray()
         picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         if self.times is not None:
             self._tick = max(self._tick + 1, round(self.times[self._count] * TICKS))

@@ -95,6 +95,15 @@ def test_a_silent_video_gives_a_silent_film(model, clip, tmp_path):
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
 
+def test_the_sound_can_be_left_out(model, clip, tmp_path):
+    path = with_tone(clip, "told.mp4", "aac")
+    got = predict(path, model, output=tmp_path / "out", sound=False, progress=False)
+    assert open_video(got.files["film"]).num_frames == 10
+    assert sound(got.files["film"]) == (None, None)
+    assert sound(got.save(tmp_path / "saved")["film"])[0] is not None
+    assert sound(got.save(tmp_path / "silent", sound=False)["film"]) == (None, None)
+
+
 def test_looking_at_it(model, clip):
     got = predict(clip / "silent.mp4", model, progress=False)
     assert repr(got) == ("Prediction(silent.mp4: 10 of 10 frames, 48x64; mixture (10, 2, 6))")

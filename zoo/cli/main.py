@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 from zoo.cli.messages import CommandError, did_you_mean, message_of
-from zoo.cli.quiet import be_quiet, show_warnings_as_lines
+from zoo.cli.quiet import be_quiet, load_keras_alone, show_warnings_as_lines
 from zoo.files.interface import command_line
 
 
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if not verbose:
         be_quiet()
+    load_keras_alone()
     try:
         with command_line(), show_warnings_as_lines(f"zoo {name}"):
             importlib.import_module(f"zoo.cli.{COMMANDS[name].module}").run(rest)

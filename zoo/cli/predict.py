@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +31,7 @@ def predict_videos(
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None,
     maps: Literal["npz", "png", "none"] = "none",
     film: bool = True,
+    sound: bool = True,
     candidates: int = 5,
     size: Size = None,
     classes: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
@@ -58,7 +62,8 @@ def predict_videos(
             several videos predictions.
         maps: also write the maps: npz (an array a frame; the default where --maps stands alone)
             or png (a grey picture a frame).
-        film: write the video with its saliency as a heat map, and its sound.
+        film: write the video with its saliency as a heat map.
+        sound: put the video's sound into the film; a camera's has none.
         candidates: how many likely places of each frame are listed.
         size: height and width of maps and film; default the video's, at most 1280 a side.
         classes: of models of actions: a data set, or a text file with a name a line; default the
@@ -105,8 +110,8 @@ def predict_videos(
             overwrite=overwrite,
         )
         return
-    from zoo.inference.predict import predict
-
+    with _scanned(videos[0]):
+        from zoo.inference.predict import predict
     found = predict(
         videos if len(videos) > 1 else videos[0],
         model,
@@ -115,6 +120,7 @@ def predict_videos(
         maps=None if maps == "none" else maps,
         candidates=candidates,
         film=film,
+        sound=sound,
         size=size,
         precision=precision,
         mirror=mirror,
@@ -127,6 +133,28 @@ def predict_videos(
         strict=strict,
     )
     _tell(found, output or _default_output(videos))
+
+
+@contextlib.contextmanager
+def _scanned(video: str) -> Iterator[None]:
+    """Pass over a video file in a thread, which its number of frames costs, during the block.
+
+    What the pass finds out stays known to this process; what is wrong is told when the video is
+    opened again.
+    """
+    from zoo.datasets.video.reading import open_video
+
+    def scan() -> None:
+        with contextlib.suppress(Exception):
+            _ = open_video(video).index
+
+    if not os.path.isfile(video):
+        yield
+        return
+    thread = threading.Thread(target=scan, name="scan", daemon=True)
+    thread.start()
+    yield
+    thread.join()
 
 
 def _tell(found: Any, output: str) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from zoo.datasets.video.source import resize
 from zoo.datasets.video.writer import TICKS
+from zoo.files.atomic import atomic_path
 from zoo.inference.streaming.live_source import LiveFrame, StreamError, arriving, open_live
 from zoo.inference.streaming.saliency_outputs import (
     output_map,
@@ -367,12 +368,10 @@ class GrowingFilm:
 
 def _write(found: LivePrediction, folder: Path, seconds: float) -> None:
     path = folder / "prediction.npz"
-    part = folder / f".prediction.npz.{os.getpid()}.part"
     frames = np.arange(found.first, found.first + len(found.latency))
     small = {name: v for name, v in found.outputs.items() if name not in found.files}
-    with open(part, "wb") as file:
+    with atomic_path(path) as part, open(part, "wb") as file:
         np.savez(file, frames=frames, latency=found.latency, times=found.times, **small)
-    os.replace(part, path)
     found.files["arrays"] = str(path)
     found.files["summary"] = str(folder / "prediction.json")
     quantiles = np.quantile(found.latency, (0.5, 0.95)).tolist() if len(found.latency) else None

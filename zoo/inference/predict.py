@@ -14,6 +14,7 @@ from zoo.inference.actions.predict_joint import predict_joint
 from zoo.inference.live import predict_live
 from zoo.inference.saliency import predict_saliency, saliency_stream
 from zoo.inference.streaming.clip_maps import ClipMaps
+from zoo.inference.streaming.frame_size import fitting_size
 from zoo.inference.streaming.joint import is_joint
 from zoo.inference.streaming.live_source import is_live
 from zoo.inference.streaming.pipeline import INITIAL
@@ -22,7 +23,7 @@ from zoo.inference.streaming.sources import AnyVideo, find_videos, video_name
 from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.output import claim_folder
 from zoo.inference.writing.prediction import default_size
-from zoo.models.loading import GENERAL, load
+from zoo.models.loading import GENERAL, load, load_general
 from zoo.models.saving import card_of
 
 
@@ -42,6 +43,7 @@ def predict(
     maps: str | None = None,
     candidates: int = 5,
     film: bool = True,
+    sound: bool = True,
     size: tuple[int, int] | None = None,
     precision: str | None = None,
     stride: int = 1,
@@ -83,8 +85,9 @@ def predict(
         chunk: frames the model is given at a time. It changes memory and speed, not the result.
         maps: "npz" (one float32 array a frame), "png" (one grey picture a frame) or None.
         candidates: how many of the likeliest places of each frame are listed.
-        film: write the video with its saliency as a heat map, with the video's sound; of a
-            picture, a picture.
+        film: write the video with its saliency as a heat map; of a picture, a picture.
+        sound: put the video's sound into the film. Sound that an mp4 file holds is copied, other
+            sound is encoded anew. A camera's film has none.
         size: (height, width) of maps and film; default the video's, at most 1280 a side.
         precision: "bfloat16" is about twice as fast where the processor has it; None computes
             as the model was built.
@@ -99,7 +102,7 @@ def predict(
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a bar with the time left.
         fps: frame rate of folders of pictures, arrays and raw frames, which state none; None
-            assumes 25, which is told. A film keeps the time stamps, the shape and the sound.
+            assumes 25, which is told. A film keeps the video's time stamps and shape.
         strict: refuse a damaged video; otherwise a damaged packet costs that packet, and is told.
 
     Returns:
@@ -137,8 +140,10 @@ def predict(
             strict=strict,
         )
     videos = find_videos(video, fps=fps)
-    if isinstance(model, (str, os.PathLike)):
-        model = load(model, verbose=progress and model != GENERAL)
+    if model == GENERAL:
+        model = load_general(_common_size(videos))
+    elif isinstance(model, (str, os.PathLike)):
+        model = load(model, verbose=progress)
     run = _runner(
         model,
         classes=classes,
@@ -147,6 +152,7 @@ def predict(
         maps=maps,
         candidates=candidates,
         film=film,
+        sound=sound,
         precision=precision,
         stride=stride,
         flow=flow,
@@ -166,9 +172,15 @@ def predict(
     return _each(one, videos, folders)
 
 
-def _runner(model, *, classes, stride, flow, mirror, precision, film, overwrite, **saliency):
+def _common_size(videos: list[AnyVideo]) -> tuple[int, int] | None:
+    """The size of the frames where all videos have one: a model of that size is built once."""
+    sizes = {fitting_size(video.height, video.width) for video in videos}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _runner(model, *, classes, stride, flow, mirror, precision, film, sound, overwrite, **saliency):
     """The function that predicts one video with a model: its compiled graphs are shared."""
-    common = {"film": film, "overwrite": overwrite}
+    common = {"film": film, "sound": sound, "overwrite": overwrite}
     if isinstance(model, keras.Model):
         classes = classes or card_of(model).get("classes")
     if is_joint(model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import threading
@@ -48,6 +49,7 @@ def predict_saliency(
     maps: str | None,
     candidates: int,
     film: bool,
+    sound: bool,
     size: tuple[int, int],
     facts: dict,
     overwrite: bool,
@@ -85,9 +87,10 @@ def predict_saliency(
                 maps=maps,
                 film=film and not still,
                 size=size,
+                sound=sound,
             )
         )
-        sink = _Sink(candidates, size, kept, files)
+        sink = _Sink(candidates, kept, files)
         bar = stack.enter_context(_progress(progress))
         task = bar.add_task(printable(os.path.basename(str(video.path).rstrip("/"))), total=total)
         writer = stack.enter_context(_Worker(sink.write))
@@ -147,11 +150,8 @@ def _progress(shown: bool) -> Progress:
 class _Sink:
     """Takes pieces: keeps the small arrays, writes maps and film."""
 
-    def __init__(
-        self, num_candidates: int, size: tuple[int, int], kept: KeptOutputs, files: SaliencyFiles
-    ):
+    def __init__(self, num_candidates: int, kept: KeptOutputs, files: SaliencyFiles):
         self.num_candidates = num_candidates
-        self.size = size
         self.kept = kept
         self.files = files
         self.frames: list[int] = []
@@ -170,8 +170,8 @@ class _Sink:
         for index, (number, places) in enumerate(zip(numbers, found)):
             self.candidates.append(places)
             if self.files.wanted:
-                saliency = output_map(piece.outputs, index, *self.size)
-                self.files.write(number, shown[index], saliency, places)
+                density = functools.partial(output_map, piece.outputs, index)
+                self.files.write(number, shown[index], density, places)
 
 
 class _Worker:

@@ -40,7 +40,10 @@ class SaliencyFilm:
         **writing: Any,
     ):
         self.strength = strength
-        self._writer = VideoWriter(path, fps=fps, height=height, width=width, quality=23, **writing)
+        # "veryfast" takes 1.7 times as long, for films of the same quality a sixth smaller.
+        self._writer = VideoWriter(
+            path, fps=fps, height=height, width=width, quality=23, preset="superfast", **writing
+        )
 
     def __enter__(self) -> SaliencyFilm:
         self._writer.__enter__()

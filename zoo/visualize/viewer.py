@@ -51,6 +51,9 @@ class Viewer:
         about: One line below the heading, such as the model's name.
         origin: Time stamp of the video file's first frame; default that of `times`.
 
+    Attributes:
+        grid: (rows, columns) of the maps in the page; others are resized to it.
+
     Example:
 
     ```python
@@ -80,7 +83,7 @@ class Viewer:
         self.origin = float(origin if origin is not None else self.times[0])
         self.size = (int(height), int(width))
         scale = min(1.0, LONGEST_SIDE / max(self.size))
-        self._grid = tuple(max(1, round(side * scale)) for side in self.size)
+        self.grid = tuple(max(1, round(side * scale)) for side in self.size)
         self._first: int | None = None
         self._places: list[list[list[float]]] = []
         self._constant: list[int] = []
@@ -114,9 +117,9 @@ class Viewer:
         saliency = np.asarray(saliency, np.float32)
         if not np.isfinite(saliency).all():
             raise ValueError(f"A map's values must be finite. Received: NaN or inf, frame {frame}")
-        shrinks = saliency.shape[0] >= self._grid[0]
+        shrinks = saliency.shape[0] >= self.grid[0]
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        small = cv2.resize(saliency, self._grid[::-1], interpolation=how)
+        small = cv2.resize(saliency, self.grid[::-1], interpolation=how)
         low, high, total = float(small.min()), float(small.max()), float(small.sum())
         if high - low <= 1e-6 * abs(high):
             self._constant.append(len(self._places))
@@ -165,8 +168,8 @@ class Viewer:
             "width": self.size[1],
             "first": self._first or 0,
             "count": len(self._places),
-            "rows": self._grid[0],
-            "columns": self._grid[1],
+            "rows": self.grid[0],
+            "columns": self.grid[1],
             "chunk": CHUNK,
             "chunks": self._chunks,
             "constant": self._constant,

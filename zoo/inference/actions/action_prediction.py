@@ -113,6 +113,7 @@ class ActionPrediction(Shown):
         folder: str | os.PathLike,
         *,
         film: bool = True,
+        sound: bool = True,
         size: tuple[int, int] | None = None,
         overwrite: bool = False,
     ) -> dict[str, str]:
@@ -121,19 +122,21 @@ class ActionPrediction(Shown):
         Args:
             folder: new or empty.
             film: write the video with its attention as a heat map.
+            sound: put the video's sound into the film.
             size: (height, width) of the pictures.
             overwrite: replace the files of an earlier prediction.
         """
         folder = claim_folder(folder, overwrite=overwrite, known=KNOWN)
         self.files.clear()
-        self.write(folder, film, size or default_size(self.height, self.width))
+        size = size or default_size(self.height, self.width)
+        self.write(folder, film, size, sound=sound)
         return dict(self.files)
 
-    def write(self, folder: Path, film: bool, size: tuple[int, int]) -> None:
+    def write(self, folder: Path, film: bool, size: tuple[int, int], *, sound: bool = True) -> None:
         """Write pictures, film, arrays and attention.json into a folder."""
         video = self._source()
         found = _located(self, size)
-        _draw(self, video, folder, size, film and not is_picture(video), found)
+        _draw(self, video, folder, size, film and not is_picture(video), sound, found)
         self.files["page"] = _write_page(self, video, folder, size, found)
         self.files["arrays"] = str(folder / FILES["arrays"])
         with atomic_path(self.files["arrays"]) as part, open(part, "wb") as file:
@@ -159,7 +162,7 @@ def _located(prediction, size) -> dict:
     return found
 
 
-def _draw(prediction, video, folder: Path, size, film: bool, found) -> None:
+def _draw(prediction, video, folder: Path, size, film: bool, sound: bool, found) -> None:
     spatial = prediction.outputs.get("spatial_attention")
     temporal = prediction.outputs.get("temporal_attention")
     if spatial is None and temporal is None:
@@ -184,7 +187,7 @@ def _draw(prediction, video, folder: Path, size, film: bool, found) -> None:
             video.frames(size=size),
             _every_frame(spatial, prediction),
             None if temporal is None else _every_frame(temporal.mean(axis=0), prediction),
-            **film_options(video, size),
+            **film_options(video, size, sound=sound),
         )
         prediction.files["film"] = str(folder / FILES["film"])
 

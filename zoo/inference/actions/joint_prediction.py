@@ -62,16 +62,19 @@ class JointPrediction(Prediction):
         *,
         maps: str | None = None,
         film: bool = True,
+        sound: bool = True,
         size: tuple[int, int] | None = None,
         overwrite: bool = False,
     ) -> dict[str, str]:
         """Write what `zoo.predict(..., output=folder)` writes; see `Prediction.save`."""
         picture = is_picture(self._source())
         super().save(folder, maps=maps, film=film and picture, size=size, overwrite=overwrite)
-        self.write_action(Path(folder), film and not picture, size)
+        self.write_action(Path(folder), film and not picture, size, sound=sound)
         return dict(self.files)
 
-    def write_action(self, folder: Path, film: bool, size: tuple[int, int] | None) -> None:
+    def write_action(
+        self, folder: Path, film: bool, size: tuple[int, int] | None, *, sound: bool = True
+    ) -> None:
         """Write action.json, and the film with the action's line and strip of time."""
         self.files["action"] = str(folder / FILES["action"])
         write_json(
@@ -85,7 +88,7 @@ class JointPrediction(Prediction):
         )
         if film:
             self.files["film"] = str(folder / FILES["film"])
-            self._write_film(size or default_size(self.height, self.width))
+            self._write_film(size or default_size(self.height, self.width), sound)
         add_to_viewer(
             folder,
             film=FILES["film"] if film else None,
@@ -93,7 +96,7 @@ class JointPrediction(Prediction):
             actions=self.top(),
         )
 
-    def _write_film(self, size: tuple[int, int]) -> None:
+    def _write_film(self, size: tuple[int, int], sound: bool) -> None:
         video = self._source()
         place = {int(frame): index for index, frame in enumerate(self.frames)}
         weights = np.zeros(self.num_frames)
@@ -104,7 +107,7 @@ class JointPrediction(Prediction):
             width=size[1],
             text=f"{self.label} {self.action.max():.0%}",
             weights=weights,
-            **film_options(video, size),
+            **film_options(video, size, sound=sound),
         ) as film:
             for number, frame in enumerate(video.frames(size=size)):
                 saliency = None

@@ -28,6 +28,7 @@ def predict_action(
     classes: Sequence[str] | None = None,
     stride: int = 1,
     film: bool = True,
+    sound: bool = True,
     size: tuple[int, int],
     precision: str | None = None,
     overwrite: bool = False,
@@ -74,7 +75,7 @@ def predict_action(
         block_stride=stride if runner.stepwise else None,
     )
     if folder is not None:
-        prediction.write(folder, film, size)
+        prediction.write(folder, film, size, sound=sound)
     return prediction
 
 

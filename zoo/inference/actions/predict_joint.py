@@ -30,6 +30,7 @@ def predict_joint(
     output: str | os.PathLike | None,
     initial: str,
     film: bool,
+    sound: bool,
     size: tuple[int, int],
     classes: Sequence[str] | None,
     mirror: bool,
@@ -46,6 +47,7 @@ def predict_joint(
         output=output,
         initial=initial,
         film=film and still,
+        sound=sound,
         size=size,
         facts={"precision": precision or "as built"},
         model=model.name,
@@ -65,7 +67,7 @@ def predict_joint(
         classes=classes,
     )
     if output is not None:
-        prediction.write_action(Path(output), film and not still, size)
+        prediction.write_action(Path(output), film and not still, size, sound=sound)
     return prediction
 
 

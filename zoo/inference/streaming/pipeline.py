@@ -18,7 +18,7 @@ from zoo.inference.streaming.saliency_outputs import open_stream
 from zoo.inference.streaming.stream import Stream
 
 INITIAL = ("repeat", "pad", "omit")
-PIECE = 16  # frames decoded at a time
+PIECE = 8  # frames decoded at a time; some seven pieces are held at once
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Piece:
         start: number of the first frame.
         count: how many frames it holds.
         outputs: name to array (n, ...), or None: these frames have no prediction.
-        frames: array (n, height, width, 3) uint8, or None where frames were not asked for.
+        frames: n arrays (height, width, 3) uint8, or None where frames were not asked for.
     """
 
     start: int
     count: int
     outputs: dict[str, np.ndarray] | None
-    frames: np.ndarray | None
+    frames: list[np.ndarray] | None
 
 
 def run_model(
@@ -136,14 +136,14 @@ class _Run:
     def _piece(self, count, outputs):
         frames = None
         if self.with_frames:
-            frames = np.stack([self.waiting.popleft() for _ in range(count)])
+            frames = [self.waiting.popleft() for _ in range(count)]
         piece = Piece(self.given, count, outputs, frames)
         self.given += count
         return piece
 
 
 def _decoded(video, model_size, frame_size):
-    """(frames to show or None, frames for the model), a piece at a time, decoded in a thread."""
+    """(frames to show, if any; frames for the model), a piece at a time, decoded in a thread."""
     results: queue.Queue = queue.Queue(maxsize=2)
     stop = threading.Event()
 
@@ -164,11 +164,11 @@ def _decoded(video, model_size, frame_size):
                 if frame_size:
                     shown.append(resize(frame, frame_size))
                 if len(seen) == PIECE:
-                    if not put((np.stack(shown) if shown else None, np.stack(seen))):
+                    if not put((shown, np.stack(seen))):
                         return
                     shown, seen = [], []
             if seen:
-                put((np.stack(shown) if shown else None, np.stack(seen)))
+                put((shown, np.stack(seen)))
             put(None)
         except BaseException as error:  # handed to the reader, which raises it
             put(error)

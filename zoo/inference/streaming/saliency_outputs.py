@@ -117,7 +117,7 @@ def resized_map(saliency: np.ndarray, height: int, width: int) -> np.ndarray:
         shrinks = height <= saliency.shape[0] and width <= saliency.shape[1]
         way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         saliency = cv2.resize(saliency, (width, height), interpolation=way)
-    total = float(saliency.sum(dtype=np.float64))
+    total = cv2.sumElems(saliency)[0]  # in float64
     if total <= 0:
         return np.full((height, width), 1.0 / (height * width), np.float32)
-    return (saliency / np.float32(total)).astype(np.float32)
+    return saliency / np.float32(total)

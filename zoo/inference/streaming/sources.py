@@ -74,12 +74,13 @@ def sound_of(video: AnyVideo) -> tuple[str, float] | None:
     return path, float(video.index.times[video.source_indices[0]])
 
 
-def film_options(video: AnyVideo, size: tuple[int, int]) -> dict[str, Any]:
+def film_options(video: AnyVideo, size: tuple[int, int], *, sound: bool = True) -> dict[str, Any]:
     """What a film of a video keeps of it: its time stamps, its shown shape and its sound.
 
     Args:
         video: the open video.
         size: (height, width) of the film.
+        sound: whether it keeps the sound.
 
     Returns:
         Arguments of `VideoWriter` but for the height and width.
@@ -89,7 +90,7 @@ def film_options(video: AnyVideo, size: tuple[int, int]) -> dict[str, Any]:
         "fps": video.fps,
         "times": video.times,
         "sample_aspect": 1 if abs(aspect - 1) < ROUNDED else aspect,
-        "sound": sound_of(video),
+        "sound": sound_of(video) if sound else None,
     }
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from zoo.files.atomic import atomic_path
 from zoo.files.leftovers import remove_leftovers
 
 
@@ -65,16 +66,11 @@ def claim_folder(
 
 def write_text(path: Path, text: str | Iterable[str]) -> None:
     """Write a text, or its lines as they come: the file has its name only when complete."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            if isinstance(text, str):
-                file.write(text)
-            else:
-                file.writelines(f"{line}\n" for line in text)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_path(path) as part, open(part, "w", encoding="utf-8") as file:
+        if isinstance(text, str):
+            file.write(text)
+        else:
+            file.writelines(f"{line}\n" for line in text)
 
 
 def write_json(path: Path, value) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,6 +124,7 @@ class Prediction(Shown):
         *,
         maps: str | None = None,
         film: bool = True,
+        sound: bool = True,
         size: tuple[int, int] | None = None,
         overwrite: bool = False,
     ) -> dict[str, str]:
@@ -132,6 +134,7 @@ class Prediction(Shown):
             folder: new or empty.
             maps: "npz", "png" or None.
             film: write the video with its saliency as a heat map.
+            sound: put the video's sound into the film.
             size: (height, width) of maps and film.
             overwrite: replace the files of an earlier prediction.
         """
@@ -146,14 +149,15 @@ class Prediction(Shown):
             maps=maps,
             film=film and not still,
             size=size,
+            sound=sound,
         ) as files:
             for number, frame in enumerate(video.frames(size=size)):
                 place = place_of.get(number)
                 if place is None:
                     files.write(number, frame, None)
                 else:
-                    saliency = output_map(self.outputs, place, *size)
-                    files.write(number, frame, saliency, self.candidates[place])
+                    density = functools.partial(output_map, self.outputs, place)
+                    files.write(number, frame, density, self.candidates[place])
             files.finish(FILES["picture"] if film and still else None)
         small = {name: v for name, v in self.outputs.items() if name not in ON_DISK}
         found = {**files.files, **write_arrays(folder, self.frames, small, self.candidates)}

