@@ -31,6 +31,7 @@ class VideoWriter:
         quality: Constant rate factor of x264: 0 lossless, 18 visually lossless, 28 small files.
         preset: Speed of x264, from "ultrafast" to "veryslow".
         threads: Number of encoder threads; None lets FFmpeg choose.
+        key_every: Maximum number of frames between key frames; None lets FFmpeg choose.
         times: Time of each frame in seconds, starting at 0; None: a constant rate of `fps`.
         sample_aspect: Displayed width of a pixel divided by its height.
         sound: A video whose sound is added to the file, and the time in seconds in that video at
@@ -55,6 +56,7 @@ class VideoWriter:
         quality: int = 18,
         preset: str = "veryfast",
         threads: int | None = None,
+        key_every: int | None = None,
         times: Sequence[float] | None = None,
         sample_aspect: Fraction | float = 1,
         sound: tuple[str, float] | None = None,
@@ -72,6 +74,7 @@ class VideoWriter:
         self.quality = quality
         self.preset = preset
         self.threads = threads
+        self.key_every = key_every
         self.times = times
         self.sample_aspect = sample_aspect
         self.sound = sound
@@ -103,6 +106,8 @@ class VideoWriter:
             self._stream.codec_context.sample_aspect_ratio = aspect
         if self.times is not None:
             self._stream.codec_context.time_base = Fraction(1, TICKS)
+        if self.key_every is not None:
+            self._stream.gop_size = self.key_every
         if self.threads is not None:
             self._stream.thread_count = self.threads
         self._count, self._tick = 0, -1
