@@ -105,6 +105,8 @@ video = frames[None].astype("float32")
 """,
     "docs/speed.md": NUMPY
     + "chunks = rng.integers(0, 255, (3, 40, 32, 32, 3)).astype('float32')\n",
+    "docs/live.md": NUMPY + "frames = rng.integers(0, 255, (20, 48, 64, 3), dtype=np.uint8)\n",
+    "docs/your_own_video.md": NUMPY + CLIP.format(name="clip", frames=30),
     "docs/train_on_your_own_videos.md": NUMPY
     + """
 zoo.soft_attention(num_classes=3).save("model.keras")
