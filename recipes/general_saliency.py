@@ -1,16 +1,16 @@
-"""The general saliency model: trained on still images, used on every video.
+"""The general saliency model: trained on still images, for any video.
 
     python -m zoo.recipes.general_saliency --data-dir stills --output runs/general
     python -m zoo.recipes.general_saliency --data-dir my_stills --weights general --output runs/mine
 
 `--data-dir` is a folder of still images with fixations, see `zoo.datasets.stills`; every seventh
-image is held out. Two stages: the head alone, then the head and the upper blocks of the backbone
-(5 to 15 of EfficientNet-Lite 0). The lower blocks never change: their features are computed once.
-Then one temperature is fitted to the held-out images. OUTPUT/model.keras is the whole model;
-OUTPUT/general.weights.h5, its numbers in half precision with where they came from, is what
-`zoo.general_saliency(weights=...)` takes.
+image is held out. Training has two stages: first the head alone, then the head and the upper blocks
+of the backbone (5 to 15 of EfficientNet-Lite 0). The lower blocks are never trained, so their
+features are computed only once. Finally one temperature is fitted to the held-out images.
+OUTPUT/model.keras is the whole model. OUTPUT/general.weights.h5 has its weights in half precision,
+with their provenance, for `zoo.general_saliency(weights=...)`.
 
-A run that is killed goes on where it was when the same command is given again.
+A run that was killed resumes when the same command is given again.
 
 Hardware, measured result: two CPU cores, see docs/general.md.
 """
@@ -38,31 +38,31 @@ from zoo.training.stills.features import StillFeatures
 from zoo.training.stills.half_precision import save_half_precision
 from zoo.training.stills.scores import centred_gaussian, half_of_viewers, score_stills
 
-PLACES = ("data_dir", "output", "restart", "save_seconds")  # of no interest to others
+PLACES = ("data_dir", "output", "restart", "save_seconds")  # not recorded in published weights
 TEMPERATURES = np.linspace(0.6, 1.4, 33)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Options of the recipe; the defaults made the weights that the zoo ships.
+    """Options of the recipe; with the defaults it trained the weights in the package.
 
     Args:
         data_dir: folder of still images with fixations, or of several such folders.
         output: folder of the run.
-        weights: start from these weights of the whole model instead of the backbone's alone:
-            "general", or a file.
-        backbone_weights: weights of the backbone, where `weights` is not given.
-        head_epochs: epochs of the first stage, the head alone; 0 for none.
-        epochs: epochs of the second stage.
+        weights: initial weights of the whole model: "general", or a file. Without them, only the
+            backbone has pretrained weights.
+        backbone_weights: weights of the backbone, if `weights` is not given.
+        head_epochs: number of epochs of the first stage, which trains the head alone; 0 skips it.
+        epochs: number of epochs of the second stage.
         head_rate, rate: highest learning rates of the two stages.
-        batch_size: images in a batch.
-        dropout: share of the backbone's channels that the head does without.
+        batch_size: number of images in a batch.
+        dropout: share of the backbone's channels that are dropped in training.
         weight_decay: decoupled weight decay.
-        nss, cc, kl: weights of these losses beside the cross-entropy.
-        memory, memory_share: of the model for videos, see `zoo.general_saliency`.
+        nss, cc, kl: weights of these losses, which are added to the cross-entropy.
+        memory, memory_share: how the model averages over past frames, see `zoo.general_saliency`.
         seed: random seed for initial weights, order, mirroring and dropout.
-        save_seconds: save the state about that often.
-        restart: forget an earlier run in the folder.
+        save_seconds: seconds between two saved states.
+        restart: discard an earlier run in the folder.
     """
 
     data_dir: str
@@ -157,11 +157,11 @@ def main(config: Config) -> dict:
 
 
 def split(model: keras.Model) -> tuple[keras.Model, keras.Model, keras.Model]:
-    """Cut a `general_saliency` at the finest map of its backbone.
+    """Split a `general_saliency` at the finest map of its backbone.
 
     Returns:
-        The lower part of the backbone (one frame to one map), the upper part, and the model from
-        that map to {"log_density"}; they share the layers of `model`.
+        The lower part of the backbone (from a frame to that map), its upper part, and the model
+        from that map to {"log_density"}. All three share the layers of `model`.
     """
     features = model.get_layer("frame_features").layer
     backbone = features.get_layer("backbone")
@@ -189,7 +189,7 @@ def _validate(model: keras.Model, check: StillFeatures, loss) -> dict[str, float
 
 
 def _fit_temperature(maps: dict[str, np.ndarray], check: StillFeatures) -> float:
-    """What the logits must be divided by for the held-out fixations to be likeliest."""
+    """The divisor of the logits that makes the held-out fixations most likely."""
     means = []
     for temperature in TEMPERATURES:
         total = 0.0

@@ -1,25 +1,25 @@
-"""Joint network: where people look and what a video shows, trained as one.
+"""Joint network: predict where people look and which action a video shows.
 
     python -m zoo.recipes.joint --dataset moving_targets --data-dir DATA
     python -m zoo.recipes.joint --dataset ucf101 --data-dir DATA --saliency-from rmdn.keras
     python -m zoo.recipes.joint --dataset csv --data-dir labels.csv --more csv=gaze.csv
 
-Takes every option of `zoo.recipes.rmdn` and its defaults, and those of the action beside them.
-Videos with gaze alone and with a label alone train together: each loss is a mean over the videos
-that have what it needs. A data set without any gaze trains the action behind the saliency of
-another model (`--saliency-from`, kept as it is by `--freeze-saliency`), or behind none
-(`--attend None`). With `--pseudo-gaze 0.5` videos without gaze train the saliency too, by gaze that
-is drawn from what the network itself has learned of the others.
+Takes every option of `zoo.recipes.rmdn`, with the same defaults, and the options of the action.
+Videos with only gaze and videos with only a label are trained together: each loss is a mean over
+the videos that have the truth for it. On data without gaze, the action is trained with the saliency
+of another model (`--saliency-from`; `--freeze-saliency` keeps it unchanged), or without any
+(`--attend None`). With `--pseudo-gaze 0.5`, videos without gaze train the saliency too, with gaze
+that is sampled from the network's own saliency.
 
-With `--saliency-epochs` the saliency is trained alone for so long, then both. With `--feedback`
-the saliency of a frame weights the next frame's input; in training the true one stands for it
-with the probability `--teacher`, which falls to zero by the middle of the run.
+`--saliency-epochs N` trains the saliency alone for N epochs, and then both. With `--feedback`, the
+saliency of one frame weights the input of the next; in training, the true saliency replaces it with
+probability `--teacher`, which falls to zero by the middle of the run.
 
-A run that is killed goes on where it was when the same command is given again.
+A run that was killed resumes when the same command is given again.
 `tensorboard --logdir OUTPUT/logs` shows both losses, overlays, and the confusion matrix.
 
-Hardware, measured result: see docs/joint.md. No paper has numbers for this network; its authors
-announced it.
+Hardware, measured result: see docs/joint.md. The network was announced, but no paper has published
+numbers for it.
 
 Reference: Bazzani, Larochelle and Torresani, Recurrent Mixture Density Network for
 Spatiotemporal Visual Attention, ICLR 2017, section 5.
@@ -83,22 +83,23 @@ class Config(rmdn.Config):
         more: other data sets to mix in, each "name=FOLDER"; all must have the same classes.
         output: folder of the run.
         attend: what the saliency weights: feature, clip, or None.
-        attention_gradient: the action's loss trains the saliency too.
-        central_bias: Gaussians of the trained central bias mixed into the attention, 0 for none.
-        feedback: the saliency of the last step weights the next input.
+        attention_gradient: let the loss of the action train the saliency too.
+        central_bias: number of Gaussians of the trained central bias that is mixed into the
+            attention; 0 for none.
+        feedback: the saliency of one step weights the input of the next.
         teacher: probability of the true saliency in the feedback at the start of the training.
-        pooling: of the steps.
-        action_units: hidden units before the pooling.
-        action_dropout: before the classes.
+        pooling: how the steps are pooled over time.
+        action_units: hidden units at each step, before the pooling.
+        action_dropout: dropout before the classifier.
         unimodality: weight of the log-concavity of the temporal attention.
         multi_label: videos may show several actions.
         mixture_weight, action_weight: weights of the two losses.
         uncertainty: learn the weights of the losses.
-        saliency_epochs: epochs with the saliency alone before both are trained.
-        saliency_from: a `.keras` file whose trunk and saliency layers are taken over.
-        freeze_saliency: keep trunk and saliency as they are.
-        pseudo_gaze: videos without gaze learn from gaze that is drawn from the network's own
-            saliency, and count so much beside those with gaze; 0 for not at all.
+        saliency_epochs: number of epochs that train the saliency alone, before both are trained.
+        saliency_from: a `.keras` file whose trunk and saliency layers are copied.
+        freeze_saliency: do not train the trunk and the saliency.
+        pseudo_gaze: weight of videos without gaze, which are trained with gaze sampled from the
+            network's own saliency, relative to videos with gaze; 0 does not use them.
     """
 
     dataset: str = "moving_targets"
@@ -143,7 +144,7 @@ def main(config: Config) -> dict:
     steps = steps_of(samples_of(config, train_records, store, classes, points), config)
 
     def teacher(step: int) -> float:
-        """The true saliency stands for the predicted one ever less, until half of the run."""
+        """Probability of the true saliency, which falls to 0 by the middle of the run."""
         return config.teacher * max(0.0, 1.0 - 2.0 * (step // steps) / config.epochs)
 
     def samples_with(drawn: Mapping[str, np.ndarray], part=train_records) -> Samples:
@@ -201,7 +202,7 @@ def main(config: Config) -> dict:
 
 
 def train_both(config, model, samples_with, records, output, validate, board) -> Progress:
-    """The stage that trains both tasks; with pseudo gaze in parts, each with newly drawn gaze."""
+    """Train both tasks; with pseudo gaze in several parts, each with newly sampled gaze."""
     without = [record for record in records if record.gaze is None]
     ends = [*drawing_epochs(config.epochs)] if config.pseudo_gaze and without else []
     calls, drawn = board("both"), {}
@@ -256,7 +257,7 @@ def action_of(config: Config, classes) -> Action:
 
 
 def samples_of(config, records, store, classes, points, *, window=None, drawn=None, teacher=None):
-    """Windows with gaze, a label, or both; each loss is a mean over the videos that have it."""
+    """Windows of videos with gaze, a label, or both; what is missing has a sample weight of 0."""
     if window is None:
         mixture = Mixture(points, rmdn.lag_of(config), teacher)
     else:
@@ -265,7 +266,7 @@ def samples_of(config, records, store, classes, points, *, window=None, drawn=No
     if any(record.label is not None for record in records):
         targets.append(action_of(config, classes))
     if drawn is None or not drawn:
-        # Without any gaze the saliency has no loss, but is there.
+        # Without any gaze, the output is still there, but its loss has no weight.
         drawn = {} if any(r.gaze for r in records) else {r.name: NO_GAZE for r in records}
     if window is not None:
         return Samples(
@@ -277,7 +278,7 @@ def samples_of(config, records, store, classes, points, *, window=None, drawn=No
 
 
 def build(config: Config, num_classes: int, **changed) -> keras.Model:
-    """The whole model, frames to mixtures and action, without a teacher."""
+    """The whole model, from frames to mixtures and action, without teacher forcing."""
     names = ("attend", "attention_gradient", "central_bias", "feedback", "pooling")
     names += ("action_units", "action_dropout", "unimodality", "multi_label", "uncertainty")
     head = rmdn.head_options(config) | {name: getattr(config, name) for name in names}
@@ -305,7 +306,7 @@ def build(config: Config, num_classes: int, **changed) -> keras.Model:
 
 
 def trainable(config: Config, whole: keras.Model, num_classes: int) -> keras.Model:
-    """What is trained: the whole model, or what is behind the frozen trunk; with the teacher."""
+    """The model that is trained: the whole one, or the part after a frozen trunk."""
     changed = {"teacher_forcing": True} if config.teacher else {}
     model = whole
     if features_cached(config):
@@ -338,7 +339,7 @@ def compiled(config: Config, model: keras.Model, weights: dict[str, float], step
 
 
 def judge(config: Config, model, samples: Samples, bias, classes) -> dict[str, float]:
-    """Both tasks on some videos, and the weighted loss that chooses the best epoch."""
+    """Scores of both tasks, and the weighted loss that selects the best epoch."""
     predictions = scores.predict_samples(model, samples, config.batch_size, config.score_every)
     labels = joint_scores.labels_of(samples, action_of(config, classes))
     values = joint_scores.action_scores(predictions.actions, labels, multi_label=config.multi_label)
@@ -351,7 +352,7 @@ def judge(config: Config, model, samples: Samples, bias, classes) -> dict[str, f
 
 
 def test(config: Config, whole: keras.Model, classes, bias) -> dict[str, float]:
-    """Both tasks on the test videos, from frames."""
+    """Measure both tasks on the frames of the test videos."""
     records, _ = records_of(config, "test")
     if not records:
         warnings.warn("There are no test videos: nothing is tested.", stacklevel=2)

@@ -1,21 +1,22 @@
-"""LSTS: one saliency map from a long clip of frames, optical flow, or both.
+"""LSTS: predict a saliency map from a long clip of frames, of optical flow, or of both.
 
     python -m zoo.recipes.lsts --dataset dhf1k --data-dir DHF1K --streams both \\
         --backbone-weights rgb RGB_I3D flow FLOW_I3D --flow tvl1
     python -m zoo.recipes.lsts --data-dir made --small --streams both --output runs/lsts
 
-The defaults are the paper's: I3D frozen, its pooled features of every clip of 79 frames computed
-once and kept on disk, the head trained by RMSprop at 1e-4 that is halved every 50 iterations, L2
-decay 5e-5, batches of 128, squared error against maps stretched to [0, 1], 10, 2 or 1 epochs for
-RGB, flow or both. `--small` sets what trains within minutes on two CPU cores without pretrained
-weights: clips of 16 frames at 128x128, an eighth of I3D's width with calibrated statistics, Adam,
-dropout.
+The defaults are those of the paper: I3D is frozen, and its pooled features of every 79-frame clip
+are computed once and kept on disk. The head is trained by RMSprop with a rate of 1e-4 that is
+halved every 50 iterations, L2 decay 5e-5, batches of 128, the squared error against maps stretched
+to [0, 1], and 10, 2 or 1 epochs for RGB, flow or both. `--small` sets options that train within
+minutes on two CPU cores without pretrained weights: clips of 16 frames of 128x128, an eighth of
+I3D's width with calibrated statistics, Adam, dropout.
 
-A run that is killed goes on where it was when the same command is given again.
+A run that was killed resumes when the same command is given again.
 
 Hardware and measured result: `benchmarks/results/lsts.md`. The paper's, DHF1K validation: sAUC
 .6415, AUC-J .8280, NSS 1.441, CC .3868 (RGB); .6983, .8616, 1.2561, .3370 (flow); .6218, .8306,
-1.38033, .3715 (both); not measured here, for want of the data set and the weights.
+1.38033, .3715 (both). They were not reproduced here, because the data set and the weights were not
+available.
 
 Reference: Ozturk, "Long spatio-temporal saliency map prediction".
 """
@@ -87,36 +88,36 @@ class Config(RunOptions):
 
     Args:
         dataset: data set to train on.
-        small: take the options of the small version (`SMALL`) instead of the paper's.
+        small: use the options of the small version (`SMALL`) instead of the paper's.
         streams: rgb, flow or both.
-        variant: released or printed.
-        num_frames: frames of a clip.
+        variant: the network as released by the authors, or as printed in the paper.
+        num_frames: number of frames in a clip.
         image_size: height and width of the frames that I3D sees.
         output_size: height and width of the maps.
         target: the frame of the clip that the map is for.
         width: multiplies I3D's channels.
         head_width: multiplies the head's channels.
-        padding: I3D's padding, static is the authors' copy; None for that of the weights.
-        scaling: fixed, or min_max for each clip's own range (the authors' code).
-        reverse_channels: feed BGR (the authors' code).
-        backbone_weights: I3D's weights of each stream.
+        padding: I3D's padding; static is that of the authors' copy, None that of the weights.
+        scaling: fixed, or min_max for the range of each clip (the authors' code).
+        reverse_channels: feed BGR instead of RGB (the authors' code).
+        backbone_weights: I3D's weights, by stream.
         flow: dis or tvl1 (the paper's).
         flow_size: height and width at which flow is computed.
-        flow_dir: folder of stored flow for training, NAME.npy a video, see
-            `zoo.datasets.video.flow.store_flow`; None computes it.
-        scale_vectors: enlarging the flow lengthens its vectors (the authors' code did not).
-        stride: a clip every so many frames.
-        loss: mse (the paper's), kl, cc, nss, or sum, of KL, CC and NSS.
-        sigma: of the truth maps, in degrees of visual angle.
+        flow_dir: folder of stored flow for training, one NAME.npy per video, see
+            `zoo.datasets.video.flow.store_flow`; without it, flow is computed.
+        scale_vectors: scale the vectors when flow is enlarged (the authors' code did not).
+        stride: number of frames from the start of one clip to the next.
+        loss: mse (the paper's), kl, cc, nss, or sum (of KL, CC and NSS).
+        sigma: sigma of the truth maps, in degrees of visual angle.
         degrees: width of a frame in degrees of visual angle.
         optimizer: rmsprop, adam or sgd.
-        halve_every: halve the rate after every so many steps; None never.
+        halve_every: number of steps after which the rate is halved each time; None for never.
         weight_decay: L2 decay of the head's kernels.
-        dropout: share of the features' channels that the head does without in training.
-        epochs: at most so many; None for the paper's 10, 2 or 1.
-        initial: what stands for the frames before the first whole clip in the evaluation: copy
+        dropout: share of the features' channels that are dropped in training.
+        epochs: largest number of epochs; None for the paper's 10, 2 or 1.
+        initial: the prediction for the frames before the first whole clip in the evaluation: copy
             the first prediction (the paper), or pad the video with its first frame.
-        evaluate_stride: a map is predicted for every so many frames, and interpolated between.
+        evaluate_stride: predict every `evaluate_stride`-th frame and interpolate between them.
     """
 
     dataset: str = "moving_targets"
@@ -227,7 +228,7 @@ def flow_method(config: Config):
 
 
 def frames_of(config: Config, records: Sequence[Record], stream: str = "rgb") -> Samples:
-    """Clips of frames or flow, one of each video."""
+    """Clips of frames or flow, one from each video."""
     inputs = Frames(config.image_size)
     if stream == "flow":
         inputs = Flow(
@@ -247,7 +248,7 @@ def frames_of(config: Config, records: Sequence[Record], stream: str = "rgb") ->
 
 
 def clips_of(config: Config, records: Sequence[Record], store: JoinedFeatures) -> Samples:
-    """The features of every clip, each once an epoch, with the map of its target frame."""
+    """The features of every clip, once per epoch, with the map of its target frame."""
     return Samples(
         records,
         Windows(1),
@@ -260,8 +261,8 @@ def clips_of(config: Config, records: Sequence[Record], store: JoinedFeatures) -
 
 
 def extractor_of(config: Config, stream: str, records: Sequence[Record]) -> keras.Model:
-    """I3D of one stream, frozen; with random weights its statistics are those of a few clips."""
-    # Every stream's own seed: its weights, and so its cache, do not depend on the other stream.
+    """Frozen I3D of one stream; random weights get the batch statistics of a few clips."""
+    # Each stream has its own seed, so that its cache does not depend on the other stream.
     keras.utils.set_random_seed(config.seed + list(STREAMS).index(stream))
     extractor = lsts_features(
         stream=stream,
@@ -319,7 +320,7 @@ def feature_store(config: Config, extractors: dict, output: Path) -> JoinedFeatu
 
 
 def build_head(config: Config, feature_shape: Sequence[int]) -> keras.Model:
-    """The part that is trained: pooled features to a map."""
+    """The part that is trained, from pooled features to a map."""
     return lsts(
         streams=config.streams,
         variant=config.variant,
@@ -335,7 +336,7 @@ def build_head(config: Config, feature_shape: Sequence[int]) -> keras.Model:
 
 
 def build_whole(extractors: dict[str, keras.Model], head: keras.Model) -> keras.Model:
-    """Frames to a map: the extractors and the trained head in one model."""
+    """The extractors and the trained head in one model, from frames to a map."""
     inputs = {s: keras.Input(e.input_shape[1:], name=s) for s, e in extractors.items()}
     features = [e(inputs[stream], training=False) for stream, e in extractors.items()]
     x = keras.layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
@@ -344,7 +345,7 @@ def build_whole(extractors: dict[str, keras.Model], head: keras.Model) -> keras.
 
 
 def test(config: Config, whole: keras.Model, tested, records, output: Path) -> dict:
-    """The model beside the baselines on the test videos."""
+    """Evaluate the model and the baselines on the test videos."""
     least = config.num_frames + (config.streams != "rgb")
     tested = long_enough(tested, least if config.initial == "copy" else 1)
     if not tested:
@@ -364,7 +365,7 @@ def test(config: Config, whole: keras.Model, tested, records, output: Path) -> d
 
 
 def long_enough(records: Sequence[Record], least: int) -> list[Record]:
-    """The records of at least so many frames; the others are counted and named in a warning."""
+    """The records with at least `least` frames; a warning counts and names the others."""
     lengths = [open_record(r).num_frames for r in records]
     short = [f"{r.name} ({n})" for r, n in zip(records, lengths) if n < least]
     if short:

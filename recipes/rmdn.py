@@ -1,20 +1,21 @@
-"""RMDN: where people look in a video, trained on fixations.
+"""RMDN: predict where people look in a video, trained on fixations.
 
     python -m zoo.recipes.rmdn --dataset ucf_sports --data-dir DATA --backbone-weights C3D
     python -m zoo.recipes.rmdn --dataset csv --data-dir my_videos.csv --output runs/mine
 
-The defaults are the paper's: C3D frozen (its features are computed once and kept on disk), an
-LSTM of 256 units, 20 Gaussians, windows of 65 frames, RMSprop 3e-4 falling by 0.95 an epoch after
-8 epochs, gradients clipped at 20, at most 40 epochs, a fifth of the training videos for
-validation. `--trainable-backbone` trains everything end to end.
+The defaults are those of the paper: C3D is frozen (its features are computed once and kept on
+disk), an LSTM of 256 units, 20 Gaussians, windows of 65 frames, RMSprop with a rate of 3e-4 that is
+multiplied by 0.95 after every epoch from the eighth on, gradients clipped at 20, at most 40 epochs,
+and a fifth of the training videos for validation. `--trainable-backbone` trains everything end to
+end.
 
-A run that is killed goes on where it was when the same command is given again, and ends with the
-same weights. `tensorboard --logdir OUTPUT/logs` shows it while it runs.
+A run that was killed resumes when the same command is given again, and ends with the same weights.
+`tensorboard --logdir OUTPUT/logs` shows it while it runs.
 
-Hardware, measured result: the small dense form of `zoo.recipes.demo` on two CPU cores, see there.
-The paper's result, Hollywood2, C3D of Sports-1M: AUC 0.9037, NSS 2.6455, CC 0.6129, Sim 0.5349
-(trained central bias 0.8725, 1.7646, 0.5297, 0.4812); not measured here, for want of the data set
-and the weights.
+Hardware, measured result: the small dense network of `zoo.recipes.demo` on two CPU cores, see
+there. The paper's result, Hollywood2, C3D of Sports-1M: AUC 0.9037, NSS 2.6455, CC 0.6129, Sim
+0.5349 (trained central bias 0.8725, 1.7646, 0.5297, 0.4812). It was not reproduced here, because
+the data set and the weights were not available.
 
 Reference: Bazzani, Larochelle and Torresani, Recurrent Mixture Density Network for
 Spatiotemporal Visual Attention, ICLR 2017.
@@ -76,41 +77,43 @@ class Config(RunOptions):
         dataset: data set to train on.
         image_size: height and width of the frames that the model sees.
         width: multiplies C3D's filters.
-        endpoint: C3D's activation that is used.
-        dense: one prediction a frame from one pass, instead of one for every clip of 16 frames;
-            give weights that clips have trained a `trainable_backbone`, see docs/speed.md.
-        causal: with `dense`, no frame looks ahead.
+        endpoint: the activation of C3D that is used.
+        dense: predict every frame in one pass over the video, instead of one frame per 16-frame
+            clip; C3D weights that were trained on clips need `trainable_backbone`, see
+            docs/speed.md.
+        causal: with `dense`, no prediction depends on later frames.
         normalization: batch normalisation in C3D, for training from scratch.
-        normalization_momentum: of its running means; short runs need less than Keras's 0.99.
+        normalization_momentum: momentum of its running means; short runs need less than Keras's
+            0.99.
         preprocessing: C3D's input normalisation; None for that of the weights.
-        cell: recurrence.
-        units: hidden units.
-        num_layers: recurrent layers.
-        num_components: Gaussians of the recurrent state.
+        cell: type of the recurrent layers.
+        units: hidden units of each recurrent layer.
+        num_layers: number of recurrent layers.
+        num_components: number of Gaussians that depend on the recurrent state.
         min_sigma: smallest standard deviation, as a share of the frame's side.
-        local: also a Gaussian around each place of the feature map, see `zoo.rmdn`.
-        dropout: on the recurrence's output.
+        local: add one Gaussian around each place of the feature map, see `zoo.rmdn`.
+        dropout: dropout on the output of the recurrence.
         backbone_weights: weights of C3D.
-        trainable_backbone: train C3D too; else it is frozen and its features are cached.
-        window: frames in a training window.
-        fixations: at most so many a frame; the paper has 80 and 150.
-        flips: mirror half of the windows; this and the next three need frames, so
+        trainable_backbone: train C3D too; otherwise it is frozen and its features are cached.
+        window: number of frames in a training window.
+        fixations: largest number of fixations per frame; the paper has 80 and 150.
+        flips: mirror half of the windows. This and the next three options need frames, that is
             `trainable_backbone` or `cache=none`.
-        vertical_flips: turn half of the windows upside down, for films that have no up and down.
-        zoom: cut windows to random parts of the frame with sides of at least this share; 1 does
-            not.
-        jitter: change contrast and brightness of windows by at most this share.
-        windows_per_video: windows drawn from a video in an epoch.
+        vertical_flips: turn half of the windows upside down, for films without an up and down.
+        zoom: crop windows to a random part of the frame, whose sides are at least this share of
+            the frame's; 1 does not crop.
+        jitter: change the contrast and brightness of windows by up to this share.
+        windows_per_video: number of windows drawn from each video in an epoch.
         optimizer: rmsprop, adam or sgd.
         schedule: decay (the paper's), cosine or constant.
         clip: largest global norm of the gradient.
         weight_decay: decoupled weight decay.
         over_fixations: the loss is the sum (the paper's) or the mean over a frame's fixations.
-        sigmas, uniforms: truth maps among which the held-out videos choose: Gaussian's sigma in
-            degrees of visual angle, share of the uniform distribution.
+        sigmas, uniforms: truth maps to choose from on the held-out videos: sigma of the Gaussian
+            in degrees of visual angle, and share of the uniform distribution.
         degrees: width of a frame in degrees of visual angle.
-        score_every: validation metrics are computed at every so many frames.
-        retrain_on_all: train once more on all videos, for as many epochs as the best run took.
+        score_every: validation metrics are computed on every `score_every`-th frame.
+        retrain_on_all: train again on all videos, for as many epochs as the best run took.
         mirror: in the test, average the predictions for a video and for its mirror image.
     """
 
@@ -225,7 +228,7 @@ def main(config: Config) -> dict:
 
 
 def check(config: Config) -> None:
-    """Options that do not go together are an error."""
+    """Raise an error for options that exclude each other."""
     changed = config.flips or config.vertical_flips or config.zoom != 1 or config.jitter
     if changed and features_cached(config):
         raise ValueError(
@@ -274,7 +277,7 @@ def set_momentum(model: keras.Model, momentum: float) -> None:
 
 
 def head_options(config: Config) -> dict:
-    """The options of the model that are not the backbone's own."""
+    """The options of the model, without those of the backbone alone."""
     model = ("image_size", "width", "endpoint", "dense", "cell", "units", "num_layers")
     head = ("num_components", "min_sigma", "local", "dropout")
     return {name: getattr(config, name) for name in model + head}
@@ -286,7 +289,7 @@ def feature_shape(config: Config, whole: keras.Model) -> tuple[int, ...]:
 
 
 def trainable(config: Config, whole: keras.Model, steps: int) -> keras.Model:
-    """What is trained - the whole model, or the part behind the frozen backbone - compiled."""
+    """The compiled model that is trained: the whole one, or the part after a frozen backbone."""
     model = whole
     if features_cached(config):
         shape = feature_shape(config, whole)
@@ -300,7 +303,7 @@ def trainable(config: Config, whole: keras.Model, steps: int) -> keras.Model:
 
 
 def feature_store(config: Config, whole: keras.Model, output: Path) -> FeatureStore | None:
-    """The frozen backbone's features of all videos, or None where frames are trained on."""
+    """The store of the frozen backbone's features; None if the model is trained on frames."""
     if not features_cached(config):
         return None
     clip = 1 if config.dense else CLIP_LENGTH
@@ -309,12 +312,12 @@ def feature_store(config: Config, whole: keras.Model, output: Path) -> FeatureSt
 
 
 def lag_of(config: Config) -> int:
-    """Steps of a sample before its first prediction: features have one from the first on."""
+    """Steps of a sample before its first prediction; 0 for features, which have one per step."""
     return 0 if features_cached(config) else config.lag
 
 
 def samples_of(config, records, targets, store: FeatureStore | None, **options) -> Samples:
-    """Windows of frames, or of the features of as many, which are computed where they lack."""
+    """Windows of frames, or of cached features; features that are missing are computed."""
     inputs = [Frames(config.image_size)]
     if store is not None:
         store.compute(records, skip_bad=config.skip_bad)
@@ -339,7 +342,7 @@ def samples_of(config, records, targets, store: FeatureStore | None, **options) 
 
 
 def test(config: Config, whole: keras.Model, records, output: Path) -> dict:
-    """The model beside the baselines on the test videos."""
+    """Evaluate the model and the baselines on the test videos."""
     tested = load_records(config.dataset, config.data_dir, "test")
     if not tested:
         warnings.warn("There are no test videos: nothing is evaluated.", stacklevel=2)

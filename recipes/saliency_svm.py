@@ -1,4 +1,4 @@
-"""Saliency for action recognition with a linear SVM: appendix A of the RMDN paper.
+"""Action recognition by a linear SVM on saliency-weighted features: appendix A of the RMDN paper.
 
     python -m zoo.recipes.saliency_svm --dataset hollywood2 --data-dir DATA --multi-label \\
         --backbone-weights C3D --saliency rmdn.keras
@@ -7,13 +7,15 @@
     python -m zoo.recipes.saliency_svm --dataset moving_targets --data-dir DATA \\
         --extractor trunk.keras --saliency rmdn.keras
 
-A video is described by C3D (CONV5 or FC6) of its clips, by C3D of its clips weighted by saliency,
-and by both one after the other; each is the maximum over the clips. A linear SVM, its C chosen on
-a fifth of the training videos, tells the actions. Tables 3, 4 and 5 of the paper are printed with
-our numbers beside the published ones, and written to OUTPUT/tables.md and results.json.
+A video is described by the C3D features (CONV5 or FC6) of its clips, by those of its clips weighted
+by saliency, or by both concatenated. All are max-pooled over the clips. A linear SVM, whose C is
+chosen on a fifth of the training videos, classifies the actions. Tables 3, 4 and 5 of the paper are
+printed with our numbers beside the published ones, and written to OUTPUT/tables.md and
+results.json.
 
 Hardware, measured result: see docs/joint.md. Published: Hollywood2 mAP 47.00 (context), 54.85
-(concatenated); UCF101 80.4 / 81.5 / 82.8; not measured here, for want of the data sets.
+(concatenated); UCF101 80.4 / 81.5 / 82.8. They were not reproduced here, because the data sets were
+not available.
 
 Reference: Bazzani, Larochelle and Torresani, Recurrent Mixture Density Network for
 Spatiotemporal Visual Attention, ICLR 2017, sections 3.4 and 4.2, appendices A and B.
@@ -53,27 +55,28 @@ class Config:
     """Options of the recipe.
 
     Args:
-        dataset: data set with labels, and with gaze for the rows of true saliency.
-        data_dir: its folder; for `csv` the table.
+        dataset: data set with labels; the rows with true saliency also need its gaze.
+        data_dir: folder of the data set; for `csv` the table.
         output: folder of the results.
         cache: folder of descriptors; default `OUTPUT/cache`.
-        multi_label: videos may show several actions: mean average precision, else accuracy.
-        folds: folds of the data set, where it has some.
+        multi_label: videos may show several actions, measured by mean average precision instead
+            of accuracy.
+        folds: folds of the data set, if it has several.
         saliency: `.keras` file of a model with the output "mixture"; None leaves out the rows
-            of predicted saliency.
+            with predicted saliency.
         bias: `.npy` file with the trained central bias, a mixture (K, 6), for data without gaze;
             by default it is fitted to the gaze of the training videos, if there is any.
-        bias_components: Gaussians of the fitted central bias.
-        extractor: `.keras` file of the feature network in the place of C3D: clips of 16 frames,
-            or videos, to features or to {"conv5": map, "fc6": vector}.
+        bias_components: number of Gaussians of the fitted central bias.
+        extractor: `.keras` file of a feature network instead of C3D. It maps 16-frame clips, or
+            videos, to features or to {"conv5": map, "fc6": vector}.
         backbone_weights: weights of C3D.
-        conv5: which of C3D's activations is CONV5.
+        conv5: the activation of C3D that serves as CONV5.
         width: multiplies C3D's filters.
         image_size: height and width of the frames.
         preprocessing: C3D's input normalisation.
-        stride: frames from a clip to the next.
-        sigma: Gaussian around a true fixation, as a share of the frame.
-        seed: of the hold-out and of the PCA.
+        stride: number of frames from the start of one clip to the next.
+        sigma: standard deviation of the Gaussian around a true fixation, as a share of the frame.
+        seed: random seed for the hold-out and the PCA.
     """
 
     dataset: str = "moving_targets"
@@ -97,7 +100,7 @@ class Config:
 
 
 def main(config: Config) -> dict:
-    """Describe, train, test, print the tables; return the results."""
+    """Compute the descriptors, train, test and print the tables; return the results."""
     output = Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
     prepare_run(config.seed)
@@ -238,7 +241,7 @@ def _fold(config: Config, fold: int | None, extractor, saliency) -> dict:
 
 
 def _extractor(config: Config) -> keras.Model:
-    """Clip or video to {"conv5", "fc6"}."""
+    """The network that maps a clip or a video to {"conv5", "fc6"}."""
     if config.extractor is not None:
         return load(config.extractor)
     network = c3d(

@@ -1,12 +1,12 @@
-"""Pretrain the `small_video` backbone on actions cut out of moving_targets.
+"""Pretrain the `small_video` backbone on actions that are cut out of moving_targets.
 
     python -m zoo.recipes.small_video --data-dir DATA --output runs/small_video
 
-As networks of photographs learn from one centred thing a picture, this one learns from the action
-alone: a square around the target, a dozen frames. The attention models are then given whole
-videos, in which the target is one of several things and acts for a part of the time; make those
-with another seed. `OUTPUT/backbone.keras` is for `--backbone-weights` of their recipes. The same
-command goes on with a run that was killed.
+Image networks are pretrained on photographs with one centred object. In the same way, this backbone
+is trained on the action alone: a dozen frames of a square around the target. The attention models
+are then trained on whole videos, in which the target is one of several objects and acts only part
+of the time. Make those videos with another seed. Pass `OUTPUT/backbone.keras` to the recipes of the
+attention models as `--backbone-weights`. The same command resumes a run that was killed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from zoo.training.recipe import begin, claim, finish, save_model, steps_of, trai
 from zoo.training.run import BEST
 from zoo.training.schedules import schedule
 
-SHIFT = 3  # pixels by which a square is moved at most; its frames by one
+SHIFT = 3  # a training square is moved by up to this many pixels (and by up to one frame)
 CLASSES = moving_targets.CLASSES
 BACKBONE = "backbone.keras"
 NEXT = "zoo train spatiotemporal_attention --backbone small_video --backbone-weights {} ..."
@@ -43,12 +43,12 @@ class Config(RunOptions):
     """Options of the recipe.
 
     Args:
-        image_size: height and width of the frames that the backbone is for.
+        image_size: height and width of the frames that the backbone will be used with.
         filters: channels of its convolutions.
-        crop: side of the square around the action.
-        num_frames: frames cut out.
-        schedule: of the learning rate of Adam.
-        dropout: before the classes.
+        crop: side of the square around the action, in pixels.
+        num_frames: number of frames that are cut out.
+        schedule: schedule of Adam's learning rate.
+        dropout: dropout before the classifier.
     """
 
     dataset: str = "moving_targets"
@@ -66,7 +66,7 @@ class Config(RunOptions):
 
 @dataclasses.dataclass(frozen=True)
 class ActionSquare(Frames):
-    """The square around a record's action as input `rgb`; a training sample's is shifted.
+    """The square around a record's action as input `rgb`, randomly shifted in training.
 
     Args:
         crop: side of the square, in pixels of frames of `size`.
@@ -75,13 +75,13 @@ class ActionSquare(Frames):
     crop: int = 32
 
     def spec(self, steps: int) -> tuple[tuple[int, ...], str]:
-        """Shape and dtype of the input of a sample of so many steps."""
+        """Shape and dtype of the input of a sample with `steps` steps."""
         return (steps, self.crop, self.crop, 3), "uint8"
 
     def read(
         self, video: Any, numbers: np.ndarray, record: Record, rng: np.random.Generator | None
     ) -> np.ndarray:
-        """The square in the frames of these numbers."""
+        """The square in the frames with these numbers."""
         first, last = action_frames(record, video.fps)
         grow = np.tile([self.size[1] / video.width, self.size[0] / video.height], 2)
         boxes = record.boxes[0].boxes[first:last] * grow
@@ -148,20 +148,20 @@ def main(config: Config) -> dict:
 
 
 def action_frames(record: Record, fps: float) -> tuple[int, int]:
-    """The first frame of a record's one action, and the one after its last."""
+    """First frame of a record's only action, and the frame after its last."""
     segment = record.segments[0]
     return round(segment.start * fps), round(segment.end * fps)
 
 
 def samples_of(config: Config, records: Sequence[Record], room: int) -> Samples:
-    """`num_frames` frames in the middle of each action, or up to `room` frames beside it."""
+    """`num_frames` frames from the middle of each action, shifted by up to `room` frames."""
     parts = []
     for record in records:
         video = open_video(record.video, folder_fps=record.fps)
         first, last = action_frames(record, video.fps)
         length = min(config.num_frames + 2 * room, video.num_frames)
         start = int(np.clip((first + last - length) // 2, 0, video.num_frames - length))
-        half = 0.5 / video.fps  # between two frames
+        half = 0.5 / video.fps  # the cut is halfway between two frames
         begin_, end = start / video.fps - half, (start + length) / video.fps - half
         parts.append(dataclasses.replace(record, start=max(0.0, begin_), end=end))
     return Samples(

@@ -1,18 +1,18 @@
-"""Soft attention over places: action recognition after Sharma et al.
+"""Soft attention over the places of the frame: action recognition after Sharma et al.
 
     python -m zoo.recipes.soft_attention --dataset ucf11 --data-dir DATA --backbone-weights FILE
     python -m zoo.recipes.soft_attention --dataset moving_targets --data-dir DATA \
         --backbone small_video --backbone-weights runs/small_video/backbone.keras \
         --image-size 56 56 --num-frames 48 --num-layers 1 --units 64 --attention additive
 
-The defaults are the paper's: a frozen GoogLeNet (its features are computed once and kept on
+The defaults are those of the paper: a frozen GoogLeNet (its features are computed once and kept on
 disk), three LSTMs of 512 units (HMDB51: `--units 1024`), blocks of 30 frames, Adam, 15 epochs,
-batches of 128, dropout 0.5, weight decay 1e-5. `--penalty 1` is its lambda; `--attention average`
-and `max` are its baselines. A video's prediction is the mean over the steps of all its blocks.
-The same command goes on with a run that was killed.
+batches of 128, dropout 0.5, weight decay 1e-5. `--penalty 1` sets the paper's lambda to 1;
+`--attention average` and `max` are its baselines. A video's prediction is the mean over the steps
+of all its blocks. The same command resumes a run that was killed.
 
-The paper's result: UCF11 84.96 (lambda 0), HMDB51 41.31, Hollywood2 mAP 43.91; not measured here,
-for want of the data sets and the weights.
+The paper's result: UCF11 84.96 (lambda 0), HMDB51 41.31, Hollywood2 mAP 43.91. It was not
+reproduced here, because the data sets and the weights were not available.
 
 Reference: Sharma, Kiros and Salakhutdinov, Action recognition using visual attention, 2016.
 """
@@ -35,12 +35,12 @@ class Config(ActionOptions):
 
     Args:
         attention: location (as printed), additive (as released), average or max (baselines).
-        units: of the LSTMs.
-        num_layers: LSTMs.
-        penalty: lambda.
-        dropout: on connections that are not recurrent.
-        weight_decay: gamma.
-        test_stride: frames between the blocks of a video that is tested; the paper has 1.
+        units: units of each LSTM.
+        num_layers: number of LSTMs.
+        penalty: weight of the doubly stochastic penalty, the paper's lambda.
+        dropout: dropout on connections that are not recurrent.
+        weight_decay: weight decay, the paper's gamma.
+        test_stride: number of frames from the start of one test block to the next; 1 in the paper.
     """
 
     output: str = "runs/soft_attention"

@@ -5,15 +5,16 @@
         --backbone small_video --backbone-weights runs/small_video/backbone.keras \
         --image-size 56 56 --num-frames 48 --steps 6 --filters 8 --mask-filters 8 --score-units 16
 
-The defaults are the paper's: a frozen ResNet-50 (its features are computed once and kept on
-disk), 50 frames spread over the video, as many steps, a ConvLSTM of 512 channels, the weights
-1e-5, 1e-4 and 1 of the regularisers. Moments in Time: `--num-frames 15 --image-size 256 256`;
-THUMOS14: `--fps 10`. `--no-spatial-attention`, `--no-temporal-attention`, `--tv 0`, `--contrast
-0` and `--unimodality 0` are its ablations. The same command goes on with a run that was killed.
-The paper prints neither optimiser nor learning rate nor batch: Adam, 1e-4 and 32 are ours.
+The defaults are those of the paper: a frozen ResNet-50 (its features are computed once and kept on
+disk), 50 frames spread over the video, as many steps, a ConvLSTM of 512 channels, and the weights
+1e-5, 1e-4 and 1 of the regularisers. For Moments in Time, use `--num-frames 15 --image-size 256
+256`; for THUMOS14, `--fps 10`. The paper's ablations are `--no-spatial-attention`,
+`--no-temporal-attention`, `--tv 0`, `--contrast 0` and `--unimodality 0`. The paper states neither
+the optimiser nor the learning rate nor the batch size: Adam, 1e-4 and 32 are ours. The same command
+resumes a run that was killed.
 
-The paper's result: HMDB51 49.93, UCF101 86.02, Moments in Time 27.55 (top-5 53.52); not measured
-here, for want of the data sets and the weights.
+The paper's result: HMDB51 49.93, UCF101 86.02, Moments in Time 27.55 (top-5 53.52). It was not
+reproduced here, because the data sets and the weights were not available.
 
 Reference: Meng et al., Interpretable spatio-temporal attention for video action recognition, 2019.
 """
@@ -36,18 +37,18 @@ class Config(ActionOptions):
     """Options of the recipe; the defaults are the paper's.
 
     Args:
-        spatial_attention: whether a mask weights the places.
-        temporal_attention: whether weights choose the frames; else step t reads frame t.
-        mask_filters: channels of the mask's convolutions before the last.
-        initial_mask: what the mask is before training.
-        filters: channels of the recurrence.
-        score: additive, sum (as printed) or dot.
+        spatial_attention: weight the places of each frame by a mask.
+        temporal_attention: weight the frames at each step; without it, step t reads frame t.
+        mask_filters: channels of the mask's convolutions, except the last.
+        initial_mask: value of the mask before training.
+        filters: channels of the ConvLSTM.
+        score: score of a frame: additive, sum (as printed) or dot.
         score_units: width of the score's hidden layer.
         average: divide the weighted sum by the number of frames, as printed.
         tv: weight of the mask's total variation.
         contrast: weight of the mask's contrast.
-        unimodality: weight of the temporal weights' log-concavity.
-        steps: of the recurrence; by default as many as frames.
+        unimodality: weight of the log-concavity of the temporal weights.
+        steps: number of steps of the ConvLSTM; by default one per frame.
     """
 
     output: str = "runs/spatiotemporal_attention"
