@@ -11,6 +11,7 @@ from zoo.datasets.listing.check_gaze import GazeLook, gaze_line
 from zoo.datasets.listing.check_videos import Finding
 from zoo.datasets.listing.listing import numbers, shown_number
 from zoo.files.atomic import atomic_path
+from zoo.files.printable import one_line
 
 NAMES = 3  # names shown per line
 WIDTH = 160
@@ -127,13 +128,13 @@ class Report:
 
     def summary(self) -> str:
         """A summary of about one screen of text."""
-        lines = [f"{self.dataset} in {self.root}"]
+        lines = [one_line(f"{self.dataset} in {self.root}")]
         if self.counts:
             lines.append(f"  {'':<26}{'listed':>9}{'published':>14}{'on disk':>9}")
         for counts in self.counts:
             published = "-" if counts.published is None else shown_number(counts.published)
             mark = "" if counts.right and counts.there == counts.named else "  <-"
-            name = f"{counts.listing} {counts.split}"[:26]
+            name = one_line(f"{counts.listing} {counts.split}")[:26]
             lines.append(f"  {name:<26}{counts.named:>9}{published:>14}{counts.there:>9}{mark}")
         if self.counts:
             for what, names in (
@@ -149,19 +150,20 @@ class Report:
                     lines.append(self._line(what + mark, [f"{f.video}: {f.text}" for f in here]))
         if self.gaze:
             lines.append(f"  {gaze_line(self.gaze)}")
-        lines += [f"  note: {note}"[:WIDTH] for note in self.notes]
+        lines += [f"  note: {one_line(note)}"[:WIDTH] for note in self.notes]
         if self.counts:
             frames = f", {self.frames} frames" if self.decode == "all" else ""
             done = f"{LOOKS[self.decode]}{frames}; {self.seconds:.0f} s"
             lines.append(f"  {self.looked} videos, {done}")
         lines.append("As it should be." if self.ok else "NOT as it should be: ")
         if not self.ok:
-            lines[-1] += "; ".join(self.problems)
+            lines[-1] += one_line("; ".join(self.problems))
         return "\n".join(lines)
 
     @staticmethod
     def _line(what: str, names: list[str]) -> str:
         more = " ..." if len(names) > NAMES else ""
         first = "; ".join(name if len(name) < 90 else f"...{name[-86:]}" for name in names[:NAMES])
+        first = one_line(first)
         line = f"  {what:<34}{len(names):>7}  {first}{more}".rstrip()
         return line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}..."

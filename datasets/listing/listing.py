@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from zoo.datasets.listing.checks import SHOWN, require_split
 from zoo.datasets.record import Record
 from zoo.files.interface import advised
+from zoo.files.printable import one_line
 
 __all__ = ["DatasetWarning", "Facts", "Listing", "lines_of", "missing_paths", "settle"]
 
@@ -172,9 +174,16 @@ def _partial(listing: Listing) -> str:
 
 def show_counts() -> None:
     """Show the readers' counts on the standard error stream, as the commands do."""
-    if not any(isinstance(handler, logging.StreamHandler) for handler in LOG.handlers):
-        LOG.addHandler(logging.StreamHandler())
+    if not any(isinstance(handler, _Lines) for handler in LOG.handlers):
+        LOG.addHandler(_Lines())
     LOG.setLevel(logging.INFO)
+
+
+class _Lines(logging.Handler):
+    """A line for each message, on the standard error stream as it is at that time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(one_line(self.format(record)), file=sys.stderr)
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """The command line: what it says, what it returns, and no traceback for a user's mistake."""
 
+import shutil
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -129,3 +132,48 @@ def test_check(run, data, tmp_path):
     assert status == 1 and "nowhere.mp4" in out
     status, _, err = run("check", "ucf1001", tmp_path)
     assert status == 2 and "zoo list" in err
+
+
+HOSTILE = "a\x1b[2J\nok [red]b$\\no$"  # a terminal, Rich and Matplotlib each obey a part
+
+
+def test_a_name_steers_no_terminal(run, model, data, tmp_path, monkeypatch):
+    """Control characters, line ends and Rich's markup in a name are shown, not obeyed."""
+    monkeypatch.chdir(tmp_path)
+    file, root = f"{HOSTILE}.keras", tmp_path / HOSTILE
+    zoo.save(zoo.load(model), file, dataset=HOSTILE)
+    shutil.copytree(data, root)
+    classes = Path("classes", HOSTILE)
+    classes.mkdir(parents=True)
+    video_file = data / "videos" / "video_000000.mp4"
+    shutil.copy(video_file, classes / f"{HOSTILE}.mp4")
+    (classes / "x.mp4").write_bytes(b"no film")
+    video, twin = classes / f"{HOSTILE}.mp4", shutil.copy(video_file, "twin.mp4")
+    evaluated = ("--dataset", "moving_targets", "--data-dir", root, "-o", f"{HOSTILE}_evaluated")
+    for status, *arguments in (
+        (0, "info", file),
+        (0, "check", "moving_targets", root, "-o", f"{HOSTILE}.json"),
+        (1, "check", "csv", "classes"),
+        (0, "gaze-report", "moving_targets", root, "-o", f"{HOSTILE}_gaze", "--frames", "2"),
+        (0, "predict", file, video, "-o", f"{HOSTILE}_out", "--no-film"),
+        (0, "predict", file, video, twin, "-o", f"{HOSTILE}_two", "--no-film"),
+        (0, "evaluate", file, *evaluated),
+        (2, "info", f"{HOSTILE}_missing.keras"),
+    ):
+        found, out, err = run(*arguments)
+        text = out + err
+        assert found == status, text
+        assert "\x1b" not in text, arguments
+        assert r"a\x1b[2J" in text.replace("\n", ""), arguments
+        assert not any(line.startswith("ok [red]") for line in text.splitlines())
+        assert "[red]b" in text.replace("\n", ""), arguments
+
+
+def test_the_last_lines_of_a_run_steer_no_terminal(capsys):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    from zoo.training.recipe import finish
+
+    finish(Path(HOSTILE), {"test": {HOSTILE: 0.5}})
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert [line.split(" ")[0] for line in out.splitlines()] == ["test", "model:", "next:"]

@@ -10,7 +10,7 @@ import tyro
 from zoo.cli.messages import CommandError
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
-from zoo.files.printable import printable
+from zoo.files.printable import one_line
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -61,8 +61,8 @@ def check(
     )
     path = output or f"{dataset}_check.json"
     report.write(path)
-    print(printable(report.summary()))
-    print(f"all of it: {path}")
+    print(report.summary())
+    print(f"all of it: {one_line(path)}")
     if not report.ok:
         raise SystemExit(1)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
 from zoo.cli.parsing import call
+from zoo.files.printable import one_line
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -38,12 +38,11 @@ def convert(
 
     options = {"pool5_padding": pool5_padding, "preprocessing": preprocessing}
     chosen = {key: value for key, value in options.items() if value is not None}
-    console = Console()
     path, provenance = convert_file(file, to=to, output=output, mean_clip=mean_clip, **chosen)
-    console.print(f"{path}: {provenance['architecture']} from {provenance['origin']}")
+    print(f"{one_line(path)}: {provenance['architecture']} from {provenance['origin']}")
     settings = ", ".join(f"{key}={value!r}" for key, value in provenance["options"].items())
-    console.print(f"graph: {settings}", markup=False)
-    console.print(f"{provenance['tensors']} tensors set, {len(provenance['left_out'])} left out")
+    print(f"graph: {one_line(settings)}")
+    print(f"{provenance['tensors']} tensors set, {len(provenance['left_out'])} left out")
     for line in provenance["left_out"]:
         if "num_batches_tracked" not in line:
-            console.print(f"  {line}", markup=False)
+            print(f"  {one_line(line)}")

@@ -10,6 +10,7 @@ import tyro
 
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
+from zoo.files.printable import one_line
 
 NO_MODEL = "none"
 
@@ -89,7 +90,7 @@ def evaluate_models(
         strict=strict,
     )
     if evaluation.output is not None:
-        print(f"page: {evaluation.output}/index.html")
+        print(f"page: {one_line(evaluation.output)}/index.html")
 
 
 def _named(models: Sequence[str]) -> dict[str, str]:

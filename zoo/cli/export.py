@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from zoo.cli.parsing import call
+from zoo.files.printable import one_line
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -45,7 +46,10 @@ def export_model(
         overwrite=overwrite,
     )
     for name, shape in exported.inputs.items():
-        print(f"input {name}: {', '.join('any' if n is None else str(n) for n in shape)}")
+        sides = ", ".join("any" if n is None else str(n) for n in shape)
+        print(f"input {one_line(name)}: {sides}")
     for name, difference in exported.differences.items():
-        print(f"output {name}: within {difference:.1e} of the model, of its largest value")
-    print(f"{exported.format}: {exported.path}")
+        print(
+            f"output {one_line(name)}: within {difference:.1e} of the model, of its largest value"
+        )
+    print(f"{exported.format}: {one_line(exported.path)}")

@@ -10,6 +10,7 @@ import tyro
 from zoo.cli.messages import CommandError
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
+from zoo.files.printable import one_line
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -55,4 +56,4 @@ def gaze_report(
     )
     wrong = sum(bool(look.doubts) for look in looks)
     print(f"{len(looks)} videos, {wrong} doubtful")
-    print(f"page: {path}/index.html")
+    print(f"page: {one_line(path)}/index.html")

@@ -13,7 +13,7 @@ import tyro
 from zoo.cli.messages import CommandError
 from zoo.cli.parsing import call
 from zoo.files.model_card import card_lines, read_card
-from zoo.files.printable import printable
+from zoo.files.printable import one_line
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -38,9 +38,9 @@ def show(
         _print_json(found)
         return
     for path, facts in zip(file, found):
-        print(printable(path))
+        print(one_line(path))
         for line in _lines(facts):
-            print(printable(f"  {line}"))
+            print(f"  {one_line(line)}")
 
 
 def describe(path: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import tyro
 from zoo.cli.messages import CommandError
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
-from zoo.files.printable import printable
+from zoo.files.printable import one_line
 
 MAPS = ("npz", "png", "none")
 Size = Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")]
@@ -162,14 +162,14 @@ def _tell(found: Any, output: str) -> None:
     if not isinstance(found, list):
         if hasattr(found, "top"):
             for label, share in found.top():
-                print(printable(f"{share:.3f} {label}"))
-        print(printable(found.summary()))
+                print(f"{share:.3f} {one_line(label)}")
+        print(one_line(found.summary()))
         return
     for prediction in found:
         damage = f"; {len(prediction.damage)} damaged places" if prediction.damage else ""
-        print(printable(f"{prediction.headline}{damage}"))
+        print(one_line(f"{prediction.headline}{damage}"))
     frames, seconds = sum(p.num_frames for p in found), sum(p.seconds for p in found)
-    print(f"{len(found)} videos, {frames} frames in {seconds:.1f} s; look into {printable(output)}")
+    print(f"{len(found)} videos, {frames} frames in {seconds:.1f} s; look into {one_line(output)}")
 
 
 def _predict_live(source: str, model: str | None, **options: Any) -> None:
@@ -177,7 +177,7 @@ def _predict_live(source: str, model: str | None, **options: Any) -> None:
 
     live = predict_live(model, source, **options)
     shown = live.files.get("film") or live.files.get("summary")
-    print(printable(f"{live.summary()}; look at {shown}"))
+    print(one_line(f"{live.summary()}; look at {shown}"))
 
 
 def _with_form_of_maps(arguments: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ import tyro
 
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
-from zoo.files.printable import printable
+from zoo.files.printable import one_line
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -142,10 +142,10 @@ def prepare_data_set(
         )
     size_of = sum(shard["bytes"] for shard in manifest["shards"])
     for name, counts in manifest["splits"].items():
-        print(printable(f"{name}: {counts['videos']} videos, {counts['frames']} frames"))
+        print(one_line(f"{name}: {counts['videos']} videos, {counts['frames']} frames"))
     for name, why in manifest["left_out"].items():
-        print(printable(f"left out: {name}: {why}"))
-    print(f"{len(manifest['shards'])} shards, {size_of / 2**20:.1f} MiB in {output}")
+        print(one_line(f"left out: {name}: {why}"))
+    print(f"{len(manifest['shards'])} shards, {size_of / 2**20:.1f} MiB in {one_line(output)}")
     if verify:
         print(f"{ShardSet(output).verify()} TFRecords verified")
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from zoo.cli.messages import CommandError, did_you_mean
 from zoo.cli.parsing import call
+from zoo.files.printable import one_line
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -47,7 +48,7 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
             )
         console.print(table)
         console.print("`zoo weights NAME` tells the rest of one: figure, licence, preprocessing.")
-        console.print(f"kept in {cache_folder()} (set ZOO_WEIGHTS to change it)")
+        print(f"kept in {one_line(cache_folder())} (set ZOO_WEIGHTS to change it)")
         return
     if name not in RECORDS:
         raise CommandError(

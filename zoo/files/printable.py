@@ -7,6 +7,8 @@ import re
 # Control characters but for line ends and tabs, and the marks that turn the writing direction.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_LINE_ENDS = re.compile("[\t\n\u2028\u2029]")
+
 
 def printable(text: object) -> str:
     r"""A text whose control characters are written out, so that a name cannot steer a terminal.
@@ -14,3 +16,11 @@ def printable(text: object) -> str:
     Example: `printable("a\x1b[2Jb")` is `a\x1b[2Jb`, eight characters that do nothing.
     """
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+def one_line(text: object) -> str:
+    r"""A name within a line: `printable`, with its line ends and tabs written out too.
+
+    Example: `one_line("a\nb")` is `a\nb` in four characters, so that no name can add a line.
+    """
+    return _LINE_ENDS.sub(lambda found: found[0].encode("unicode_escape").decode(), printable(text))

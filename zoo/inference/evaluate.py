@@ -19,6 +19,7 @@ from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_record
+from zoo.files.printable import one_line
 from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.inference.evaluating.evaluation import METRICS, Evaluation, safe_name
 from zoo.inference.evaluating.page import Picture, write_pages
@@ -191,12 +192,12 @@ def evaluate(
     if progress:
         console.print(evaluation.rich_table())
         for name, share in evaluation.explained_information.items():
-            console.print(
-                f"{name} explains {share:.1%} of the information that the true density has over "
-                "the trained central bias."
+            print(
+                f"{one_line(name)} explains {share:.1%} of the information that the true density "
+                "has over the trained central bias."
             )
         for note in notes:
-            console.print(f"Note: {note}")
+            print(f"Note: {one_line(note)}")
     return evaluation
 
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoo.files.printable import printable
+from zoo.files.printable import one_line
 from zoo.inference.streaming.clip_maps import ClipMaps
 from zoo.inference.streaming.pipeline import run_model
 from zoo.inference.streaming.saliency_outputs import (
@@ -92,7 +92,7 @@ def predict_saliency(
         )
         sink = _Sink(candidates, kept, files)
         bar = stack.enter_context(_progress(progress))
-        task = bar.add_task(printable(os.path.basename(str(video.path).rstrip("/"))), total=total)
+        task = bar.add_task(one_line(os.path.basename(str(video.path).rstrip("/"))), total=total)
         writer = stack.enter_context(_Worker(sink.write))
         frame_size = size if files.film else None
         pieces = run_model(stream, video, initial=initial, chunk=chunk, frame_size=frame_size)
@@ -141,7 +141,7 @@ def _finish(prediction: Prediction, folder: Path, picture: bool, size, facts) ->
 
 
 def _progress(shown: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     return Progress(
         *columns, TextColumn("frames, time left"), TimeRemainingColumn(), disable=not shown
     )

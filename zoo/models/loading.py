@@ -12,7 +12,7 @@ import keras
 from zoo.files.archive import open_member
 from zoo.files.hdf5 import open_hdf5
 from zoo.files.model_card import card_lines, read_card
-from zoo.files.printable import printable
+from zoo.files.printable import one_line
 from zoo.models.saving import set_card
 
 LARGEST_TEXT = 64 << 20  # bytes of each text in a .keras file, such as the list of its layers
@@ -72,7 +72,7 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
     card = read_card(path)
     set_card(model, card)
     if verbose and card:
-        print(printable("\n".join([path, *(f"  {line}" for line in card_lines(card))])))
+        print("\n".join([one_line(path), *(f"  {one_line(line)}" for line in card_lines(card))]))
     return model
 
 

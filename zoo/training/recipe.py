@@ -12,6 +12,7 @@ import keras
 
 from zoo.datasets import Samples, stream
 from zoo.files.atomic import atomic_path
+from zoo.files.printable import one_line
 from zoo.models.saving import save
 from zoo.training.devices import Devices, join_machines, machine, shard
 from zoo.training.engine.progress import Progress
@@ -155,9 +156,9 @@ def finish(output: Path, results: Mapping, name: str = "model.keras", then: str 
     """
     test = {k: v for k, v in results.get("test", {}).items() if not isinstance(v, Mapping)}
     if test:
-        print("test  " + "  ".join(f"{name} {value:.4g}" for name, value in test.items()))
-    print(f"model: {output / name}, results: {output / 'results.json'}")
+        print("test  " + "  ".join(f"{one_line(name)} {value:.4g}" for name, value in test.items()))
+    print(one_line(f"model: {output / name}, results: {output / 'results.json'}"))
     if (output / "logs").is_dir():
-        print(f"curves and pictures: tensorboard --logdir {output / 'logs'}")
+        print(f"curves and pictures: tensorboard --logdir {one_line(output / 'logs')}")
     then = then or "zoo predict VIDEO --model {}"
-    print(f"next: {then.format(output / name)}", flush=True)
+    print(one_line(f"next: {then.format(output / name)}"), flush=True)

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
+
+from zoo.files.printable import one_line
 
 METRICS = {
     "auc_judd": ("AUC-J", True),
@@ -120,7 +123,7 @@ class Evaluation:
             for name in names:
                 text = format_value(values.get(name, np.nan))
                 cells.append(f"[bold]{text}[/bold]" if best.get(name) == method else text)
-            table.add_row(method, *cells)
+            table.add_row(escape(one_line(method)), *cells)
         return table
 
     @property

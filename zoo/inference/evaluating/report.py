@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
+from zoo.files.printable import one_line
 from zoo.visualize.overlay import draw_fixations, overlay
 
 STRIP_WIDTH = 1100
@@ -96,14 +97,17 @@ def time_plot(frames: np.ndarray, curves: Mapping[str, np.ndarray], label: str) 
     figure = Figure(figsize=(11, 3.2), dpi=100, layout="constrained")
     axes = figure.subplots()
     for (name, values), colour in zip(curves.items(), COLOURS):
-        axes.plot(frames, _smoothed(np.asarray(values)), label=name, color=colour, linewidth=1.8)
+        shown = _smoothed(np.asarray(values))
+        axes.plot(frames, shown, label=one_line(name), color=colour, linewidth=1.8)
     axes.set_xlabel("frame")
     axes.set_ylabel(f"{label} (mean of 5 frames)")
     axes.set_xlim(frames[0], max(frames[-1], frames[0] + 1))
     axes.grid(axis="y", color="#e2e1dc", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     if curves:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+        legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # "$" in a file's name is no formula
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from zoo.files.printable import one_line
 from zoo.visualize.overlay import overlay
 
 STRIP = 6  # frames in a strip
@@ -62,7 +63,8 @@ class Shown:
             ax = Figure(figsize=(6.4, 6.4 * self.height / self.width), layout="tight").subplots()
         number = int(self.frames[place])
         ax.imshow(self.picture(number, height=max(self.height, PLOT_HEIGHT)))
-        ax.set_title(f"{self.title}, frame {number}, {self.seconds_of(number):.2f} s")
+        title = f"{self.title}, frame {number}, {self.seconds_of(number):.2f} s"
+        ax.set_title(one_line(title), parse_math=False)
         ax.set_axis_off()
         return ax
 
@@ -105,7 +107,7 @@ class Shown:
         strip = self.strip()
         figure, ax = plt.subplots(figsize=(12, 12 * strip.shape[0] / strip.shape[1] + 0.4))
         ax.imshow(strip)
-        ax.set_title(self.headline)
+        ax.set_title(one_line(self.headline), parse_math=False)
         ax.set_axis_off()
         plt.show()
         plt.close(figure)

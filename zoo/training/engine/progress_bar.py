@@ -8,6 +8,7 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from zoo.files.printable import one_line
 from zoo.training.engine.timing import TIMINGS
 
 REDRAW = 0.2  # seconds
@@ -63,7 +64,7 @@ class ProgressBar(keras.callbacks.Callback):
         left = seconds / (epoch + 1) * (self.epochs - epoch - 1)
         shown = "  ".join(f"{k} {v:.4g}" for k, v in logs.items() if k not in TIMINGS)
         line = f"epoch {epoch + 1}/{self.epochs}  {shown}  ({_clock(left)} left)"
-        self._console.print(line, soft_wrap=True)
+        self._console.print(one_line(line), soft_wrap=True, markup=False)
 
     def on_train_end(self, logs=None):
         self._bar.stop()
