@@ -1,13 +1,13 @@
-"""Forward and training steps on an accelerator, as shares of its own matrix rate.
+"""Speed of forward and training steps on an accelerator, relative to its matrix rate.
 
     KERAS_BACKEND=jax python benchmarks/accelerator.py [--output benchmarks/results]
     KERAS_BACKEND=tensorflow python benchmarks/accelerator.py
     KERAS_BACKEND=torch python benchmarks/accelerator.py --tiny     # a trial on a CPU
 
-Measures bfloat16 matrix products to find the device's rate, then forward and training steps of
-C3D, I3D and a ConvLSTM head in bfloat16, their multiplications counted from the layers, frames a
-second of whole-video dense RMDN, and the largest batch of C3D training that fits. Writes
-accelerator_BACKEND.json and .md.
+Measures the device's rate of bfloat16 matrix products, and then, in bfloat16: forward and training
+steps of C3D, I3D and a ConvLSTM head (multiplications are counted from the layers), the frames per
+second of a dense RMDN on whole videos, and the largest training batch of C3D that fits into memory.
+Writes accelerator_BACKEND.json and .md.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from zoo.layers import AttentionConvLSTM
 
 
 def wait(values) -> None:
-    """Until the device has computed them: a single number is fetched."""
+    """Wait until the device has computed the outputs, by fetching a single number."""
     leaf = keras.tree.flatten(values)[0]
     float(np.asarray(ops.convert_to_numpy(ops.cast(ops.ravel(leaf)[0], "float32"))))
 
 
 def seconds(function, times: int) -> float:
-    """Seconds a call, after two that compile."""
+    """Seconds per call, after two calls that compile."""
     for _ in range(2):
         wait(function())
     start = time.perf_counter()
@@ -48,7 +48,7 @@ def seconds(function, times: int) -> float:
 
 
 def matrix_rate(side: int, times: int) -> float:
-    """Floating point operations a second of a bfloat16 matrix product."""
+    """Floating-point operations per second of a bfloat16 matrix product."""
     a = ops.cast(keras.random.normal((side, side)), "bfloat16")
     return 2 * side**3 / seconds(lambda: ops.matmul(a, a), times)
 
@@ -91,13 +91,13 @@ def conv_lstm_head(tiny: bool) -> tuple[keras.Model, tuple]:
 
 
 def recurrence_multiplications(shape, filters: int) -> float:
-    """Multiply-adds of a sample: the frames are convolved once, the states once a step."""
+    """Multiply-adds per sample: frames are convolved once, the state once per step."""
     steps, height, width, channels = shape
     return steps * height * width * 9 * (channels + filters) * 4 * filters
 
 
 def networks(tiny: bool) -> dict:
-    """name: (model, shape of a sample, samples in a batch)."""
+    """Name -> (model, shape of a sample, samples in a batch)."""
     if tiny:
         return {
             "C3D": (c3d(image_size=32, width=1 / 32), (16, 32, 32, 3), 2),
@@ -112,7 +112,7 @@ def networks(tiny: bool) -> dict:
 
 
 def steps(name, model, shape, batch, rate, times) -> dict:
-    """Forward and training step of one network."""
+    """Measure the forward and the training step of one network."""
     pooled = model.output
     if len(pooled.shape) > 2:
         pooled = keras.layers.GlobalAveragePooling3D()(pooled)
@@ -140,7 +140,7 @@ def steps(name, model, shape, batch, rate, times) -> dict:
 
 
 def largest_batch(make, shape, first: int, most: int) -> int:
-    """The largest power of two times `first` that a training step takes."""
+    """The largest batch, `first` times a power of two, for which a training step fits."""
     fits = 0
     batch = first
     while batch <= most:
@@ -162,7 +162,7 @@ def largest_batch(make, shape, first: int, most: int) -> int:
 
 
 def whole_video(tiny: bool) -> float:
-    """Frames a second of dense RMDN, in steps, in bfloat16."""
+    """Frames per second of a dense RMDN that processes a video in chunks, in bfloat16."""
     size, step = (32, 16) if tiny else (112, 128)
     model = zoo.rmdn(dense=True, image_size=size, width=1 / 32 if tiny else 1.0)
     stream = Stream(model, precision="bfloat16", step=step)
@@ -208,7 +208,7 @@ def main() -> None:
 
 
 def device() -> str:
-    """What the backend computes on."""
+    """Name of the device that the backend uses."""
     if keras.config.backend() == "torch":
         import torch
 
@@ -226,7 +226,7 @@ def device() -> str:
 
 
 def write(results: dict, output: Path) -> None:
-    """accelerator_BACKEND.json and .md."""
+    """Write accelerator_BACKEND.json and .md."""
     output.mkdir(parents=True, exist_ok=True)
     stem = f"accelerator_{results['backend']}"
     (output / f"{stem}.json").write_text(json.dumps(results, indent=1) + "\n")

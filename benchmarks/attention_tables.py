@@ -2,14 +2,15 @@
 
     python benchmarks/attention_tables.py --folder runs/attention_tables
 
-The rows are those of Table 1 of Sharma et al. (2016) and of Meng et al. (2019). As in the papers
-the backbone is frozen: `zoo.recipes.small_video` trains it on actions cut out of other videos, and
-its feature maps are computed once. All rows see the same maps in the same order for the same number
-of steps, and differ in what the row names alone; the last epoch counts. The action takes a fifth to
-a quarter of a video, so naming the whole video as its segment is not enough for an IoU of 0.3.
+The rows are those of Table 1 of Sharma et al. (2016) and of Meng et al. (2019). As in the papers,
+the backbone is frozen: `zoo.recipes.small_video` trains it on actions that are cut out of other
+videos, and its feature maps are computed once. All rows are trained on the same maps, in the same
+order and for the same number of steps; they differ only in what the row names. The model of the
+last epoch is tested. The action lasts a fifth to a quarter of a video, so predicting the whole
+video as its segment does not reach an IoU of 0.3.
 
-Every finished run is a file in FOLDER/runs: the command goes on where it was killed. After each run
-the table is printed and written as `attention_tables.md` and `.json` into the folder of results.
+Every finished run is a file in FOLDER/runs, so a command that was killed resumes there. After each
+run the table is printed and written to `attention_tables.md` and `.json` in the folder of results.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ FRAMES, FRAMES_A_MAP, BATCH = 48, 3, 32
 
 
 def prepare(arguments):
-    """The feature maps of the videos to learn from and to test on."""
+    """Compute the feature maps of the training and test videos."""
     from zoo.datasets import moving_targets
     from zoo.datasets.shards.features import FeatureStore
     from zoo.models.loading import load
@@ -227,13 +228,14 @@ def write(table, crops: float, setting: dict, tested: int, folder: Path) -> None
 
     text = f"""# Attention models on moving_targets
 
-`python benchmarks/attention_tables.py`: {setting["videos"]} videos of 48 frames (70% to learn from,
-{tested} to test on), a frozen backbone that names {crops:.0%} of cut-out actions it never saw,
-{setting["epochs"]} epochs, mean and standard deviation over the seeds. "above" is the accuracy
-above the row named baseline, in points; log-concavity is that of the mean temporal weights (0 is
-unimodal), weight in segments a multiple of chance. Mean average precision: time at an IoU of 0.3,
-space at 0.2 frame by frame (with the printed threshold, and with each mask divided by its highest
-value), beside what the whole video and a box in the middle score.
+`python benchmarks/attention_tables.py`: {setting["videos"]} videos of 48 frames (70% for training,
+{tested} for testing), a frozen backbone that recognises {crops:.0%} of the cut-out actions of
+unseen videos, {setting["epochs"]} epochs, mean and standard deviation over the seeds. "above" is
+the difference in accuracy to the row named baseline, in percentage points; log-concavity is that
+of the mean temporal weights (0 is unimodal); weight in segments is a multiple of chance. Mean
+average precision: segments at an IoU of 0.3, boxes per frame at 0.2 (with the printed threshold,
+and with each mask divided by its maximum), beside the values of the whole video and of a box in the
+centre.
 
 """
     text += render(table)

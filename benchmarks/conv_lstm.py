@@ -3,11 +3,11 @@
     python benchmarks/conv_lstm.py
     python benchmarks/conv_lstm.py --layer ours --steps 10 --channels 256 --filters 64
 
-Each layer runs in a process of its own, so that the peak memory is its own; ours carries the
-temporal attention over all frames at every step, the stock layer has none. The stock layer needs
-12 GB at the default size. Prints the seconds of a training step (forward, backward, best of the
-repeats after the first; also of the processor, which other programs disturb less), the peak memory
-of the process, and the ratios; writes them as `conv_lstm.json` and `conv_lstm.md` into RESULTS.
+Each layer runs in its own process, so that its peak memory can be measured. Our layer computes the
+temporal attention over all frames at every step; the Keras layer has no attention, and needs 12 GB
+at the default size. Prints the seconds of a training step (forward and backward, best of the
+repeats after the first; also in processor time, which other programs disturb less), the peak memory
+of the process, and the ratios, and writes them to `conv_lstm.json` and `conv_lstm.md` in RESULTS.
 """
 
 from __future__ import annotations

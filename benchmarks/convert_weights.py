@@ -2,9 +2,9 @@
 
     python benchmarks/convert_weights.py [--folder FOLDER]
 
-Writes the file with random numbers first, once in PyTorch's zip form and once in its legacy form,
-then converts each in a process of its own, as `zoo convert FILE --to c3d` does, and records
-seconds and the largest resident memory of that process.
+First writes such a file with random numbers, once in PyTorch's zip format and once in its legacy
+format. Then converts each in its own process, as `zoo convert FILE --to c3d` does, and records the
+seconds and the peak resident memory of that process.
 """
 
 from __future__ import annotations
@@ -107,11 +107,11 @@ def page(result: dict) -> str:
         "",
         ", ".join(f"{key} {value}" for key, value in result["about"].items()),
         "",
-        "The whole conversion in a process of its own: the file is read, mapped strictly, loaded "
-        "into a new C3D with 487 classes, hashed, and written as `.weights.h5` with its "
-        "provenance.",
-        "The bar is 30 seconds and 1.5 GB. Seconds are by the clock and grow with other programs' "
-        "load; importing TensorFlow and Keras comes on top of them.",
+        "The whole conversion in its own process: the file is read, its names are mapped strictly, "
+        "it is loaded into a new C3D with 487 classes, hashed, and written as `.weights.h5` with "
+        "its provenance.",
+        "The limits are 30 seconds and 1.5 GB. Seconds are wall time, which grows with the load of "
+        "other programs, without the import of TensorFlow and Keras.",
         "",
         "| " + " | ".join(columns.values()) + " |",
         "|" + "---|" * len(columns),

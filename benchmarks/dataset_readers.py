@@ -1,14 +1,14 @@
-"""Times the readers on a million records, with the memory they take.
+"""Time and memory of the data set readers on a million records.
 
     python benchmarks/dataset_readers.py
     python benchmarks/dataset_readers.py --files --folder DIR
 
-A made folder with tables the size of Moments in Time is read by `moments.listing` (its csv files),
-and tables by `your_own.load`: one with labels and splits, one with start and end (parts of videos).
-With `--files`, empty files stand for the videos, and the readers' search for every file is timed
-too: `moments.load` and `your_own.load(check_files=True)`. Each load is in a new process, which does
-not import Keras: seconds on the wall and of the processor, and the highest memory of the process
-above what it had before it loaded. Writes benchmarks/results/dataset_readers.json and .md.
+`moments.listing` reads synthetic csv files as large as Moments in Time, and `your_own.load` reads
+two tables: one with labels and splits, one with start and end (parts of videos). With `--files`,
+empty files stand in for the videos, and the search for every file is timed too: `moments.load` and
+`your_own.load(check_files=True)`. Each load runs in a new process, which does not import Keras.
+Measured are wall time, processor time, and the peak memory of the process minus its memory before
+the load. Writes benchmarks/results/dataset_readers.json and .md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ print(json.dumps(dict(records=len(getattr(held, "records", held)), wall_s=wall,
 
 
 def make(root: Path, count: int, files: bool) -> None:
-    """Tables of `count` records, and with `files` the empty files they name."""
+    """Write tables of `count` records, and with `files` the empty files that they name."""
     from zoo.datasets.moments import CLASSES
 
     root.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def make(root: Path, count: int, files: bool) -> None:
 
 
 def measure(module: str, function: str, path: Path, options: dict) -> dict:
-    """A load in a process of its own."""
+    """Measure one load in its own process."""
     code = MEASURE.format(
         checkout=CHECKOUT, module=module, function=function, path=str(path), options=options
     )
@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def write(rows: list[dict], load: float, rounds: int) -> None:
-    """The table and its JSON."""
+    """Write the table and its JSON."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
     machine = f"{model}, {os.cpu_count()} cores, load {load:.1f} at the start"
@@ -117,8 +117,8 @@ def write(rows: list[dict], load: float, rounds: int) -> None:
     how = f"Best of {rounds} loads" if rounds > 1 else "One load"
     text = f"""# Readers on a million records
 
-{how} by the wall's clock, in a new process. {machine}, Python {version}.
-Memory is the highest of the process above what it had before it loaded.
+{how}, wall time, in a new process. {machine}, Python {version}.
+Memory is the peak of the process minus its memory before the load.
 
 | reader | records | wall s | processor s | memory MB |
 |---|---|---|---|---|

@@ -1,15 +1,15 @@
-"""How fast videos are decoded, by whom frame-exactly, and what shards of JPEG pictures save.
+"""How fast videos are decoded, which readers are frame-exact, and how much shards save.
 
     python benchmarks/decode.py [--clips ../shared/data/clips] [--output benchmarks/results]
 
-Decodes every clip to 112x112 with `zoo.datasets.video` (where its index of the frames is known, as
-in training, and where it is not: "zoo, first"), with OpenCV in order ("ordered": nothing is sought,
-frames are made small in two threads), plain OpenCV, PyAV, decord2 and torchcodec (those that are
-installed): all frames in order, and 16 random ones. The readers take turns, and
-the best of several rounds counts, so that other programs disturb the ratios little. A reader is
-frame-exact where the frame that it gives at random for a number is the one that it gives for that
-number in order. Then 16-frame windows at random places, out of the video file and out of shards.
-Writes decode.json and decode.md. An environment for it:
+Decodes every clip to 112x112, all frames in order and 16 random ones, with these readers:
+`zoo.datasets.video` with a known frame index, as in training, and without ("zoo, first"); OpenCV in
+order ("ordered", without seeks, frames are resized in two threads); and plain OpenCV, PyAV, decord2
+and torchcodec, if they are installed. The readers take turns, and the best of several rounds
+counts, so that other programs hardly disturb the ratios. A reader is frame-exact if random access
+to a frame number gives the same frame as reading in order. Then 16-frame windows at random
+positions are read from video files and from shards of JPEG pictures. Writes decode.json and
+decode.md. An environment for it:
 
     pip install av opencv-python decord2 torch==2.13.0 torchcodec==0.13.0
     pip install keras scikit-learn rich tyro h5py matplotlib
@@ -52,7 +52,7 @@ class Ours:
     """`zoo.datasets.video.reading`"""
 
     def prepare(self, path):
-        """Make the pass over the file that training makes once and for all."""
+        """Index the file, as training does once."""
         _ = open_video(path).num_frames
 
     def sequential(self, path):
@@ -63,10 +63,10 @@ class Ours:
 
 
 class First(Ours):
-    """The same for a file of which nothing is known yet."""
+    """The same for a file that is not in the index yet."""
 
     def prepare(self, path):
-        """Nothing is known."""
+        """Prepare nothing: the file is not in the index."""
 
     def sequential(self, path):
         file_source.forget()
@@ -78,7 +78,7 @@ class First(Ours):
 
 
 class Ordered:
-    """`cv2.VideoCapture` without seeks; frames are made small in two threads."""
+    """`cv2.VideoCapture` without seeks; frames are resized in two threads."""
 
     def _decoded(self, path, indices):
         capture, position = cv2.VideoCapture(path, cv2.CAP_FFMPEG), -1
@@ -222,14 +222,14 @@ READERS = {
 
 
 def timed(action: Callable) -> tuple[float, float, object]:
-    """Seconds by the clock and of all cores, and what came of it."""
+    """Wall time, processor time, and the result."""
     clock, busy = time.perf_counter(), time.process_time()
     found = action()
     return time.perf_counter() - clock, time.process_time() - busy, found
 
 
 def wrong_frames(sequence: list, drawn, indices) -> int:
-    """How many of the drawn frames are not those of their numbers in order."""
+    """Number of random frames that differ from those with the same number in order."""
     whole = np.stack(sequence).astype(np.int16)
     wrong = 0
     for index, frame in zip(indices, drawn):
@@ -281,7 +281,7 @@ def measure_clip(path: Path, readers: dict, rounds: int, seed: int) -> dict:
 
 
 def measure_shards(paths: list[Path], windows: int, rounds: int) -> list[dict]:
-    """Random windows out of the files and out of shards."""
+    """Measure random windows from files and from shards."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         records = [Record(f"{path.parent.name}/{path.name}", str(path)) for path in paths]
@@ -360,7 +360,7 @@ def summary(clips: list[dict]) -> dict:
 
 
 def write(results: dict, output: Path) -> None:
-    """decode.json and decode.md."""
+    """Write decode.json and decode.md."""
     output.mkdir(parents=True, exist_ok=True)
     (output / "decode.json").write_text(json.dumps(results, indent=1) + "\n")
     names = results["readers"]
@@ -369,12 +369,12 @@ def write(results: dict, output: Path) -> None:
         "",
         ", ".join(f"{key} {value}" for key, value in results["machine"].items()),
         "",
-        f"Best of {results['rounds']} rounds in which the readers took turns. Frames a second by"
-        " the clock, in order / milliseconds for 16 random frames; in brackets how many random"
-        " frames were not the frame of that number in order.",
+        f"Best of {results['rounds']} rounds in which the readers took turns. Frames per second in"
+        " order, wall time / milliseconds for 16 random frames; in brackets the number of random"
+        " frames that differ from the frame with that number in order.",
         "",
-        "Where the load average is above the number of processors, other programs ran: the clock"
-        " then says little, and the rows of processor seconds are the ones to compare.",
+        "If the load average is above the number of processors, other programs were running: then"
+        " compare the rows of processor seconds, not those of wall time.",
         "",
         "| clip | frames | " + " | ".join(names) + " |",
         "|---|---|" + "---|" * len(names),
@@ -393,7 +393,7 @@ def write(results: dict, output: Path) -> None:
                 f"({held['wrong']} of {held['of']}{odd})"
             )
         lines.append(f"| {clip['clip']} | {clip['frames']} | " + " | ".join(cells) + " |")
-    lines += ["", "Time of zoo as a share of another's (below 1: zoo is faster):", ""]
+    lines += ["", "Time of zoo divided by that of the other reader (below 1: zoo is faster):", ""]
     lines += ["| | geometric mean | worst clip |", "|---|---|---|"]
     lines += [
         f"| {key.replace('_', ' ')} | {held['mean']:.2f} | {held['worst']:.2f} |"

@@ -1,13 +1,13 @@
-"""Does the dense model lose accuracy against the model of clips? The same recipe, both forms.
+"""Is a dense model less accurate than a model on sliding clips? The same recipe in both forms.
 
     python benchmarks/dense_accuracy.py --output runs/dense_accuracy [--gaze-dir GAZE]
 
-Trains a small RMDN in both forms, with each seed, on moving_targets of two sizes and, where GAZE
-holds the real recordings of `benchmarks/real_gaze.py`, on the first split of its films. From
-scratch: for as many steps, and the dense form also for three times as many, which still take less
-time than clips. And the dense form on the C3D that the clips have trained: that kept as it is, and
-trained further. All are compared on the same frames of the test videos: those that the form of
-clips predicts too. Runs that are finished are not made again. Prints the table and writes
+Trains a small RMDN in both forms, with each seed, on moving_targets of two sizes and, if GAZE holds
+the real recordings of `benchmarks/real_gaze.py`, on the first split of its films. Both forms are
+trained from scratch for the same number of steps, and the dense form also for three times as many,
+which still takes less time than clips. The dense form is also trained with the C3D of the clip
+model, once frozen and once trained further. All are compared on the same frames of the test videos,
+those that the clip model predicts. Finished runs are not repeated. Prints the table and writes
 benchmarks/results/dense_accuracy.{json,md}: mean and spread over the seeds.
 """
 
@@ -41,10 +41,10 @@ class Run:
     """One column of the table.
 
     Args:
-        dense: the form.
-        times: how many times the epochs.
-        start: where C3D's weights come from, None for random ones.
-        frozen: whether they stay.
+        dense: dense instead of sliding clips.
+        times: multiplies the number of epochs.
+        start: run that C3D's weights are taken from, None for random weights.
+        frozen: do not train C3D.
     """
 
     dense: bool = True
@@ -110,7 +110,7 @@ class Options:
 
 
 def main(options: Options) -> dict:
-    """Train, compare, write."""
+    """Train, compare and write the results."""
     sets = {}
     for videos in options.videos:
         made = options.output / f"made_{videos}"
@@ -153,7 +153,7 @@ def main(options: Options) -> dict:
 
 
 def train(options: Options, given: dict, name: str, seed: int, folder: Path) -> float:
-    """One training run; the seconds that it took."""
+    """Train once; return the seconds that it took."""
     done = folder / name / "results.json"
     if not done.exists():
         run = RUNS[name]
@@ -176,7 +176,7 @@ def train(options: Options, given: dict, name: str, seed: int, folder: Path) -> 
 
 
 def c3d_of(run: Path) -> Path:
-    """File of the C3D that a run has trained."""
+    """File with the C3D that a run trained."""
     path = run / "c3d.weights.h5"
     if not path.exists():
         options = {key: SMALL[key] for key in C3D_OPTIONS}
@@ -189,16 +189,16 @@ def c3d_of(run: Path) -> Path:
 
 
 def report(found: dict, options: Options) -> None:
-    """dense_accuracy.json and dense_accuracy.md, of the runs so far."""
+    """Write dense_accuracy.json and dense_accuracy.md from the runs that are finished."""
     lines = [
         "# Dense against clips",
         "",
         "The same small RMDN (C3D of an eighth of the width, 48x48) in both forms, trained by",
         f"`benchmarks/dense_accuracy.py`. From scratch, end to end: `clip` for {options.epochs}",
-        "epochs (as many steps where the made videos are not 120); `dense` for as many; `dense,",
-        "longer` for three times as many. With the C3D that the run of clips has",
-        "trained: `dense head` keeps it as it is, `dense, tuned` trains it further. On those",
-        "frames of the test videos that all predict; mean over the seeds (least to largest).",
+        "epochs (the same number of steps if there are not 120 made videos); `dense` for the same",
+        "number; `dense, longer` for three times as many. With the C3D of the clip model: `dense",
+        "head` keeps it frozen, `dense, tuned` trains it further. Measured on the frames of the",
+        "test videos that all of them predict; mean over the seeds (lowest to highest).",
         "",
         f"| data | measured | {' | '.join(RUNS)} |",
         "|---" * (2 + len(RUNS)) + "|",

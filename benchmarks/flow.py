@@ -1,14 +1,13 @@
-"""Speed of the optical flows, and TV-L1's agreement with OpenCV-contrib's DualTVL1.
+"""Speed of the optical flow methods, and agreement of TV-L1 with OpenCV-contrib's DualTVL1.
 
     python benchmarks/flow.py --clips FOLDER_OR_FILE ...
 
-It writes `benchmarks/results/flow.json` and `flow.md`: milliseconds a pair at 112x112, the mean
+Writes `benchmarks/results/flow.json` and `flow.md`: milliseconds per pair at 112x112, the mean
 end-point difference from DualTVL1 where both flows are consistent forward and backward, and the
-hours that the training videos of DHF1K (600 videos, 249,497 clips) would take. The difference
-needs `opencv-contrib-python`; without it only the speeds are written. With `--features`, I3D's
-speed on one clip of 79 frames of 224x224 is measured too, and the hours that LSTS's two streams
-take for DHF1K's training videos are projected from the measured rates, for a clip every 1, 4 and
-16 frames.
+projected hours for the training videos of DHF1K (600 videos, 249,497 clips). The difference needs
+`opencv-contrib-python`; without it only the speeds are written. With `--features`, the speed of I3D
+on one 79-frame clip of 224x224 is measured too. The hours for both streams of LSTS are then
+projected from the measured rates, for one clip every 1, 4 and 16 frames.
 """
 
 from __future__ import annotations

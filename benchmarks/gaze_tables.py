@@ -1,11 +1,12 @@
-"""How fast large tables of gaze are read, and with how much memory.
+"""Time and memory of reading large gaze tables.
 
     python benchmarks/gaze_tables.py [--rows 5000000] [--output benchmarks/results]
 
-Writes a table of fifty viewers at 500 Hz (viewer, time, x, y) and reads its four columns with
-`zoo.datasets.gaze`, with Python's csv module, and with polars and pandas where they are installed;
-then the whole way to fixations in frames with `read_fixations`. Each reading is a process of its
-own, so that its peak of memory is its own. Writes gaze_tables.json and gaze_tables.md.
+Writes a table of fifty viewers at 500 Hz (viewer, time, x, y). Its four columns are read with
+`zoo.datasets.gaze`, with Python's csv module, and with polars and pandas if they are installed.
+Then `read_fixations` is timed, which also assigns the samples to frames. Each measurement runs in
+its own process, so that its peak memory can be measured. Writes gaze_tables.json and
+gaze_tables.md.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def write_table(path: Path, rows: int) -> None:
 
 
 def read(way: str, path: str) -> int:
-    """Read the table; the number of rows."""
+    """Read the table; return the number of rows."""
     if way == "zoo columns":
         from zoo.datasets.gaze.csv_format import CsvFormat
         from zoo.datasets.gaze.tables import read_table
@@ -78,7 +79,7 @@ def read(way: str, path: str) -> int:
 
 
 def measured(way: str, path: Path) -> dict | None:
-    """Seconds and peak memory of one reading in a process of its own."""
+    """Seconds and peak memory of one measurement in its own process."""
     command = [sys.executable, __file__, "--way", way, "--table", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

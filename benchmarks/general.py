@@ -1,17 +1,17 @@
-"""The general saliency model on gaze that it never saw, beside simple methods and people.
+"""The general saliency model on unseen gaze, beside simple methods and people.
 
     python benchmarks/general.py --data-dir GAZE --output runs/general_benchmark
 
 GAZE holds `stills` (every seventh image is held out), `hevc_clips` (evaluated only),
 `physics_clips` (films 3, 11 and 17), `triple_jump` and `ucf_sports`. Prints, and writes to
 `benchmarks/results/general.{json,md}`: NSS, AUC-Judd, CC and information gain over a Gaussian in
-the centre that was fitted to the training stills, for the model, that centre, a blurred frame
-difference, the spectral residual and one half of the viewers for the other; means over clips with
-intervals of 95% from 1000 bootstrap draws of clips. `--output` gets a page of frames with heat maps
-and gaze.
+the centre that was fitted to the training stills. They are computed for the model, that Gaussian, a
+blurred frame difference, the spectral residual, and half of the viewers predicting the other half.
+Means are taken over clips, with 95% intervals from 1000 bootstrap samples of the clips. `--output`
+gets a page of frames with heat maps and gaze.
 
-Maps are 320 pixels wide; truth maps are fixations blurred with 9 pixels. `--weights` names other
-weights than those that are shipped, as often as wanted: the spread over seeds is told.
+Maps are 320 pixels wide; truth maps are fixations blurred by 9 pixels. `--weights` names further
+weight files, such as those of other seeds; the spread over them is reported.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Config:
 
     Args:
         data_dir: folder of the recordings.
-        weights: weight files beside the shipped ones, such as of other seeds.
-        output: folder of the page of pictures; none is written without it.
-        every: every so manieth frame is scored; every frame passes through the model.
+        weights: weight files in addition to the shipped ones, such as those of other seeds.
+        output: folder of the page of pictures; without it, no page is written.
+        every: score every `every`-th frame; all frames pass through the model.
     """
 
     data_dir: str
@@ -173,7 +173,7 @@ def score(density, points, centre_map) -> np.ndarray:
 
 
 def score_clip(clip: Clip, streams: dict[str, Stream], centre: dict, every: int, page=None):
-    """Method to the mean of each metric over the frames."""
+    """For each method, the mean of each metric over the frames."""
     video = open_video(clip.path)
     height = round(WIDTH * video.height / video.width)
     centre_map = gaussian(centre, height, WIDTH)
@@ -227,14 +227,14 @@ def _with_gaze(frame, heat, points) -> np.ndarray:
 
 
 def interval(values: np.ndarray, draws: int = 1000) -> tuple[float, float]:
-    """95% of the means of bootstrap draws; of one value, the value."""
+    """95% interval of the mean, by bootstrap; the value itself if there is only one."""
     rng = np.random.default_rng(0)
     means = values[rng.integers(len(values), size=(draws, len(values)))].mean(1)
     return tuple(np.quantile(means, (0.025, 0.975)).tolist())
 
 
 def score_held_out(model: keras.Model, root: Path, centre: dict) -> dict:
-    """The held-out stills: each through the model as a video of one frame."""
+    """Score the held-out stills, each as a video of one frame."""
     stream, found = Stream(model), {}
     # By size: the graph of each is made once.
     held_out = stills_reader.load(root, "validation")
@@ -306,8 +306,8 @@ def write(results: dict, models: list[str]) -> str:
 
 def markdown(results: dict, models: list[str]) -> str:
     """The tables."""
-    lines = ["# The general model on gaze that it never saw", ""]
-    lines += ["Made by `benchmarks/general.py`, which says how. IG: bits over the centre.", ""]
+    lines = ["# The general model on unseen gaze", ""]
+    lines += ["Written by `benchmarks/general.py`. IG: information gain over the centre, bits.", ""]
     if "stills" in results:
         lines += ["## Held-out stills", "", "| set | method | NSS | AUC-J | CC | IG |"]
         lines += ["|---|---|---|---|---|---|"]

@@ -1,21 +1,22 @@
-"""The input path at the size of UCF101 and of DHF1K: start, memory, disk, speed.
+"""The input path on data of the size of UCF101 and DHF1K: start, memory, disk, speed.
 
     python benchmarks/input.py [--output benchmarks/results]
 
-Makes two trees out of real clips (`../shared/data/clips`): 13,320 links to clips of UCF101, read
+Makes two data sets from real clips (`../shared/data/clips`): 13,320 links to clips of UCF101, read
 as 30 frames of 224x224 spread over the video; and 600 links to films of 640x360 with 600 frames,
-encoded from a real clip, with gaze of 17 made viewers, read as windows of 65 frames of 112x112.
-Of each it measures, in a process of its own:
+encoded from a real clip, with the gaze of 17 synthetic viewers, read as windows of 65 frames of
+112x112. For each data set it measures, in separate processes:
 
-- the start, from the launch of Python to the end of the first training step, with the index there;
-- the peak memory of that process, and what the cache takes on the disk beside the videos' size;
-- batches a second of the stream, beside those of the decoder alone: the same frames of the same
-  videos, read with `open_video` by as many threads and stacked. Both go by turns, and both are
-  also told in processor time, which other programs on the machine disturb less.
+- the start, from the launch of Python to the end of the first training step, if the
+  index exists;
+- the peak memory of that process, and the disk space of the cache relative to that of the videos;
+- batches per second of the stream, beside those of the decoder alone, which reads the same frames
+  of the same videos with `open_video` in as many threads and stacks them. Both take turns, and
+  processor time is measured too, because other programs disturb it less.
 
-The index of a large tree is made of the facts of the first videos, which are counted and timed;
-the other links' entries are those of the same files. `benchmarks/pipeline.py` tells
-how long training waits for its input. Writes input.json and input.md.
+To index a large data set, the first videos are indexed and timed; links to the same files get the
+same entries. `benchmarks/pipeline.py` measures how long training waits for its input. Writes
+input.json and input.md.
 """
 
 from __future__ import annotations

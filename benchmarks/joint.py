@@ -1,12 +1,13 @@
-"""One network for saliency and action against networks for one of them, on moving_targets.
+"""One network for saliency and action, compared with one network for each, on moving_targets.
 
     python benchmarks/joint.py --output runs/joint_benchmark
 
-trains, for three seeds and with equal parameters and steps, the joint network with attention, the
-action alone without attention and the saliency alone; the same with half of the videos without
-gaze and the other half without a label; and, on videos in which bars hide the target, the saliency
-with and without feedback. It writes benchmarks/results/joint.json and .md. A run that was stopped
-goes on where it was when the command is given again. About 40 minutes on one CPU core.
+With three seeds, and equal numbers of parameters and steps, this trains the joint network with
+attention, a network for the action alone without attention, and one for the saliency alone. It
+trains the same networks on videos of which half have no gaze and the other half no label. On videos
+in which bars hide the target, it trains the saliency with and without feedback. Writes
+benchmarks/results/joint.json and .md. The same command resumes a run that was stopped. About 40
+minutes on one CPU core.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ HIDDEN_BELOW = 0.3  # a frame in which less than this share of the target shows 
 
 
 def trunk() -> keras.Model:
-    """A small causal video network: 24x24 frames to 6x6 features, one map a frame."""
+    """A small causal video network from 24x24 frames to 6x6 features, one map per frame."""
     video = x = keras.Input((None, SIZE, SIZE, 3), name="rgb")
     x = keras.layers.Rescaling(1 / 127.5, -1.0)(x)
     for index, (filters, depth, side) in enumerate(((16, 3, 3), (24, 3, 3))):
@@ -104,7 +105,7 @@ def joint_network(*, units=48, action_units=64, attend="feature", **options) -> 
 
 
 def action_network(action_units: int) -> keras.Model:
-    """The joint network's context branch alone."""
+    """Only the context branch of the joint network."""
     model = joint_network(action_units=action_units, attend=None)
     return keras.Model(model.inputs, {"action": model.output["action"]})
 
@@ -121,7 +122,7 @@ def saliency_network(units: int) -> keras.Model:
 
 
 def as_large(build, wanted: int) -> keras.Model:
-    """`build(n)` with the n whose number of parameters comes nearest to `wanted`."""
+    """`build(n)` with the n for which the number of parameters is closest to `wanted`."""
     low, high = 1, 2
     while build(high).count_params() < wanted:
         low, high = high, 2 * high
@@ -232,7 +233,7 @@ def samples_of(run: Run, records: list[Record], *, teacher=None, **options) -> S
 
 
 def train(run: Run, seed: int, folder: Path, data: dict, epochs: int, rate: float) -> dict:
-    """Train and test one network, or read the result of an earlier time."""
+    """Train and test one network, or read the result of an earlier run."""
     output = folder / "runs" / f"{run.name.replace(', ', ' ').replace(' ', '_')}_{seed}"
     done = output / "result.json"
     if done.is_file():
@@ -330,7 +331,7 @@ def measure(model, run: Run, records, bias) -> dict[str, float]:
 
 
 def while_hidden(predictions, records) -> dict[str, float]:
-    """Saliency while the target is hidden: on the gaze, and the share of it on the target."""
+    """Saliency while the target is hidden: gaze metrics, and its share on the target."""
     hidden = np.concatenate([TARGETS[record.name][1] < HIDDEN_BELOW for record in records])
     corners = np.concatenate([TARGETS[record.name][0] for record in records])
     side = float(RENDERED)
@@ -359,7 +360,7 @@ def while_hidden(predictions, records) -> dict[str, float]:
 
 
 def cost(kind: str, steps: int = 12) -> dict[str, float]:
-    """CPU seconds a training step and a prediction take, and the process's peak memory."""
+    """CPU seconds of a training step and a prediction, and peak memory of the process."""
     prepare_run(0)
     model = network(kind, {})
     losses = {"mixture": MixtureNLL("mean"), "action": "sparse_categorical_crossentropy"}
@@ -398,7 +399,7 @@ def peak_mib() -> int:
 
 
 def costs() -> dict[str, dict]:
-    """`cost` of each network, in a process of its own."""
+    """`cost` of each network, each in its own process."""
     found = {}
     for kind in ("joint", "action", "saliency"):
         done = subprocess.run(
@@ -409,7 +410,7 @@ def costs() -> dict[str, dict]:
 
 
 def table(results: list[dict], measured: dict | None) -> str:
-    """The results as Markdown: means over the seeds and their spread."""
+    """The results as Markdown: means and spread over the seeds."""
 
     def cell(name, key, digits, factor=1.0):
         values = [factor * r["test"][key] for r in results if r["run"] == name and key in r["test"]]

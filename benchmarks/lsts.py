@@ -1,12 +1,12 @@
-"""LSTS's small version on moving_targets, one row a stream, beside the baselines.
+"""The small version of LSTS on moving_targets, one row per stream, beside the baselines.
 
     python benchmarks/lsts.py --data-dir made --output runs/lsts_benchmark
 
-It makes the videos (600 of 32 frames), runs `zoo.recipes.lsts --small` for RGB, flow and both with
-the same options and three seeds (of the backbone's random weights, the videos held out for
-validation, the head and the order), and writes `benchmarks/results/lsts.json` and `lsts.md`. The
-epoch of each run is chosen by its loss on validation videos; the table is that of the test videos.
-A finished run found in the output folder is not repeated; its own options are shown.
+Makes 600 videos of 32 frames and runs `zoo.recipes.lsts --small` for RGB, flow and both, with the
+same options and three seeds (for the backbone's random weights, the validation videos, the head and
+the order). Writes `benchmarks/results/lsts.json` and `lsts.md`. The epoch of each run is selected
+by the loss on the validation videos; the table shows the test videos. A finished run in the output
+folder is not repeated; its own options are shown.
 """
 
 from __future__ import annotations
@@ -105,9 +105,9 @@ def _report(found: dict[str, list[dict]], counts: dict, facts: dict) -> str:
     lines = [
         "# LSTS on moving_targets",
         "",
-        f"{counts['test']} held-out videos, {learn} to learn from (a fifth of them to choose the",
-        "epoch); frozen random I3D, an eighth of the width, cached features, the head alone",
-        f"trained. Mean over {seeds} seeds (least to largest). Written by `benchmarks/lsts.py`.",
+        f"{counts['test']} held-out videos, {learn} for training (a fifth of them selects the",
+        "epoch); frozen random I3D of an eighth of the width, cached features, only the head is",
+        f"trained. Mean over {seeds} seeds (lowest to highest). Written by `benchmarks/lsts.py`.",
         "",
         "| | epochs | best by validation | " + " | ".join(METRICS) + " |",
         "|---" * (len(METRICS) + 3) + "|",

@@ -1,17 +1,17 @@
-"""LSTS, frames and flow, on real people's gaze: a sports video and a diving video.
+"""LSTS with frames and flow on the gaze of real people: a sports video and a diving video.
 
     python benchmarks/lsts_real.py --data-dir GAZE --output runs/lsts_real
 
 GAZE holds the folders `triple_jump` (143 frames, 6 viewers) and `ucf_sports` (one video of the
-redistributed UCF-Sports, 54 frames). Two experiments, each trained and evaluated from end to end
-by `zoo.recipes.lsts` at a small width with a random, frozen I3D:
+redistributed UCF-Sports, 54 frames). Two experiments are trained and evaluated end to end by
+`zoo.recipes.lsts`, at a small width with a random, frozen I3D:
 
 - `jump`: trained on half of the viewers of the jump, tested on its other viewers and on the dive.
 - `dive`: trained on the dive, tested on the jump.
 
-So few frames say nothing of the method; they show that real files go all the way through. Prints
-the tables with the baselines and writes `benchmarks/results/lsts_real.{json,md}`. Finished
-experiments are not run again.
+So few frames cannot show how good the method is; they show that real files can be processed from
+start to end. Prints the tables with the baselines and writes
+`benchmarks/results/lsts_real.{json,md}`. Finished experiments are not repeated.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def experiments(data: Path) -> dict[str, list[dict]]:
 
 
 def run(name: str, rows: list[dict], output: Path) -> dict:
-    """Trains and tests one experiment; what is finished is read back."""
+    """Train and test one experiment, or read its result if it is finished."""
     folder = output / name
     table = write_table(folder / "table", rows)
     if not (folder / "run" / "results.json").exists():
@@ -120,10 +120,13 @@ def run(name: str, rows: list[dict], output: Path) -> dict:
 
 
 def markdown(found: dict[str, dict], about: dict) -> str:
-    """The tables as a page, one a test video."""
+    """A page with one table per test video."""
     lines = ["# LSTS, RGB and flow, on real gaze", ""]
     lines += ["; ".join(f"{k} {v}" for k, v in about.items() if k != "settings"), ""]
-    lines += ["Written by `benchmarks/lsts_real.py`. Few frames: a report, not a result.", ""]
+    lines += [
+        "Written by `benchmarks/lsts_real.py`. These are too few frames to judge the method.",
+        "",
+    ]
     for name, result in found.items():
         for video, methods in result["videos"].items():
             lines += [f"## {name}: {video}", ""]
@@ -139,7 +142,7 @@ def markdown(found: dict[str, dict], about: dict) -> str:
 
 
 def main(config: Config) -> str:
-    """Runs both experiments, writes and prints the tables."""
+    """Run both experiments; write and print the tables."""
     todo = experiments(Path(config.data_dir).resolve())
     found = {name: run(name, rows, Path(config.output)) for name, rows in todo.items()}
     about = {

@@ -1,13 +1,13 @@
-"""How much of the time training waits for its input, and what the engine costs.
+"""How long training waits for its input, and the overhead of the training engine.
 
     python benchmarks/pipeline.py [--output benchmarks/results]
 
-Trains two models of the RMDN recipe by `zoo.training.fit` on `zoo.datasets.stream`: the paper's
-head (LSTM of 256 units, 20 Gaussians, windows of 65 frames, batches of 8) on cached features of
-C3D's size, and the small dense network of the demo, end to end on decoded frames. The wait is the
-time that the batch is waited for as a share of the steps, as `fit` logs it. Beside it stands a step
-of the engine as a ratio to one of bare `train_on_batch` on a batch that is held in memory, taken by
-turns in the same run. Writes pipeline.json and pipeline.md.
+Trains two models of the RMDN recipe with `zoo.training.fit` on `zoo.datasets.stream`: the head of
+the paper (LSTM of 256 units, 20 Gaussians, windows of 65 frames, batches of 8) on cached features
+as large as C3D's, and the small dense network of the demo, end to end on decoded frames. The wait
+is the share of the training time that is spent waiting for batches, as `fit` logs it. The overhead
+is the time of a step of the engine divided by that of plain `train_on_batch`, both on a batch that
+is held in memory, taking turns in the same run. Writes pipeline.json and pipeline.md.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/predict.py [--frames 47] [--dense] [--output benchmarks/results]
 
-Measures, each in a process of its own: seconds a frame of the full-width RMDN over clips at stride
-1, from a 640x360 file to written maps, in float32 and with bfloat16 arithmetic; the same for the
-dense form; peak memory for a video and for one ten times as long; the time of one rendered map.
+Measures, each in its own process: seconds per frame of the full-width RMDN on sliding clips, from a
+640x360 file to written maps, in float32 and in bfloat16; the same for the dense form; peak memory
+for a video and for one ten times as long; and the time to render one map.
 Writes predict.json and predict.md.
 """
 
@@ -37,7 +37,7 @@ def write_video(path: str, frames: int) -> None:
 
 
 def run(task: dict, results) -> None:
-    """One prediction in this process; puts what was measured."""
+    """Predict in this process; put the measurements into the queue."""
     import keras
 
     import zoo
@@ -70,7 +70,7 @@ def run(task: dict, results) -> None:
 
 
 def in_process(task: dict) -> dict:
-    """`run` in a fresh process, so that peak memory is its own."""
+    """`run` in a new process, so that its peak memory can be measured."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     process = context.Process(target=run, args=(task, results))
@@ -176,9 +176,8 @@ def write(results: dict, output: Path) -> None:
         "",
         ", ".join(f"{key} {value}" for key, value in results["machine"].items()),
         "",
-        "Seconds are by the clock, so they grow with the load of other programs; processor seconds",
-        "are summed over the cores, of which this program has two: half of them is what a frame",
-        "takes by the clock at best.",
+        "Seconds are wall time, which grows with the load of other programs. Processor seconds are",
+        "the sum over both cores, so the wall time of a frame is at least half of them.",
         "",
         "| model | frames | seconds a frame | bar | processor seconds a frame | peak MiB | load |",
         "|---|---|---|---|---|---|---|",
@@ -194,8 +193,8 @@ def write(results: dict, output: Path) -> None:
     lines += [f"| {row['name']} | {row['peak_mib']:.0f} |" for row in results["memory"]]
     lines += [
         "",
-        f"Ten times the length takes {results['memory_of_ten_times_the_length']:.3f} times the "
-        "memory.",
+        "A video ten times as long takes "
+        f"{results['memory_of_ten_times_the_length']:.3f} times the memory.",
         "",
         "One map of 20 components, 640x360: "
         + ", ".join(

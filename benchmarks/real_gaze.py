@@ -1,19 +1,19 @@
-"""RMDN on real people's gaze: unseen videos, unseen viewers, and a video of another data set.
+"""RMDN on the gaze of real people: unseen videos, unseen viewers, and another data set.
 
     python benchmarks/real_gaze.py --data-dir GAZE --output runs/real_gaze
 
 GAZE holds the folders `physics_clips`, `triple_jump` and `ucf_sports`. Three experiments:
 
-- `physics`: films of colliding balls, 40 viewers; 12 for training, mirrored and upside down too, 2
-  for validation, 3 unseen for the test, in three such splits.
+- `physics`: films of colliding balls, 40 viewers; 12 films for training, with horizontal and
+  vertical flips, 2 for validation, 3 unseen ones for the test; three such splits.
 - `viewers`: one sports video, trained on half of its viewers, tested on the other half.
 - `leave_one_out`: the sports video, a diving video and one film of balls, trained on two of them,
   tested on the third.
 
-Prints the tables with all baselines beside the model and writes them, with curves of NSS over
-time, to `benchmarks/results/real_gaze.{json,md,png}`. A run that is stopped goes on where it was;
-finished experiments are not run again. `--only physics_0` runs one of them, and the tables then
-hold what has been finished so far.
+Prints the tables with the model and all baselines, and writes them, with curves of NSS over time,
+to `benchmarks/results/real_gaze.{json,md,png}`. The same command resumes a run that was stopped;
+finished experiments are not repeated. `--only physics_0` runs one experiment; the tables then have
+all experiments that are finished.
 """
 
 from __future__ import annotations
@@ -77,9 +77,10 @@ class Config:
     Args:
         data_dir: folder with `physics_clips`, `triple_jump` and `ucf_sports`.
         output: folder of the runs.
-        only: names of experiments to run; none for all.
-        epochs: of a run, but for the physics films; those that leave a video out take a quarter.
-        windows_per_video: windows drawn from a video in an epoch.
+        only: names of the experiments to run; by default all.
+        epochs: number of epochs, except for the physics films; runs that leave a video out take a
+            quarter.
+        windows_per_video: number of windows drawn from each video in an epoch.
     """
 
     data_dir: str
@@ -90,7 +91,7 @@ class Config:
 
 
 def experiments(data: Path) -> dict[str, dict]:
-    """Name -> rows of the table of videos, and what the recipe needs besides."""
+    """Name -> rows of the table of videos, and further options of the recipe."""
     physics, jump = data / "physics_clips", data / "triple_jump"
     found = {}
 
@@ -161,7 +162,7 @@ def write_table(folder: Path, rows: list[dict]) -> Path:
 
 
 def plain_gaze(folder: Path, row: dict) -> Path:
-    """One csv file `viewer, frame, x, y` of a video's viewers, valid samples alone."""
+    """Write one csv file `viewer, frame, x, y` with the valid samples of all viewers."""
     video = open_video(row["video"])
     path = folder / f"{row['name']}_gaze.csv"
     with path.open("w", newline="") as out:
@@ -179,7 +180,7 @@ def plain_gaze(folder: Path, row: dict) -> Path:
 
 
 def run(name: str, experiment: dict, config: Config) -> dict:
-    """Trains and tests one experiment; what is finished is read back."""
+    """Train and test one experiment, or read its result if it is finished."""
     folder = Path(config.output) / name
     table = write_table(folder / "table", experiment["rows"])
     short = experiment.get("short", False)
@@ -256,7 +257,7 @@ def clip_by_clip(splits: dict[str, dict]) -> list[str]:
 
 
 def draw(found: dict[str, dict], path: Path) -> None:
-    """NSS over time, a panel a test video."""
+    """Plot NSS over time, one panel per test video."""
     panels = [(n, v, c) for n, r in found.items() for v, c in r["curves"].items()]
     if not panels:
         return
@@ -277,7 +278,7 @@ def draw(found: dict[str, dict], path: Path) -> None:
 
 
 def main(config: Config) -> None:
-    """Runs what is asked for, then writes the tables of all that is finished."""
+    """Run the chosen experiments, then write the tables of all finished ones."""
     todo = experiments(Path(config.data_dir).resolve())
     unknown = set(config.only) - set(todo)
     if unknown:

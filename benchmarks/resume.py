@@ -1,10 +1,10 @@
-"""Every recipe, killed at random moments, ends as a run that nobody killed.
+"""Does every recipe end with the same weights if it is killed at random moments?
 
     python benchmarks/resume.py [--kills 10] [--output benchmarks/results]
 
-Each recipe trains a small model on made videos, with dropout, and is killed (`SIGKILL`) after a
-random time, again and again; then it runs to its end. The weights of its final model are compared
-with those of an unbroken run, bit for bit. Writes resume.json and resume.md.
+Each recipe trains a small model on made videos, with dropout, and is repeatedly killed (`SIGKILL`)
+after a random time; then it runs to its end. The weights of its final model are compared, bit for
+bit, with those of an uninterrupted run. Writes resume.json and resume.md.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ CODE = (
 
 
 def run(recipe: str, options: dict, kill_after: float | None = None) -> bool:
-    """Run a recipe in a process of its own, or kill it after some seconds; whether it ended."""
+    """Run a recipe in its own process, or kill it; return whether it ended by itself."""
     env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, recipe, json.dumps(options)],
@@ -103,7 +103,7 @@ def weights(folder: Path) -> list[np.ndarray]:
 
 
 def measure(name: str, folder: Path, data: Path, kills: int, rng) -> dict:
-    """One recipe's row."""
+    """Measure one recipe."""
     recipe, options = RECIPES[name]
     options = {**options, "data_dir": str(data)}
     whole, broken = (str(folder / kind) for kind in ("whole", "broken"))

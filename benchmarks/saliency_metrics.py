@@ -1,11 +1,11 @@
-"""Times the full set of saliency metrics of a frame against pysaliency, in the same run.
+"""Time for the full set of saliency metrics of a frame, compared with pysaliency in the same run.
 
     python benchmarks/saliency_metrics.py
     python benchmarks/saliency_metrics.py --pysaliency ENVIRONMENT/bin/python
 
 The set is AUC-Judd, exact shuffled AUC, NSS, CC, SIM, KL and information gain on 640x360 float32
-maps. pysaliency 0.2.22 needs NumPy < 2, so it lives in an environment of its own
-(`pip install "pysaliency==0.2.22" "numpy<2" torch`); both read the same arrays, take turns, and
+maps. pysaliency 0.2.22 needs NumPy < 2, so it needs its own environment
+(`pip install "pysaliency==0.2.22" "numpy<2" torch`). Both read the same arrays and take turns, and
 their values are compared. Writes benchmarks/results/saliency_metrics.json and .md.
 """
 
@@ -59,7 +59,7 @@ def make_frames(folder: Path, fixations: int, frames: int) -> Path:
 
 
 def clocks() -> np.ndarray:
-    """Wall time and processor time; on a busy machine only the second says much."""
+    """Wall time and processor time; on a busy machine, compare the second."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
@@ -170,7 +170,7 @@ def compare(pysaliency: str | None, frames: int, rounds: int) -> dict:
 
 
 def differences(own: list[dict], other: list[dict]) -> dict:
-    """The largest difference of each metric that both define alike."""
+    """The largest difference in each metric that both define in the same way."""
     pairs = list(zip(own[0]["rows"], other[0]["rows"]))
     # SIM is left out: ours scales to [0, 1] first unless told not to.
     names = [name for name in pairs[0][1] if name != "similarity"]

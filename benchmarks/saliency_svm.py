@@ -2,9 +2,9 @@
 
     python benchmarks/saliency_svm.py --output runs/saliency_svm_benchmark
 
-C3D's published weights are not needed. In their place stands a small network that learned to name
-actions cut out of other videos, anew for each seed; the saliency is that of an RMDN that learned it
-on those. A finished training is not repeated. Writes benchmarks/results/saliency_svm.json and .md.
+C3D's published weights are not needed. Instead, a small network is trained, for each seed, to
+recognise actions that are cut out of other videos, and an RMDN is trained on those videos for the
+saliency. Finished trainings are not repeated. Writes benchmarks/results/saliency_svm.json and .md.
 About ten minutes on two CPU cores.
 """
 
@@ -30,7 +30,7 @@ SCENE = {"frames": 36, "size": (SIDE, SIDE), "fps": 12.5, "viewers": 12}
 
 
 def extractor(folder: Path, data: Path, cache: Path, seed: int) -> Path:
-    """A network of actions: CONV5 is its last map, FC6 the mean of that over the places."""
+    """The action network: CONV5 is its last map, FC6 the mean of that map over the places."""
     backbone = folder / "actions" / "backbone.keras"
     if not backbone.exists():
         small_video.main(

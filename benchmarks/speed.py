@@ -1,13 +1,12 @@
-"""Frames a second and peak memory of every model, on one page.
+"""Frames per second and peak memory of every model, on one page.
 
     python benchmarks/speed.py [--only NAME ...] [--output benchmarks/results] [--list]
 
-Each row is measured in a process of its own, after a first run that builds the graphs. Rows
-measured before are kept, so that the page can be made in several goes. "file" rows run
-`zoo.predict` on a 640x360 file, with written maps; the others run the model alone on frames in
-memory. "torch" rows are the same network written plainly in PyTorch, where it is installed (or
-with --torch-python PATH, another environment's interpreter). Writes speed.json, speed.md and
-speed.png.
+Each row is measured in its own process, after a first run that builds the graphs. Rows that were
+measured earlier are kept, so the page can be made in several runs. "file" rows run `zoo.predict` on
+a 640x360 file and write the maps; the others run only the model on frames in memory. "torch" rows
+are the same network written in plain PyTorch, if it is installed (or with --torch-python PATH, the
+interpreter of another environment). Writes speed.json, speed.md and speed.png.
 """
 
 from __future__ import annotations
@@ -103,7 +102,7 @@ def write_video(path: str, frames: int, size=(360, 640)) -> None:
 
 
 def best(function, times: int = 3) -> float:
-    """Seconds of the fastest of several calls, after one that builds what is built once."""
+    """Seconds of the fastest of several calls, after one that builds the graphs."""
     function()
     taken = []
     for _ in range(times):
@@ -211,7 +210,7 @@ def measure_live(kind, arguments, precision, frames) -> dict:
 
 
 def _paced(video):
-    """Frames that come one at a time, so that none waits for the one before."""
+    """Frames that arrive one at a time, so that none waits for an earlier one."""
     for frame in video:
         time.sleep(0.3)
         yield frame
@@ -229,7 +228,7 @@ def measure_lsts_clip(kind, arguments, precision, frames) -> dict:
 
 
 def _as(model, precision):
-    """The model in another precision, its time axis as it was."""
+    """The model in another precision, with the same time axis."""
     if precision is None:
         return model
     from zoo.inference.streaming import adapt
@@ -279,7 +278,7 @@ def measure_lstm(kind, arguments, precision, frames) -> dict:
 
 
 def torch_video(kind, arguments, precision, frames) -> dict:
-    """A dense network answers every frame, a clip one: sliding it by a frame costs it anew."""
+    """Time per frame: a dense network predicts all frames of its input, a clip network one."""
     import torch
     import torch_models
 
@@ -402,7 +401,7 @@ def write(results: dict, output: Path) -> None:
 
 
 def draw(rows: dict, path: Path) -> None:
-    """Frames a second as bars, on a logarithmic axis."""
+    """Draw frames per second as bars, on a logarithmic axis."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -425,7 +424,7 @@ def draw(rows: dict, path: Path) -> None:
 
 
 def main() -> None:
-    """Measure the rows, each in a process of its own, and write the page."""
+    """Measure the rows, each in its own process, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=[], help="rows whose name holds one of these")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")

@@ -2,10 +2,10 @@
 
     python benchmarks/startup.py
 
-Each is a process of its own, run once to fill the disk's cache and then REPEATS times, in turn with
-the others; the medians of the wall time, the processor time and the peak memory are written as
-`startup.json` and `startup.md` into RESULTS. `import keras` with the same backend is the
-alternative: what every start cost when the package imported its models at once.
+Each runs in its own process, once to fill the disk cache and then REPEATS times, taking turns with
+the others. The medians of wall time, processor time and peak memory are written to `startup.json`
+and `startup.md` in RESULTS. `import keras` with the same backend is the comparison: this is what
+every start cost when the package imported its models at once.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The backbones as anybody would write them in PyTorch: what the library's speed is held against.
+"""The backbones in plain PyTorch, for comparison with the speed of this library.
 
-`dense` replaces each stride in time by dilation of what follows, as is usual there.
+`dense` replaces each temporal stride by dilation of the following layers, as is usual there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def c3d(dense: bool) -> nn.Module:
 
 
 class Mixed(nn.Module):
-    """Four branches side by side, of an Inception network in two or three dimensions."""
+    """Inception block of four parallel branches, in two or three dimensions."""
 
     def __init__(self, channels: int, filters: tuple[int, ...], unit, pool):
         super().__init__()
@@ -97,7 +97,7 @@ def i3d(dense: bool) -> nn.Module:
 
 
 class Bottleneck(nn.Module):
-    """ResNet's block of three convolutions, the stride in the 3x3 one."""
+    """ResNet's block of three convolutions, with the stride in the 3x3 one."""
 
     def __init__(self, before: int, filters: int, stride: int):
         super().__init__()
