@@ -1,4 +1,4 @@
-"""Real recordings for tests; they stand beside the checkout and are not part of the project."""
+"""Real recordings for tests, from a folder beside the checkout; they are not in the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The floors of the house: a file imports only its own floor and those below, and in no circle."""
+"""Floors: a file imports only its own floor and lower ones, and no import is circular."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`import zoo` is light, and everything is found when it is asked for."""
+"""`import zoo` loads little, and every attribute is imported when it is first used."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The command line: what it says, what it returns, and no traceback for a user's mistake."""
+"""The command line: output, exit status, and one line instead of a traceback for bad input."""
 
 import shutil
 from pathlib import Path
@@ -169,7 +169,7 @@ def test_a_name_steers_no_terminal(run, model, data, tmp_path, monkeypatch):
         assert "[red]b" in text.replace("\n", ""), arguments
 
 
-def test_the_last_lines_of_a_run_steer_no_terminal(capsys):
+def test_the_last_lines_of_a_run_contain_no_control_sequences(capsys):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     from zoo.training.recipe import finish
 

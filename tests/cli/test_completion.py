@@ -1,4 +1,4 @@
-"""What the shell offers for a word."""
+"""Shell completion: the suggestions for a word."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Errors in one line and in the command's own options."""
+"""Errors are one line and name the command's own options."""
 
 import pytest
 

@@ -1,7 +1,7 @@
 """One row for every layer, loss, metric and model of the zoo: how to make it, and its input.
 
-A shape stands for random numbers in [0, 1), or in [0, 255) where it ends in three channels; an
-array stands for itself.
+An input that is a shape is filled with random numbers in [0, 1), or in [0, 255) if it ends in three
+channels; an input that is an array is used as it is.
 """
 
 from __future__ import annotations

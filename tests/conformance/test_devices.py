@@ -1,4 +1,4 @@
-"""Two devices train as one: every model with every option that adds a loss, same global batch."""
+"""Two devices train like one, for every model and every option that adds a loss."""
 
 import os
 import socket

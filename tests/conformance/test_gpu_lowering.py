@@ -1,4 +1,4 @@
-"""What can be shown of training and predicting on a GPU without one.
+"""Checks of training and prediction on a GPU that need no GPU.
 
 On JAX every model's steps are lowered for CUDA; on TensorFlow every operation of their graphs has a
 kernel for GPUs in the installed package.

@@ -1,4 +1,4 @@
-"""A user's day on the backend that KERAS_BACKEND names, without TensorFlow where it is absent."""
+"""What users do on the backend KERAS_BACKEND, without TensorFlow if it is not installed."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""A pytest plugin: tensorflow-io's S3 client aborts when Python takes it down at its end."""
+"""A pytest plugin that exits at once: tensorflow-io's S3 client aborts when Python shuts down."""
 
 import os
 import sys

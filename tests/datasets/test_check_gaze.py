@@ -1,4 +1,4 @@
-"""Gaze that is read by a wrong option is doubted, and the option is named; right gaze is not."""
+"""Misread gaze is reported with the wrong option; gaze that is read correctly is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of shards whose lists were altered: refused in one line, nothing read elsewhere."""
+"""Shards with altered lists are refused in one line, and no file outside is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs of kinds that people have reported: gaze of trackers and fixation maps."""
+"""Inputs that users have reported: gaze of trackers and fixation maps."""
 
 from __future__ import annotations
 

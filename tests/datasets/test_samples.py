@@ -125,7 +125,7 @@ def test_a_folder_has_the_rate_of_its_record(folders):
         Samples(folders, Windows(5, fps=10), **options)
 
 
-def test_a_short_video_stands_still_and_is_not_watched_there(records):
+def test_a_short_video_is_padded_with_its_last_frame_and_no_gaze(records):
     targets = [Mixture(2, lag=4)]
     samples = Samples([records[1]], Windows(30, pad=True), inputs=[Frames(SIZE)], targets=targets)
     inputs, found, _ = samples.draw(0)

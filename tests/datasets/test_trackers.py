@@ -1,4 +1,4 @@
-"""Exports of common eye trackers, as they head their columns, read by preset."""
+"""Presets read exports with the column names of common eye trackers."""
 
 from __future__ import annotations
 

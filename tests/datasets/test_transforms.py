@@ -55,7 +55,7 @@ def test_a_crop_takes_everything_along():
     assert 0 < kept < 20
 
 
-def test_a_multi_scale_crop_takes_everything_along():
+def test_a_multi_scale_crop_also_crops_gaze_boxes_and_flow():
     shapes, kept = set(), 0
     for seed in range(60):
         after = MultiScaleCrop((1.0, 0.75, 0.5))(sample(), np.random.default_rng(seed))

@@ -199,7 +199,7 @@ def test_resized_frames_are_the_same_frames(tmp_path):
             break
 
 
-def test_known_stamps_save_the_pass_over_the_file(tmp_path, monkeypatch):
+def test_with_known_time_stamps_the_file_is_not_scanned(tmp_path, monkeypatch):
     path = numbered_video(tmp_path / "a.mp4", 40)
     stamps = open_video(path).stamps
     wanted = open_video(path, fps=10).read(range(16), (32, 64))

@@ -1,4 +1,4 @@
-"""Damaged video files: what is kept, what is told, and what is refused."""
+"""Damaged video files: what is kept, what is reported, and what is refused."""
 
 from __future__ import annotations
 

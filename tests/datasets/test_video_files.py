@@ -1,4 +1,4 @@
-"""Video files of the kinds that people have: containers, codecs, times, colours."""
+"""Common kinds of video files: containers, codecs, time stamps, colours."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_times_are_the_streams_own(tmp_path, codec, suffix):
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "mov", "flv"])
 @pytest.mark.parametrize("late", [0, 50])
-def test_the_sound_says_nothing_about_the_picture(tmp_path, suffix, late):
+def test_sound_of_another_length_does_not_change_the_frames(tmp_path, suffix, late):
     stamps = range(late, late + COUNT)
     path = encoded(tmp_path / f"a.{suffix}", "libx264", stamps=stamps, sound=4.0)
     video = check_exact(path)  # complete, although it ends before the sound

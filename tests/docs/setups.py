@@ -1,4 +1,4 @@
-"""What the snippets of each page take as given, such as a video and a trained model."""
+"""What the snippets of each page assume, such as a video and a trained model."""
 
 from __future__ import annotations
 

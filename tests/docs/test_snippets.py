@@ -1,4 +1,4 @@
-"""The Python of README and docs, run as it stands there, and the options of its commands."""
+"""The Python snippets of README and docs run as printed; their commands have the options."""
 
 from __future__ import annotations
 

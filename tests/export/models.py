@@ -1,4 +1,4 @@
-"""Small versions of every model, with weights as training leaves them."""
+"""Small versions of every model, with weights like those after training."""
 
 from __future__ import annotations
 

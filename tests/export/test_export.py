@@ -72,7 +72,7 @@ def test_every_model(tmp_path, name, format):
 @pytest.mark.parametrize(
     "change", [lambda x: x * 1.001, lambda x: x[:, :-1], lambda x: np.full_like(x, np.nan)]
 )
-def test_other_numbers_are_refused_and_nothing_is_left(tmp_path, head, monkeypatch, change):
+def test_an_export_with_other_outputs_is_refused_and_deleted(tmp_path, head, monkeypatch, change):
     form = FORMATS["keras"]
 
     def run(path, inputs):

@@ -1,4 +1,4 @@
-"""Locks, leftovers of killed programs, and text for the terminal."""
+"""Locks, files that killed programs leave behind, and safe text for the terminal."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def test_leftovers_of_a_killed_program(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
 
 
-def test_a_folder_is_claimed_without_the_leftovers(tmp_path):
+def test_claiming_a_folder_removes_partial_files(tmp_path):
     (tmp_path / f".film.mp4.{dead_process()}.part").write_text("x")
     assert list(claim_folder(tmp_path).iterdir()) == []
 
 
-def test_a_link_is_told_before_anything_is_deleted(tmp_path):
+def test_a_link_is_reported_before_anything_is_deleted(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     folder = tmp_path / "out"
     folder.mkdir()

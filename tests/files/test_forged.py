@@ -1,4 +1,4 @@
-"""Files that declare more than they hold, or lead elsewhere: refused before memory is taken."""
+"""Files with false sizes or links are refused before memory is allocated."""
 
 from __future__ import annotations
 

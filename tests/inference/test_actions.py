@@ -1,4 +1,4 @@
-"""A whole video through a model of actions: its classes, attention and pictures."""
+"""Action models on a whole video: classes, attention and pictures."""
 
 import json
 

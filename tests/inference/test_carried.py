@@ -1,4 +1,4 @@
-"""Steps with carried borders give what the whole video gives, and what an obvious loop gives."""
+"""Processing in steps with carried borders equals one call on the video, and a plain loop."""
 
 import keras
 import numpy as np
@@ -118,7 +118,7 @@ class _policy:
         keras.config.set_dtype_policy(self.before)
 
 
-def test_branches_with_different_lags_meet_at_one_frame():
+def test_branches_with_different_lags_are_aligned():
     keras.utils.set_random_seed(0)
     inputs = keras.Input((None, 8, 8, 3))
     wide = keras.layers.Conv3D(4, (5, 3, 3), padding="same", activation="relu")(inputs)

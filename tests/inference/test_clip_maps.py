@@ -1,4 +1,4 @@
-"""A whole video through a model of long clips."""
+"""Models on long clips, on a whole video."""
 
 import json
 

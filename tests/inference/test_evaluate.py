@@ -1,4 +1,4 @@
-"""Models and baselines side by side, and resumed."""
+"""Evaluation of models beside baselines, also when it is resumed."""
 
 import csv
 import dataclasses

@@ -1,4 +1,4 @@
-"""What works where no model is named: the general model that the zoo ships."""
+"""The general model, which is used if no model is named."""
 
 import cv2
 import numpy as np
@@ -104,7 +104,7 @@ def test_one_stream_for_videos_of_two_sizes(tmp_path):
 
 
 @pytest.mark.slow
-def test_it_is_better_than_the_centre_on_real_films():
+def test_the_general_model_is_better_than_the_centre_on_real_films():
     from benchmarks.general import clips_of, score_clip
 
     root = data_dir("gaze")

@@ -1,4 +1,4 @@
-"""A joint model over a whole file: the same as in one call, with a film and a measured action."""
+"""Joint models on a whole file: equal to one call; the film; the measured action."""
 
 import json
 

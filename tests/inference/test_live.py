@@ -1,4 +1,4 @@
-"""A stream that is answered while it comes, and what happens when it breaks."""
+"""Live streams: predictions while frames arrive, and streams that break."""
 
 import io
 import json

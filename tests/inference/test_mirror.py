@@ -1,4 +1,4 @@
-"""The mean of a video's prediction and its mirror image's."""
+"""The mean of the predictions for a video and for its mirror image."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def _densities(stream, frames):
     return mixtures, np.exp(keras.ops.convert_to_numpy(log_prob)).reshape(-1, 9, 16)
 
 
-def test_the_density_is_the_mean_of_both_and_turns_with_the_video():
+def test_the_density_is_the_mean_of_both_and_mirrors_with_the_video():
     keras.utils.set_random_seed(3)
     model = zoo.rmdn(image_size=SIZE, width=0.05, units=6, num_components=3, dense=True)
     mixture = model.get_layer("mixture")

@@ -1,4 +1,4 @@
-"""A file to maps, candidates and a film."""
+"""Prediction from a file to maps, candidates and a film."""
 
 import csv
 import json

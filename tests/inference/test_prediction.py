@@ -1,4 +1,4 @@
-"""What a prediction shows of itself."""
+"""How a prediction is shown: repr, pictures, rows."""
 
 import csv
 import json

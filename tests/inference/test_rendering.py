@@ -1,4 +1,4 @@
-"""The fast renderer against the textbook's density in float64."""
+"""The fast renderer, compared with the textbook formula in float64."""
 
 import numpy as np
 import pytest

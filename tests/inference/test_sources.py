@@ -1,4 +1,4 @@
-"""What `zoo.predict` takes for a video."""
+"""The inputs that `zoo.predict` accepts."""
 
 import contextlib
 import http.server

@@ -1,4 +1,4 @@
-"""Chunks give what the whole video gives."""
+"""Processing a video in chunks equals one call on the whole video."""
 
 import keras
 import numpy as np
@@ -93,7 +93,7 @@ def test_receptive_field_of_c3d():
     assert receptive_field(causal) == (67, 0)
 
 
-def test_what_goes_around_the_recurrence_must_look_at_one_frame():
+def test_layers_that_bypass_the_recurrence_must_see_one_frame():
     video = keras.Input((None, 8))
     x = keras.layers.Conv1D(4, 3, padding="same", name="wide")(video)
     x = keras.layers.SimpleRNN(4, return_sequences=True, name="late")(x)

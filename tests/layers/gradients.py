@@ -1,4 +1,4 @@
-"""The gradient of a function at a point, on whichever backend runs."""
+"""The gradient of a function at a point, on the current backend."""
 
 import keras
 import numpy as np

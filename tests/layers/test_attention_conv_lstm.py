@@ -61,7 +61,7 @@ def test_every_step_against_float64_numpy(average):
         np.testing.assert_allclose(states[:, t], h, atol=1e-5)
 
 
-def test_without_attention_it_is_the_stock_layer():
+def test_without_attention_it_equals_the_keras_layer():
     layer = AttentionConvLSTM(2, score=None)
     states = ops.convert_to_numpy(layer(FRAMES))
     w = weights_of(layer)

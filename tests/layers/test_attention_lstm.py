@@ -62,7 +62,7 @@ def test_parameter_counts_are_their_closed_forms():
         assert trained == initial + stack + own
 
 
-def test_padded_frames_change_no_state_and_get_no_attention():
+def test_padded_frames_are_ignored_by_state_and_attention():
     layer = AttentionLSTM(6, num_layers=2)
     mask = np.array([[1, 1, 0, 0], [1, 1, 1, 1]])
     states, looked = (ops.convert_to_numpy(x) for x in layer(FEATURES, mask=mask))

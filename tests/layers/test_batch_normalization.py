@@ -15,7 +15,7 @@ def test_on_one_device_it_is_that_of_keras():
         np.testing.assert_array_equal(one, two)
 
 
-def test_it_takes_the_configuration_of_keras_and_is_saved_for_every_backend():
+def test_it_has_keras_configuration_and_loads_on_every_backend():
     theirs = keras.layers.BatchNormalization(epsilon=1e-5, name="bn")
     ours = BatchNormalization.from_config(theirs.get_config())
     assert (ours.epsilon, ours.name) == (1e-5, "bn")

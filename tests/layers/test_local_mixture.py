@@ -50,7 +50,7 @@ def test_density_is_that_of_scipy():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(given)[0], np.log(wanted), rtol=1e-5)
 
 
-def test_what_moves_in_the_map_moves_in_the_frame():
+def test_a_shift_in_the_map_is_a_shift_in_the_frame():
     layer, maps, state, found = built()
     moved = layer(np.roll(maps, 1, axis=3), state)
     one = found.reshape(2, 3, 3, 4, 6)[:, :, :, :-1]

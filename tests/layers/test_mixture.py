@@ -139,7 +139,7 @@ def test_value_and_gradient_are_finite_at_the_extremes(policy):
         keras.config.set_dtype_policy(before)
 
 
-def test_components_start_apart_with_the_initial_sigma():
+def test_components_start_at_different_places_with_the_initial_sigma():
     layer = MixtureDensity(20, kernel_initializer="zeros", initial_sigma=0.2)
     mixture = ops.convert_to_numpy(layer(np.ones((1, 4), "float32")))[0]
     np.testing.assert_allclose(np.exp(mixture[:, 3:5]), 0.2, rtol=1e-5)

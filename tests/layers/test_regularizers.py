@@ -29,7 +29,7 @@ def test_contrast_value_and_gradient_pass_nothing_through_the_indicator():
 
 
 @pytest.mark.parametrize("kind", [TotalVariation, Contrast])
-def test_a_mean_over_the_batch_also_where_keras_divides_by_it(kind):
+def test_regularizers_are_a_mean_over_the_batch_also_as_activity_regularizers(kind):
     one = float(kind(0.5)(MASK))
     batch = ops.convert_to_tensor(np.stack([MASK, 0 * MASK, 0 * MASK]))
     assert float(kind(0.5)(batch)) == pytest.approx(one / 3, rel=1e-6)

@@ -28,7 +28,7 @@ def array(x):
     return ops.convert_to_numpy(x)
 
 
-def test_pixels_keep_their_value_at_the_salient_place_and_lose_it_elsewhere():
+def test_pixels_keep_their_value_where_saliency_is_highest():
     video = np.full((1, 2, 20, 20, 3), 200.0, "float32")
     found = array(SaliencyWeighting()(video, spot(0.525, 0.275, steps=2)))
     assert found[0, 0, 5, 10] == pytest.approx([200.0] * 3)
@@ -47,7 +47,7 @@ def test_mean_weights_give_the_expected_feature():
     np.testing.assert_allclose(attended, maps[0, 0, 2, 1], atol=0.01)
 
 
-def test_clips_first_mixture_stands_for_the_frames_before_it():
+def test_the_first_mixture_is_repeated_for_the_frames_before_it():
     video = np.ones((1, 5, 8, 8, 1), "float32")
     mixtures = np.concatenate([spot(0.2, 0.2), spot(0.8, 0.8)], axis=1)
     found = array(SaliencyWeighting()(video, mixtures))[0, ..., 0]

@@ -1,4 +1,4 @@
-"""TV-L1 on motions that are known, and against OpenCV-contrib's where that is installed."""
+"""TV-L1 on known motions, and compared with OpenCV-contrib if that is installed."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_the_class_works_in_a_compiled_model(cls):
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="runs eagerly: an error there")
-def test_a_broken_prediction_is_nan_in_a_compiled_model():
+def test_an_invalid_prediction_gives_nan_in_a_compiled_model():
     truth, saliency = example(metrics.AUCJudd)
     saliency[2, 1, 1] = np.nan
     inputs = keras.Input((9, 11))

@@ -132,7 +132,7 @@ def test_both_losses_train_the_trunk_and_neither_a_sample_without_targets():
         assert any(name.startswith("action") for name in changed) == bool(action.any())
 
 
-def test_action_does_not_train_the_saliency_if_it_shall_not():
+def test_attention_gradient_false_keeps_the_action_from_training_the_saliency():
     weights = {"mixture": np.zeros(2, "float32"), "action": np.ones(2, "float32")}
     for passes in (True, False):
         keras.utils.set_random_seed(0)
@@ -178,7 +178,7 @@ def test_pooling():
     assert flipped.shape == (2, 3)
 
 
-def test_central_bias_widens_the_attention_alone():
+def test_central_bias_widens_the_attention_but_not_the_output():
     keras.utils.set_random_seed(0)
     plain = zoo.joint(**TINY)
     model = zoo.joint(central_bias=2, **TINY)

@@ -1,4 +1,4 @@
-"""Models that know themselves."""
+"""Model cards: what a saved model says about itself."""
 
 import json
 import zipfile

@@ -47,7 +47,7 @@ def test_variants_train_and_survive_saving(changes, tmp_path):
     np.testing.assert_allclose(again["action"], outputs["action"], atol=1e-6)
 
 
-def test_no_gradient_is_nan_and_both_attentions_are_trained():
+def test_both_attentions_are_trained_and_no_gradient_is_nan():
     # Constant frames give constant weights, the case in which a square root has no gradient.
     model = spatiotemporal_attention(**HEAD)
     model.compile("sgd", loss={"action": "sparse_categorical_crossentropy"})

@@ -1,4 +1,4 @@
-"""Runs of recipes that are broken off at some steps, beside one that is not."""
+"""Compares runs of recipes that are interrupted at some steps with an uninterrupted run."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def data(tmp_path_factory):
     return str(root)
 
 
-def test_videos_without_gaze_or_label_weigh_nothing_there(data):
+def test_a_missing_gaze_or_label_has_sample_weight_zero(data):
     records = moving_targets.load(data)[:4]
     records = [
         dataclasses.replace(records[0], gaze=None),

@@ -123,7 +123,7 @@ def test_broken_off_at_any_step(data, cached):
         compare(rmdn.main, config, Path(folder), steps=(1, 1, 2))
 
 
-def test_a_longer_run_goes_on_and_a_typo_leaves_nothing(data, tmp_path):
+def test_more_epochs_continue_a_run_and_a_mistyped_path_leaves_no_folder(data, tmp_path):
     config = end_to_end(data, tmp_path / "run", evaluate=False, tensorboard=False, epochs=1)
     rmdn.main(config)
     rmdn.main(dataclasses.replace(config, epochs=2))

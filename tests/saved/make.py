@@ -1,6 +1,6 @@
 """Write the models that `test_saved.py` loads: `python -m tests.saved.make FOLDER`, once a release.
 
-Files of an earlier release are never written again: they stand for what users have on disk.
+Files of an earlier release are never rewritten: users have such files on disk.
 """
 
 from __future__ import annotations

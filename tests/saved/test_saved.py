@@ -1,4 +1,4 @@
-"""Models that an earlier release saved still load, and still say the same."""
+"""Models that an earlier release saved still load and give the same outputs."""
 
 from pathlib import Path
 

@@ -1,13 +1,13 @@
-"""A small run with dropout, to be broken off.
+"""A small run with dropout, for tests that interrupt it.
 
     python -m tests.training.interrupted kill FOLDER step7
 
-kills this process after the seventh step; `write3` in the third write of a file, which is then
-complete beside its place, and never moved there.
+kills this process after the seventh step. With `write3` it is killed in the third write of a file:
+the new file is complete under its temporary name, but not yet moved to its place.
 
     python -m tests.training.interrupted compare FOLDER 2
 
-compares a run that is broken off within an epoch with one that is not, on two devices.
+compares a run that is interrupted within an epoch with an uninterrupted one, on two devices.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def test_broken_off_within_an_epoch(tmp_path, compiled):
     interrupted.compare(str(tmp_path), **compiled)
 
 
-def test_a_script_of_ones_own_goes_on_after_an_epoch(tmp_path):
+def test_a_users_own_script_resumes_after_an_epoch(tmp_path):
     def script(folder, extra=()):
         model = build()
         calls = zoo.training.callbacks(
@@ -111,7 +111,7 @@ def test_a_script_of_ones_own_goes_on_after_an_epoch(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_finished_run_is_not_trained_again_and_may_be_made_longer(tmp_path):
+def test_a_finished_run_is_not_repeated_and_can_be_extended(tmp_path):
     _, first = train(tmp_path)
     _, second = train(tmp_path, model=build())
     assert second == first

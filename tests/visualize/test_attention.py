@@ -23,7 +23,7 @@ def test_picture_shows_the_attended_place_and_leaves_others_as_they_are():
     np.testing.assert_array_equal(heat[20:, 30:], 90)
 
 
-def test_a_frame_that_is_looked_at_less_is_drawn_fainter():
+def test_a_frame_with_less_attention_is_drawn_fainter():
     spatial = np.ones((6, 4, 4))
     spatial[0] = 0.1
     picture = attention_picture(FRAMES, spatial, columns=6).astype(int)

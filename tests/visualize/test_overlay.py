@@ -4,7 +4,7 @@ import pytest
 from zoo.visualize.overlay import overlay
 
 
-def test_clear_where_low_and_coloured_where_high():
+def test_overlay_is_transparent_at_low_and_coloured_at_high_saliency():
     frame = np.full((40, 60, 3), 100, np.uint8)
     saliency = np.zeros((10, 15), np.float32)
     saliency[5, 7] = 2e-6

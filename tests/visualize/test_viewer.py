@@ -1,4 +1,4 @@
-"""What the viewer's files hold, and how they are served; the page itself: tests/browser."""
+"""The viewer's files and server; the page itself is tested in tests/browser."""
 
 import base64
 import http.client

@@ -1,4 +1,4 @@
-"""`weights=` of the builders: a file or a record's name chooses the graph and fills it."""
+"""`weights=` of the builders: a file or a record's name selects the graph and loads it."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def test_imagenet_by_name(tmp_path, monkeypatch, num_classes):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_the_copy_that_lsts_used_is_a_record_of_its_own(tmp_path, monkeypatch):
+def test_the_i3d_copy_that_lsts_used_has_its_own_record(tmp_path, monkeypatch):
     options = {"padding": "static", "bn_epsilon": 1e-5, "bn_scale": True}
     reference = i3d(**SHORT_I3D, **options)
     path = publish(tmp_path / "w.npz", "i3d_pytorch_static", reference, rest=True)
@@ -302,7 +302,7 @@ def c3d_of(path, classes):
     return path
 
 
-def test_a_fine_tuned_c3d_takes_its_programs_preprocessing(tmp_path):
+def test_a_fine_tuned_c3d_uses_the_preprocessing_of_its_program(tmp_path):
     for classes, wanted in ((487, "none"), (101, "bgr_ucf101"), (51, "bgr_ucf101")):
         found = graph_options(c3d_of(tmp_path / "w.npz", classes))
         assert (found["preprocessing"], found["num_classes"]) == (wanted, classes)
@@ -317,7 +317,7 @@ def test_a_c3d_of_unknown_training_asks(tmp_path):
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "encoder/backbone/"])
-def test_one_prefix_before_all_names_is_taken_off_and_told(tmp_path, prefix):
+def test_a_common_prefix_of_all_names_is_removed_and_reported(tmp_path, prefix):
     model = resnet50(**RESNET, version="v1.5")
     path = publish(tmp_path / "w.npz", "resnet50_torchvision", model, prefix, rest=True)
     with pytest.warns(UserWarning, match=f"'{prefix}' ignored the prefix"):

@@ -124,7 +124,7 @@ def test_half_precision_is_widened(tmp_path, original, state):
     np.testing.assert_array_equal(model.get_layer("fc7").kernel, expected)
 
 
-def test_features_leave_the_classifier_out_and_say_so(tmp_path, state):
+def test_weights_of_the_classifier_are_left_out_and_reported(tmp_path, state):
     model = c3d(image_size=80, width=0.0625, endpoint="conv5b", preprocessing="none")
     result = load_weights(model, write_torch_zip(tmp_path / "w.pth", state))
     assert len(result["left_out"]) == 6
@@ -144,7 +144,7 @@ def test_features_leave_the_classifier_out_and_say_so(tmp_path, state):
         ),
     ],
 )
-def test_differences_are_a_table_and_nothing_is_set(tmp_path, state, change, message):
+def test_differences_are_listed_and_no_weight_is_set(tmp_path, state, change, message):
     state = dict(state)
     change(state)
     model = c3d(**BUILD, preprocessing="none")
