@@ -1,4 +1,4 @@
-"""Frames of a video in shards, as a video file or a folder of pictures gives them."""
+"""Reading the frames of a video in shards, like those of a video file or a folder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from zoo.datasets.video.frame_index import FrameIndex
 from zoo.datasets.video.promise import Promise
 from zoo.datasets.video.resizing import to_rgb
 
-READ = 64  # frames that are read at a time
+READ = 64  # number of frames read at a time
 
 
 class ShardFrames:
-    """Frames of a video in shards, as `open_video` takes them from a file or a folder."""
+    """Frames of a video in shards, with the interface of `FileSource` for `open_video`.
+
+    Args:
+        path: `SHARDS::NAME`.
+    """
 
     def __init__(self, path: str):
         self.path = path
@@ -30,12 +34,12 @@ class ShardFrames:
         self.height, self.width = self._rows.shape[1:3]
 
     def scan(self) -> FrameIndex:
-        """When the frames are shown."""
+        """The times of the frames."""
         times = self.video.times
         return FrameIndex(times=times, end=float(times[-1]) + 1 / self.fps)
 
     def walk(self, indices, size=None) -> Iterator[np.ndarray]:
-        """Yield the frames of `indices`; stop at the last frame there is."""
+        """Yield the frames of `indices`; stop after the last existing frame."""
 
         indices = iter(indices)
         while part := list(itertools.islice(indices, READ)):

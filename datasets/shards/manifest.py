@@ -1,4 +1,4 @@
-"""`index.json`, that says which shards, streams and splits a folder holds."""
+"""The manifest of a folder of shards, `index.json`, which lists shards, streams and splits."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from typing import Any
 
 from zoo.datasets.shards.format import MANIFEST, ShardError, check_version
 
-# What the manifest holds at least, and what it says of each shard.
+# Required entries of the manifest, and of each shard in it.
 FACTS = {"streams": dict, "shards": list, "splits": dict, "left_out": dict}
 SHARD_FACTS = {"file": str, "index_crc": int}
 SHARD_FILE = re.compile(r"[^/\\\0]+\.tfrecord")
 
 
 def read_manifest(storage, root: str) -> dict[str, Any]:
-    """The checked content of a folder's `index.json`, read from its storage."""
+    """Read and check the `index.json` of a folder.
+
+    Raises:
+        ShardError: The file is missing or damaged, or was written by another version or program.
+    """
     try:
         found = json.loads(storage.read(MANIFEST))
     except FileNotFoundError as error:
         raise ShardError(
-            f"A folder of shards must hold {MANIFEST}; `zoo prepare` writes it last, so run the "
-            f"same command again where it was stopped. Received: {root} without"
+            f"A folder of shards must hold {MANIFEST}, which `zoo prepare` writes last; run the "
+            f"same command again if it was interrupted. Received: {root} without {MANIFEST}"
         ) from error
     except (ValueError, RecursionError) as error:
         raise ShardError(
-            f"{MANIFEST} must be whole. Received: {root}/{MANIFEST} ({error})"
+            f"{MANIFEST} must be complete. Received: {root}/{MANIFEST} ({error})"
         ) from error
     check_version(found, f"{root}/{MANIFEST}")
     _check(found, f"{root}/{MANIFEST}")
@@ -33,7 +37,7 @@ def read_manifest(storage, root: str) -> dict[str, Any]:
 
 
 def _check(found: dict[str, Any], name: str) -> None:
-    """Are all facts there, and do all files lie in the folder itself?"""
+    """Raise an error if entries are missing, or a file is not in the folder itself."""
     missing = [key for key, kind in FACTS.items() if not isinstance(found.get(key), kind)]
     if missing:
         raise ShardError(
@@ -58,5 +62,5 @@ def _check(found: dict[str, Any], name: str) -> None:
     for stream, about in found["streams"].items():
         if not isinstance(about, dict) or not {"dtype", "shape"} <= about.keys():
             raise ShardError(
-                f"Every stream must have a type and a shape. Received: {stream!r} in {name} without"
+                f"Every stream must have a dtype and a shape. Received: {stream!r} in {name}"
             )

@@ -1,4 +1,4 @@
-"""A data set that `zoo prepare` has turned into shards, and the videos that its records mean."""
+"""A data set in shards written by `zoo prepare`: its records, and the videos that they refer to."""
 
 from __future__ import annotations
 
@@ -28,17 +28,31 @@ DESCRIPTION = Description(name="shards")
 
 
 def load(root: str | os.PathLike, split: str | None = None) -> list[Record]:
-    """Records of a folder of shards; their `video` and `gaze` are read from the shards."""
+    """Records of a folder of shards; their frames and gaze are read from the shards.
+
+    Args:
+        root: The folder, or its address: `s3://bucket/folder`, `http://host/folder`.
+        split: One of the splits in the shards; None gives all.
+
+    Raises:
+        ShardError: A file is missing or damaged, or there are no videos.
+        ValueError: There is no such split.
+
+    Example: `zoo.datasets.shards.load("prepared", "train")`
+    """
     shards = open_shards(os.fspath(root))
     splits = set(shards.manifest["splits"])
     if split is not None and split not in splits:
         raise ValueError(f"`split` must be one of {sorted(splits)} or None. Received: {split!r}")
     if not len(shards):
-        raise ShardError(f"The shards must hold a video. Received: {root} without")
+        raise ShardError(
+            f"The shards must hold at least one video. Received: {root} without videos"
+        )
     if shards.manifest["left_out"]:
         left = shards.manifest["left_out"]
         warnings.warn(
-            f"{len(left)} videos could not be read when the shards were made: {sorted(left)[:10]}",
+            f"{len(left)} videos could not be read when the shards were written: "
+            f"{sorted(left)[:10]}",
             stacklevel=2,
         )
     records = [video.record for video in shards]
@@ -51,7 +65,10 @@ def _opened(root: str, state: str, process: int) -> ShardSet:
 
 
 def open_shards(root: str) -> ShardSet:
-    """The shards of a folder; opened once, and again when they have changed."""
+    """The shards of a folder, which are opened only once unless they change.
+
+    Example: `len(open_shards("prepared"))` is the number of videos.
+    """
     state = ""
     if "://" not in root:
         path = os.path.join(root, MANIFEST)
@@ -60,18 +77,18 @@ def open_shards(root: str) -> ShardSet:
 
 
 def is_shard_video(path: str) -> bool:
-    """Whether a record's `video` lies in shards."""
+    """Whether a record's `video` is in shards, `SHARDS::NAME`."""
     return SEPARATOR in path and not os.path.exists(path)
 
 
 def shard_video(path: str) -> ShardVideo:
-    """The video that a record's `video` means."""
+    """The video in shards that a record's `video` refers to."""
     root, _, name = path.rpartition(SEPARATOR) if path.count(SEPARATOR) == 1 else _split(path)
     return open_shards(root)[name]
 
 
 def _split(path: str) -> tuple[str, str, str]:
-    """Folder and name, where one of them holds the separator too."""
+    """Folder, separator and name, for a path in which folder or name contain the separator too."""
     parts = path.split(SEPARATOR)
     for at in range(1, len(parts)):
         root, name = SEPARATOR.join(parts[:at]), SEPARATOR.join(parts[at:])

@@ -1,4 +1,4 @@
-"""One stream of one video as an array that reads what is sliced out of it."""
+"""A stream of a video as an array whose rows are read when they are indexed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from zoo.datasets.shards.streams import JPEG
 
 
 class Rows:
-    """A stream of one video as an array that reads what is sliced out of it.
+    """A stream of a video as an array whose rows are read when they are indexed.
 
-    `video` is a `ShardVideo`. Pictures are (frames, height, width, 3) uint8 RGB; all else is as it
-    was stored.
+    Pictures are (frames, height, width, 3) uint8 RGB; other streams are as they were stored.
+
+    Args:
+        video: A `ShardVideo`.
+        name: Name of the stream.
     """
 
     def __init__(self, video: Any, name: str):
@@ -35,7 +38,7 @@ class Rows:
         rest = ()
         if isinstance(key, tuple):
             key, rest = key[0], key[1:]
-        rows = np.arange(len(self))[key]  # slices, masks and numbers below 0 as NumPy takes them
+        rows = np.arange(len(self))[key]  # slices, masks and negative numbers as in NumPy
         flat = np.unique(rows)
         out = np.empty((len(flat), *self.shape[1:]), self.dtype)
         for at, data in enumerate(self.video.read_rows(self.name, flat)):
@@ -57,5 +60,8 @@ class Rows:
             return np.frombuffer(data, self.dtype).reshape(self.shape[1:])
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         if bgr is None:
-            raise ShardError(f"Every frame must be a picture. Received: one of {self.video.name!r}")
+            raise ShardError(
+                "Every frame must be a readable picture. "
+                f"Received: an unreadable frame of {self.video.name!r}"
+            )
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)

@@ -1,4 +1,4 @@
-"""A folder of shards: here, on S3 or on a web server."""
+"""A folder of shards on this machine, on S3 or on a web server."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from zoo.datasets.shards.video import ShardVideo, videos_in
 
 
 class ShardSet:
-    """The videos of a folder of shards. Nothing but the indices is read before it is asked for.
+    """The videos of a folder of shards; opening it reads only the indices.
 
     Args:
         root: The folder, or its address: `s3://bucket/folder`, `http://host/folder`.
+
+    Raises:
+        ShardError: A file is missing or damaged, or does not match its index.
 
     Example:
         video = ShardSet("prepared")["clip_1"]
@@ -45,8 +48,8 @@ class ShardSet:
         size = self._storage.size(shard["file"])
         if size is not None and size != meta.get("bytes"):
             raise ShardError(
-                "A shard must be as long as its index says. Received: "
-                f"{self.root}/{shard['file']} of {size} bytes, wanted {meta.get('bytes')}"
+                "A shard must have the size stated in its index. Received: "
+                f"{self.root}/{shard['file']} of {size} bytes, expected {meta.get('bytes')}"
             )
         return videos_in(self, shard["file"], meta, arrays)
 
@@ -62,11 +65,15 @@ class ShardSet:
         return self._videos[name]
 
     def read(self, file: str, offset: int, length: int) -> bytes:
-        """Bytes of a shard."""
+        """Read bytes of a shard."""
         return self._storage.read_range(file, offset, length)
 
     def verify(self) -> int:
-        """Read everything once, checking every checksum; return the number of TFRecords."""
+        """Read all shards and verify all checksums; return the number of TFRecords.
+
+        Raises:
+            ShardError: A shard is damaged.
+        """
         count = 0
         for shard in self.manifest["shards"]:
             reader = _Counted(self._storage, shard["file"])
@@ -79,7 +86,7 @@ class ShardSet:
 
 
 class _Counted:
-    """A file in a storage, read on and on."""
+    """A file in a storage that is read sequentially."""
 
     def __init__(self, storage, name: str):
         self.storage, self.name, self.at = storage, name, 0

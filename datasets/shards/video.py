@@ -1,4 +1,4 @@
-"""A video in shards, and those of one shard from its index."""
+"""Videos in shards, read from a shard's index."""
 
 from __future__ import annotations
 
@@ -19,14 +19,22 @@ from zoo.datasets.shards.format import (
 )
 from zoo.datasets.shards.rows import Rows
 
-GAP = 1 << 16  # bytes between wanted rows that are read rather than skipped
+GAP = 1 << 16  # gaps of up to this many bytes between rows are read rather than skipped
 
 
 @dataclass(frozen=True)
 class ShardVideo:
-    """One video in the shards."""
+    """One video in the shards.
 
-    shards: Any  # the `ShardSet` or store that reads them: `root`, `streams`, `read`
+    Args:
+        shards: The `ShardSet` or store that reads the files (with `root`, `streams`, `read`).
+        file: Name of the TFRecord file.
+        facts: The video's entry in the shard's index.
+        times: (frames,) seconds after the first frame.
+        tables: Stream -> positions, lengths and checksums of its rows in the file.
+    """
+
+    shards: Any
     file: str
     facts: dict[str, Any]
     times: np.ndarray
@@ -46,15 +54,19 @@ class ShardVideo:
 
     @property
     def record(self) -> Record:
-        """What is known about the video; its frames and gaze come from the shards."""
+        """The video's record, whose frames and gaze are read from the shards."""
         place = f"{self.shards.root}{SEPARATOR}{self.name}"
         gaze = GazeSource((place,), "shards") if self.facts["watched"] else None
-        # The shards hold the wanted part alone.
+        # The shards hold only the part between `start` and `end`.
         changes = {"video": place, "gaze": gaze, "start": None, "end": None}
         return record_from_json(self.facts["record"], **changes)
 
     def stream(self, name: str) -> Rows:
-        """The rows of "rgb", "features", "flow", or what else the shards hold."""
+        """The rows of "rgb", "features", "flow" or another stream in the shards.
+
+        Raises:
+            ShardError: There is no such stream.
+        """
         if name not in self.shards.streams:
             raise ShardError(
                 f"The stream must be one of {sorted(self.shards.streams)}; prepare the data set "
@@ -63,7 +75,13 @@ class ShardVideo:
         return Rows(self, name)
 
     def read_rows(self, name: str, rows: Sequence[int]) -> list[bytes]:
-        """Rows of a stream as they lie in the file, each checked; neighbours in one reading."""
+        """The stored bytes of some rows, with checksums verified.
+
+        Rows that are close to each other in the file are read at once.
+
+        Raises:
+            ShardError: A row does not match its checksum.
+        """
         offsets, lengths, crcs = (table[rows] for table in self.tables[name])
         order = np.argsort(offsets, kind="stable")
         found: list[bytes] = [b""] * len(order)
@@ -81,8 +99,8 @@ class ShardVideo:
                 row = data[start : start + int(lengths[place])]
                 if checksum(row) != crcs[place]:
                     raise ShardError(
-                        "Every row must fit its checksum; the shard is damaged or cut off: remove "
-                        "it and give the command that wrote it again. "
+                        "Every row must match its checksum; the shard is damaged or cut off, so "
+                        "delete it and repeat the command that wrote it. "
                         f"Received: {self.shards.root}/{self.file}, {name} {rows[place]} of "
                         f"{self.name!r}"
                     )
@@ -91,7 +109,7 @@ class ShardVideo:
         return found
 
     def fixations(self) -> Fixations:
-        """Where people looked."""
+        """The fixations on the video."""
         rows = self.read_rows(FIXATIONS, np.arange(self.num_frames))
         counts = [len(row) // 24 for row in rows]
         table = np.frombuffer(b"".join(rows), "<f8").reshape(-1, 3)
@@ -106,7 +124,11 @@ class ShardVideo:
 
 
 def videos_in(owner, file: str, meta: dict, arrays: dict[str, np.ndarray]) -> dict[str, ShardVideo]:
-    """The videos of one shard, by name, from its index."""
+    """Name -> video, for all videos of a shard, from its index.
+
+    Raises:
+        ShardError: The index is not as `zoo prepare` wrote it.
+    """
     try:
         _check_rows(meta, arrays, f"{owner.root}/{file}")
         return _videos_in(owner, file, meta, arrays)

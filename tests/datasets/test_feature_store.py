@@ -117,7 +117,7 @@ def test_a_damaged_shard_is_named(records, tmp_path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(ShardError, match=rf"remove it.*{path.name}.*'v0'"):
+    with pytest.raises(ShardError, match=rf"delete it.*{path.name}.*'v0'"):
         FeatureStore(tmp_path, Numbers()).rows(records[0])[:]
 
 

@@ -206,7 +206,7 @@ def test_a_truncated_shard(damaged):
     data = shard.read_bytes()
     shard.write_bytes(data[: len(data) // 2])
     with pytest.raises(
-        ShardError, match=rf"train-.* of {len(data) // 2} bytes, wanted {len(data)}"
+        ShardError, match=rf"train-.* of {len(data) // 2} bytes, expected {len(data)}"
     ):
         ShardSet(damaged)
     with pytest.raises(ShardError, match=r"train-00000-of-00001\.tfrecord, record \d, cut off"):
