@@ -156,6 +156,8 @@ class JoinedFeatures:
 
     Raises:
         ValueError: The stores' clips or shapes (except for the last axis) differ.
+
+    Example: `Samples(records, Windows(5), inputs=[Features(JoinedFeatures([rgb, flow]))])`
     """
 
     def __init__(self, stores: Sequence[FeatureStore]):

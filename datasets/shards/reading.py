@@ -77,12 +77,18 @@ def open_shards(root: str) -> ShardSet:
 
 
 def is_shard_video(path: str) -> bool:
-    """Whether a record's `video` is in shards, `SHARDS::NAME`."""
+    """Whether a record's `video` is in shards.
+
+    Example: `is_shard_video("prepared::clip_1")` is True.
+    """
     return SEPARATOR in path and not os.path.exists(path)
 
 
 def shard_video(path: str) -> ShardVideo:
-    """The video in shards that a record's `video` refers to."""
+    """The video in shards that a record's `video` refers to.
+
+    Example: `shard_video("prepared::clip_1").num_frames`
+    """
     root, _, name = path.rpartition(SEPARATOR) if path.count(SEPARATOR) == 1 else _split(path)
     return open_shards(root)[name]
 

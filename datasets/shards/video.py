@@ -32,6 +32,8 @@ class ShardVideo:
         facts: The video's entry in the shard's index.
         times: (frames,) seconds after the first frame.
         tables: Stream -> positions, lengths and checksums of its rows in the file.
+
+    Example: `ShardSet("prepared")["clip_1"].stream("rgb")[:16]`  # (16, 112, 112, 3) uint8
     """
 
     shards: Any

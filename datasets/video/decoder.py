@@ -83,7 +83,7 @@ class Decoder:
     def seek(self, ticks: int) -> Iterator[av.VideoFrame]:
         """The frames from the last key packet at or before `ticks`.
 
-        The first frame is that of the key packet. There are none if the file cannot be searched.
+        The first frame is that of the key packet. There are none if seeking is impossible.
         """
         self.lost = True
         try:

@@ -16,6 +16,8 @@ class Damage:
             before it are lost.
         seconds: Time of that frame after the first one; None if the file does not state it.
         what: What FFmpeg reported.
+
+    Example: `[str(place) for place in open_video("clip.mp4").damage]`
     """
 
     frame: int

@@ -8,7 +8,7 @@ _SPORTS1M = (
     "BGR, 0 to 255, frames resized to 128x171, minus the mean clip, 112x112 at the centre, "
     "16 frames"
 )
-_I3D_RGB = "RGB in [-1, 1], short side 256, 224x224 at the centre, 25 frames a second"
+_I3D_RGB = "RGB in [-1, 1], short side 256, 224x224 at the centre, 25 frames per second"
 _I3D_FLOW = "TV-L1 flow clipped to 20 pixels, then [-1, 1], 224x224 at the centre, 25 fields"
 _IMAGENET = "RGB in [0, 1] minus (0.485, 0.456, 0.406) over (0.229, 0.224, 0.225), 224x224"
 _CAFFE = "BGR, 0 to 255, minus (103.939, 116.779, 123.68), 224x224"
