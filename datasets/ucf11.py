@@ -1,4 +1,4 @@
-"""UCF11 (YouTube Action): 1600 clips of 11 actions; 25 groups a class, each of one scene.
+"""UCF11 (YouTube Action): 1600 clips of 11 actions; 25 groups per class, each of one scene.
 
 ROOT/<class>/v_<action>_<group>/v_<action>_<group>_<clip>.avi; no split was published.
 """

@@ -1,1 +1,1 @@
-"""Attention over places and moments."""
+"""Attention over space and time."""
