@@ -281,7 +281,7 @@ def test_bad_videos_are_counted_and_named_before_anything_is_read(records, tmp_p
         assert len(Samples(bad, Windows(4), skip_bad=True).records) == 3
     with pytest.raises(VideoError, match=r"1 of 3 are not: v1 \(.*at least the 30 frames.*25"):
         Samples(records, Windows(30))
-    with pytest.warns(UserWarning, match=r"1 of 3 do not: v1"):
+    with pytest.warns(UserWarning, match=r"1 of 3 are not: v1"):
         assert len(Samples(records, Windows(30), skip_bad=True)) == 2
 
 

@@ -72,7 +72,7 @@ def test_bad_arguments():
         ({"width": 1}, "`width` must be at least 2"),
         ({"backbone": "vgg"}, '"efficientnet_lite" or a keras.Model'),
         ({"backbone": zoo.backbones.small_cnn()}, "two or more feature maps"),
-        ({"weights": "efficientnet_lite0_imagenet"}, "(?s)package|layers"),
+        ({"weights": "efficientnet_lite0_imagenet"}, "(?s)package|layers|problems"),
     ):
         with pytest.raises(ValueError, match=message):
             zoo.general_saliency(**wrong)

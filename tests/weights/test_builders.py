@@ -320,7 +320,7 @@ def test_a_c3d_of_unknown_training_asks(tmp_path):
 def test_a_common_prefix_of_all_names_is_removed_and_reported(tmp_path, prefix):
     model = resnet50(**RESNET, version="v1.5")
     path = publish(tmp_path / "w.npz", "resnet50_torchvision", model, prefix, rest=True)
-    with pytest.warns(UserWarning, match=f"'{prefix}' ignored the prefix"):
+    with pytest.warns(UserWarning, match=f"ignored the prefix '{prefix}'"):
         found = resnet50(**RESNET, weights=path)
     plain = publish(tmp_path / "p.npz", "resnet50_torchvision", model, rest=True)
     np.testing.assert_array_equal(outputs(found), outputs(resnet50(**RESNET, weights=plain)))

@@ -188,7 +188,7 @@ def test_the_first_use_is_trusted_and_no_other(tmp_path, unmeasured):
 def test_what_cannot_be_fetched_says_what_to_do(tmp_path, server):
     url = server.url.replace("weights", "missing")
     record = Record("t", "c3d", "w.npz", "o", urls=(url,), page="https://example.org/page")
-    with pytest.raises(WeightsError, match=r"https://example\.org/page and put it there.*404"):
+    with pytest.raises(WeightsError, match=r"https://example\.org/page and put it at.*404"):
         fetch(record, tmp_path)
     by_hand = RECORDS["c3d_sports1m_caffe"]
     with pytest.raises(WeightsError, match=r"facebookarchive/C3D and put it at"):
