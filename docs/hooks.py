@@ -19,6 +19,7 @@ PAGES = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "CITATION.cff": "CITATION.cff",  # as it is
 }
 # Page of the reference -> its title, what it says first, and what it lists: packages, or names.
 REFERENCE = {
