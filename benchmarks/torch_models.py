@@ -137,3 +137,90 @@ def resnet50() -> nn.Module:
             layers.append(Bottleneck(channels, 64 * 2**stage, stride))
             channels = 256 * 2**stage
     return nn.Sequential(*layers)
+
+
+def _unit(before: int, after: int, size: int = 1, stride: int = 1, groups: int = 1):
+    return nn.Sequential(
+        nn.Conv2d(before, after, size, stride, size // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU6(),
+    )
+
+
+class Inverted(nn.Module):
+    """MobileNetV2's block: wide, depthwise, narrow again."""
+
+    def __init__(self, before: int, after: int, expansion: int, stride: int = 1):
+        super().__init__()
+        wide = before * expansion
+        self.expand = _unit(before, wide) if expansion > 1 else nn.Identity()
+        self.body = nn.Sequential(
+            _unit(wide, wide, 3, stride, wide),
+            nn.Conv2d(wide, after, 1, bias=False),
+            nn.BatchNorm2d(after),
+        )
+        self.adds = stride == 1 and before == after
+
+    def forward(self, x):
+        found = self.body(self.expand(x))
+        return x + found if self.adds else found
+
+
+class Unisal(nn.Module):
+    """A network of UNISAL's shape: MobileNetV2, a bypassed convolutional GRU, two skips.
+
+    On (frames, 3, height, width) of one video; the GRU goes frame by frame.
+
+    Reference: Droste et al., Unified image and video saliency modeling, 2020.
+    """
+
+    STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1))
+    LAST = ((6, 160, 3, 2), (6, 320, 1, 1))
+
+    def __init__(self):
+        super().__init__()
+        self.channels = 32
+        self.stem = _unit(3, 32, 3, 2)
+        self.to_8 = self._stages(self.STAGES[:3])  # 32 channels at a stride of 8
+        self.to_16 = self._stages(self.STAGES[3:])  # 96 at 16
+        self.to_32 = nn.Sequential(self._stages(self.LAST), _unit(320, 1280))
+        self.after = Inverted(1280 + 16, 256, 1)  # with 16 maps of priors
+        self.gates = nn.Sequential(nn.Conv2d(512, 512, 3, 1, 1, groups=512), nn.Conv2d(512, 512, 1))
+        self.candidate = nn.Sequential(
+            nn.Conv2d(512, 512, 3, 1, 1, groups=512), nn.Conv2d(512, 256, 1)
+        )
+        self.bypass = Inverted(256, 256, 1)
+        self.skip_16, self.skip_8 = _unit(96, 128), _unit(32, 64)
+        self.join_16, self.join_8 = Inverted(256 + 128, 128, 2), Inverted(128 + 64, 64, 2)
+        self.readout = nn.Conv2d(64, 1, 1)
+        self.smooth = nn.Conv2d(1, 1, 41, padding=20, bias=False)
+
+    def _stages(self, stages):
+        blocks = []
+        for expansion, channels, repeats, stride in stages:
+            for repeat in range(repeats):
+                blocks.append(Inverted(self.channels, channels, expansion, 1 if repeat else stride))
+                self.channels = channels
+        return nn.Sequential(*blocks)
+
+    def forward(self, x):
+        fine = self.to_8(self.stem(x))
+        middle = self.to_16(fine)
+        coarse = self.to_32(middle)
+        priors = torch.zeros(len(x), 16, *coarse.shape[2:], dtype=coarse.dtype)
+        coarse = self.after(torch.cat([coarse, priors], 1))
+        state, states = torch.zeros_like(coarse[:1]), []
+        for frame in coarse.split(1):
+            update, reset = torch.sigmoid(self.gates(torch.cat([frame, state], 1))).chunk(2, 1)
+            new = torch.tanh(self.candidate(torch.cat([frame, reset * state], 1)))
+            state = (1 - update) * state + update * new
+            states.append(state)
+        x = self.bypass(coarse + torch.cat(states))
+        x = self.join_16(torch.cat([_twice(x), self.skip_16(middle)], 1))
+        x = self.join_8(torch.cat([_twice(x), self.skip_8(fine)], 1))
+        x = nn.functional.interpolate(self.readout(x), scale_factor=8)
+        return self.smooth(x).flatten(2).log_softmax(2)
+
+
+def _twice(x):
+    return nn.functional.interpolate(x, scale_factor=2, mode="bilinear")

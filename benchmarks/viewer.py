@@ -56,20 +56,18 @@ def write_film(folder: Path, count: int) -> Path:
     rows, columns = photograph.shape[0] - HEIGHT, photograph.shape[1] - WIDTH
     down, across = np.mgrid[:54, :96] + 0.5
     film = folder / "pan.mp4"
-    with (
-        SaliencyFilm(film, fps=FPS, height=HEIGHT, width=WIDTH) as writer,
-        Viewer(folder, str(film), np.arange(count) / FPS, HEIGHT, WIDTH) as viewer,
-    ):
-        for frame in range(count):
-            at = frame / FPS
-            y = int(rows * (0.5 + 0.5 * np.sin(at / 7)))
-            x = int(columns * (0.5 + 0.5 * np.sin(at / 5)))
-            place = 0.5 + 0.4 * np.sin(at / 2), 0.5 + 0.4 * np.cos(at / 3)
-            distance = (across / 96 - place[0]) ** 2 + (down / 54 - place[1]) ** 2
-            spot = np.exp(-distance / 0.01).astype(np.float32)
-            picture = np.ascontiguousarray(photograph[y : y + HEIGHT, x : x + WIDTH])
-            writer.write(picture, spot, np.array([[*place, 1.0]]))
-            viewer.add(frame, spot, [[*place, 1.0]])
+    with Viewer(folder, str(film), np.arange(count) / FPS, HEIGHT, WIDTH) as viewer:
+        with SaliencyFilm(film, fps=FPS, height=HEIGHT, width=WIDTH) as writer:
+            for frame in range(count):
+                at = frame / FPS
+                y = int(rows * (0.5 + 0.5 * np.sin(at / 7)))
+                x = int(columns * (0.5 + 0.5 * np.sin(at / 5)))
+                place = 0.5 + 0.4 * np.sin(at / 2), 0.5 + 0.4 * np.cos(at / 3)
+                distance = (across / 96 - place[0]) ** 2 + (down / 54 - place[1]) ** 2
+                spot = np.exp(-distance / 0.01).astype(np.float32)
+                picture = np.ascontiguousarray(photograph[y : y + HEIGHT, x : x + WIDTH])
+                writer.write(picture, spot, np.array([[*place, 1.0]]))
+                viewer.add(frame, spot, [[*place, 1.0]])
         viewer.finish()
     return film
 
