@@ -2,8 +2,8 @@
 
     python benchmarks/film.py [--backends PYTHON] [--results benchmarks/results]
 
-Each row is a command of its own, `zoo predict CLIP`, run once more than it is counted so that the
-disk's cache and Python's compiled files are warm; medians of REPEATS. Measured from the start of
+Each row is a command of its own, `zoo predict CLIP`; medians of REPEATS, after a run with each
+backend that warms the disk's cache and Python's compiled files. Measured from the start of
 the process: when the first frame went to the film's encoder, and the end; the seconds a frame that
 the command itself tells, decoding, model, drawing and encoding together, with the tracing of the
 model's graph but without start-up; processor seconds and peak memory of the process. `live` is the
@@ -32,7 +32,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-REPEATS = 3
+REPEATS = 2
 SECONDS = {"first frame": 6.0, "film of 10 s": 15.0}
 A_FRAME = {"float32": 0.020, "bfloat16": 0.014}
 PEAK_MB, LIVE_MS = 900, 50
@@ -172,12 +172,12 @@ def measure(repeats: int, backends: str | None) -> dict:
         clips = {name: Path(folder, f"{name.replace(' ', '_')}.mp4") for name in CLIPS}
         for name, path in clips.items():
             write_clip(path, *CLIPS[name])
-        for repeat in range(repeats + 1):
-            for name, (python, clip, options, backend) in rows.items():
-                told = run(python, clips[clip], options, backend)
-                print(name, {k: round(v, 3) for k, v in told.items()}, file=sys.stderr, flush=True)
-                if repeat:
-                    found[name].append(told)
+        for python, backend in dict.fromkeys((row[0], row[3]) for row in rows.values()):
+            run(python, clips["10 s"], (), backend)
+        for name, (python, clip, options, backend) in repeats * list(rows.items()):
+            told = run(python, clips[clip], options, backend)
+            print(name, {k: round(v, 3) for k, v in told.items()}, file=sys.stderr, flush=True)
+            found[name].append(told)
         delay = {
             name: printed(sys.executable, __file__, "--live", str(clips["10 s"]), name)
             for name in A_FRAME

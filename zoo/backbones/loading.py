@@ -302,7 +302,7 @@ def _load_converted(
         _load_own(model, file)
         return {}
     _load_own(whole, file)
-    tensors = {variable.path: np.asarray(variable.value) for variable in whole.weights}
+    tensors = {variable.path: keras.ops.convert_to_numpy(variable) for variable in whole.weights}
     names = _own_names(tensors, own["architecture"])
     shapes = {name: array.shape for name, array in tensors.items()}
     result = plan(names, "", shapes, model)
@@ -342,6 +342,6 @@ def _load_own(model: Any, file: WeightFile) -> None:
             f"The file must be saved from the same model. Received: {file.path} for "
             f"{model.name}: {str(error)[:500]}"
         ) from error
-    unfit = [v.path for v in model.weights if not np.isfinite(np.asarray(v.value)).all()]
+    unfit = [v.path for v in model.weights if not np.isfinite(keras.ops.convert_to_numpy(v)).all()]
     if unfit:
         raise WeightsError(f"The numbers must be finite. Received: {file.path}: {unfit[:10]}")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 import zoo.layers  # noqa: F401  registers the classes that a saved model holds
 from zoo.weights.errors import WeightsError
@@ -62,7 +61,7 @@ def load_by_names(model: Any, path: str | Path, *, check_graph: bool = True) -> 
     """
     source = read_graph(path)
     source.load_weights(path)
-    tensors = {variable.path: np.asarray(variable.value) for variable in source.weights}
+    tensors = {variable.path: keras.ops.convert_to_numpy(variable) for variable in source.weights}
     if len(tensors) < len(source.weights):
         raise WeightsError(
             "The layers of a saved model must have unique names to be loaded by name. "

@@ -85,23 +85,16 @@ class _Loader(importlib.abc.Loader):
             self._loader.exec_module(module)
 
 
-class _Absent(importlib.abc.MetaPathFinder):
-    """Finds nothing of the packages `UNUSED_BY_KERAS`, as if they were not installed."""
-
-    def find_spec(self, fullname, path=None, target=None):
-        if fullname.partition(".")[0] in UNUSED_BY_KERAS:
-            raise ModuleNotFoundError(f"{fullname} is not loaded with Keras", name=fullname)
-        return None
-
-
 @contextlib.contextmanager
 def _without_unused() -> Iterator[None]:
-    absent = _Absent()
-    sys.meta_path.insert(0, absent)
+    """`UNUSED_BY_KERAS` as if they were not installed, unless they are loaded already."""
+    hidden = [name for name in UNUSED_BY_KERAS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # None: neither imported nor found
     try:
         yield
     finally:
-        sys.meta_path.remove(absent)
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager
