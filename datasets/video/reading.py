@@ -16,6 +16,7 @@ from zoo.datasets.video.errors import VideoError
 from zoo.datasets.video.file_source import FileSource
 from zoo.datasets.video.frame_index import Damage, FrameIndex, describe_damage
 from zoo.datasets.video.source import FolderSource
+from zoo.files.interface import advised
 
 __all__ = ["FrameRateWarning", "Video", "VideoError", "open_record", "open_video"]
 
@@ -99,9 +100,10 @@ class Video:
         """Frames per second of the file; warns if the rate is only assumed."""
         if not self.rate_known and not self._warned:
             self._warned = True
+            option = advised("`folder_fps` (in `zoo.predict` with `fps`)", "--fps of `zoo predict`")
             warnings.warn(
                 f"{self.path} does not state its frame rate; {self._source.fps:g} frames per "
-                "second are assumed. Set a folder's rate with `folder_fps`, or in the column `fps` "
+                f"second are assumed. Set a folder's rate with {option}, or in the column `fps` "
                 "of a table.",
                 FrameRateWarning,
                 stacklevel=3,

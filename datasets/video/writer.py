@@ -93,6 +93,8 @@ class VideoWriter:
             self._stream = self._container.add_stream("libx264", rate=rate)
             # On processors with AVX-512, x264's macroblock tree makes the output vary between runs.
             options = {"crf": str(self.quality), "preset": self.preset, "x264-params": "mbtree=0"}
+            if _uneven(self.times):
+                options["bf"] = "0"  # MP4 takes a film's length from the order of decoding
             self._stream.options = options
         except (av.error.FFmpegError, ValueError):
             warnings.warn("No h264 encoder in this FFmpeg: writing mpeg4 instead.", stacklevel=2)
@@ -157,3 +159,9 @@ class VideoWriter:
         finally:
             self._container = None
             self._part.unlink(missing_ok=True)
+
+
+def _uneven(times: Sequence[float] | None) -> bool:
+    """Whether some frame is shown for more than twice as long as the usual one."""
+    steps = np.diff(times) if times is not None and len(times) > 1 else np.ones(1)
+    return bool(steps.max() > 2 * np.median(steps))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 
@@ -53,3 +54,14 @@ def test_times_and_shape_are_kept(tmp_path):
     assert video.index.end == pytest.approx(3.04, abs=1e-3)
     assert float(video.sample_aspect) == pytest.approx(64 / 45, abs=1e-3)
     assert [round(float(frame.mean()) / 50) for frame in video.frames()] == [0, 1, 2, 3, 4]
+
+
+def test_a_film_with_a_gap_is_as_long_as_its_last_frame_is_shown(tmp_path):
+    times = [number / 25 + 8 * (number > 27) for number in range(30)]  # 30 frames over 9.2 s
+    with VideoWriter(tmp_path / "a.mp4", fps=25, height=32, width=32, times=times) as writer:
+        for number in range(30):
+            ramp = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+            writer.write(np.roll(ramp, number, 1))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.duration / 1e6 == pytest.approx(9.2, abs=0.01)
+        assert len(list(container.decode(video=0))) == 30
