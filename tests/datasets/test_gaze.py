@@ -217,6 +217,9 @@ def test_values_of_maps(tmp_path):
     fixations = of_maps(tmp_path, pictures, num_frames=5)
     assert fixations.per_frame.tolist() == [1, 1, 4, 2, 0]
     np.testing.assert_allclose(fixations.in_frames(2, 3).x * 20 - 0.5, [3, 7, 7, 7])
+    (tmp_path / "grey").mkdir()
+    grey = pixel(3, 50) + pixel(7, 200) + pixel(9, 255)  # three levels, few pixels: fixations
+    assert of_maps(tmp_path / "grey", {1: grey}, num_frames=1).per_frame.tolist() == [3]
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match=r"saliency map is not a.*0005\.png"):
         of_maps(tmp_path, {5: rng.integers(0, 255, (10, 20))}, num_frames=5)

@@ -19,6 +19,7 @@ import scipy.io
 
 import zoo
 from tests.weights.files import as_view, write_torch_zip
+from zoo.datasets.shards.crc32c import crc32c
 from zoo.files.errors import FileFormatError
 from zoo.files.mat import load_mat
 from zoo.files.npz import read_npz
@@ -351,3 +352,58 @@ def test_a_caffemodel_whose_sizes_overflow(tmp_path):
     (tmp_path / "w.caffemodel").write_bytes(field(2, layer))
     with pytest.raises(WeightsError, match="fit its shape"):
         read_weights(tmp_path / "w.caffemodel")
+
+
+def checkpoint(folder: Path) -> Path:
+    """A TensorFlow checkpoint of version 2 with the tensors conv/b (4) and conv/w (2, 3, 4)."""
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.get_variable("conv/b", initializer=np.ones(4, "f4"))
+        tf.compat.v1.get_variable("conv/w", initializer=np.ones((2, 3, 4), "f4"))
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver().save(session, str(folder / "m.ckpt"), write_meta_graph=False)
+    return folder / "m.ckpt.index"
+
+
+def resealed(index: bytes) -> bytes:
+    """The index with the checksum that its first block, the one of names, has now."""
+    end = len(index.split(b"\0\0\0\0\x01\0\0\0")[0]) + 8
+    code = crc32c(index[: end + 1])
+    code = ((code >> 15 | code << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    return index[: end + 1] + struct.pack("<I", code) + index[end + 5 :]
+
+
+# Found by changing bytes of an index at random and setting its checksum right again. TensorFlow
+# ends the process at the first three, and raises errors of its own at the others.
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        (b"\x12\x04\x12\x02\x08\x04(\x10", b"\0\0\0\0\0\0\0\0"),  # no entry at all
+        (b"\x12\x04\x12\x02\x08\x04(\x10", b"\x12\x7f\x12\x02\x08\x04(\x10"),
+        (b"\x08\x01\x12\x0c\x12\x02\x08\x02", b"\x08\x01\x12\x0c\x12\xff\xff\xff"),
+        (b"\x08\x01\x12\x04", b"\x08\0\x12\x04"),  # type 0
+        (b"\x08\x01\x12\x04", b"\x08\x7f\x12\x04"),  # type 127
+        (b"conv/b", b"conv/\xff"),  # a name that is no text
+        (b"\0\x06\x08\x01", b"\0\xff\xff\x01"),  # a header of 32767 bytes
+    ],
+)
+def test_a_forged_index_of_a_tensorflow_checkpoint(tmp_path, before, after):
+    path = checkpoint(tmp_path)
+    index = path.read_bytes()
+    assert index == resealed(index) and before in index
+    assert read_weights(path).tensors["conv/w"].shape == (2, 3, 4)
+    path.write_bytes(resealed(index.replace(before, after, 1)))
+    with pytest.raises(WeightsError) as caught:
+        read_weights(path)
+    assert "m.ckpt" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_cut_checkpoint_of_tensorflow(tmp_path):
+    path = checkpoint(tmp_path)
+    values = next(tmp_path.glob("*.data-*"))
+    values.write_bytes(values.read_bytes()[:20])
+    with pytest.raises(WeightsError, match=r"conv/w.*of 20 bytes"):
+        read_weights(path)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(WeightsError, match=r"m\.ckpt"):
+        read_weights(path)

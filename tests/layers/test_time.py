@@ -4,11 +4,13 @@ import pytest
 from keras import ops
 
 from zoo.layers import (
+    ClipScaling,
     InputNormalization,
     MergePhases,
     NeighbourMax,
     PadTime,
     PerStep,
+    SameTimePadding,
     SlidingClips,
     SplitPhases,
 )
@@ -57,6 +59,23 @@ def test_per_step_equals_a_loop():
     got = ops.convert_to_numpy(PerStep(layer)(x))
     expected = np.stack([ops.convert_to_numpy(layer(x[:, t])) for t in range(4)], 1)
     np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_clip_scaling_by_hand():
+    x = np.array([[[-30.0, 5.0], [0.0, 25.0]]], "float32")
+    got = ops.convert_to_numpy(ClipScaling(-20.0, 20.0)(x))
+    np.testing.assert_allclose(got, [[[-1, 0.25], [0, 1]]])
+    got = ops.convert_to_numpy(ClipScaling(-20.0, 20.0, reverse_channels=True)(x))
+    np.testing.assert_allclose(got, [[[0.25, -1], [1, 0]]])
+    got = ops.convert_to_numpy(ClipScaling(-10.0, 20.0, mode="min_max")(x[..., :1]))
+    np.testing.assert_allclose(got, [[[-1], [1]]])  # -10 to 0, each clip by itself
+
+
+def test_same_time_padding_is_zero_and_in_time_only():
+    x = np.ones((2, 5, 3), "float32")
+    got = ops.convert_to_numpy(SameTimePadding(7, 2)(x))  # 3 windows of 7: 11 steps
+    assert got.shape == (2, 11, 3)
+    assert got[:, 3:8].all() and not got[:, :3].any() and not got[:, 8:].any()
 
 
 def test_input_normalization_of_integers_under_float16():

@@ -66,6 +66,19 @@ def test_maps_without_truth_cost_a_finite_constant(function):
     assert np.isfinite(np.asarray(function(TRUTH[:2], flat))).all()
 
 
+def test_nss_of_one_fixation_is_the_standard_score_of_its_place():
+    counts = np.zeros_like(SALIENCY)
+    counts[:, 2, 5] = 1
+    expected = [-(s[2, 5] - s.mean()) / s.std() for s in SALIENCY.astype("float64")]
+    np.testing.assert_allclose(losses.saliency_nss(counts, SALIENCY), expected, rtol=1e-3)
+
+
+def test_the_default_weights_of_the_sum_are_the_published():
+    both = np.stack([TRUTH, COUNTS], -1)
+    published = losses.SaliencySum(mse=0.0, kl=1.0, cc=0.1, nss=0.1)(both, SALIENCY)
+    np.testing.assert_allclose(losses.SaliencySum()(both, SALIENCY), published, rtol=1e-6)
+
+
 def test_the_sum_is_weighted():
     both = np.stack([TRUTH, COUNTS], -1)
     value = losses.SaliencySum(mse=3.0, kl=1.0, cc=0.5, nss=0.25, reduction=None)(both, SALIENCY)

@@ -52,6 +52,8 @@ def test_wrong_labels_are_errors():
         top_k_accuracy(np.eye(3, dtype=int)[:2], scores)
     with pytest.raises(ValueError, match=r"must be from 0 to 2\. Received: labels from 0 to 3"):
         top_k_accuracy(np.array([0, 3]), scores)
+    with pytest.raises(ValueError, match="labels from -1 to 1"):
+        top_k_accuracy(np.array([-1, 1]), scores)
     with pytest.raises(ValueError, match="`k` must be from 1 to 3"):
         top_k_accuracy(np.array([0, 1]), scores, 4)
     with pytest.raises(ValueError, match="must be multi-hot"):

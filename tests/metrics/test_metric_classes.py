@@ -26,7 +26,7 @@ TWO_MAPS = (metrics.AUCShuffled, metrics.AUCShuffledSampled, metrics.Information
 
 def example(cls, leading=(4,), seed=0):
     rng = np.random.default_rng(seed)
-    saliency = rng.random((*leading, 9, 11)).astype("float32")
+    saliency = 0.5 + rng.random((*leading, 9, 11)).astype("float32")
     truth = rng.poisson(0.2, (*leading, 9, 11)).astype("float32")
     truth[..., 0, 0] = 1
     if cls in TWO_MAPS:

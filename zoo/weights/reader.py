@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from zoo.weights.formats.torch_file import read_torch_legacy, read_torch_zip
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TENSORFLOW_TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the last bytes of an index or v1 file
 _PARTS = ".safetensors, .npz, .h5, .keras, .pth, .pt, .caffemodel, TensorFlow checkpoint"
+
+_Found = tuple[str, dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def read_weights(path: str | Path) -> WeightFile:
         path = indices[0]
     prefix = checkpoint_prefix(path)
     if prefix.with_name(prefix.name + ".index").exists():
-        return WeightFile(path, "tensorflow", read_checkpoint(path))
+        return WeightFile(path, *_whole(path, lambda: ("tensorflow", read_checkpoint(path))))
     if not path.exists():
         raise WeightsError(f"The weight file must exist. Received: {path}")
     size = path.stat().st_size
@@ -72,8 +75,13 @@ def read_weights(path: str | Path) -> WeightFile:
         stream.seek(max(size - 8, 0))
         tail = stream.read(8)
     _refuse_impostors(head, path, size)
+    return WeightFile(path, *_whole(path, lambda: _read(path, head, tail, size)))
+
+
+def _whole(path: Path, read: Callable[[], _Found]) -> _Found:
+    """The format and the tensors that `read` returns; any failure is reported as the file's."""
     try:
-        kind, tensors = _read(path, head, tail, size)
+        return read()
     except WeightsError:
         raise
     except Exception as error:  # a damaged file can raise any error
@@ -81,10 +89,9 @@ def read_weights(path: str | Path) -> WeightFile:
         raise WeightsError(
             f"A weight file must be whole and hold what it declares. Received: {path}: {what}"
         ) from error
-    return WeightFile(path, kind, tensors)
 
 
-def _read(path: Path, head: bytes, tail: bytes, size: int) -> tuple[str, dict[str, np.ndarray]]:
+def _read(path: Path, head: bytes, tail: bytes, size: int) -> _Found:
     if head.startswith(_HDF5):
         return read_keras_h5(path)
     if head.startswith(b"PK\x03\x04"):

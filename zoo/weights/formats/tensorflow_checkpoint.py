@@ -10,6 +10,9 @@ import numpy as np
 
 from zoo.files.budget import Budget
 from zoo.weights.errors import WeightsError
+from zoo.weights.formats.tensorflow_table import table_entries
+
+_REFERENCES = 100  # from here on the types of TensorFlow 1's variables, which no file holds
 
 
 def checkpoint_prefix(path: Path) -> Path:
@@ -28,11 +31,41 @@ def _reader(prefix: Path) -> Any:
             f"Received: {prefix}"
         ) from error
     try:
+        _check_index(prefix.with_name(prefix.name + ".index"))
         return tf.train.load_checkpoint(str(prefix))
     except Exception as error:  # TensorFlow raises various errors for damaged files
         raise WeightsError(
-            f"The file must be a TensorFlow checkpoint. Received: {prefix}: {error}"
+            f"The file must be a TensorFlow checkpoint. Received: {prefix}: {_line(error)}"
         ) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _type(number: int) -> Any:
+    import tensorflow as tf
+
+    if not 0 < number < _REFERENCES:
+        raise ValueError(f"a tensor must have a type. Received: type {number}")
+    return tf.as_dtype(number)
+
+
+def _check_index(index: Path) -> None:
+    """Raise where TensorFlow's reader would end the process: an entry that cannot be parsed."""
+    from tensorflow.core.protobuf import tensor_bundle_pb2
+
+    if not index.exists():  # version 1
+        return
+    for name, value in table_entries(index.read_bytes()):
+        if not name:
+            tensor_bundle_pb2.BundleHeaderProto.FromString(value)
+            continue
+        entry = tensor_bundle_pb2.BundleEntryProto.FromString(value)
+        sides = [side.size for side in entry.shape.dim]
+        size = math.prod(sides) * max(_type(entry.dtype).size or 1, 1)
+        if min(sides, default=0) < 0 or size >= 1 << 63 or min(entry.offset, entry.size) < 0:
+            raise ValueError(f"{name.decode()!r} must have a size. Received: {sides}")
 
 
 def list_checkpoint(path: Path) -> dict[str, tuple[int, ...]]:
@@ -67,6 +100,6 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
         except Exception as error:
             raise WeightsError(
                 "The checkpoint must be complete; one of its .data files is damaged or missing. "
-                f"Received: {name} in {prefix}: {error}"
+                f"Received: {name} in {prefix}: {_line(error)}"
             ) from error
     return result
