@@ -99,3 +99,21 @@ def test_errors():
         AttentionLSTM(4).build((None, 3, 5))
     with pytest.raises(ValueError, match="size must be known"):
         LocationAttention("location").build((None, None, None, 4), (None, 3))
+
+
+def test_additive_attention_by_numpy():
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(2, 3, 4, 5)).astype("float32")
+    state = rng.normal(size=(2, 6)).astype("float32")
+    layer = LocationAttention(mode="additive", units=7)
+    layer(features, state)
+    layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
+    values = {w.name: ops.convert_to_numpy(w) for w in layer.weights}
+    glimpse, weights = (ops.convert_to_numpy(x) for x in layer(features, state))
+    places = features.reshape(2, 12, 5)
+    hidden = places @ values["feature_kernel"] + (state @ values["state_kernel"])[:, None]
+    energies = np.tanh(hidden + values["bias"]) @ values["energy_kernel"]
+    energies = np.exp(energies[..., 0])
+    expected = energies / energies.sum(1, keepdims=True)
+    np.testing.assert_allclose(weights.reshape(2, 12), expected, rtol=1e-4)
+    np.testing.assert_allclose(glimpse, (expected[..., None] * places).sum(1), rtol=1e-3, atol=1e-5)

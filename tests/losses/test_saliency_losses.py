@@ -105,3 +105,19 @@ def test_gradient_is_finite_and_the_class_is_serialisable(cls):
     model.compile(keras.optimizers.SGD(0.1), loss=loss)  # a constant map at the start
     model.fit(SALIENCY, truth, epochs=2, verbose=0)
     assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+@pytest.mark.parametrize("name", ["nss", "cc", "kl"])
+def test_the_density_loss_adds_one_loss_at_a_time(name):
+    more = {
+        "nss": losses.saliency_nss,
+        "cc": losses.saliency_correlation,
+        "kl": losses.saliency_kl,
+    }[name]
+    density = SALIENCY / SALIENCY.sum((1, 2), keepdims=True)
+    plain = -(COUNTS * np.log(density)).sum((1, 2)) / COUNTS.sum((1, 2))
+    loss = losses.DensityCrossEntropy(reduction=None)
+    np.testing.assert_allclose(loss(COUNTS, np.log(density)), plain, rtol=1e-4)
+    loss = losses.DensityCrossEntropy(**{name: 0.5}, reduction=None)
+    expected = plain + 0.5 * np.asarray(more(COUNTS, density))
+    np.testing.assert_allclose(loss(COUNTS, np.log(density)), expected, rtol=1e-4)

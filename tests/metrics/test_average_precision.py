@@ -60,5 +60,7 @@ def test_wrong_labels_are_errors():
         mean_average_precision(np.zeros((2, 2)), scores)
     with pytest.raises(ValueError, match="0 or 1 everywhere"):
         mean_average_precision(np.full((2, 3), 2), scores)
+    with pytest.raises(ValueError, match="`scores`"):
+        mean_average_precision(np.ones((2, 3)), scores[..., None])
     with pytest.raises(ValueError, match="`scores` must be finite"):
         mean_average_precision(np.ones((2, 3)), scores * np.nan)

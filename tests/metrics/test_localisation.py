@@ -148,6 +148,13 @@ def test_temporal_map_by_hand():
     assert temporal_average_precisions(truth, predictions, classes=(0,))[0.1].keys() == {0}
 
 
+def test_segments_shorter_than_a_second_and_the_default_thresholds():
+    truth = [VideoSegment("a", 0, 1.0, 1.4)]
+    predictions = [VideoSegment("a", 0, 1.0, 1.3, 0.9)]  # IoU 0.75
+    found = temporal_localisation_map(truth, predictions)
+    assert found == {0.1: 1.0, 0.2: 1.0, 0.3: 1.0, 0.4: 1.0, 0.5: 1.0}
+
+
 def test_predictions_over_ambiguous_segments_are_ignored():
     truth = [VideoSegment("a", 0, 20, 30)]
     predictions = [VideoSegment("a", 0, 0, 5, 0.9), VideoSegment("a", 0, 20, 30, 0.8)]
