@@ -20,12 +20,15 @@ from zoo.layers.resize_like import Enlarge, ResizeLike
 from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
 from zoo.layers.saliency.centre_bias import CentreBias
 from zoo.layers.saliency.density_memory import DensityMemory
+from zoo.layers.saliency.frame_brightness import FrameBrightness
 from zoo.layers.saliency.local_mixture import LocalMixture
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.layers.saliency.map_mixture import MapMixture
 from zoo.layers.saliency.mixture import mixture_log_prob, mixture_map
 from zoo.layers.saliency.mixture_density import MixtureDensity
+from zoo.layers.saliency.motion_mixture import MotionMixture
 from zoo.layers.saliency.past_density import Density, PastDensity
+from zoo.layers.saliency.place_log_mass import PlaceLogMass
 from zoo.layers.saliency.saliency_feedback import SaliencyFeedback
 from zoo.layers.saliency.saliency_weighting import SaliencyWeighting
 from zoo.layers.saliency.teacher_saliency import TeacherSaliency
@@ -35,6 +38,7 @@ from zoo.layers.sliding_clips import SlidingClips
 from zoo.layers.task_uncertainty import TaskUncertainty
 from zoo.layers.temporal_phases import (
     CropTime,
+    Earlier,
     MaskPaddedTime,
     MergePhases,
     NeighbourMax,
@@ -54,7 +58,9 @@ __all__ = [
     "CropTime",
     "Density",
     "DensityMemory",
+    "Earlier",
     "Enlarge",
+    "FrameBrightness",
     "InputNormalization",
     "LocalMixture",
     "LocalResponseNormalization",
@@ -64,10 +70,12 @@ __all__ = [
     "MaskPaddedTime",
     "MergePhases",
     "MixtureDensity",
+    "MotionMixture",
     "NeighbourMax",
     "PadTime",
     "PastDensity",
     "PerStep",
+    "PlaceLogMass",
     "ProjectedLSTM",
     "ResizeLike",
     "SaliencyFeedback",

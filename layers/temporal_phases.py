@@ -280,3 +280,34 @@ class TrailingMean(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Earlier(keras.layers.Layer):
+    """What each step's input was some steps before; before the first step there is zero.
+
+    Args:
+        steps: how many.
+
+    Input shape: (batch, time, ...).
+
+    Output shape: as the input.
+
+    Example: `Earlier(1)` on 2 4 6 gives 0 2 4.
+    """
+
+    def __init__(self, steps: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        if steps < 1:
+            raise ValueError(f"`steps` must be at least 1. Received: steps={steps}")
+        self.steps = steps
+
+    def call(self, inputs):
+        zeros = ops.repeat(ops.zeros_like(inputs[:, :1]), self.steps, axis=1)
+        return ops.concatenate([zeros, inputs], axis=1)[:, : ops.shape(inputs)[1]]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "steps": self.steps}

@@ -59,7 +59,7 @@ class Config:
         dropout: share of the backbone's channels that are dropped in training.
         weight_decay: decoupled weight decay.
         nss, cc, kl: weights of these losses, which are added to the cross-entropy.
-        memory, memory_share: how the model averages over past frames, see `zoo.general_saliency`.
+        memory, memory_share, motion: how the model uses past frames, see `zoo.general_saliency`.
         seed: random seed for initial weights, order, mirroring and dropout.
         save_seconds: seconds between two saved states.
         restart: discard an earlier run in the folder.
@@ -70,7 +70,7 @@ class Config:
     weights: str | None = None
     backbone_weights: str = "efficientnet_lite0_imagenet"
     head_epochs: int = 4
-    epochs: int = 2
+    epochs: int = 4
     head_rate: float = 2e-3
     rate: float = 4e-4
     batch_size: int = 16
@@ -81,6 +81,7 @@ class Config:
     kl: float = 0.0
     memory: int = 16
     memory_share: float = 0.5
+    motion: float = 0.3
     seed: int = 0
     save_seconds: float = 60.0
     restart: bool = False
@@ -102,6 +103,7 @@ def main(config: Config) -> dict:
         dropout=config.dropout,
         memory=config.memory,
         memory_share=config.memory_share,
+        motion=config.motion,
         weights=config.weights,
         backbone_weights=None if config.weights else config.backbone_weights,
     )
@@ -202,7 +204,7 @@ def _fit_temperature(maps: dict[str, np.ndarray], check: StillFeatures) -> float
 
 
 def _provenance(config: Config, results: dict) -> dict:
-    options = {"memory": config.memory, "memory_share": config.memory_share}
+    options = {name: getattr(config, name) for name in ("memory", "memory_share", "motion")}
     return {
         "architecture": "general_saliency",
         "options": options,

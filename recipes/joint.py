@@ -68,6 +68,7 @@ from zoo.visualize.joint_board import JointBoard
 SALIENCY_LAYERS = (
     "backbone",
     "c3d",
+    "general_saliency",
     "recurrent_",
     "feedback",
     "mixture",
@@ -284,7 +285,7 @@ def build(config: Config, num_classes: int, **changed) -> keras.Model:
     head = rmdn.head_options(config) | {name: getattr(config, name) for name in names}
     if "backbone" in changed:
         return joint(num_classes=num_classes, **head, **changed)
-    given = config.backbone_weights or config.saliency_from
+    given = config.backbone_weights or config.saliency_from or config.weights
     if not config.trainable_backbone and given is None:
         warnings.warn(
             "C3D is frozen with random weights: give `backbone_weights` or `saliency_from`, "
@@ -295,7 +296,7 @@ def build(config: Config, num_classes: int, **changed) -> keras.Model:
         num_classes=num_classes,
         **head,
         trainable_backbone=config.trainable_backbone,
-        backbone_weights=config.backbone_weights,
+        **rmdn.backbone_options(config),
         causal=config.causal,
         normalization=config.normalization,
         preprocessing=config.preprocessing,

@@ -2,12 +2,14 @@
 
     python -m zoo.recipes.rmdn --dataset ucf_sports --data-dir DATA --backbone-weights C3D
     python -m zoo.recipes.rmdn --dataset csv --data-dir my_videos.csv --output runs/mine
+    python -m zoo.recipes.rmdn --weights general --image-size 192 256 --data-dir my_videos.csv ...
 
 The defaults are those of the paper: C3D is frozen (its features are computed once and kept on
 disk), an LSTM of 256 units, 20 Gaussians, windows of 65 frames, RMSprop with a rate of 3e-4 that is
 multiplied by 0.95 after every epoch from the eighth on, gradients clipped at 20, at most 40 epochs,
 and a fifth of the training videos for validation. `--trainable-backbone` trains everything end to
-end.
+end. `--weights general` starts from the general model instead of C3D: from its features, and from
+its density.
 
 A run that was killed resumes when the same command is given again, and ends with the same weights.
 `tensorboard --logdir OUTPUT/logs` shows it while it runs.
@@ -47,6 +49,7 @@ from zoo.datasets import (
 from zoo.datasets.shards.features import FeatureStore
 from zoo.inference.evaluate import evaluate
 from zoo.losses import MixtureNLL
+from zoo.models.general_features import STRIDE
 from zoo.models.loading import load
 from zoo.models.rmdn import rmdn
 from zoo.training import scores
@@ -94,6 +97,10 @@ class Config(RunOptions):
         local: add one Gaussian around each place of the feature map, see `zoo.rmdn`.
         dropout: dropout on the output of the recurrence.
         backbone_weights: weights of C3D.
+        weights: "general" starts from the general model that the zoo ships: from its features and
+            its density of each frame. The model then predicts every frame (`dense`), with one
+            Gaussian around each place (`local`) and no others (`num_components`); the options of
+            C3D have no effect, and `image_size` must be multiples of 16.
         trainable_backbone: train C3D too; otherwise it is frozen and its features are cached.
         window: number of frames in a training window.
         fixations: largest number of fixations per frame; the paper has 80 and 150.
@@ -135,6 +142,7 @@ class Config(RunOptions):
     local: bool = False
     dropout: float = 0.5
     backbone_weights: str | None = None
+    weights: Literal["general"] | None = None
     trainable_backbone: bool = False
     window: int = 65
     fixations: int = 150
@@ -160,7 +168,7 @@ class Config(RunOptions):
     @property
     def lag(self) -> int:
         """Frames of a window before its first prediction."""
-        return 0 if self.dense else CLIP_LENGTH - 1
+        return 0 if self.dense or self.weights else CLIP_LENGTH - 1
 
 
 def main(config: Config) -> dict:
@@ -229,6 +237,16 @@ def main(config: Config) -> dict:
 
 def check(config: Config) -> None:
     """Raise an error for options that exclude each other."""
+    if config.weights and config.backbone_weights:
+        raise ValueError(
+            "`weights` brings a backbone with it: give it or `backbone_weights`. Received: "
+            f"weights={config.weights!r}, backbone_weights={config.backbone_weights!r}"
+        )
+    if config.weights and any(side % STRIDE for side in config.image_size):
+        raise ValueError(
+            f"`image_size` must be multiples of {STRIDE} with `weights`. "
+            f"Received: image_size={config.image_size}"
+        )
     changed = config.flips or config.vertical_flips or config.zoom != 1 or config.jitter
     if changed and features_cached(config):
         raise ValueError(
@@ -251,7 +269,7 @@ def check(config: Config) -> None:
 
 def build(config: Config) -> keras.Model:
     """The whole model, frames to mixtures."""
-    if not config.trainable_backbone and config.backbone_weights is None:
+    if not (config.trainable_backbone or config.backbone_weights or config.weights):
         warnings.warn(
             "C3D is frozen with random weights: give `backbone_weights`, or set "
             "`trainable_backbone`.",
@@ -260,7 +278,7 @@ def build(config: Config) -> keras.Model:
     model = rmdn(
         **head_options(config),
         trainable_backbone=config.trainable_backbone,
-        backbone_weights=config.backbone_weights,
+        **backbone_options(config),
         causal=config.causal,
         normalization=config.normalization,
         preprocessing=config.preprocessing,
@@ -276,16 +294,26 @@ def set_momentum(model: keras.Model, momentum: float) -> None:
             layer.momentum = momentum
 
 
+def backbone_options(config: Config) -> dict:
+    """Which backbone, and its weights."""
+    if config.weights:
+        return {"backbone": "general_saliency", "backbone_weights": config.weights}
+    return {"backbone_weights": config.backbone_weights}
+
+
 def head_options(config: Config) -> dict:
     """The options of the model, without those of the backbone alone."""
     model = ("image_size", "width", "endpoint", "dense", "cell", "units", "num_layers")
     head = ("num_components", "min_sigma", "local", "dropout")
-    return {name: getattr(config, name) for name in model + head}
+    options = {name: getattr(config, name) for name in model + head}
+    if config.weights:
+        options |= {"dense": True, "local": True, "prior": True, "num_components": 0}
+    return options
 
 
 def feature_shape(config: Config, whole: keras.Model) -> tuple[int, ...]:
     """Shape of the backbone's features of one step."""
-    return backbone_of(whole).output_shape[2 if config.dense else 1 :]
+    return backbone_of(whole).output_shape[2 if of_whole_videos(config) else 1 :]
 
 
 def trainable(config: Config, whole: keras.Model, steps: int) -> keras.Model:
@@ -306,9 +334,15 @@ def feature_store(config: Config, whole: keras.Model, output: Path) -> FeatureSt
     """The store of the frozen backbone's features; None if the model is trained on frames."""
     if not features_cached(config):
         return None
-    clip = 1 if config.dense else CLIP_LENGTH
-    features = BackboneFeatures(backbone_of(whole), clip_length=clip, dense=config.dense)
+    dense = of_whole_videos(config)
+    clip = CLIP_LENGTH if config.lag else 1
+    features = BackboneFeatures(backbone_of(whole), clip_length=clip, dense=dense)
     return FeatureStore(Path(config.cache or output / "cache"), features)
+
+
+def of_whole_videos(config: Config) -> bool:
+    """Whether the backbone maps a whole video to one feature a frame."""
+    return config.dense and not config.weights
 
 
 def lag_of(config: Config) -> int:

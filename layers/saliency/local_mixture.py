@@ -27,6 +27,8 @@ class LocalMixture(BoundedGaussians):
         max_sigma: Largest standard deviation, as a fraction of the frame's side.
         max_correlation: Upper bound of |rho|, below 1.
         kernel_initializer: Initializer of the kernels.
+        prior: The last channel of the maps is a log probability of each position. It is added to
+            the logits, and the kernels start at zero, so that the mixture starts as that prior.
 
     Input shape: maps (batch, time, height, width, channels), state (batch, time, units).
 
@@ -53,13 +55,17 @@ class LocalMixture(BoundedGaussians):
         max_sigma: float = 1.0,
         max_correlation: float = 0.99,
         kernel_initializer="glorot_uniform",
+        prior: bool = False,
         dtype=None,
         **kwargs,
     ):
+        if prior:
+            kernel_initializer = "zeros"
         super().__init__(min_sigma, max_sigma, max_correlation, kernel_initializer, dtype, **kwargs)
         if not reach > 0:
             raise ValueError(f"`reach` must be positive. Received: reach={reach}")
         self.reach = reach
+        self.prior = prior
 
     def build(self, maps_shape, state_shape):
         if len(maps_shape) != 5 or None in maps_shape[2:] or len(state_shape) != 3:
@@ -92,10 +98,13 @@ class LocalMixture(BoundedGaussians):
         middle = ops.convert_to_tensor(middle, self.compute_dtype)
         reach = ops.convert_to_tensor([self.reach / width, self.reach / height], self.compute_dtype)
         mean = middle + reach * ops.tanh(x[..., 1:3])
-        return ops.concatenate([x[..., :1] + chosen, mean, self.spread(x)], axis=-1)
+        logits = x[..., :1] + chosen
+        if self.prior:
+            logits = logits + maps[..., -1:]
+        return ops.concatenate([logits, mean, self.spread(x)], axis=-1)
 
     def compute_output_shape(self, maps_shape, state_shape):
         return (*maps_shape[:2], maps_shape[2] * maps_shape[3], 6)
 
     def get_config(self):
-        return {**super().get_config(), "reach": self.reach}
+        return {**super().get_config(), "reach": self.reach, "prior": self.prior}

@@ -55,7 +55,9 @@ LAYERS = {
     "CropTime": (lambda **k: layers.CropTime(**k), [(2, 8, 3), (2, 5, 3)]),
     "Density": (lambda **k: layers.Density(**k), [(2, 4, 6, 9)]),
     "DensityMemory": (lambda **k: layers.DensityMemory(0.3, **k), [MAPS, MAPS]),
+    "Earlier": (lambda **k: layers.Earlier(2, **k), [(2, 4, 5)]),
     "Enlarge": (lambda **k: layers.Enlarge(3, **k), [(2, 5, 7, 4)]),
+    "FrameBrightness": (lambda **k: layers.FrameBrightness(**k), [(2, 4, 9, 13, 3), (2, 4, 6, 9)]),
     "InputNormalization": (
         lambda **k: layers.InputNormalization(mean=(1.0, 2.0, 3.0), channel_order="bgr", **k),
         [(2, 4, 5, 5, 3)],
@@ -77,9 +79,11 @@ LAYERS = {
     "MaskPaddedTime": (lambda **k: layers.MaskPaddedTime(2, **k), [(4, 4, 3), (2, 7, 3)]),
     "MergePhases": (lambda **k: layers.MergePhases(4, **k), [(8, 3, 5)]),
     "MixtureDensity": (lambda **k: layers.MixtureDensity(3, **k), [(2, 4, 8)]),
+    "MotionMixture": (lambda **k: layers.MotionMixture(**k), [MAPS, MAPS, MAPS]),
     "NeighbourMax": (lambda **k: layers.NeighbourMax(causal=True, **k), [(2, 4, 5)]),
     "PadTime": (lambda **k: layers.PadTime(8, **k), [(2, 5, 3)]),
     "PastDensity": (lambda **k: layers.PastDensity(3, **k), [(2, 5, 6, 9)]),
+    "PlaceLogMass": (lambda **k: layers.PlaceLogMass(3, **k), [(2, 6, 9)]),
     "PerStep": (
         lambda **k: layers.PerStep(zoo.layers.MixtureDensity(2), **k),
         [(2, 4, 8)],

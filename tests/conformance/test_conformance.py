@@ -36,10 +36,13 @@ def numbers(shape, seed=0):
     return (scale * rng.uniform(size=shape)).astype("float32")
 
 
+TAKE_A_LIST = ("CropTime", "DensityMemory", "FrameBrightness", "MaskPaddedTime", "MotionMixture")
+
+
 def layer_model(factory, shapes, **kwargs):
     inputs = [keras.Input(shape[1:], batch_size=shape[0]) for shape in shapes]
     layer = factory(**kwargs)
-    takes_a_list = layer.__class__.__name__ in ("CropTime", "DensityMemory", "MaskPaddedTime")
+    takes_a_list = layer.__class__.__name__ in TAKE_A_LIST
     outputs = layer(inputs if takes_a_list else inputs[0], *([] if takes_a_list else inputs[1:]))
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
 

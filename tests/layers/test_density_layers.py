@@ -6,9 +6,13 @@ from keras import ops
 from zoo.layers import (
     CentreBias,
     DensityMemory,
+    Earlier,
     Enlarge,
+    FrameBrightness,
     LogDensity,
     MapMixture,
+    MotionMixture,
+    PlaceLogMass,
     ResizeLike,
     mixture_map,
 )
@@ -63,6 +67,54 @@ def test_memory_of_any_scale_and_none():
     np.testing.assert_allclose(found[0], [[0.15, 0.15], [0.15, 0.55]], rtol=1e-5)
     nothing = numpy(DensityMemory(0.4)([now, np.zeros_like(past)]))
     np.testing.assert_allclose(nothing, now, rtol=1e-5)
+
+
+def test_brightness_at_another_size():
+    import cv2
+
+    frames = RNG.uniform(0, 255, (1, 2, 24, 36, 3)).astype("float32")
+    for size in ((6, 9), (5, 7), (24, 36)):
+        found = numpy(FrameBrightness()([frames, np.zeros((1, 2, *size), "float32")]))
+        for t in range(2):
+            expected = cv2.resize(frames[0, t].mean(-1), size[::-1], interpolation=cv2.INTER_AREA)
+            np.testing.assert_allclose(found[0, t], expected + 1, rtol=1e-4)
+
+
+def test_earlier():
+    x = np.arange(1.0, 6.0, dtype="float32")[None]
+    assert numpy(Earlier(2)(x)).tolist() == [[0, 0, 1, 2, 3]]
+    assert numpy(Earlier(9)(x)).tolist() == [[0] * 5]
+    with pytest.raises(ValueError, match="`steps` must be"):
+        Earlier(0)
+
+
+def test_motion_draws_the_density_and_a_still_picture_keeps_it():
+    density = RNG.uniform(0.5, 1.5, (1, 3, 12, 16)).astype("float32")
+    density = np.log(density / density.sum((-1, -2), keepdims=True))
+    brightness = np.full((1, 3, 12, 16), 100.0, "float32")
+    brightness[0, 1:, 2:4, 12:14] = 200.0  # a square appears in frame 1, and stays
+    before = numpy(Earlier(1)(brightness))
+    layer = MotionMixture(0.3, sigma=0.05, power=0.25)
+    found = numpy(layer([density, brightness, before]))
+    np.testing.assert_allclose(np.exp(found).sum((-1, -2)), 1.0, rtol=1e-4)
+    np.testing.assert_allclose(found[:, [0, 2]], density[:, [0, 2]], atol=1e-3)
+    gained = np.exp(found[0, 1]) - np.exp(density[0, 1])
+    assert gained[1:5, 11:15].sum() > 0.15
+    assert gained[6:, :8].max() < 0
+    panned = numpy(layer([density, brightness + 30 * (before > 0), before]))
+    np.testing.assert_allclose(panned[:, 2], density[:, 2], atol=1e-3)  # everything changes
+    for wrong in ({"share": 1.0}, {"power": -1}, {"sigma": 0}, {"spread": 0}):
+        with pytest.raises(ValueError, match="must be"):
+            MotionMixture(**wrong)
+
+
+def test_log_mass_of_places():
+    density = RNG.uniform(size=(2, 6, 8)).astype("float32")
+    density /= density.sum((-1, -2), keepdims=True)
+    found = np.exp(numpy(PlaceLogMass(2)(np.log(density))))[..., 0] / 12
+    np.testing.assert_allclose(found, density.reshape(2, 3, 2, 4, 2).sum((2, 4)), rtol=1e-4)
+    with pytest.raises(ValueError, match="`block` must be"):
+        PlaceLogMass(0)
 
 
 def test_map_mixture_keeps_mean_and_covariance():

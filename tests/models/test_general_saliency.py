@@ -32,14 +32,30 @@ def test_any_size_gives_a_density(size):
 
 def test_the_memory_is_the_mean_of_the_frames_so_far():
     video = np.random.default_rng(0).integers(0, 256, (1, 6, 32, 48, 3)).astype("float32")
-    model = small(memory=3, memory_share=0.4)
-    single = small(memory=1)
+    model = small(motion=0, memory=3, memory_share=0.4)
+    single = small(motion=0, memory=1)
     single.set_weights(model.get_weights())
     each = np.exp(single.predict(video, verbose=0)["log_density"][0].astype("float64"))
     found = np.exp(model.predict(video, verbose=0)["log_density"][0])
     for t in range(6):
         past = each[max(0, t - 2) : t + 1].mean(0)
         np.testing.assert_allclose(found[t], 0.6 * each[t] + 0.4 * past, rtol=1e-4)
+
+
+def test_what_moves_draws_the_density():
+    still = np.full((1, 4, 64, 96, 3), 90, "float32")
+    moved = still.copy()
+    moved[:, 3:, 40:56, 8:24] = 200
+    plain, mixed = (small(motion=share, memory=1) for share in (0, 0.3))
+    mixed.set_weights(plain.get_weights())
+    same, other = (m.predict(still, verbose=0)["log_density"] for m in (plain, mixed))
+    np.testing.assert_allclose(same, other, atol=1e-3)
+    same, other = (
+        np.exp(m.predict(moved, verbose=0)["log_density"])[0, :, 10:14, 2:6].sum((-1, -2))
+        for m in (plain, mixed)
+    )
+    np.testing.assert_allclose(same[:3], other[:3], atol=1e-4)
+    assert other[3] > same[3] + 0.05
 
 
 @pytest.mark.parametrize("step", [None, 1])
@@ -69,6 +85,7 @@ def test_no_frame_looks_ahead():
 def test_bad_arguments():
     for wrong, message in (
         ({"memory": 0}, "`memory` must be at least 1"),
+        ({"motion": 1.0}, "`motion` must be in"),
         ({"width": 1}, "`width` must be at least 2"),
         ({"backbone": "vgg"}, '"efficientnet_lite" or a keras.Model'),
         ({"backbone": zoo.backbones.small_cnn()}, "two or more feature maps"),

@@ -8,10 +8,12 @@ from zoo.backbones.efficientnet_lite import efficientnet_lite
 from zoo.backbones.googlenet import googlenet
 from zoo.backbones.resnet50 import resnet50
 from zoo.layers.per_step import PerStep
+from zoo.models.general_features import general_features
 from zoo.models.loading import load_into
 
 BACKBONES = {
     "efficientnet_lite": efficientnet_lite,
+    "general_saliency": general_features,
     "googlenet": googlenet,
     "resnet50": resnet50,
 }

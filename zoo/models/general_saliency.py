@@ -14,12 +14,16 @@ from zoo.layers.per_step import PerStep
 from zoo.layers.resize_like import Enlarge, ResizeLike
 from zoo.layers.saliency.centre_bias import CentreBias
 from zoo.layers.saliency.density_memory import DensityMemory
+from zoo.layers.saliency.frame_brightness import FrameBrightness
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.layers.saliency.map_mixture import MapMixture
+from zoo.layers.saliency.motion_mixture import MotionMixture
 from zoo.layers.saliency.past_density import Density, PastDensity
+from zoo.layers.temporal_phases import Earlier
 
 # The stages of the backbone that are used: the last ones at strides of 8, 16 and 32.
 STAGES = (2, 4, 6)
+CHANGE = 3  # frames over which motion is told
 
 
 @channels_last
@@ -33,6 +37,7 @@ def general_saliency(
     dropout: float = 0.2,
     memory: int = 16,
     memory_share: float = 0.5,
+    motion: float = 0.3,
     mixture: tuple[int, int] | None = None,
     trainable_backbone: bool = True,
     backbone_weights: str | os.PathLike | None = None,
@@ -43,8 +48,9 @@ def general_saliency(
 
     A backbone computes features of each frame at strides of 8, 16 and 32. A small head combines
     them from coarse to fine into one map of logits per frame, to which a learned centre bias is
-    added. Each frame's density is mixed with the mean density of the most recent frames. There is
-    no look-ahead, and `zoo.predict` carries the memory from step to step.
+    added. Each frame's density is mixed with the mean density of the most recent frames, and with
+    where the picture changes. There is no look-ahead, and `zoo.predict` carries the memory from
+    step to step.
 
     Args:
         num_frames: Length of the videos, or None for any length.
@@ -59,6 +65,8 @@ def general_saliency(
         dropout: Fraction of the backbone's channels that are dropped during training.
         memory: Number of frames in the mean density, including the present one; 1: no memory.
         memory_share: Weight of the mean density; the present frame has the remaining weight.
+        motion: Largest weight of the places that change, see `zoo.layers.MotionMixture`; 0 for no
+            motion.
         mixture: (rows, columns) of a grid for a second output "mixture" with one Gaussian per
             cell, see `zoo.layers.MapMixture`; None for no such output.
         trainable_backbone: False freezes the backbone.
@@ -87,6 +95,8 @@ def general_saliency(
     Reference: our own. The head is a feature pyramid (Lin et al., 2017); the centre bias and the
     density as output follow DeepGaze II (Kümmerer et al., 2016).
     """
+    if not 0 <= motion < 1:
+        raise ValueError(f"`motion` must be in [0, 1). Received: motion={motion}")
     if memory < 1:
         raise ValueError(f"`memory` must be at least 1. Received: memory={memory}")
     if width < 2:
@@ -100,12 +110,16 @@ def general_saliency(
     features = keras.Model(frame, pyramid(backbone(frame)), name="frame_features")
     x = PerStep(features, name="frame_features")(video)
     x = PerStep(_readout(width // 2), name="readout")(x)
-    if memory == 1:
-        log_density = LogDensity(name="log_density")(x)
-    else:
-        now = LogDensity(name="frame_density")(x)
-        past = PastDensity(memory, name="past")(Density(name="density")(now))
-        log_density = DensityMemory(memory_share, name="log_density")([now, past])
+    log_density = LogDensity(name="frame_density" if motion or memory > 1 else "log_density")(x)
+    if memory > 1:
+        past = PastDensity(memory, name="past")(Density(name="density")(log_density))
+        remember = DensityMemory(memory_share, name="memory" if motion else "log_density")
+        log_density = remember([log_density, past])
+    if motion:
+        brightness = FrameBrightness(name="brightness")([video, log_density])
+        earlier = Earlier(CHANGE, dtype="float32", name="earlier")(brightness)
+        move = MotionMixture(motion, name="log_density")
+        log_density = move([log_density, brightness, earlier])
     outputs = {"log_density": log_density}
     if mixture is not None:
         outputs["mixture"] = MapMixture(*mixture, name="mixture")(log_density)

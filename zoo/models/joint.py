@@ -38,6 +38,7 @@ def joint(
     num_components: int = 20,
     min_sigma: float = 0.01,
     local: bool = False,
+    prior: bool = False,
     dropout: float = 0.5,
     dense: bool = False,
     causal: bool = False,
@@ -163,7 +164,8 @@ def joint(
         mixture = keras.layers.Identity(dtype="float32", name="mixture")(mixture)
     else:
         settings = (cell, units, num_layers, num_components, min_sigma, dropout)
-        mixture = mixture_head(maps if local else features, *settings, local=local)
+        x = maps if local else features
+        mixture = mixture_head(x, *settings, local=local, prior=prior)
 
     saliency = mixture
     if central_bias:

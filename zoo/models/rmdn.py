@@ -31,6 +31,7 @@ def rmdn(
     num_components: int = 20,
     min_sigma: float = 0.01,
     local: bool = False,
+    prior: bool = False,
     dropout: float = 0.5,
     dense: bool = False,
     causal: bool = False,
@@ -46,10 +47,10 @@ def rmdn(
     Args:
         num_frames: Length of the videos, or None for any length.
         image_size: Side, or (height, width), of the frames.
-        backbone: "c3d"; or "googlenet", "resnet50" or "efficientnet_lite", which give one feature
-            per frame, without look-ahead; or a model that maps a clip (16, height, width, 3) to a
-            feature or, with `dense`, a video to one feature per frame; or None to take features
-            as input.
+        backbone: "c3d"; or "googlenet", "resnet50", "efficientnet_lite" or "general_saliency",
+            which give one feature per frame, without look-ahead; or a model that maps a clip (16,
+            height, width, 3) to a feature or, with `dense`, a video to one feature per frame; or
+            None to take features as input.
         width: Factor of C3D's numbers of filters, for smaller versions.
         endpoint: The layer of C3D to use: "conv5b", "pool5", "fc6" or "fc7".
         feature_shape: With `backbone=None`, shape of one step's feature. Default: that of C3D
@@ -64,6 +65,9 @@ def rmdn(
             (`zoo.layers.LocalMixture`), so that what is learned about an object in one place
             applies everywhere. Requires the end point "conv5b" or "pool5"; the input of the
             recurrence is then max-pooled 2 by 2. Our own addition, not in the paper.
+        prior: With `local` and the backbone "general_saliency": the Gaussians of the positions
+            start as the general model's density, and training changes it. Use `num_components=0`
+            to start from exactly that density.
         dropout: Dropout rate on the hidden output (on the features without a recurrence).
         dense: Predict every frame in one pass over the whole video, see `zoo.backbones.c3d`.
         causal: With `dense`, no look-ahead.
@@ -116,7 +120,7 @@ def rmdn(
         preprocessing=preprocessing,
     )
     settings = (cell, units, num_layers, num_components, min_sigma, dropout)
-    mixture = mixture_head(x, *settings, local=local)
+    mixture = mixture_head(x, *settings, local=local, prior=prior)
     model = keras.Model(inputs, {"mixture": mixture}, name=name)
     if weights is not None:
         load_into(model, weights)
@@ -124,9 +128,20 @@ def rmdn(
 
 
 def mixture_head(
-    x, cell, units, num_layers, num_components, min_sigma, dropout, *, local: bool = False
+    x,
+    cell,
+    units,
+    num_layers,
+    num_components,
+    min_sigma,
+    dropout,
+    *,
+    local: bool = False,
+    prior: bool = False,
 ):
     """The mixtures of all steps from features of any shape; arguments as in `rmdn`."""
+    if prior and not local:
+        raise ValueError("`prior` needs `local`. Received: prior=True, local=False")
     if local and len(x.shape) < 5:
         raise ValueError(
             'With `local`, features must be maps: use the end point "conv5b" or "pool5". '
@@ -145,7 +160,7 @@ def mixture_head(
     if not local:
         return MixtureDensity(num_components, min_sigma=min_sigma, name="mixture")(x)
     if not num_components:
-        return LocalMixture(min_sigma=min_sigma, name="mixture")(maps, x)
+        return LocalMixture(min_sigma=min_sigma, prior=prior, name="mixture")(maps, x)
     state = MixtureDensity(num_components, min_sigma=min_sigma, name="mixture_state")(x)
-    around = LocalMixture(min_sigma=min_sigma, name="mixture_local")(maps, x)
+    around = LocalMixture(min_sigma=min_sigma, prior=prior, name="mixture_local")(maps, x)
     return keras.layers.Concatenate(-2, dtype="float32", name="mixture")([state, around])

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import keras
 
+from zoo.models.frame_features import BACKBONES as FRAME_BACKBONES
+
+BACKBONES = ("backbone", "c3d", *FRAME_BACKBONES)
+
 
 def backbone_of(whole: keras.Model) -> keras.Model:
-    """The backbone inside a model."""
+    """The backbone inside a model; one of single frames as the model of a frame."""
     names = [layer.name for layer in whole.layers]
-    layer = whole.get_layer("backbone" if "backbone" in names else "c3d")
+    layer = next(whole.get_layer(name) for name in BACKBONES if name in names)
+    if layer.name in FRAME_BACKBONES:
+        layer = layer.get_layer(f"{layer.name}_frames")
     return getattr(layer, "layer", layer)
 
 

@@ -14,8 +14,10 @@ from zoo.layers.input_normalization import InputNormalization
 from zoo.layers.per_step import PerStep
 from zoo.layers.saliency.bounded_gaussians import BoundedGaussians
 from zoo.layers.saliency.density_memory import DensityMemory
+from zoo.layers.saliency.frame_brightness import FrameBrightness
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.layers.saliency.map_mixture import MapMixture
+from zoo.layers.saliency.motion_mixture import MotionMixture
 from zoo.layers.saliency.past_density import Density
 
 # Layers whose output at a frame depends on that frame alone, whatever their arguments.
@@ -35,9 +37,11 @@ _POINTWISE = (
     BoundedGaussians,
     Density,
     DensityMemory,
+    FrameBrightness,
     InputNormalization,
     LogDensity,
     MapMixture,
+    MotionMixture,
     PerStep,
 )
 LOWEST = -3e38  # below every activation, and a number in bfloat16 too
@@ -51,7 +55,7 @@ class NotCarried(ValueError):
 class Node:
     """One operation of the plan."""
 
-    kind: str  # "call", "conv", "pool", "max", "mean", "pad", "hold", "split", "merge"
+    kind: str  # "call", "conv", "pool", "max", "mean", "earlier", "pad", "hold", "split", "merge"
     layer: object
     inputs: list[int]
     output: int
@@ -142,6 +146,8 @@ class Plan:
             return self._window("max", layer, first, shape, layer.size, layer.after, 0.0)
         if isinstance(layer, phases.TrailingMean):
             return self._window("mean", layer, first, shape, layer.size, 0, 0.0)
+        if isinstance(layer, phases.Earlier):
+            return self._window("earlier", layer, first, shape, layer.steps + 1, 0, 0.0)
         if isinstance(layer, layers.Conv3D) and not isinstance(layer, layers.Conv3DTranspose):
             return self._windowed("conv", layer, layer.kernel_size[0], first, shape, 0.0)
         if is_pointwise(layer):

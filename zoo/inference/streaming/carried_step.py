@@ -86,6 +86,8 @@ class Step(keras.Model):
             return _max_pool(layer, x, node.size)
         if node.kind == "max":
             return _over_frames(ops.maximum, x, node.size)
+        if node.kind == "earlier":
+            return x[:, : 1 - node.size]
         return _over_frames(ops.add, x, node.size) / node.size
 
     def _bordered(self, node, x, count):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from zoo.layers.sliding_clips import SlidingClips
-from zoo.layers.temporal_phases import MergePhases, NeighbourMax, SplitPhases, TrailingMean
+from zoo.layers.temporal_phases import Earlier, MergePhases, NeighbourMax, SplitPhases, TrailingMean
 
 _CONVOLUTIONS = (keras.layers.Conv3D, keras.layers.DepthwiseConv1D, keras.layers.Conv1D)
 _POOLINGS = (keras.layers.MaxPooling3D, keras.layers.AveragePooling3D)
@@ -63,6 +63,8 @@ def _of_layer(layer, dilation):
         return before * dilation, layer.after * dilation, dilation
     if isinstance(layer, TrailingMean):
         return (layer.size - 1) * dilation, 0, dilation
+    if isinstance(layer, Earlier):
+        return layer.steps * dilation, 0, dilation
     if isinstance(layer, keras.layers.ZeroPadding3D):
         first, last = layer.padding[0]
         return first * dilation, last * dilation, dilation
