@@ -18,7 +18,6 @@ Hardware, measured result: two CPU cores, see docs/general.md.
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 
 import keras
@@ -89,7 +88,6 @@ class Config:
 
 def main(config: Config) -> dict:
     """Train, calibrate, score the held-out images, and write the weights."""
-    start = time.perf_counter()
     train = stills.load(config.data_dir, "train")
     held_out = stills.load(config.data_dir, "validation")
     if not train or not held_out:
@@ -113,12 +111,12 @@ def main(config: Config) -> dict:
     steps = data.steps(config.batch_size)
     loss = {"log_density": DensityCrossEntropy(nss=config.nss, cc=config.cc, kl=config.kl)}
 
-    def stage(name: str, epochs: int, rate: float) -> None:
+    def stage(name: str, epochs: int, rate: float) -> float:
         if not epochs:
-            return
+            return 0.0
         optimizer = make_optimizer("adam", WarmCosine(rate, steps * epochs), clip=20.0)
         upper.compile(optimizer, loss, jit_compile=False)
-        fit(
+        return fit(
             upper,
             lambda step: data.stream(config.seed, config.batch_size, step),
             output=output / name,
@@ -126,12 +124,12 @@ def main(config: Config) -> dict:
             steps=steps,
             validate=lambda model, epoch: _validate(model, check, loss["log_density"]),
             save_seconds=config.save_seconds,
-        )
+        ).seconds
 
     backbone.trainable = False
-    stage("head", config.head_epochs, config.head_rate)
+    seconds = stage("head", config.head_epochs, config.head_rate)
     backbone.trainable = True
-    stage("whole", config.epochs, config.rate)
+    seconds += stage("whole", config.epochs, config.rate)
     layer = next(la for la in model.layers if isinstance(la, LogDensity))
     maps = {still.name: _map(upper, x) for still, x in check.in_order()}
     temperature = _fit_temperature(maps, check)
@@ -146,7 +144,7 @@ def main(config: Config) -> dict:
         "train_images": len(train),
         "held_out_images": len(held_out),
         "seed": config.seed,
-        "seconds": round(time.perf_counter() - start, 1),
+        "seconds": round(seconds, 1),
     }
     write_json(output / "results.json", results)
     save_half_precision(model, output / "general.weights.h5", _provenance(config, results))
@@ -205,11 +203,13 @@ def _fit_temperature(maps: dict[str, np.ndarray], check: StillFeatures) -> float
 
 def _provenance(config: Config, results: dict) -> dict:
     options = {name: getattr(config, name) for name in ("memory", "memory_share", "motion")}
+    data = Path(config.data_dir).name
+    told = dataclasses.replace(config, data_dir=data, output=Config.output, save_seconds=60.0)
     return {
         "architecture": "general_saliency",
         "options": options,
-        "source": Path(config.data_dir).name,
-        "command": f"zoo train general_saliency --data-dir {Path(config.data_dir).name}",
+        "source": data,
+        "command": run_facts(told)["command"],
         "recipe": {k: v for k, v in dataclasses.asdict(config).items() if k not in PLACES},
         "results": results,
     }
