@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUTPUT ?= demo
 
-.PHONY: demo test slow lint package backends parity export beam gaze tfio browser docs help
+.PHONY: demo test slow lint package backends jax parity export beam gaze tfio browser docs help
 
 help:
 	@echo "make demo      train a small model, compare it with baselines, write a film and a page"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint      ruff, and the rules of the house"
 	@echo "make package   build, install and use the package in an empty environment"
 	@echo "make backends  the conformance tests on JAX and PyTorch, without TensorFlow"
+	@echo "make jax       training on JAX, from tf.data on two devices and in two processes"
 	@echo "make parity    converted weights against reference models in PyTorch"
 	@echo "make export    exported models, run by the programs they are exported for"
 	@echo "make beam      shards made on Apache Beam"
@@ -53,6 +54,16 @@ package: .venv/.done
 backends: .venv-backends/.done
 	KERAS_BACKEND=jax .venv-backends/bin/python -m pytest -q tests/conformance
 	KERAS_BACKEND=torch .venv-backends/bin/python -m pytest -q tests/conformance
+
+.venv-jax/.done: requirements/dev.txt requirements/backends.txt
+	$(PYTHON) -m venv .venv-jax
+	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -c requirements/backends.txt jax
+	@touch $@
+
+jax: .venv-jax/.done
+	.venv-jax/bin/python -m pytest -q tests/training/test_fit.py -k two_devices -m "slow or not slow"
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest -q tests/conformance/test_devices.py -m slow
 
 parity: .venv-backends/.done
 	KERAS_BACKEND=torch .venv-backends/bin/python -m pytest -q tests/weights/parity -m "slow or not slow"

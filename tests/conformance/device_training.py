@@ -43,25 +43,29 @@ def prepare(devices: int, process: int | None, port: int):
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(devices)])
 
 
-def train(name: str, strategy, steps: int, size: int, process: int | None = None) -> dict:
+def train(name: str, strategy, devices: int, process: int | None = None) -> dict:
     """Weights before and after training, and what `fit` reported."""
     import keras
 
     from tests.conformance import device_cases
     from zoo import optimizers
+    from zoo.training.devices import device_count
 
-    keras.utils.clear_session()
+    distribution = keras.distribution.distribution()
+    keras.utils.clear_session()  # which forgets the distribution, too
+    keras.distribution.set_distribution(distribution)
     keras.utils.set_random_seed(0)
     make, losses, _ = device_cases.CASES[name]
     with strategy.scope() if strategy else contextlib.nullcontext():
         model = make()
         optimizer = optimizers.SGD(0.03, momentum=0.9, global_clipnorm=1.0)
         model.compile(optimizer, loss=losses, jit_compile=keras.config.backend() == "jax")
+    assert device_count(model) == devices, "the devices must be in force when a model is built"
     before = model.get_weights()
     history = {}
-    for batch in device_cases.batches(name, model, steps, size):
+    for batch in device_cases.batches(name, model, STEPS, BATCH):
         if process is not None:
-            own = slice(process * size // 2, (process + 1) * size // 2)
+            own = slice(process * BATCH // 2, (process + 1) * BATCH // 2)
             batch = keras.tree.map_structure(operator.itemgetter(own), batch)
         found = model.fit(
             *batch[:2],
@@ -88,7 +92,7 @@ def main() -> None:
 
     arrays = {}
     for name in options.only or device_cases.CASES:
-        found = train(name, strategy, STEPS, BATCH, options.process)
+        found = train(name, strategy, options.devices, options.process)
         for kind in ("before", "after"):
             for index, value in enumerate(found[kind]):
                 arrays[f"{name}/{kind}/{index:03d}"] = value
