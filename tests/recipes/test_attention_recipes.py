@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -48,6 +50,43 @@ def test_soft_attention_trains_from_frames(data, tmp_path):
     assert list((tmp_path / "run" / "logs" / "validation").glob("events*"))
     with pytest.raises(ValueError, match="`flips` needs"):
         soft_attention.main(dataclasses.replace(config, trainable_backbone=False))
+
+
+@pytest.mark.slow
+def test_soft_attention_is_broken_off(data, tmp_path):
+    options = {**SMALL, "deterministic": True, "epochs": 3, "trainable_backbone": True}
+    config = soft_attention.Config(
+        data_dir=data,
+        units=5,
+        num_layers=1,
+        flips=True,
+        test_stride=5,
+        tensorboard=False,
+        **options,
+    )
+    compare(soft_attention.main, config, tmp_path, steps=(1, 2))
+
+
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+from tests.recipes.test_attention_recipes import SMALL
+from zoo.recipes import soft_attention
+
+parts = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
+options = {**SMALL, "units": 5, "num_layers": 1, "trainable_backbone": True, "devices": 2}
+options |= {"tensorboard": False, "evaluate": False}
+soft_attention.main(soft_attention.Config(data_dir=sys.argv[1], output=sys.argv[2], **options))
+"""
+
+
+@pytest.mark.slow
+def test_a_trained_backbone_on_two_devices(data, tmp_path):
+    command = [sys.executable, "-c", TWO_DEVICES, data, str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "run" / "model.keras").exists()
 
 
 @pytest.mark.slow

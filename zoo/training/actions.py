@@ -72,9 +72,9 @@ def run(
         samples_of(config, part, classes, None, config.num_frames, sampling, test_stride)
     output = claim(config)
 
-    backbone = BACKBONES[config.backbone](image_size=config.image_size)
     given = {"num_classes": len(classes)}
     with devices.scope():
+        backbone = BACKBONES[config.backbone](image_size=config.image_size)
         whole = model = build(
             **given, num_frames=config.num_frames, backbone=backbone, feature_shape=None
         )
