@@ -134,6 +134,16 @@ def test_end_to_end_in_stages_with_feedback(data, tmp_path):
     assert joint.main(config)["validation"] == results["validation"]  # nothing left to do
 
 
+@pytest.mark.slow
+def test_the_stages_are_broken_off(data, tmp_path):
+    """In the first stage; then in the second, which the same process has begun."""
+    stages = {"saliency_epochs": 1, "feedback": True, "teacher": 0.8, "uncertainty": True}
+    options = {**TINY, **stages, "trainable_backbone": True, "dense": True}
+    config = joint.Config(data_dir=data, tensorboard=False, evaluate=False, **options)
+    compare(joint.main, config, tmp_path, steps=(1, 2))
+    assert (tmp_path / "broken/saliency/state.npz").exists()
+
+
 def test_frozen_saliency_of_another_model_and_videos_without_gaze(data, tmp_path):
     options = {k: TINY[k] for k in ("image_size", "width", "units", "num_components")}
     keras.utils.set_random_seed(3)

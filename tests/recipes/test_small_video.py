@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.recipes.resume import compare
 from zoo.backbones import small_video
 from zoo.datasets import moving_targets
 from zoo.models import soft_attention
@@ -75,3 +76,17 @@ def test_pretrained_on_cut_out_actions_then_attention_on_whole_videos(tmp_path):
     trained = zoo.load(tmp_path / "backbone" / "backbone.keras").get_weights()
     for one, other in zip(trained, model.get_layer("small_video").get_weights()):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+def test_the_pretraining_is_broken_off(tmp_path):
+    moving_targets.make(tmp_path / "data", num_videos=10, frames=18, size=(48, 48), viewers=1)
+    config = recipe.Config(
+        data_dir=str(tmp_path / "data"),
+        image_size=(48, 48),
+        crop=16,
+        num_frames=6,
+        batch_size=2,
+        epochs=3,
+    )
+    compare(recipe.main, config, tmp_path, steps=(1, 3), model="backbone.keras")
