@@ -4,11 +4,11 @@
     python benchmarks/resume.py --kills 3 --devices 2
     KERAS_BACKEND=jax python benchmarks/resume.py --kills 3 [--devices 2]
 
-Each recipe trains a small model on made data, with dropout where the model has it, and is repeatedly
+Each recipe trains a small model on made data, with dropout if the model has it, and is repeatedly
 killed (`SIGKILL`) at a random moment after its first step, also in the middle of a step or of a
 write; then it runs to its end. The result is compared, bit for bit, with that of an uninterrupted
-run: weights, optimizer slots and dropout seeds after the last step of each stage, and the model that
-was chosen. If a run ends before it was killed often enough, it is compared as well, and another run
+run: weights, optimizer slots and dropout seeds after the last step of each stage, and the chosen
+model. If a run ends before it was killed often enough, it is compared as well, and another run
 starts. Adds its rows to resume.json and resume.md; rows that are already there are not run again.
 """
 
