@@ -41,7 +41,7 @@ BATCH = 4
 
 
 def links(sources: list[Path], count: int, folder: Path) -> list[Path]:
-    """So many links to the files, in turn."""
+    """Make `count` links to the files, in turn."""
     folder.mkdir(parents=True)
     made = []
     for number in range(count):
@@ -53,7 +53,7 @@ def links(sources: list[Path], count: int, folder: Path) -> list[Path]:
 
 
 def film(path: Path, frames: int = 600) -> Path:
-    """A film of 640x360 out of a real clip, played to and fro."""
+    """A film of 640x360 from a real clip, played forwards and backwards."""
     from zoo.datasets.video.reading import open_video
     from zoo.datasets.video.writer import VideoWriter
 
@@ -66,7 +66,7 @@ def film(path: Path, frames: int = 600) -> Path:
 
 
 def gaze(path: Path, frames: int = 600) -> Path:
-    """Gaze of made viewers that wander over the frame."""
+    """Gaze of synthetic viewers that wander over the frame."""
     rng = np.random.default_rng(0)
     places = 0.5 + 0.2 * np.cumsum(rng.normal(size=(frames, VIEWERS, 2)), 0) / np.sqrt(frames)
     lines = ["viewer,frame,x,y"]
@@ -79,7 +79,7 @@ def gaze(path: Path, frames: int = 600) -> Path:
 
 
 def make_tree(case: str, root: Path) -> None:
-    """The videos, and where it takes some, the gaze."""
+    """Make the videos and, if the data set has some, the gaze."""
     if case == "ucf101":
         clips = sorted((CLIPS / "ucf101").glob("*.avi"))
         if not clips:
@@ -92,7 +92,7 @@ def make_tree(case: str, root: Path) -> None:
 
 
 def records(case: str, root: Path):
-    """The tree as records."""
+    """The records of the data set."""
     from zoo.datasets.record import GazeSource, Record
 
     found = []
@@ -104,7 +104,7 @@ def records(case: str, root: Path):
 
 
 def index_tree(case: str, root: Path) -> dict[str, float]:
-    """Counts the frames of some videos; the entries of the links to the same files follow."""
+    """Index some videos, and copy their entries for the links to the same files."""
     from zoo.datasets.video.index import VideoIndex
 
     paths = [record.video for record in records(case, root)]
@@ -118,7 +118,7 @@ def index_tree(case: str, root: Path) -> dict[str, float]:
 
 
 def samples_of(case: str, root: Path):
-    """The samples and a small model for them."""
+    """The samples, and a small model for them."""
     import zoo
     from zoo.datasets import Action, Frames, HorizontalFlip, Mixture, Samples, Segments, Windows
 
@@ -144,14 +144,14 @@ def samples_of(case: str, root: Path):
 
 
 def peak() -> float:
-    """Largest memory of this process so far, in GB."""
+    """Peak memory of this process so far, in GB."""
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def start(case: str, root: Path, launched: float) -> dict[str, float]:
-    """A start with the index there, and some steps of training: seconds and memory."""
+    """Start with an existing index and train some steps: seconds and memory."""
     from zoo.datasets import stream
 
     samples, model = samples_of(case, root)
@@ -169,7 +169,7 @@ def start(case: str, root: Path, launched: float) -> dict[str, float]:
 
 
 def decoding(case: str, root: Path, batches: int, rounds: int, workers: int) -> dict[str, float]:
-    """Batches a second of the stream, and of the decoder alone on the same frames."""
+    """Batches per second of the stream, and of the decoder alone on the same frames."""
     from zoo.datasets import stream
     from zoo.datasets.video.reading import open_video
 
@@ -226,14 +226,14 @@ def decoding(case: str, root: Path, batches: int, rounds: int, workers: int) -> 
 
 
 def disk(root: Path) -> dict[str, float]:
-    """What the cache takes, beside the videos' own size."""
+    """Size of the cache and of the videos."""
     kept = sum(path.stat().st_size for path in (root / "cache").rglob("*") if path.is_file())
     videos = sum(path.stat().st_size for path in (root / "videos").iterdir())
     return {"cache_mb": kept / 1e6, "videos_mb": videos / 1e6, "share": kept / videos}
 
 
 def measure(case: str, part: str, root: Path, options: argparse.Namespace) -> dict:
-    """One measurement in a process of its own."""
+    """Run one measurement in its own process."""
     command = [sys.executable, __file__, "--case", case, "--part", part, "--root", str(root)]
     command += ["--launched", str(time.time()), "--rounds", str(options.rounds)]
     command += ["--steps", str(options.steps), "--workers", str(options.workers)]
@@ -282,7 +282,7 @@ def main() -> None:
 
 
 def write(rows: dict, options: argparse.Namespace) -> None:
-    """input.json and input.md."""
+    """Write input.json and input.md."""
     from importlib.metadata import version
 
     machine = {

@@ -44,7 +44,7 @@ WAIT_BAR, ENGINE_BAR = 0.05, 1.05
 
 
 class MadeFeatures:
-    """A stream of random rows, one for every clip of 16 frames."""
+    """Random features, one row for every 16-frame clip."""
 
     name, size = FEATURES, (8, 8)
 
@@ -62,14 +62,14 @@ class MadeFeatures:
 
 
 class Watch(keras.callbacks.Callback):
-    """Keeps the timings that `fit` logs."""
+    """Record the timings that `fit` logs."""
 
     def on_epoch_end(self, epoch, logs=None):
         self.logs = dict(logs)
 
 
 def cached(root: Path, records, steps_per_execution: int):
-    """The paper's head, and windows of cached features."""
+    """The head of the paper, and windows of cached features."""
     shape = (*zoo.backbones.c3d(width=1 / 16).output_shape[1:-1], 512)
     store = FeatureStore(root / "features", MadeFeatures(shape))
     store.compute(records)
@@ -100,7 +100,7 @@ def dense(root: Path, records, steps_per_execution: int):
 
 
 def bare(model, batch, steps: int) -> float:
-    """Seconds a step of `train_on_batch` on one batch."""
+    """Seconds per step of `train_on_batch` on one batch."""
     began = time.perf_counter()
     for _ in range(steps):
         model.train_on_batch(*batch, return_dict=True)
@@ -108,7 +108,7 @@ def bare(model, batch, steps: int) -> float:
 
 
 def engine(model, data, steps: int) -> dict[str, float]:
-    """The timings of `fit`; the first execution, which compiles, is not among them."""
+    """The timings of `fit`, without the first execution, which compiles."""
     watch = Watch()
     steps += model.steps_per_execution
     with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +118,7 @@ def engine(model, data, steps: int) -> dict[str, float]:
 
 
 def measure(name: str, make, root: Path, records, options) -> dict:
-    """One model's row: its waiting, and its steps beside bare ones."""
+    """Measure one model: its wait for input, and its steps beside those of `train_on_batch`."""
     rows = {"streamed": [], "held": [], "bare": []}
     model, samples = make(root, records, options.steps_per_execution)
     given = next(iter(stream(samples, 8)))
@@ -181,7 +181,7 @@ def main() -> None:
 
 
 def write(results: dict, output: Path) -> None:
-    """pipeline.json and pipeline.md."""
+    """Write pipeline.json and pipeline.md."""
     output.mkdir(parents=True, exist_ok=True)
     (output / "pipeline.json").write_text(json.dumps(results, indent=1) + "\n")
     rounds = len(results["rows"][0]["rounds"]["bare"])
