@@ -22,8 +22,12 @@ INCEPTION = (
 )
 
 
-def c3d(dense: bool) -> nn.Module:
-    """C3D's convolutions up to conv5b, on (batch, 3, frames, height, width)."""
+def c3d(dense: bool, padded: bool = False) -> nn.Module:
+    """C3D's convolutions up to conv5b, on (batch, 3, frames, height, width).
+
+    With `padded` a dense network answers every frame; without, each pooling over time leaves out
+    the last ones.
+    """
     layers, dilation, channels = [], 1, 3
     for index, filters in enumerate((64, 128, 256, 256, 512, 512, 512, 512)):
         spread = (dilation, 1, 1)
@@ -31,12 +35,23 @@ def c3d(dense: bool) -> nn.Module:
         channels = filters
         if index == 0:
             layers.append(nn.MaxPool3d((1, 2, 2)))
+        elif index in (1, 3, 5) and padded:
+            layers += [nn.MaxPool3d((1, 2, 2)), later_frame_too(dilation)]
+            dilation *= 2
         elif index in (1, 3, 5) and dense:
             layers.append(nn.MaxPool3d(2, (1, 2, 2), dilation=spread))
             dilation *= 2
         elif index in (1, 3, 5):
             layers.append(nn.MaxPool3d(2))
     return nn.Sequential(*layers)
+
+
+def later_frame_too(dilation: int) -> nn.Module:
+    """The maximum of each frame and the one `dilation` later; beyond the end there is zero."""
+    return nn.Sequential(
+        nn.ConstantPad3d((0, 0, 0, 0, 0, dilation), 0.0),
+        nn.MaxPool3d((2, 1, 1), 1, dilation=(dilation, 1, 1)),
+    )
 
 
 class Mixed(nn.Module):
@@ -59,8 +74,8 @@ class Mixed(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
-def i3d(dense: bool) -> nn.Module:
-    """I3D up to Mixed_5c, on (batch, 3, frames, height, width)."""
+def i3d(dense: bool, padded: bool = False) -> nn.Module:
+    """I3D up to Mixed_5c, on (batch, 3, frames, height, width); `padded` as in `c3d`."""
     dilation = 1
 
     def unit(before, after, size, stride=1):
@@ -76,9 +91,10 @@ def i3d(dense: bool) -> nn.Module:
     def pool(size, stride):
         # MaxPool3d refuses to pad by more than half its size, dilated or not.
         time, side = ((size - 1) // 2 * dilation, (size - 1) // 2)
+        later = (size - 1) * dilation - time if padded else time
         strides = (1 if dense else stride, stride, stride)
         return nn.Sequential(
-            nn.ConstantPad3d((side, side, side, side, time, time), 0.0),
+            nn.ConstantPad3d((side, side, side, side, time, later), 0.0),
             nn.MaxPool3d(size, strides, dilation=(dilation, 1, 1)),
         )
 
@@ -99,33 +115,33 @@ def i3d(dense: bool) -> nn.Module:
 class Bottleneck(nn.Module):
     """ResNet's block of three convolutions, with the stride in the 3x3 one."""
 
-    def __init__(self, before: int, filters: int, stride: int):
+    def __init__(self, before: int, filters: int, stride: int, bias: bool):
         super().__init__()
         after = 4 * filters
         self.body = nn.Sequential(
-            nn.Conv2d(before, filters, 1, bias=False),
+            nn.Conv2d(before, filters, 1, bias=bias),
             nn.BatchNorm2d(filters),
             nn.ReLU(),
-            nn.Conv2d(filters, filters, 3, stride, 1, bias=False),
+            nn.Conv2d(filters, filters, 3, stride, 1, bias=bias),
             nn.BatchNorm2d(filters),
             nn.ReLU(),
-            nn.Conv2d(filters, after, 1, bias=False),
+            nn.Conv2d(filters, after, 1, bias=bias),
             nn.BatchNorm2d(after),
         )
         self.shortcut = nn.Identity()
         if stride > 1 or before != after:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after)
+                nn.Conv2d(before, after, 1, stride, bias=bias), nn.BatchNorm2d(after)
             )
 
     def forward(self, x):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
-def resnet50() -> nn.Module:
-    """ResNet-50's features, on (frames, 3, height, width)."""
+def resnet50(bias: bool = False) -> nn.Module:
+    """ResNet-50's features, on (frames, 3, height, width); `bias`: of the convolutions."""
     layers: list[nn.Module] = [
-        nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+        nn.Conv2d(3, 64, 7, 2, 3, bias=bias),
         nn.BatchNorm2d(64),
         nn.ReLU(),
         nn.MaxPool2d(3, 2, 1),
@@ -134,7 +150,7 @@ def resnet50() -> nn.Module:
     for stage, blocks in enumerate((3, 4, 6, 3)):
         for block in range(blocks):
             stride = 2 if stage and not block else 1
-            layers.append(Bottleneck(channels, 64 * 2**stage, stride))
+            layers.append(Bottleneck(channels, 64 * 2**stage, stride, bias))
             channels = 256 * 2**stage
     return nn.Sequential(*layers)
 
