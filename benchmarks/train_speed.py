@@ -231,6 +231,9 @@ def write(results: dict, output: Path) -> None:
     if failed:
         lines += ["", "Not measured:", ""]
         lines += [f"- {name}: {error}" for name, error in failed.items()]
+    missing = [name for name in rows() if name not in results["rows"]]
+    if missing:
+        lines += ["", "No figures yet for:", "", *(f"- {name}" for name in missing)]
     found = results["rows"].values()
     machines = {side["environment"] for r in found for side in r.values() if "environment" in side}
     dates = {row["date"] for row in found}
