@@ -28,6 +28,13 @@ def test_train_from_arrays_then_predict_a_video_file(tmp_path):
     assert (tmp_path / "out" / "film.mp4").stat().st_size > 0
 
 
+def test_the_shipped_model_predicts_an_array():
+    video = np.random.default_rng(0).integers(0, 256, (2, 32, 48, 3), "uint8")
+    prediction = zoo.predict(video, progress=False, fps=25)
+    assert len(prediction.outputs["log_density"]) == 2
+    np.testing.assert_allclose(prediction.map(1).sum(), 1.0, rtol=1e-4)
+
+
 def test_another_backend_needs_no_tensorflow():
     if keras.backend.backend() != "tensorflow" and importlib.util.find_spec("tensorflow") is None:
         assert "tensorflow" not in sys.modules
