@@ -346,3 +346,10 @@ def test_bad_descriptions_are_refused(tmp_path, text, message):
     (tmp_path / "gaze.json").write_text(text)
     with pytest.raises(ValueError, match=rf"gaze\.json.*{message}|{message}.*gaze\.json"):
         your_own.load(tmp_path / "videos.csv")
+
+
+def test_pixels_per_degree_are_given_or_follow_from_the_screen():
+    assert CsvFormat(pixels_per_degree=40.0).degree == 40.0
+    screen = {"screen": (1920, 1080), "screen_cm": (48.0, 27.0), "distance_cm": 60.0}
+    assert CsvFormat(**screen).degree == pytest.approx(60 * np.tan(np.radians(1)) * 40)
+    assert CsvFormat().degree is None

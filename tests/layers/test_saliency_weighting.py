@@ -77,6 +77,8 @@ def test_gradient_reaches_the_mixture_or_not():
 
 def test_diffusion_is_the_sum_of_two_maps():
     own, bias = spot(0.3, 0.3), spot(0.6, 0.6, sigma=0.07)[0, 0]
+    own = np.concatenate([own, spot(0.8, 0.2)], -2)
+    own[..., 1, 0] = 1.5  # Gaussians of different weight
     layer = CentralBiasDiffusion(1, share=0.25)
     wider = layer(own)
     layer.set_bias(bias)

@@ -67,8 +67,9 @@ def test_clip_scaling_by_hand():
     np.testing.assert_allclose(got, [[[-1, 0.25], [0, 1]]])
     got = ops.convert_to_numpy(ClipScaling(-20.0, 20.0, reverse_channels=True)(x))
     np.testing.assert_allclose(got, [[[0.25, -1], [1, 0]]])
-    got = ops.convert_to_numpy(ClipScaling(-10.0, 20.0, mode="min_max")(x[..., :1]))
-    np.testing.assert_allclose(got, [[[-1], [1]]])  # -10 to 0, each clip by itself
+    clips = np.array([[[-30.0], [0.0], [-5.0]], [[0.0], [4.0], [1.0]]], "float32")
+    got = ops.convert_to_numpy(ClipScaling(-10.0, 20.0, mode="min_max")(clips))
+    np.testing.assert_allclose(got, [[[-1], [1], [0]], [[-1], [1], [-0.5]]])  # each by itself
 
 
 def test_same_time_padding_is_zero_and_in_time_only():

@@ -153,6 +153,7 @@ def test_segments_shorter_than_a_second_and_the_default_thresholds():
     predictions = [VideoSegment("a", 0, 1.0, 1.3, 0.9)]  # IoU 0.75
     found = temporal_localisation_map(truth, predictions)
     assert found == {0.1: 1.0, 0.2: 1.0, 0.3: 1.0, 0.4: 1.0, 0.5: 1.0}
+    assert temporal_average_precisions(truth, predictions).keys() == found.keys()
 
 
 def test_predictions_over_ambiguous_segments_are_ignored():
