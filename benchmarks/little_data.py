@@ -92,6 +92,8 @@ def write_table(folder: Path, data: Path, count: int) -> Path:
 def train(way: str, options: dict, count: int, config: Config) -> Path:
     """Train once, unless it has been; return the model."""
     folder = Path(config.output) / f"{way}_{count}"
+    windows = max(1, config.windows // count)
+    options = {**options, **SHARED, "epochs": config.epochs, "windows_per_video": windows}
     data = Path(config.data_dir).resolve() / "physics_clips"
     if not (folder / "results.json").exists():
         rmdn.main(
@@ -101,8 +103,7 @@ def train(way: str, options: dict, count: int, config: Config) -> Path:
                 output=str(folder),
                 cache=str(Path(config.output) / "cache"),
                 validation_share=1e-3,  # one film
-                windows_per_video=max(1, config.windows // count),
-                **{**options, **SHARED, "epochs": config.epochs},
+                **options,
             )
         )
     return folder / "model.keras"
