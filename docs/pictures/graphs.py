@@ -63,7 +63,7 @@ def models() -> dict[str, tuple[keras.Model, str, tuple[Box, ...]]]:
     return {
         "general_saliency": (
             zoo.general_saliency(weights="general"),
-            "The general model: EfficientNet-Lite, a head, and a memory of past densities",
+            "The general model: EfficientNet-Lite, a head, a memory of past densities, and motion",
             (
                 Box("frames of any size", ("rgb",), INPUT, 0, sizes=("B", "T", "h", "w")),
                 Box(
@@ -90,10 +90,26 @@ def models() -> dict[str, tuple[keras.Model, str, tuple[Box, ...]]]:
                     sizes=("B", "T", "h/4", "w/4"),
                 ),
                 Box(
-                    "output: half the frame's, half the past's",
+                    "half the frame's density, half the past's",
+                    ("memory",),
+                    OWN,
+                    5,
+                    sizes=("B", "T", "h/4", "w/4"),
+                ),
+                Box(
+                    "what moves",
+                    ("brightness", "earlier"),
+                    OWN,
+                    6,
+                    2,
+                    sizes=("B", "T", "h/4", "w/4"),
+                    around={"rgb": "right"},
+                ),
+                Box(
+                    "output: mixed with what moves",
                     ("log_density",),
                     OUTPUT,
-                    5,
+                    7,
                     sizes=("B", "T", "h/4", "w/4"),
                 ),
             ),
