@@ -90,27 +90,71 @@ def googlenet(
         raise ValueError(f"`width` must be above 0. Received: width={width}")
     height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
 
-    def channels(count: int) -> int:
-        return max(1, round(count * width))
+    frame = keras.Input((height, breadth, 3), name="rgb")
+    x = InputNormalization(**PREPROCESSING[batch_norm], name="preprocessing")(frame)
+    x = _Layers(batch_norm, width).network(x, endpoint)
+    if num_classes is not None:
+        x = keras.layers.GlobalAveragePooling2D(name="avgpool")(x)
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
+        x = keras.layers.Dense(num_classes, name="fc" if batch_norm else "loss3_classifier")(x)
+    return keras.Model(frame, x, name=name)
 
-    def conv(x, count, size, layer, strides=1):
+
+class _Layers:
+    """Creates the layers, which share the version and the width.
+
+    Args:
+        batch_norm, width: As in `googlenet`.
+    """
+
+    def __init__(self, batch_norm: bool, width: float):
+        self.batch_norm = batch_norm
+        self.width = width
+
+    def network(self, x, endpoint: str):
+        """The network from the normalised frame to the end point."""
+        stem = _STEM[self.batch_norm]
+        x = _end("conv1", self.conv(x, 64, 7, stem[0], strides=2))
+        if endpoint == "conv1":
+            return x
+        x = self.pool(x, 3, "maxpool1")
+        if not self.batch_norm:
+            x = LocalResponseNormalization(name="pool1_norm1")(x)
+        x = self.conv(x, 64, 1, stem[1])
+        x = _end("conv3", self.conv(x, 192, 3, stem[2]))
+        if endpoint == "conv3":
+            return x
+        if not self.batch_norm:
+            x = LocalResponseNormalization(name="conv2_norm2")(x)
+        x = self.pool(x, 3, "maxpool2")
+        for label in BLOCKS:
+            if label == "4a":
+                x = self.pool(x, 3, "maxpool3")
+            if label == "5a":
+                x = self.pool(x, 2 if self.batch_norm else 3, "maxpool4")
+            x = self.block(x, label)
+            if endpoint == f"inception{label}":
+                break
+        return x
+
+    def conv(self, x, count, size, layer, strides=1):
         if strides > 1:  # the published padding is symmetric
             x = keras.layers.ZeroPadding2D(size // 2, name=f"{layer}_pad")(x)
         convolution = keras.layers.Conv2D(
-            channels(count),
+            max(1, round(count * self.width)),
             size,
             strides=strides,
             padding="valid" if strides > 1 else "same",
-            use_bias=not batch_norm,
+            use_bias=not self.batch_norm,
             kernel_initializer="he_normal",
-            name=f"{layer}_conv" if batch_norm else layer,
+            name=f"{layer}_conv" if self.batch_norm else layer,
         )
         x = convolution(x)
-        if batch_norm:
+        if self.batch_norm:
             x = BatchNormalization(epsilon=1e-3, name=f"{layer}_bn")(x)
         return keras.layers.ReLU(name=f"{layer}_relu")(x)
 
-    def pool(x, size, layer):
+    def pool(self, x, size, layer):
         # Pooling that rounds the size up, padded below and to the right. All values come from a
         # ReLU, so padding with zeros does not change the maximum.
         overhang = [_overhang(edge, size) for edge in x.shape[1:3]]
@@ -119,56 +163,23 @@ def googlenet(
             x = keras.layers.ZeroPadding2D(padding, name=f"{layer}_pad")(x)
         return keras.layers.MaxPooling2D(size, 2, name=layer)(x)
 
-    def block(x, label):
-        prefix = f"inception{label}" if batch_norm else f"inception_{label}"
-        names = [f"{prefix}_{branch}" for branch in _BRANCHES[batch_norm]]
+    def block(self, x, label):
+        prefix = f"inception{label}" if self.batch_norm else f"inception_{label}"
+        names = [f"{prefix}_{branch}" for branch in _BRANCHES[self.batch_norm]]
         one, three_reduce, three, five_reduce, five, projection = BLOCKS[label]
         pooled = keras.layers.MaxPooling2D(3, 1, padding="same", name=f"{prefix}_pool")(x)
+        five_size = 3 if self.batch_norm else 5
         branches = [
-            conv(x, one, 1, names[0]),
-            conv(conv(x, three_reduce, 1, names[1]), three, 3, names[2]),
-            conv(conv(x, five_reduce, 1, names[3]), five, 3 if batch_norm else 5, names[4]),
-            conv(pooled, projection, 1, names[5]),
+            self.conv(x, one, 1, names[0]),
+            self.conv(self.conv(x, three_reduce, 1, names[1]), three, 3, names[2]),
+            self.conv(self.conv(x, five_reduce, 1, names[3]), five, five_size, names[4]),
+            self.conv(pooled, projection, 1, names[5]),
         ]
         return keras.layers.Concatenate(name=f"inception{label}")(branches)
 
-    def end(name_of_end, x):
-        return keras.layers.Identity(name=name_of_end)(x)
 
-    frame = keras.Input((height, breadth, 3), name="rgb")
-    x = InputNormalization(**PREPROCESSING[batch_norm], name="preprocessing")(frame)
-    stem = _STEM[batch_norm]
-
-    def network(x):
-        x = end("conv1", conv(x, 64, 7, stem[0], strides=2))
-        if endpoint == "conv1":
-            return x
-        x = pool(x, 3, "maxpool1")
-        if not batch_norm:
-            x = LocalResponseNormalization(name="pool1_norm1")(x)
-        x = conv(x, 64, 1, stem[1])
-        x = end("conv3", conv(x, 192, 3, stem[2]))
-        if endpoint == "conv3":
-            return x
-        if not batch_norm:
-            x = LocalResponseNormalization(name="conv2_norm2")(x)
-        x = pool(x, 3, "maxpool2")
-        for label in BLOCKS:
-            if label == "4a":
-                x = pool(x, 3, "maxpool3")
-            if label == "5a":
-                x = pool(x, 2 if batch_norm else 3, "maxpool4")
-            x = block(x, label)
-            if endpoint == f"inception{label}":
-                break
-        return x
-
-    x = network(x)
-    if num_classes is not None:
-        x = keras.layers.GlobalAveragePooling2D(name="avgpool")(x)
-        x = keras.layers.Dropout(dropout, name="dropout")(x)
-        x = keras.layers.Dense(num_classes, name="fc" if batch_norm else "loss3_classifier")(x)
-    return keras.Model(frame, x, name=name)
+def _end(name: str, x):
+    return keras.layers.Identity(name=name)(x)
 
 
 def _overhang(edge: int, size: int) -> int:
