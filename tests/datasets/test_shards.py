@@ -258,7 +258,7 @@ def test_indices_that_do_not_belong_are_refused(damaged):
     with pytest.raises(ShardError, match="another format"):
         ShardSet(damaged)
     (damaged / "index.json").write_text("{")
-    with pytest.raises(ShardError, match="whole"):
+    with pytest.raises(ShardError, match="must be complete"):
         ShardSet(damaged)
 
 
