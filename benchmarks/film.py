@@ -32,7 +32,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-REPEATS = 2
+REPEATS = 3
 SECONDS = {"first frame": 6.0, "film of 10 s": 15.0}
 A_FRAME = {"float32": 0.020, "bfloat16": 0.014}
 PEAK_MB, LIVE_MS = 900, 50
