@@ -88,7 +88,7 @@ def test_batches_are_full_and_a_function_of_the_step(folder, tmp_path):
     assert (mirrored @ columns) == pytest.approx(len(target) - target @ columns, abs=1.0)
     assert (mirrored @ columns) != pytest.approx(target @ columns, abs=2.0)
     assert data.target(0).sum() == pytest.approx(1.0, abs=1e-5)
-    with pytest.raises(ValueError, match="of the same images"):
+    with pytest.raises(ValueError, match="belong to the same images"):
         StillFeatures(stills[:3], trunk, tmp_path)
 
 

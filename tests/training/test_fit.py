@@ -217,7 +217,7 @@ def test_a_state_of_another_model_and_a_damaged_one(tmp_path):
     held[len(held) // 2] ^= 255
     path.write_bytes(held)
     weights = model.get_weights()
-    with pytest.raises(ValueError, match="delete it to start the run anew"):
+    with pytest.raises(ValueError, match="delete it to start over"):
         train(tmp_path, model=model)
     assert path.read_bytes() == held
     for one, other in zip(weights, model.get_weights(), strict=True):

@@ -1,4 +1,4 @@
-"""Training: `fit` and its callbacks, schedules and devices, which all recipes share.
+"""Training tools that all recipes share: `fit`, its callbacks, schedules and devices.
 
 ```python
 zoo.training.fit(model, data, output="runs/mine", epochs=10, steps=100)

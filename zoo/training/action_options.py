@@ -1,4 +1,4 @@
-"""The options that the recipes of action recognition share."""
+"""Options shared by the action recognition recipes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from zoo.training.options import RunOptions
 
 @dataclasses.dataclass(frozen=True)
 class ActionOptions(RunOptions):
-    """Options of both recipes.
+    """Options of both action recognition recipes.
 
     Args:
-        dataset: a module of `zoo.datasets` with labels, or csv.
-        image_size: height and width of the frames that the model sees.
-        fps: frame rate at which videos are read; None keeps the video's.
-        backbone: googlenet, resnet50 and small see frame by frame, small_video sees motion.
-        backbone_weights: its weights.
-        trainable_backbone: train it too; else its features are cached.
+        dataset: name of a data set with labels (see `zoo list`), or csv.
+        image_size: height and width of the model's input frames, in pixels.
+        fps: frame rate at which videos are read; None keeps each video's own.
+        backbone: googlenet, resnet50 and small process single frames; small_video sees motion.
+        backbone_weights: pretrained weights of the backbone, a file or a record's name.
+        trainable_backbone: train the backbone too; otherwise its features are cached.
         multi_label: videos may have several labels (Hollywood2).
-        num_frames: frames of a sample.
-        rounds: samples drawn of a video in an epoch.
+        num_frames: frames per sample.
+        rounds: samples drawn from each video per epoch.
         flips: mirror half of the samples; needs `trainable_backbone` or `cache=none`.
-        schedule: of the learning rate of Adam.
-        clip: largest global norm of the gradient.
+        schedule: learning rate schedule of Adam.
+        clip: maximum global norm of the gradient; None does not clip.
     """
 
     dataset: str = "moving_targets"
@@ -44,7 +44,7 @@ class ActionOptions(RunOptions):
     epochs: int = 30
 
     def head(self, *names: str) -> dict:
-        """The options of these names and those that every model takes."""
+        """Arguments for a model builder: the named options and those that every model takes."""
         options = {name: getattr(self, name) for name in names}
         return {
             **options,

@@ -1,4 +1,4 @@
-"""Whole videos through an action model."""
+"""Predictions of an action model for whole videos."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from zoo.training.devices import predict_on_batch
 def predict_videos(
     model: keras.Model, samples: Samples, batch_size: int
 ) -> list[dict[str, np.ndarray]]:
-    """Whole videos' outputs, "action" as (classes,).
-
-    Of a video's samples in order: their mean for "action", for "spatial_attention" the maps of all
-    frames, each from the first sample that holds it, for all else the first sample's.
+    """Predict whole videos by combining the outputs of each video's samples.
 
     Args:
-        model: takes the inputs of `samples`.
+        model: an action model that takes the inputs of `samples`.
         samples: the videos.
-        batch_size: samples in a batch.
+        batch_size: samples per batch.
+
+    Returns:
+        The outputs of each video: "action" (classes,) is the mean over its samples;
+        "spatial_attention" holds the maps of all frames, each taken from the first sample that
+        contains the frame; every other output is that of the first sample.
     """
     found: list[dict[str, np.ndarray]] = [{} for _ in samples.records]
     last = np.full(len(found), -1)
@@ -37,7 +39,7 @@ def predict_videos(
                 before["action"] = before["action"] + held["action"]
                 if "spatial_attention" in held:
                     maps = held["spatial_attention"]
-                    # A backbone of videos makes fewer maps than frames.
+                    # A video backbone returns fewer maps than it takes frames.
                     of = place.steps[np.arange(len(maps)) * len(place.steps) // len(maps)]
                     new = maps[of > last[place.video]]
                     joined = np.concatenate([before["spatial_attention"], new])

@@ -1,4 +1,4 @@
-"""How well an action model names videos, and where and when it looks, on labelled videos."""
+"""Scores an action model on labelled videos: its classes, and where and when it attends."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ TIME_IOU, SPACE_IOU = 0.3, 0.2
 def measure(
     model: keras.Model, samples: Samples, batch_size: int, *, localise: bool = False
 ) -> dict[str, float]:
-    """Scores of a model on videos.
+    """Score an action model on videos.
 
     Args:
-        model: An action model that takes the inputs of `samples`.
-        samples: What it is tested on, with the target `Action`.
-        batch_size: Samples in a batch.
-        localise: Whether to score the attention against the records' segments and boxes.
+        model: an action model that takes the inputs of `samples`.
+        samples: the test videos, with the target `Action`.
+        batch_size: samples per batch.
+        localise: also score the attention against the records' segments and boxes.
 
     Returns:
-        "accuracy" and "top5", or "mean_average_precision" where labels are multi-hot; with
-        temporal attention "log_concavity" of the mean weights. With `localise` also what
-        `localisation` gives.
+        "accuracy" and "top5", or "mean_average_precision" if labels are multi-hot. A model with
+        temporal attention adds "log_concavity", measured on the mean attention weights, and
+        `localise` adds the scores of `localisation`.
     """
     outputs = predict_videos(model, samples, batch_size)
     actions = np.stack([found["action"] for found in outputs])
@@ -68,20 +68,21 @@ def measure(
 
 
 def localisation(records: Sequence[Record], outputs: Sequence[dict]) -> dict[str, float]:
-    """Mean average precision of the attention's segments and boxes, beside simple guesses.
+    """Mean average precision of segments and boxes derived from attention, and of baselines.
 
-    Segments are judged at an IoU of 0.3, beside the whole video as the guess. Boxes are judged
-    frame by frame at 0.2, in the frames of the predicted segments (all frames without temporal
-    attention), beside a box of the true boxes' mean size in the middle of the same frames.
+    Segments are scored at an IoU threshold of 0.3; the baseline predicts the whole video. Boxes
+    are scored per frame at an IoU threshold of 0.2, in the frames of the predicted segments (in
+    all frames without temporal attention); the baseline is a centred box of the true boxes' mean
+    size in the same frames.
 
     Args:
-        records: Videos; those without segments and boxes are left out.
-        outputs: The model's outputs for each, as `predict_videos` gives them.
+        records: the videos; those without segments and boxes are left out.
+        outputs: the model's outputs for each video, as `predict_videos` returns them.
 
     Returns:
-        "temporal_map", "whole_video_map", "weight_in_segments" (a multiple of chance);
-        "spatial_map", "spatial_map_scaled" (each mask divided by its highest value),
-        "centre_box_map": what applies.
+        The scores that apply: "temporal_map", its baseline "whole_video_map" and
+        "weight_in_segments" (a multiple of chance); "spatial_map", "spatial_map_scaled" (each
+        mask divided by its maximum) and their baseline "centre_box_map".
     """
     values: dict[str, float] = {}
     segments = {"temporal_map": [], "whole_video_map": []}
@@ -136,9 +137,16 @@ def localisation(records: Sequence[Record], outputs: Sequence[dict]) -> dict[str
 def weight_in_segments(
     record: Record, weights: np.ndarray, offset: float, seconds: float
 ) -> float | None:
-    """Temporal attention on the parts that show the action, as a multiple of chance.
+    """Share of temporal attention inside the action's segments, as a multiple of chance.
 
-    Returns None where no weighed part lies in a segment.
+    Args:
+        record: the video, with its segments.
+        weights: temporal attention, (parts,).
+        offset: start of the weighted parts in the video, in seconds.
+        seconds: their total duration, in seconds.
+
+    Returns:
+        The multiple, or None if the centre of no part lies in a segment.
     """
     times = offset + (np.arange(len(weights)) + 0.5) / len(weights) * seconds
     inside = np.zeros(len(weights), bool)
@@ -150,7 +158,7 @@ def weight_in_segments(
 
 
 def action_tubes(record: Record, fps: float) -> list[VideoTube]:
-    """The boxes of a record's action: of moving_targets those of the target while it acts."""
+    """The boxes of a record's action; in moving_targets, the target's boxes while it acts."""
     if record.dataset != "moving_targets":
         return [VideoTube(record.name, t.label, t.start, t.boxes) for t in record.boxes or ()]
     boxes = record.boxes[0].boxes
@@ -162,19 +170,19 @@ def action_tubes(record: Record, fps: float) -> list[VideoTube]:
 
 
 def _boxes(masks: np.ndarray, source, count: int, size: np.ndarray) -> dict[str, np.ndarray]:
-    """Boxes of every frame by way of finding them; each mask serves an equal part of the frames."""
-    at = np.arange(count) * len(masks) // count
+    """Boxes for each frame, by method; each mask covers an equal share of the frames."""
+    mask_of_frame = np.arange(count) * len(masks) // count
     shape = (source.height, source.width)
     middle = [(source.width - size[0]) / 2, (source.height - size[1]) / 2, *size]
     return {
-        "spatial_map": attention_boxes(masks, *shape)[at],
-        "spatial_map_scaled": attention_boxes(masks, *shape, normalisation="max")[at],
+        "spatial_map": attention_boxes(masks, *shape)[mask_of_frame],
+        "spatial_map_scaled": attention_boxes(masks, *shape, normalisation="max")[mask_of_frame],
         "centre_box_map": np.tile(middle, (count, 1)),
     }
 
 
 def _cut(name, label, boxes, segments, fps, first) -> list[VideoTube]:
-    """Tubes of the boxes inside each segment, with the segment's score."""
+    """Cut the boxes into one tube per segment, with the segment's score."""
     tubes = []
     for segment in segments:
         start, stop = round(segment.start * fps) - first, round(segment.end * fps) - first

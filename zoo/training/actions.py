@@ -1,4 +1,4 @@
-"""What the recipes of action recognition do alike: read, train, test, write the results."""
+"""The common part of the action recognition recipes: read, train, test and write results."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def run(
     sampling: str,
     test_stride: int = 1,
 ) -> dict:
-    """Train a model, test it, write and return results.
+    """Train and test an action model; write the results and return them.
 
     Args:
         config: the recipe's options.
-        build: makes the model from `num_classes`, `num_frames`, `backbone` and `feature_shape`;
-            with `backbone=None` of features.
-        loss: of "action".
-        sampling: "spread" takes frames over the whole video, "block" consecutive ones.
-        test_stride: frames between the beginnings of the blocks of a video that is tested.
+        build: builds the model from `num_classes`, `num_frames`, `backbone` and `feature_shape`;
+            with `backbone=None` the model takes features.
+        loss: loss of the output "action".
+        sampling: "spread" takes frames spread over the whole video, "block" consecutive ones.
+        test_stride: frames between the starts of successive test blocks.
     """
     if config.flips and features_cached(config):
         raise ValueError(
@@ -68,7 +68,7 @@ def run(
     parts = list(hold_out(records, config.validation_share, config.seed))
     if config.evaluate:
         parts.append(load_records(config.dataset, config.data_dir, "test", "label"))
-    for part in parts:  # what cannot be read, or is too short, is named before anything is made
+    for part in parts:  # reports unreadable and too short videos before any output is written
         samples_of(config, part, classes, None, config.num_frames, sampling, test_stride)
     output = claim(config)
 
@@ -85,7 +85,7 @@ def run(
             store.compute(part, skip_bad=config.skip_bad)
         with devices.scope():
             model = build(**given, num_frames=count, backbone=None, feature_shape=shape)
-        # Blocks begin at every `test_stride` frames, also where several frames make a feature map.
+        # `test_stride` counts frames; a row of features may stand for several of them.
         test_stride = max(1, test_stride * count // config.num_frames)
     samples, held, *tested = (
         samples_of(config, part, classes, store, count, sampling, test_stride) for part in parts
@@ -137,16 +137,16 @@ def run(
 def feature_store(
     config: ActionOptions, backbone: keras.Model, output: Path
 ) -> tuple[FeatureStore, int, tuple[int, ...]]:
-    """The frozen backbone's features, how many stand for a sample's frames, and their shape."""
+    """The frozen backbone's feature store, the feature rows per sample, and a row's shape."""
     count, hop = config.num_frames, 1
     shape = tuple(backbone.output_shape)
-    of_videos = len(backbone.input_shape) == 5
-    if of_videos:  # fewer maps than frames
+    takes_videos = len(backbone.input_shape) == 5
+    if takes_videos:  # fewer maps than frames
         frames = (1, count, *backbone.input_shape[2:])
         shape = tuple(backbone.compute_output_shape(frames))[1:]
         count = shape[0]
         hop = config.num_frames // count
-    features = BackboneFeatures(backbone, whole=of_videos, hop=hop)
+    features = BackboneFeatures(backbone, whole=takes_videos, hop=hop)
     root = Path(config.cache or output / "cache")
     return FeatureStore(root, features, fps=config.fps), count, shape[1:]
 
@@ -160,9 +160,9 @@ def samples_of(
     sampling: str,
     test_stride: int,
 ) -> Samples:
-    """Samples of `count` frames, or rows of features, with the videos' labels."""
+    """Samples of `count` frames or feature rows, with the videos' labels."""
     inputs = [Frames(config.image_size)] if store is None else [Features(store)]
-    fps = config.fps if store is None else None  # the features are of frames at this rate
+    fps = config.fps if store is None else None  # stored features already have this rate
     taken = Segments(count, fps=fps)
     if sampling == "block":
         taken = Windows(count, hop=test_stride, fps=fps)

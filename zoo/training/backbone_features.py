@@ -1,4 +1,4 @@
-"""A backbone's features of a video's frames, as a stream that shards are written from."""
+"""Computes a backbone's features for a video's frames, in the form that shards store."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from zoo.datasets.video.flow import read_flow, video_flow
 from zoo.training.devices import predict_on_batch
 from zoo.training.digests import fingerprint
 
-# A dense feature sees 38 frames back and 45 ahead at most; chunks overlap by more than that.
+# A dense feature depends on at most 38 frames before it and 45 after it; chunks overlap by more.
 DENSE_CHUNK, DENSE_CONTEXT = 64, 48
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 class BackboneFeatures:
-    """Computes a backbone's features, a float16 row a clip, a frame, or a part of a video.
+    """Computes backbone features: one float16 row per clip, per frame or per part of a video.
 
     Args:
-        backbone: Maps a clip (batch, time, height, width, 3) or a frame (batch, height, width, 3)
-            to features; with `dense` or `whole` a video (batch, time, ...) to a row a frame, or
-            a row every `hop` frames.
-        clip_length: Frames of a clip; 1 for single frames.
-        hop: Frames between the beginnings of two clips.
-        dense: One row a frame, from overlapping parts of the video (C3D).
-        whole: The video in one pass, `hop` frames a row.
-        flow: Options of `video_flow` where the backbone takes optical flow.
-        flow_dir: Folder of stored flow, NAME.npy a video (`zoo.datasets.video.flow.store_flow`);
-            None computes it.
-        first: First frame of the first clip; default 0, with flow 1, because frame 0 has none.
-        settings: What else the features depend on, as JSON.
-        batch_size: Clips in one call of the backbone.
+        backbone: maps a clip (batch, time, height, width, 3) or a frame (batch, height, width, 3)
+            to features. With `dense` or `whole` it maps a video (batch, time, ...) to one row per
+            frame, or one row per `hop` frames.
+        clip_length: frames per clip; 1 for single frames.
+        hop: frames between the starts of successive clips.
+        dense: return one row per frame, computed on overlapping parts of the video (C3D).
+        whole: process the video in one pass, with one row per `hop` frames.
+        flow: arguments of `video_flow`, for a backbone that takes optical flow.
+        flow_dir: folder of stored flow, one NAME.npy per video
+            (`zoo.datasets.video.flow.store_flow`); None computes the flow.
+        first: first frame of the first clip; default 0, or 1 with flow, which frame 0 lacks.
+        settings: further JSON values that the features depend on.
+        batch_size: clips per call of the backbone.
 
     Example: `FeatureStore("cache/features", BackboneFeatures(backbone, clip_length=16))`
     """
@@ -75,7 +75,7 @@ class BackboneFeatures:
         self.record: Record | None = None
 
     def describe(self) -> dict[str, Any]:
-        """All that the rows depend on, as JSON."""
+        """Everything that the rows depend on, as JSON values."""
         shape = self.backbone.output_shape
         return {
             "dtype": "float16",
@@ -91,13 +91,18 @@ class BackboneFeatures:
         }
 
     def of(self, record: Record) -> BackboneFeatures:
-        """These features, of one record's frames."""
+        """A copy that computes the features of one record."""
         own = copy.copy(self)
         own.record = record
         return own
 
     def rows(self, frames: Iterable[np.ndarray], total: int) -> Iterator[bytes]:
-        """The rows as bytes, one after the other."""
+        """Yield the rows in order, each as bytes.
+
+        Args:
+            frames: the video's frames, (height, width, 3) each.
+            total: the number of frames.
+        """
         if total < self.clip_length + self.first:
             return
         if self.flow is not None:
@@ -110,7 +115,7 @@ class BackboneFeatures:
                 yield row.tobytes()
 
     def _fields(self, frames: Iterable[np.ndarray], total: int) -> Iterator[np.ndarray]:
-        """The flow of every frame but the first."""
+        """The optical flow of every frame except the first."""
         if self.flow_dir is None:
             return video_flow(frames, output_size=self.size, **self.flow)
         stored = read_flow(
@@ -128,7 +133,7 @@ class BackboneFeatures:
         yield self._apply(np.stack(list(frames))[None].astype("float32"))[0]
 
     def _clips(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Features of the clips, a batch at a time; no more frames are held than a batch needs."""
+        """Yield features of clips batch by batch, with only one batch of frames in memory."""
         single = len(self.backbone.input_shape) == 4
         held: deque[np.ndarray] = deque(maxlen=self.clip_length)
         batch: list[np.ndarray] = []
@@ -144,10 +149,10 @@ class BackboneFeatures:
             yield self._apply(np.stack(batch))
 
     def _dense(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """One feature a frame; no more frames are held than a part and its surroundings."""
+        """Yield one feature per frame, with only one chunk and its context in memory."""
         frames = iter(frames)
         held: list[np.ndarray] = []
-        first = start = 0  # frame number of held[0], and the next to be given
+        first = start = 0  # numbers of the frame held[0] and of the next frame to yield
         ended = False
         while not ended or start < first + len(held):
             while not ended and first + len(held) < start + DENSE_CHUNK + DENSE_CONTEXT:

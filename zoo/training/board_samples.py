@@ -1,4 +1,4 @@
-"""Fixed frames of validation videos to look at while a model trains."""
+"""Fixed validation frames that TensorBoard shows during training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from zoo.visualize.tensorboard import Sample
 def board_samples(
     samples: Samples, size: tuple[int, int], *, videos: int = 3, shown: int | None = 4
 ) -> list[Sample]:
-    """Frames of the first videos, spread over a window each, with what the model is given.
+    """Choose frames from one window of each of the first videos, with the model's inputs.
 
     Args:
         samples: validation samples.
-        size: height and width of the pictures.
-        videos: how many videos.
-        shown: frames of each; None for all.
+        size: height and width of the pictures, in pixels.
+        videos: number of videos.
+        shown: frames per video, evenly spread over the window; None for all.
     """
     found = []
     for number, place in enumerate(samples.places):

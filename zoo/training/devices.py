@@ -1,4 +1,4 @@
-"""Training on several devices, and on several machines."""
+"""Training on several devices and several machines."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ import numpy as np
 
 
 def join_machines() -> None:
-    """On JAX, join the machines of a run that `KERAS_DISTRIBUTION_*` describes; else do nothing.
+    """On JAX, join a run on several machines that the `KERAS_DISTRIBUTION_*` variables describe.
 
-    To be called before anything else uses JAX. Every machine runs the same command with
-    `KERAS_DISTRIBUTION_JOB_ADDRESSES`, `KERAS_DISTRIBUTION_NUM_PROCESSES` and its own
-    `KERAS_DISTRIBUTION_PROCESS_ID`.
+    Without these variables it does nothing. Call it before anything else uses JAX. Every machine
+    runs the same command with `KERAS_DISTRIBUTION_JOB_ADDRESSES`,
+    `KERAS_DISTRIBUTION_NUM_PROCESSES` and its own `KERAS_DISTRIBUTION_PROCESS_ID`.
+
+    Raises:
+        ValueError: if the variables are set and the backend is not JAX.
     """
     if "KERAS_DISTRIBUTION_JOB_ADDRESSES" not in os.environ:
         return
     if keras.config.backend() != "jax":
         raise ValueError(
-            "Training on several machines needs the backend jax: Keras's `fit` does not train "
+            "Training on several machines needs the JAX backend: Keras's `fit` does not work "
             "under `tf.distribute.MultiWorkerMirroredStrategy`. "
             f"Received: backend={keras.config.backend()!r}"
         )
@@ -30,14 +33,18 @@ def join_machines() -> None:
 
 
 class Devices:
-    """The devices that a model is trained on.
+    """The devices that train a model.
 
-    Each takes an equal part of a batch; the gradients are averaged. On TensorFlow this is
-    `tf.distribute.MirroredStrategy`, on JAX `keras.distribution.DataParallel` over the devices of
-    all machines.
+    Each device processes an equal share of every batch; the gradients are averaged. TensorFlow
+    uses `tf.distribute.MirroredStrategy`, JAX `keras.distribution.DataParallel` over the devices
+    of all machines.
 
     Args:
-        count: how many; None is one device, on several machines all of them.
+        count: number of devices; None uses one device, or on several machines all of them.
+
+    Raises:
+        ValueError: if there are fewer devices, if the backend is PyTorch and `count` exceeds 1,
+            or if several machines would use only some of their devices.
 
     Example:
 
@@ -63,7 +70,7 @@ class Devices:
             there = [device.name for device in tf.config.list_logical_devices(kind)]
             _check(count, there)
             if count > 1:
-                # Collectives of several CPU devices mix up the gradients of large models.
+                # TensorFlow's collectives on several CPU devices mix up large models' gradients.
                 reduce = tf.distribute.ReductionToOneDevice() if kind == "CPU" else None
                 self._strategy = tf.distribute.MirroredStrategy(there[:count], reduce)
         elif backend == "jax":
@@ -72,7 +79,7 @@ class Devices:
             _check(count, there)
             if several and count != len(there):
                 raise ValueError(
-                    "On several machines all devices take part. "
+                    "A run on several machines must use all of their devices; leave out `devices`. "
                     f"Received: devices={count} of {len(there)}"
                 )
             if count > 1:
@@ -82,17 +89,17 @@ class Devices:
                 keras.distribution.set_distribution(parallel)
         elif count != 1:
             raise ValueError(
-                "Several devices need the backend tensorflow or jax. "
+                "Training on several devices needs the TensorFlow or JAX backend. "
                 f"Received: devices={count}, backend={backend!r}"
             )
 
     def scope(self):
-        """What models are to be built and compiled in."""
+        """Context manager in which to build and compile models."""
         return contextlib.nullcontext() if self._strategy is None else self._strategy.scope()
 
 
 def machines() -> int:
-    """How many processes train together."""
+    """Number of processes that train together."""
     if keras.config.backend() != "jax":
         return 1
     import jax
@@ -101,7 +108,7 @@ def machines() -> int:
 
 
 def machine() -> int:
-    """The number of this process among those that train together; 0 writes the files."""
+    """Index of this process among those that train together; process 0 writes the files."""
     if keras.config.backend() != "jax":
         return 0
     import jax
@@ -110,12 +117,12 @@ def machine() -> int:
 
 
 def shard() -> tuple[int, int]:
-    """This process's part of every batch, as `zoo.datasets.stream` takes it: (number, of all)."""
+    """This process's share of each batch, (index, count), as `zoo.datasets.stream` takes it."""
     return machine(), machines()
 
 
 def device_count(model: keras.Model) -> int:
-    """How many devices a model is trained on."""
+    """Number of devices that train a model."""
     if keras.config.backend() == "tensorflow":
         return model.distribute_strategy.num_replicas_in_sync
     distribution = keras.distribution.distribution()
@@ -123,19 +130,19 @@ def device_count(model: keras.Model) -> int:
 
 
 def scope_of(model: keras.Model):
-    """What a model's variables are to be made in."""
+    """Context manager in which to create further variables of a model."""
     if keras.config.backend() == "tensorflow" and device_count(model) > 1:
         return model.distribute_strategy.scope()
     return contextlib.nullcontext()
 
 
 def predict_on_batch(model: keras.Model, inputs: Any) -> Mapping[str, np.ndarray]:
-    """A model's outputs for one batch.
+    """A model's outputs for one batch, as NumPy arrays.
 
-    `keras.Model.predict_on_batch` gives every replica of a `MirroredStrategy` the whole batch, and
-    returns it as often.
+    Under `MirroredStrategy`, `keras.Model.predict_on_batch` would pass the whole batch to every
+    replica and return one copy per replica.
     """
-    if keras.config.backend() != "tensorflow":  # which takes no tensors of TensorFlow
+    if keras.config.backend() != "tensorflow":  # other backends do not take TensorFlow tensors
         inputs = keras.tree.map_structure(np.asarray, inputs)
     if device_count(model) > 1 and keras.config.backend() == "tensorflow":
         import tensorflow as tf
@@ -153,6 +160,6 @@ def predict_on_batch(model: keras.Model, inputs: Any) -> Mapping[str, np.ndarray
 def _check(count: int, there: list) -> None:
     if not 1 <= count <= len(there):
         raise ValueError(
-            f"`devices` must be from 1 to {len(there)}, the devices of this run. "
+            f"`devices` must be between 1 and {len(there)}, the number of available devices. "
             f"Received: devices={count}"
         )

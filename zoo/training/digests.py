@@ -1,4 +1,4 @@
-"""Digests that tell models, and videos, from each other."""
+"""Digests that identify models and videos in caches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IGNORED_CONFIG_KEYS = ("name", "dtype", "trainable")
 
 
 def weights_digest(model: keras.Model, settings: dict) -> str:
-    """SHA-256 of a model's weights, its output shape and the settings."""
+    """SHA-256 of a model's weights, its output shape and the given settings."""
     digest = hashlib.sha256(
         json.dumps([settings, list(model.output_shape)], sort_keys=True, default=str).encode()
     )
@@ -26,7 +26,7 @@ def weights_digest(model: keras.Model, settings: dict) -> str:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """SHA-256 of all that a backbone's features depend on, whatever its layers are called."""
+    """SHA-256 of everything a backbone's features depend on, regardless of layer names."""
     plain = [
         [type(layer).__name__, _without(layer.get_config(), IGNORED_CONFIG_KEYS)]
         for layer in model.layers
@@ -40,7 +40,7 @@ def _without(config: dict, names: tuple[str, ...]) -> dict:
 
 
 def video_key(record, *details) -> str:
-    """Tells a record's video, its part, and the state of its file from all others."""
+    """A key that identifies a record's video, its time range and the version of its file."""
     if is_shard_video(record.video):
         video = shard_video(record.video)
         state = [entry["index_crc"] for entry in video.shards.manifest["shards"]]

@@ -1,8 +1,8 @@
-"""Training that survives a kill at any moment: `keras.Model.fit` with the zoo's callbacks.
+"""`keras.Model.fit` with the zoo's callbacks: training that can be killed and resumed at any time.
 
-Everything that a step depends on - weights, optimizer, dropout seeds - lies in one state file that
-is replaced as a whole, and the data of a step is a function of its number alone. So a run that was
-killed and started again ends with the same weights, bit for bit, as one that was not.
+Everything a step depends on (weights, optimizer, dropout seeds) is kept in one state file that is
+replaced atomically, and the data of a step depends on the step's number alone. A run that was
+killed and restarted therefore ends with the same weights, bit for bit, as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -41,35 +41,37 @@ def fit(
     profile: bool = False,
     show_progress: bool = True,
 ) -> Progress:
-    """Train a compiled model, going on from the state in `output` where there is one.
+    """Train a compiled model; resume if `output` holds the state of an interrupted run.
 
     Args:
         model: a compiled model.
-        data: `data(step)` gives the batches from that step of the run on, without end: a
-            `tf.data.Dataset`, as `zoo.datasets.stream` makes it, or what else `fit` takes. A batch
-            may depend on its number only.
-        output: folder of `state.npz` (everything needed to go on), `best.keras`, `history.json`.
-        epochs: how many epochs at most; more than before lets a finished run go on.
-        steps: steps of an epoch; after each the model is validated and saved.
-        validate: `validate(model, epoch)` returns values to log, the monitored one among them.
-        monitor: which value chooses the best epoch; default `val_loss` with `validate`, else the
-            last epoch is the best.
-        larger_is_better: whether the monitored value grows as the model gets better.
-        patience: stop after so many epochs without a better value by `min_delta`.
-        min_delta: how much better counts.
-        save_seconds: save the state about that often within an epoch; 0 saves at every step.
-        callbacks: Keras callbacks; they see what `validate` returned.
-        profile: write a profiler's trace to `output/logs/profile`.
-        show_progress: print a bar with the time left, and a line an epoch.
+        data: `data(step)` returns an endless sequence of batches starting at that step of the
+            run: a `tf.data.Dataset` such as `zoo.datasets.stream` returns, or any other input of
+            `keras.Model.fit`. A batch must depend on its step number only.
+        output: folder for `state.npz` (all that a resume needs), `best.keras` and `history.json`.
+        epochs: maximum number of epochs; a larger number extends a finished run.
+        steps: steps per epoch; the model is validated and saved after each epoch.
+        validate: `validate(model, epoch)` returns a mapping from names to values, which are
+            logged; it must contain `monitor`.
+        monitor: name of the logged value that selects the best epoch; default `val_loss` with
+            `validate`, otherwise the last epoch counts as the best.
+        larger_is_better: whether larger values of `monitor` are better.
+        patience: stop after this many epochs without improvement; None never stops early.
+        min_delta: smallest change that counts as an improvement.
+        save_seconds: seconds between saves of the state within an epoch; 0 saves after every
+            step.
+        callbacks: further Keras callbacks; their logs include the values of `validate`.
+        profile: write a profiler trace to `output/logs/profile`.
+        show_progress: show a progress bar with the remaining time, and print one line per epoch.
 
     Returns:
-        The run's progress, with the history of its epochs.
+        The run's progress, with the logs of its epochs.
 
     Raises:
-        ValueError: a batch that the devices cannot share, or a state that was written with other
-            options, on another backend or another number of devices, or is damaged. The state is
-            left as it is.
-        FloatingPointError: the loss is not finite any more.
+        ValueError: if a batch cannot be divided among the devices, or if the saved state is
+            damaged or was written with other options, another backend or another number of
+            devices. The state file is left unchanged.
+        FloatingPointError: if the loss is no longer finite.
 
     Example:
 
@@ -84,7 +86,7 @@ def fit(
         )
     if steps % model.steps_per_execution:
         raise ValueError(
-            "`steps` must be a multiple of the model's `steps_per_execution`. "
+            "`steps` must be a multiple of the `steps_per_execution` the model is compiled with. "
             f"Received: steps={steps}, steps_per_execution={model.steps_per_execution}"
         )
     if validate is not None and monitor is None:
@@ -132,7 +134,7 @@ def _train(model, data, progress, calls, wait, epochs, steps) -> None:
 
 
 def _measurable(model: keras.Model) -> bool:
-    """Whether the batches go straight from `tf.data` to the model."""
+    """Whether `fit` takes its batches directly from `tf.data`, so that waiting can be timed."""
     return keras.config.backend() == "tensorflow" and device_count(model) == 1
 
 
@@ -144,6 +146,6 @@ def _check_batch(batches, devices: int) -> None:
     share = devices // machines()
     if size is not None and size % share:
         raise ValueError(
-            "The batch must be divisible by the number of devices. "
+            "The batch size must be divisible by the number of devices. "
             f"Received: a batch of {size} for {share} devices"
         )

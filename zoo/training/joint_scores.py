@@ -1,4 +1,4 @@
-"""How good a joint model is on validation videos: both tasks from one pass."""
+"""Scores the action output of a joint model on validation videos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.metrics import mean_average_precision
 
 
 def labels_of(samples: Samples, target: Action) -> dict[int, np.ndarray]:
-    """Number of each video with a label -> its label, an index or multi-hot."""
+    """The labels of the videos that have one, by video number: class index or multi-hot."""
     return {
         video: np.asarray(target.of(record, {}, np.random.default_rng(0))[0])
         for video, record in enumerate(samples.records)
@@ -21,12 +21,12 @@ def labels_of(samples: Samples, target: Action) -> dict[int, np.ndarray]:
 def action_scores(
     actions: np.ndarray, labels: dict[int, np.ndarray], *, multi_label: bool = False
 ) -> dict[str, float]:
-    """Loss, and accuracy or mean average precision, over the videos that have a label.
+    """Loss and accuracy, or loss and mean average precision, over the labelled videos.
 
     Args:
         actions: class probabilities of all videos, (videos, classes).
-        labels: see `labels_of`.
-        multi_label: labels are multi-hot.
+        labels: labels by video number, from `labels_of`.
+        multi_label: whether labels are multi-hot.
     """
     if not labels:
         return {}
@@ -41,7 +41,7 @@ def action_scores(
 
 
 def confusion(actions: np.ndarray, labels: dict[int, np.ndarray]) -> np.ndarray:
-    """Counts (true class, predicted class); with several labels a video counts for each."""
+    """Confusion matrix (true class, predicted class); a video counts once for each label."""
     counts = np.zeros((actions.shape[1], actions.shape[1]), np.int64)
     for video, label in labels.items():
         for true in np.nonzero(label)[0] if label.ndim else [int(label)]:

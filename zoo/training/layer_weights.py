@@ -1,4 +1,4 @@
-"""Weights that go from one model to another, layer by layer."""
+"""Copies weights from one model to another by layer name."""
 
 from __future__ import annotations
 
@@ -21,13 +21,19 @@ def backbone_of(whole: keras.Model) -> keras.Model:
 def copy_layers(
     source: keras.Model, target: keras.Model, beginnings: tuple[str, ...] | None = None
 ) -> list[str]:
-    """Copy the weights of layers with the same names, and say which.
+    """Copy weights between layers of the same name.
 
     Args:
-        source: model whose weights are taken.
-        target: model that gets them.
-        beginnings: beginnings of the names of the layers that are copied, where both models have
-            them; None copies every layer of `source`, and `target` must have them all.
+        source: model to copy from.
+        target: model to copy to.
+        beginnings: prefixes of the names of the layers to copy if both models have them; None
+            copies all layers of `source`, and `target` must have all of them.
+
+    Returns:
+        The names of the copied layers.
+
+    Raises:
+        ValueError: if weights differ in shape, or if layers are missing from `target`.
     """
     own = {layer.name: layer for layer in target.layers}
     copied, missing = [], []
@@ -42,13 +48,13 @@ def copy_layers(
         if shapes != wanted:
             raise ValueError(
                 "Both models must have been built with the same options. Received: layer "
-                f"{layer.name!r} with weights {shapes[:3]} for {wanted[:3]}"
+                f"{layer.name!r} with weight shapes {shapes[:3]} instead of {wanted[:3]}"
             )
         own[layer.name].set_weights(layer.get_weights())
         copied.append(layer.name)
     if not copied or (missing and beginnings is None):
         raise ValueError(
-            "The models must share layers. Received: "
+            "Both models must have layers of the same names. Received: "
             f"{source.name!r} with {missing or [layer.name for layer in source.layers]}, "
             f"which {target.name!r} lacks"
         )

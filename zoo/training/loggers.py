@@ -1,4 +1,4 @@
-"""Reports to services that follow experiments, through their own Keras callbacks."""
+"""Logging to Weights & Biases and MLflow through their own Keras callbacks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import keras
 
 
 def make_logger(name: str, output: Path, options: Mapping) -> keras.callbacks.Callback:
-    """The Keras callback of Weights & Biases or MLflow, with the run's options.
+    """Start logging to Weights & Biases or MLflow, and return the Keras callback.
 
     Args:
-        name: wandb or mlflow.
-        output: folder of the run, which gives the report its name.
-        options: the run's options.
+        name: "wandb" or "mlflow".
+        output: folder of the run; also the run's name in the service.
+        options: the run's options, which are logged too.
+
+    Raises:
+        ValueError: if `name` is unknown or its package is not installed.
     """
     if name not in ("wandb", "mlflow"):
         raise ValueError(f"`logger` must be wandb or mlflow. Received: logger={name!r}")
@@ -23,11 +26,11 @@ def make_logger(name: str, output: Path, options: Mapping) -> keras.callbacks.Ca
         module = importlib.import_module(name)
     except ImportError as error:
         raise ValueError(
-            f"`logger` needs the package: pip install video-attention-zoo[{name}]. "
+            f"`logger` needs an extra package: pip install video-attention-zoo[{name}]. "
             f"Received: logger={name!r}, which is not installed"
         ) from error
     if name == "wandb":
-        # The id lets a run that goes on report to the same place.
+        # With the same id, a resumed run continues its earlier log.
         identity = str(Path(output).resolve()).replace("/", "-")[-64:]
         module.init(name=str(output), id=identity, config=dict(options), resume="allow")
         return importlib.import_module("wandb.integration.keras").WandbMetricsLogger()

@@ -1,10 +1,10 @@
-"""From a data set's name to its records, for all recipes and commands.
+"""Loads records by a data set's name, for all recipes and commands.
 
-A name may be followed by options of its reader, NAME:OPTION=VALUE,OPTION=VALUE; `partial=1` takes
-a part of a data set. Several names with `+` between them are trained on jointly; their folders
-stand in the same order with the system's separator of paths between them (`:` on Linux). Besides
-the data sets of `zoo.datasets` there are `csv`, a table of your own, and `shards`, what
-`zoo prepare` wrote.
+A name may be followed by options of its reader, NAME:OPTION=VALUE,OPTION=VALUE; `partial=1`
+accepts an incomplete copy of a data set. Names joined with `+` are trained on jointly; their
+folders are given in the same order, joined with the system's path separator (`:` on Linux).
+Besides the data sets of `zoo.datasets` there are `csv`, a table of your own videos, and `shards`,
+the output of `zoo prepare`.
 """
 
 from __future__ import annotations
@@ -24,30 +24,35 @@ from zoo.datasets.listing.listing import show_counts
 from zoo.datasets.record import Record
 
 Kind = Literal["gaze", "label", "any"]
-LEARNED = ("train", "validation")  # a part of it is held out by `hold_out`
-# Data set -> (splits to learn from, split to test on) where they are not train and test.
+TRAINING_SPLITS = ("train", "validation")  # `hold_out` draws the validation videos from both
+# Data set -> (training splits, test split), if these are not "train" and "test".
 SPLITS = {
-    "moving_targets": (LEARNED, "test"),
-    "csv": (LEARNED, "test"),
-    "shards": (LEARNED, "test"),  # those of the data set that they were made of, where it is here
+    "moving_targets": (TRAINING_SPLITS, "test"),
+    "csv": (TRAINING_SPLITS, "test"),
+    "shards": (TRAINING_SPLITS, "test"),  # unless this table lists the data set in the shards
     "dhf1k": (("train",), "validation"),  # the annotation of its test split is not published
     "moments": (("train",), "validation"),
     "thumos14": (("validation",), "test"),
 }
-WITHOUT_SPLITS = ("diem", "ledov", "coutrot")  # every fifth video, drawn once, is for the test
+WITHOUT_SPLITS = ("diem", "ledov", "coutrot")  # a fixed random fifth of the videos is for testing
 
 
 def load_records(
     dataset: str, data_dir: str | Path, split: str, kind: Kind = "gaze", **options
 ) -> list[Record]:
-    """Records to learn from ("train") or to test on ("test").
+    """Load a data set's records for training or testing.
 
     Args:
-        dataset: name, or names.
+        dataset: name of a data set, or several names joined with `+`.
         data_dir: its folder; for `csv` the table, in which rows without a split are for training.
         split: "train" or "test".
-        kind: which records: those with gaze, with a label, or with either.
-        options: of the data set's reader.
+        kind: which records to keep: those with gaze, with a label, or with either ("any").
+        options: options of the data set's reader.
+
+    Raises:
+        ValueError: if the data set, the split or an option is unknown.
+
+    Example: `load_records("dhf1k", "data/DHF1K", "train")`
     """
     if split not in ("train", "test"):
         raise ValueError(f'`split` must be "train" or "test". Received: split={split!r}')
@@ -62,7 +67,7 @@ def load_records(
 
 
 def class_names(dataset: str, data_dir: str | Path) -> tuple[str, ...]:
-    """The classes of a data set, or of several jointly."""
+    """The class names of a data set, or of several data sets that are trained on jointly."""
     parts, similar = _parts(dataset, data_dir)
     if len(parts) > 1:
         return _joined({name: [] for name, _, _ in parts}, similar).classes
@@ -81,9 +86,17 @@ def class_names(dataset: str, data_dir: str | Path) -> tuple[str, ...]:
 def mixed_records(
     parts: Sequence[tuple[str, str]], split: str
 ) -> tuple[list[Record], tuple[str, ...]]:
-    """Records with gaze or a label of several (name, folder), and the names of their classes.
+    """Load several data sets with gaze or labels; return their records and class names.
 
-    Data sets without labels mix with any; those with labels must have the same classes.
+    Data sets without labels can be mixed with any other; those with labels must have the same
+    classes.
+
+    Args:
+        parts: (name, folder) of each data set.
+        split: "train" or "test".
+
+    Raises:
+        ValueError: if data sets with labels have different classes.
     """
     found, classes, first = [], None, None
     for name, folder in parts:
@@ -97,7 +110,7 @@ def mixed_records(
             raise ValueError(
                 "Data sets that are mixed must have the same classes in the same order. "
                 f"Received: {first} with {len(classes)} and {name} with {len(names)} classes; "
-                f"in one of them only: {only[:8]}"
+                f"only in one of them: {only[:8]}"
             )
         classes, first = names, name
     return found, classes or ()
@@ -106,9 +119,18 @@ def mixed_records(
 def hold_out(
     records: Sequence[Record], share: float = 0.2, seed: int = 0
 ) -> tuple[list[Record], list[Record]]:
-    """Split videos into (training, validation), drawn by the seed; each gets at least one.
+    """Randomly split records into training and validation records.
 
-    Records of one video, such as parts of a film, stay together.
+    Both parts get at least one video. Records of the same video, such as the parts of a film,
+    stay together.
+
+    Args:
+        records: the records to split.
+        share: share of the videos that goes to validation, between 0 and 1.
+        seed: random seed of the split.
+
+    Raises:
+        ValueError: if `share` is out of range, or if there are fewer than 2 videos.
     """
     if not 0.0 < share < 1.0:
         raise ValueError(f"`share` must be between 0 and 1. Received: share={share}")
@@ -128,7 +150,7 @@ def hold_out(
 
 
 def _of_split(name: str, root: str, split: str, **options) -> list[Record]:
-    learned, test = SPLITS.get(name, (("train",), "test"))
+    training, test = SPLITS.get(name, (("train",), "test"))
     if name == "csv":
         from zoo.datasets import your_own
 
@@ -138,21 +160,21 @@ def _of_split(name: str, root: str, split: str, **options) -> list[Record]:
 
         held = reading.load(root, **options)
         made_of = reading.open_shards(root).manifest["dataset"]
-        learned, test = SPLITS.get(made_of, SPLITS["shards"])
+        training, test = SPLITS.get(made_of, SPLITS["shards"])
     else:
         module = _module(name)
         unknown = sorted(set(options) - set(inspect.signature(module.load).parameters))
         if unknown:
-            raise ValueError(f"The reader of {name} must have the option. Received: {unknown}")
+            raise ValueError(f"The reader of {name} must know every option. Received: {unknown}")
         show_counts()
         if name in WITHOUT_SPLITS:
             held = module.load(root, **options)
             drawn = np.random.default_rng(0).permutation(len(held))[: len(held) // 5]
             tested = set(drawn.tolist())
             return [r for at, r in enumerate(held) if (at in tested) == (split == "test")]
-        splits = learned if split == "train" else (test,)
+        splits = training if split == "train" else (test,)
         return [record for part in splits for record in module.load(root, part, **options)]
-    splits = learned if split == "train" else (test,)
+    splits = training if split == "train" else (test,)
     return [record for record in held if (record.split or "train") in splits]
 
 
@@ -168,19 +190,19 @@ def _module(name: str):
         module = None
     if not hasattr(module, "load") or not hasattr(module, "CLASSES"):
         raise ValueError(
-            "The data set must be one that `zoo list` names, csv, or shards. "
+            "The data set must be one that `zoo list` names, or csv, or shards. "
             f"Received: dataset={name!r}"
         )
     return module
 
 
 def _parts(dataset: str, data_dir: str | Path) -> tuple[list[tuple[str, str, dict]], str]:
-    """(name, folder, options) of every data set, and what holds for similar classes."""
+    """(name, folder, options) of each data set, and the option for similar classes."""
     texts = dataset.split("+")
     folders = [str(data_dir)] if len(texts) == 1 else str(data_dir).split(os.pathsep)
     if len(folders) != len(texts):
         raise ValueError(
-            f"Each data set must have a folder, with {os.pathsep!r} between them. Received: "
+            f"Each data set must have a folder; join the folders with {os.pathsep!r}. Received: "
             f"dataset={dataset!r}, data_dir={str(data_dir)!r}"
         )
     parts, similar = [], "error"
@@ -192,7 +214,7 @@ def _parts(dataset: str, data_dir: str | Path) -> tuple[list[tuple[str, str, dic
 
 
 def named_options(text: str) -> tuple[str, dict[str, str | int]]:
-    """The name of a data set and the options of its reader, of NAME:OPTION=VALUE,OPTION=VALUE."""
+    """Split NAME:OPTION=VALUE,OPTION=VALUE into a data set's name and its reader's options."""
     name, _, given = text.partition(":")
     return name.strip(), dict(_option(part) for part in given.split(",") if part.strip())
 

@@ -1,4 +1,4 @@
-"""Optimizers by their names."""
+"""Creates optimizers by name."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ def make_optimizer(
     weight_decay: float | None = None,
     accumulate: int | None = None,
 ) -> keras.optimizers.Optimizer:
-    """RMSprop, Adam, AdamW or SGD with momentum.
+    """Create RMSprop, Adam, AdamW or SGD with momentum 0.9.
 
     Args:
-        name: rmsprop, adam or sgd.
+        name: "rmsprop", "adam" (AdamW with `weight_decay`) or "sgd".
         rate: learning rate, or its schedule.
-        clip: largest global norm of the gradient.
+        clip: maximum global norm of the gradient; None does not clip.
         weight_decay: decoupled weight decay.
-        accumulate: batches whose mean gradient makes one update; None is every batch.
+        accumulate: number of batches whose gradients are averaged for one update; None updates
+            after every batch.
+
+    Raises:
+        ValueError: if `name` is unknown.
+
+    Example: `make_optimizer("adam", 1e-3, clip=1.0)`
     """
     arguments = {
         "learning_rate": rate,

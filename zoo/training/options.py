@@ -1,4 +1,4 @@
-"""The options that all recipes share."""
+"""Options that all recipes share."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ class RunOptions:
     """Options of every recipe.
 
     Args:
-        data_dir: folder of the data set; for `csv` the table; for `shards` what `zoo prepare`
-            wrote.
+        data_dir: folder of the data set; for `csv` the table; for `shards` the output folder of
+            `zoo prepare`.
         output: folder of the run.
-        cache: folder of a frozen backbone's features; default `OUTPUT/cache`. Runs may share one.
-            none computes them anew for every batch.
-        skip_bad: leave out videos that cannot be read or are too short, with a warning.
-        batch_size: samples in a batch, of all devices and machines together.
-        accumulate: batches whose mean gradient makes one update of the weights.
-        rate: highest learning rate.
-        epochs: at most so many; a finished run goes on with more.
-        patience: stop after so many epochs without a better validation score.
-        min_delta: how much better counts.
-        validation_share: share of the training videos that are held out.
+        cache: folder for the features of a frozen backbone, which several runs may share; default
+            `OUTPUT/cache`. none recomputes them for every batch.
+        skip_bad: leave out videos that are unreadable or too short, with a warning.
+        batch_size: samples per batch, over all devices and machines together.
+        accumulate: number of batches whose gradients are averaged for one weight update.
+        rate: peak learning rate.
+        epochs: maximum number of epochs; a larger number extends a finished run.
+        patience: stop after this many epochs without a better validation score.
+        min_delta: smallest change that counts as an improvement.
+        validation_share: share of the training videos held out for validation.
         precision: float32, mixed_bfloat16 or mixed_float16.
-        devices: how many devices share each batch; by default one.
-        steps_per_execution: steps that TensorFlow or JAX take at a time; more make small models
-            faster, but the state is saved only between them.
+        devices: number of devices that share each batch; by default one.
+        steps_per_execution: steps per call of TensorFlow or JAX; more speed up small models, but
+            the state is saved only between calls.
         seed: random seed for initial weights, splits, samples and dropout.
-        deterministic: ask TensorFlow for the same sums in every run.
-        save_seconds: save the state about that often.
-        evaluate: test on the test videos.
-        tensorboard: write OUTPUT/logs.
-        profile: also write a profiler's trace of some steps there.
-        logger: also report to Weights & Biases or MLflow, where it is installed.
-        restart: forget an earlier run in `output`.
+        deterministic: make TensorFlow use deterministic operations, so that runs are repeatable.
+        save_seconds: seconds between saves of the training state.
+        evaluate: evaluate on the test videos after training.
+        tensorboard: write TensorBoard logs to OUTPUT/logs.
+        profile: also write a profiler trace of a few steps to OUTPUT/logs/profile.
+        logger: also log to Weights & Biases or MLflow, if installed.
+        restart: discard an earlier run in `output`.
     """
 
     data_dir: str = "data"

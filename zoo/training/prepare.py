@@ -1,4 +1,4 @@
-"""Backbone features as a stream of shards, and the records that shards are made of."""
+"""Backbone features as a stream for shards, and the records to write to shards."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ BACKBONES = ("c3d", "i3d", "googlenet", "resnet50")
 
 @dataclass(frozen=True)
 class FeatureStream:
-    """A backbone's features, float16: one row for every clip, or for every frame.
+    """A backbone's features as float16, one row per clip or per frame.
 
-    Row i belongs to the clip of frames i * hop to i * hop + clip_length (not included); the last
-    row's clip ends with the video. Backbones of single frames have clips of one frame.
+    Row i belongs to the clip of frames i * hop to i * hop + clip_length (exclusive); the last clip
+    ends within the video. For backbones of single frames, a clip is one frame.
 
     Args:
         backbone: "c3d", "i3d", "googlenet", "resnet50", or a `.keras` file.
-        weights: Its weights, for `zoo.weights.load_weights`; None: random, or the file's.
-        size: (height, width) of the frames that it is given.
-        clip_length: Frames of a clip; None: 16 for C3D, 79 for I3D, 1 for single frames.
-        hop: Frames between the beginnings of two clips.
-        pool: Average pooling of the features over (time, height, width), stride 1, as LSTS
-            shrinks I3D's: (6, 3, 3) for 79 frames of 224x224. None: none.
-        dense: One feature a frame from one pass (C3D alone).
-        options: More arguments of the backbone's builder, as pairs.
-        batch_size: Clips in one call.
-        seed: Of random weights.
+        weights: pretrained weights for `zoo.weights.load_weights`; None uses random weights, or
+            those of the `.keras` file.
+        size: (height, width) of the backbone's input frames, in pixels.
+        clip_length: frames per clip; None uses 16 for C3D, 79 for I3D, 1 for single frames.
+        hop: frames between the starts of successive clips.
+        pool: window of average pooling over (time, height, width) with stride 1, as LSTS shrinks
+            I3D's features: (6, 3, 3) for 79 frames of 224x224. None does not pool.
+        dense: one feature per frame from a single pass (C3D only).
+        options: further arguments of the backbone's builder, as (name, value) pairs.
+        batch_size: clips per call of the backbone.
+        seed: random seed of untrained weights.
+
+    Raises:
+        ValueError: if the backbone is unknown, or if `hop`, `dense` and `pool` do not go together.
     """
 
     backbone: str = "c3d"
@@ -57,14 +61,14 @@ class FeatureStream:
             )
         if self.hop < 1 or (self.dense and (self.hop > 1 or self.backbone != "c3d" or self.pool)):
             raise ValueError(
-                "`hop` must be at least 1; `dense` is C3D's alone, with hop 1 and no pool. "
+                "`hop` must be at least 1; `dense` works only with c3d, hop 1 and no pool. "
                 f"Received: hop={self.hop}, dense={self.dense}, backbone={self.backbone!r}, "
                 f"pool={self.pool}"
             )
 
     @property
     def length(self) -> int:
-        """Frames of a clip."""
+        """Frames per clip."""
         if self.dense:
             return 1
         own = {"c3d": 16, "i3d": 79}.get(self.backbone)
@@ -72,13 +76,15 @@ class FeatureStream:
 
     @property
     def model(self):
-        """The backbone, made once in every process."""
+        """The backbone, built once per process."""
         return _model(self)
 
     def describe(self) -> dict[str, Any]:
+        """Everything that the rows depend on, as JSON values."""
         return dict(_description(self))
 
     def rows(self, frames: Iterable[np.ndarray], total: int) -> Iterator[bytes]:
+        """Yield the rows of a video of `total` frames in order, each as bytes."""
         from zoo.training.backbone_features import BackboneFeatures
 
         features = BackboneFeatures(
@@ -134,7 +140,7 @@ def _model(stream: FeatureStream):
     if stream.pool is not None:
         if len(model.output_shape) != 5:
             raise ValueError(
-                "`pool` needs features (time, height, width, channels). "
+                "`pool` needs features of shape (time, height, width, channels). "
                 f"Received: shape={model.output_shape[1:]} of {stream.backbone}"
             )
         pooled = keras.layers.AveragePooling3D(stream.pool, 1, name="pool")(model.output)
@@ -146,12 +152,15 @@ def _clip_of(model) -> int:
     if len(model.input_shape) == 4:
         return 1
     if model.input_shape[1] is None:
-        raise ValueError("`clip_length` must be given for a backbone of any number of frames.")
+        raise ValueError(
+            "`clip_length` must be given for a backbone that takes any number of frames. "
+            "Received: clip_length=None"
+        )
     return int(model.input_shape[1])
 
 
 def load_all(dataset: str, data_dir: str | Path, split: str | None):
-    """All records of a data set, with or without gaze, and its classes."""
+    """Load all records of a data set, with or without gaze, and its class names."""
     import importlib
 
     if dataset == "csv":

@@ -1,8 +1,8 @@
-"""Videos without gaze learn the saliency from the network's own: gaze drawn from its mixtures.
+"""Pseudo gaze: for videos without gaze, fixations are sampled from the network's own mixtures.
 
-Gaze is drawn from the mixtures that the model gives after 30, 50, 70 and 90% of the epochs. Drawn
-earlier, it taught a small network its own mistakes. What was drawn is kept in the run's folder, so
-that a run that was stopped goes on with it.
+Fixations are sampled from the model's predictions after 30, 50, 70 and 90% of the epochs. Sampled
+earlier, they taught a small network its own mistakes. The samples are stored in the run's folder,
+so that an interrupted run resumes with them.
 
 Reference: Xie, Luong, Hovy and Le, Self-training with Noisy Student improves ImageNet
 classification, CVPR 2020 (there for labels).
@@ -22,13 +22,13 @@ from zoo.training import scores
 from zoo.training.engine.progress import Progress
 
 DRAWN = "pseudo_gaze.npz"
-SHARES = (0.3, 0.5, 0.7, 0.9)  # of the epochs, after which gaze is drawn anew
-POINTS = 12  # a frame
-NO_GAZE = np.broadcast_to(np.float32(np.nan), (1 << 24, 1, 2))  # of a video of any length
+SHARES = (0.3, 0.5, 0.7, 0.9)  # shares of the epochs after which gaze is sampled again
+POINTS = 12  # fixations per frame
+NO_GAZE = np.broadcast_to(np.float32(np.nan), (1 << 24, 1, 2))  # long enough for any video
 
 
 def drawing_epochs(epochs: int) -> list[int]:
-    """After how many epochs gaze is drawn anew."""
+    """The numbers of epochs after which gaze is sampled again."""
     return sorted({max(1, round(share * epochs)) for share in SHARES} - {epochs})
 
 
@@ -38,13 +38,16 @@ def pseudo_gaze_after(
     output: Path,
     draw: Callable[[], Mapping[str, np.ndarray]],
 ) -> dict[str, np.ndarray]:
-    """The gaze that a run goes on with after an epoch: drawn now, or stored by an earlier process.
+    """The pseudo gaze to train on after an epoch: sampled now, or stored by an earlier process.
 
     Args:
-        epoch: one of `drawing_epochs`, the last one that the run has reached.
-        progress: how far the run is.
+        epoch: the latest of the `drawing_epochs` that the run has reached.
+        progress: the run's progress.
         output: folder of the run.
-        draw: gives names of videos and their fixations, see `draw_pseudo_gaze`.
+        draw: returns fixations by video name, see `draw_pseudo_gaze`.
+
+    Raises:
+        ValueError: if the stored samples are missing, damaged or from another epoch.
     """
     path = Path(output) / DRAWN
     if (progress.epoch, progress.step) == (epoch, 0):
@@ -57,14 +60,14 @@ def pseudo_gaze_after(
             names = held["names"].tolist()
             points = {name: held[f"points_{at:06d}"] for at, name in enumerate(names)}
             found = int(held["epoch"])
-    except Exception as error:  # NumPy and zipfile each raise their own
+    except Exception as error:  # NumPy and zipfile raise errors of many types
         raise ValueError(
-            "A run with pseudo gaze goes on with the gaze that it drew; start it anew with "
+            "A run with pseudo gaze needs the gaze that it sampled before; start over with "
             f"restart=True. Received: {str(path)!r} cannot be read ({error})"
         ) from error
     if found != epoch:
         raise ValueError(
-            "A run with pseudo gaze goes on with the gaze that it drew; start it anew with "
+            "A run with pseudo gaze needs the gaze that it sampled before; start over with "
             f"restart=True. Received: {str(path)!r} of epoch {found}, not of epoch {epoch}"
         )
     return points
@@ -73,14 +76,17 @@ def pseudo_gaze_after(
 def draw_pseudo_gaze(
     model: keras.Model, samples: Samples, batch_size: int, *, seed: int, mirror: bool = False
 ) -> dict[str, np.ndarray]:
-    """Fixations (frames, 12, 2) of each video, by its name, drawn from a model's mixtures.
+    """Sample fixations for videos without gaze from a model's mixtures.
 
     Args:
-        model: its output is `mixture`.
+        model: a model with the output `mixture`.
         samples: the videos without gaze.
-        batch_size: windows in a batch.
-        seed: random seed of the draw.
-        mirror: draw from the mean with the mixtures of the mirror image.
+        batch_size: windows per batch.
+        seed: random seed of the sampling.
+        mirror: average the predictions for the frames and for their mirror images first.
+
+    Returns:
+        Video name -> fixations (frames, 12, 2), x and y in [0, 1], or NaN.
     """
     rng = np.random.default_rng(seed)
     predictions = scores.predict_samples(model, samples, batch_size, mirror=mirror)
@@ -99,14 +105,16 @@ def _numbered(points: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def draw_points(mixtures: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Points drawn from mixtures (T, C, 6), `count` each: (T, count, 2), inside the frame.
-
-    A point outside of the frame is NaN: nobody looks there.
+    """Sample points from mixtures.
 
     Args:
-        mixtures: as `zoo.layers.MixtureDensity` gives them.
-        count: points of each mixture.
-        rng: random numbers.
+        mixtures: output of `zoo.layers.MixtureDensity`, (T, C, 6).
+        count: points per mixture.
+        rng: random number generator.
+
+    Returns:
+        Points (T, count, 2), x and y in [0, 1). A point outside of the frame becomes NaN, since
+        nobody looks there.
     """
     mixtures = np.asarray(mixtures, np.float64)
     weights = np.exp(mixtures[..., 0] - mixtures[..., 0].max(-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""What all recipes do alike: prepare a run, train on a stream, say where the results are."""
+"""Steps common to all recipes: prepare a run, train on a stream and report the results."""
 
 from __future__ import annotations
 
@@ -25,24 +25,27 @@ from zoo.training.schedules import schedule as named_schedule
 
 
 def begin(config: RunOptions) -> Devices:
-    """Join the other machines, seed everything, set the precision; return the devices."""
+    """Join other machines, set the random seed and the precision; return the devices."""
     join_machines()
     prepare_run(config.seed, precision=config.precision, deterministic=config.deterministic)
     return Devices(config.devices)
 
 
 def claim(config: RunOptions) -> Path:
-    """The run's folder, see `zoo.training.claim_output`; to be called once the data are read."""
+    """Create or re-enter the run's folder; call it after the data have been read.
+
+    See `zoo.training.claim_output`.
+    """
     return claim_output(config.output, dataclasses.asdict(config), restart=config.restart)
 
 
 def features_cached(config: RunOptions) -> bool:
-    """Whether a frozen backbone's features are computed once and kept."""
+    """Whether the features of a frozen backbone are computed once and cached."""
     return not config.trainable_backbone and config.cache != "none"
 
 
 def steps_of(samples: Samples, config: RunOptions) -> int:
-    """Steps of an epoch: as many as give every sample once, and full executions."""
+    """Steps per epoch: enough for every sample once, rounded up to `steps_per_execution`."""
     steps = math.ceil(len(samples) / config.batch_size)
     return math.ceil(steps / config.steps_per_execution) * config.steps_per_execution
 
@@ -50,7 +53,7 @@ def steps_of(samples: Samples, config: RunOptions) -> int:
 def optimizer_of(
     config: RunOptions, steps: int, epochs: int | None = None
 ) -> keras.optimizers.Optimizer:
-    """The optimizer of the options `optimizer`, `rate`, `schedule`, `clip`, `weight_decay`."""
+    """The optimizer for the options `optimizer`, `rate`, `schedule`, `clip`, `weight_decay`."""
     rate = named_schedule(config.schedule, config.rate, steps=steps, epochs=epochs or config.epochs)
     return make_optimizer(
         config.optimizer,
@@ -73,14 +76,14 @@ def train(
     larger_is_better: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Progress:
-    """Train a compiled model on a stream of samples, or go on with it, see `zoo.training.fit`.
+    """Train a compiled model on a stream of samples, or resume its training.
 
     Args:
         config: the recipe's options.
-        model: the model.
-        samples: what it is trained on.
-        output: folder of the state and the best epoch.
-        epochs: instead of the options'.
+        model: the compiled model.
+        samples: the training samples.
+        output: folder for the training state and the best epoch's model.
+        epochs: maximum number of epochs, instead of that in `config`.
         validate, monitor, larger_is_better, callbacks: see `zoo.training.fit`.
     """
 
@@ -107,7 +110,7 @@ def train(
             profile=config.profile,
         )
     except Exception as error:
-        if samples.fault is not None:  # TensorFlow's own error tells only its text
+        if samples.fault is not None:  # TensorFlow's error carries only the text of this one
             raise samples.fault from error
         raise
 
@@ -120,7 +123,9 @@ def save_model(
     classes: Sequence[str] | None = None,
     name: str = "model.keras",
 ) -> None:
-    """Write the model with its card, and `results.json`; of several machines one does.
+    """Write the model with its card, and `results.json`.
+
+    When several machines train together, only the first one writes.
 
     Args:
         config: the recipe's options.
@@ -146,13 +151,13 @@ def save_model(
 
 
 def finish(output: Path, results: Mapping, name: str = "model.keras", then: str = "") -> None:
-    """Print the test's values, where everything is, and the next command.
+    """Print the test results, where all files are, and the next command.
 
     Args:
         output: the run's folder.
         results: all results.
         name: name of the model's file.
-        then: the next command, with `{}` for the model's path; default a prediction.
+        then: the next command, with `{}` in place of the model's path; default a prediction.
     """
     test = {k: v for k, v in results.get("test", {}).items() if not isinstance(v, Mapping)}
     if test:

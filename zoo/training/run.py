@@ -1,4 +1,4 @@
-"""The folder of a run, and what is set before one."""
+"""The output folder of a run, and the settings made before it starts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ OWN_DATA = ("csv", "shards", "your_own")  # data sets whose name does not say wh
 
 
 def prepare_run(seed: int, *, precision: str = "float32", deterministic: bool = True) -> None:
-    """Seed everything, set the precision policy, and ask for the same sums in every run."""
+    """Set the random seed, the precision policy and, on TensorFlow, deterministic operations.
+
+    Args:
+        seed: random seed of Python, NumPy and the backend.
+        precision: "float32", "mixed_bfloat16" or "mixed_float16".
+        deterministic: make TensorFlow's operations deterministic, so that runs are repeatable.
+    """
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
     if deterministic and keras.config.backend() == "tensorflow":
@@ -32,15 +38,21 @@ def prepare_run(seed: int, *, precision: str = "float32", deterministic: bool = 
 
 
 def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool = False) -> Path:
-    """Make the run's folder, or enter it again when it belongs to a run of the same options.
+    """Create a run's output folder, or re-enter it if it holds a run with the same options.
 
-    To be called once the data are read, so that a mistyped path leaves nothing behind. A run may
-    go on with more `epochs` than it was started with.
+    Call this after the data have been read, so that a mistyped path leaves nothing behind. A run
+    may be resumed with more `epochs` than before.
 
     Args:
         output: the folder.
-        options: the run's options; "restart" is not one of them.
-        restart: forget an earlier run in the folder.
+        options: the run's options; "restart" is ignored.
+        restart: discard an earlier run in the folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: if `output` is a file, or holds a run with other options.
     """
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
@@ -62,8 +74,8 @@ def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool =
         if changed:
             shown = ", ".join(f"{k}={now.get(k)!r} (was {before.get(k)!r})" for k in changed)
             raise ValueError(
-                "`output` holds a run of other options: give another folder, the same options "
-                "(only `epochs` may grow), or restart=True. "
+                "`output` holds a run with other options: choose another folder, use the same "
+                "options (only `epochs` may grow), or set restart=True. "
                 f"Received: {shown} in {str(folder)!r}"
             )
     with atomic_path(path) as part:

@@ -1,4 +1,4 @@
-"""Learning rates as Keras schedules: functions of the step, so that a resume needs no more."""
+"""Learning rate schedules; they depend on the step alone, so a resume restores them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """The rate of the RMDN paper: constant for some epochs, then multiplied after each.
+    """The RMDN paper's schedule: constant at first, then multiplied by `decay` every epoch.
 
     Args:
-        rate: rate at the start.
-        steps: steps of an epoch.
-        hold: epochs before the first change.
-        decay: factor of each later epoch.
+        rate: initial learning rate.
+        steps: steps per epoch.
+        hold: number of epochs with the initial rate.
+        decay: factor applied in each later epoch.
 
     Example: `StepDecay(3e-4, steps=100)` is 3e-4 for 8 epochs, then 2.85e-4.
 
@@ -38,12 +38,14 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("zoo")
 class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """A linear rise, then half a cosine down to zero.
+    """Linear warm-up, then cosine decay to zero.
 
     Args:
-        rate: highest rate.
-        total: steps of the run.
-        warmup: share of them in which it rises.
+        rate: peak learning rate.
+        total: steps in the whole run.
+        warmup: share of the steps used for the warm-up.
+
+    Example: `WarmCosine(1e-3, total=1000)` reaches 1e-3 after 50 steps and 0 after 1000.
     """
 
     def __init__(self, rate: float, total: int, warmup: float = 0.05):
@@ -62,11 +64,13 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("zoo")
 class Halving(keras.optimizers.schedules.LearningRateSchedule):
-    """The rate of the LSTS paper: halved after every so many steps.
+    """The LSTS paper's schedule: halved after every `every` steps.
 
     Args:
-        rate: rate at the start.
-        every: steps after which it is halved.
+        rate: initial learning rate.
+        every: steps between halvings.
+
+    Example: `Halving(1e-3, every=1000)` is 1e-3 for 1000 steps, then 5e-4.
     """
 
     def __init__(self, rate: float, every: int):
@@ -83,13 +87,16 @@ class Halving(keras.optimizers.schedules.LearningRateSchedule):
 def schedule(
     name: str, rate: float, *, steps: int, epochs: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """A learning rate by its name: `decay`, `cosine` or `constant`.
+    """Create a learning rate schedule by name.
 
     Args:
-        name: which.
-        rate: its highest value.
-        steps: steps of an epoch.
-        epochs: epochs of the run.
+        name: "decay" (`StepDecay`), "cosine" (`WarmCosine`) or "constant".
+        rate: peak learning rate.
+        steps: steps per epoch.
+        epochs: epochs in the run.
+
+    Raises:
+        ValueError: if `name` is unknown.
     """
     if name == "constant":
         return rate

@@ -1,4 +1,4 @@
-"""How good predicted mixtures are on validation videos, and which truth maps suit them."""
+"""Scores predicted mixtures on validation videos, and selects the truth maps that fit them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from zoo.training.devices import predict_on_batch
 
 @dataclasses.dataclass(frozen=True)
 class TruthMap:
-    """A truth map: fixations blurred by a Gaussian, mixed with a uniform distribution.
+    """Computes truth maps: fixations blurred by a Gaussian, mixed with a uniform distribution.
 
     Args:
-        sigma: of the Gaussian, in degrees of visual angle.
-        uniform: share p of the uniform distribution.
-        degrees: the frame's width in degrees of visual angle.
+        sigma: standard deviation of the Gaussian, in degrees of visual angle.
+        uniform: weight p of the uniform distribution, between 0 and 1.
+        degrees: width of the frame, in degrees of visual angle.
+
+    Example: `TruthMap(sigma=1.5)(point_counts(points, 36, 64))`
     """
 
     sigma: float = 1.5
@@ -33,7 +35,7 @@ class TruthMap:
     degrees: float = 43.2
 
     def __call__(self, counts: np.ndarray) -> np.ndarray:
-        """(N, H, W) fixation counts -> maps that sum to 1; without fixations, uniform ones."""
+        """Turn fixation counts (N, H, W) into maps that sum to 1; uniform without fixations."""
         sigma = self.sigma / self.degrees * counts.shape[2]
         out = np.empty(counts.shape, np.float32)
         for index, count in enumerate(counts):
@@ -45,22 +47,22 @@ class TruthMap:
 
 
 def central_bias(samples: Samples, height: int, width: int) -> np.ndarray:
-    """Density of all fixations of some videos, blurred by a twentieth of the frame, (H, W)."""
+    """Density (H, W) of all fixations of the videos, blurred by a Gaussian of width / 20."""
     total = np.zeros((height, width), np.float32)
     for video in range(len(samples.records)):
         total += point_counts(samples.truth(video).reshape(1, -1, 2), height, width)[0]
     density = cv2.GaussianBlur(total, (0, 0), width / 20, borderType=cv2.BORDER_REFLECT)
     density /= max(float(density.sum()), 1e-12)
-    return 0.99 * density + 0.01 / density.size  # nowhere is impossible
+    return 0.99 * density + 0.01 / density.size  # no place has probability zero
 
 
 def most_points(samples: Samples) -> int:
-    """The largest number of fixations in a frame of some videos, at least 1."""
+    """The largest number of fixations in any frame of the videos, at least 1."""
     return max(samples.truth(video).shape[1] for video in range(len(samples.records)))
 
 
 def point_counts(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """NaN-padded points (N, A, 2) -> fixations counted per pixel, (N, H, W)."""
+    """Count fixations per pixel: NaN-padded points (N, A, 2) become counts (N, H, W)."""
     counts = np.zeros((len(points), height, width), np.float32)
     frame, which = np.nonzero(np.isfinite(points).all(-1))
     x, y = points[frame, which].T
@@ -72,25 +74,26 @@ def point_counts(points: np.ndarray, height: int, width: int) -> np.ndarray:
 
 @dataclasses.dataclass
 class Predictions:
-    """What a model predicts of some videos, and the gaze at the same frames."""
+    """A model's predictions for N frames of several videos, with the gaze at these frames."""
 
     mixtures: np.ndarray  # (N, C, 6)
-    points: np.ndarray  # (N, A, 2)
-    videos: np.ndarray  # (N,) number of the video
-    actions: np.ndarray | None = None  # (videos, classes), each a mean over the video's windows
+    points: np.ndarray  # (N, A, 2), NaN-padded
+    videos: np.ndarray  # (N,) index of each frame's video
+    actions: np.ndarray | None = None  # (videos, classes), means over each video's windows
 
 
 def predict_samples(
     model: keras.Model, samples: Samples, batch_size: int, every: int = 1, *, mirror: bool = False
 ) -> Predictions:
-    """Predict every `every`-th predicted step of every video once.
+    """Predict whole videos, each step once.
 
     Args:
-        model: takes the inputs of `samples`; its output is `mixture`, and may be `action`.
-        samples: what is predicted, in windows that cover the videos.
-        batch_size: windows in a batch.
-        every: 1 for all steps.
-        mirror: give the mean with the mixtures of the mirror image, for models of frames.
+        model: takes the inputs of `samples`; has the output `mixture` and may have `action`.
+        samples: the videos, in windows that cover them.
+        batch_size: windows per batch.
+        every: keep only every `every`-th step; 1 keeps all.
+        mirror: average the predictions for the frames and for their mirror images; needs a model
+            that takes frames.
     """
     mixtures, points, videos = [], [], []
     actions: list[list[np.ndarray]] = [[] for _ in samples.records]
@@ -107,9 +110,9 @@ def predict_samples(
             videos.append(np.full(len(kept), place.video))
             if "action" in outputs:
                 actions[place.video].append(outputs["action"][row])
-    most = max(part.shape[1] for part in points)
+    width = max(part.shape[1] for part in points)
     padded = [
-        np.pad(part, ((0, 0), (0, most - part.shape[1]), (0, 0)), constant_values=np.nan)
+        np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=np.nan)
         for part in points
     ]
     return Predictions(
@@ -121,7 +124,7 @@ def predict_samples(
 
 
 def _mirrored(inputs):
-    """Frames from right to left, (..., height, width, 3)."""
+    """Frames (..., height, width, 3) mirrored left to right."""
     if isinstance(inputs, dict):
         return {**inputs, "rgb": inputs["rgb"][..., ::-1, :]}
     return inputs[..., ::-1, :]
@@ -135,7 +138,18 @@ def score(
     height: int = 36,
     width: int = 64,
 ) -> dict[str, float]:
-    """Loss a fixation and every saliency metric: means over a video's frames, then over videos."""
+    """Loss per fixation and all saliency metrics, averaged over frames, then over videos.
+
+    Args:
+        predictions: the output of `predict_samples`.
+        truth_map: computes the truth maps from fixation counts.
+        baseline: density (height, width) that information gain is measured against; None leaves
+            information gain out.
+        height, width: size of the maps, in pixels.
+
+    Returns:
+        "loss_per_fixation" and the metrics of `zoo.metrics.saliency_metrics`, by name.
+    """
     points, mixtures = predictions.points, predictions.mixtures
     valid = np.isfinite(points).all(-1)
     log_prob = keras.ops.convert_to_numpy(
@@ -159,7 +173,18 @@ def choose_truth_map(
     height: int = 36,
     width: int = 64,
 ) -> tuple[TruthMap, list[dict[str, float]]]:
-    """The truth map with the highest CC + SIM on held-out videos, and the table of all."""
+    """Choose the truth map parameters with the highest CC + SIM on held-out videos.
+
+    Args:
+        predictions: the output of `predict_samples`.
+        sigmas: standard deviations to try, in degrees of visual angle.
+        uniforms: weights of the uniform distribution to try.
+        degrees: width of the frame, in degrees of visual angle.
+        height, width: size of the maps, in pixels.
+
+    Returns:
+        The chosen truth map, and one row of scores for each combination.
+    """
     counts = point_counts(predictions.points, height, width)
     maps = keras.ops.convert_to_numpy(mixture_map(predictions.mixtures, height, width))
     table = []
@@ -178,7 +203,7 @@ def choose_truth_map(
 
 
 def _metrics(maps, counts, truth, videos, baseline) -> dict[str, np.ndarray]:
-    """All metrics a frame; the shuffled AUC's negatives come from the other videos only."""
+    """All metrics per frame; the shuffled AUC takes its negatives from the other videos only."""
     total, rows = counts.sum(0), []
     for number in np.unique(videos):
         own = videos == number
@@ -188,6 +213,6 @@ def _metrics(maps, counts, truth, videos, baseline) -> dict[str, np.ndarray]:
                 maps[own], counts[own], truth[own], other if other.any() else None, baseline
             )
         )
-    # One video alone has no others to draw negatives from.
+    # With a single video there are no others to take negatives from.
     names = [name for name in rows[0] if all(name in row for row in rows)]
     return {name: np.concatenate([row[name] for row in rows]) for name in names}

@@ -1,1 +1,1 @@
-"""What `zoo.training.fit` is made of: the state file and the Keras callbacks, each usable alone."""
+"""The parts of `zoo.training.fit`: a state file and Keras callbacks, each usable on its own."""

@@ -1,4 +1,4 @@
-"""The best epoch's model on disk."""
+"""A callback that saves the model of the best epoch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from zoo.training.engine.choice import Choice
 
 
 class BestCheckpoint(BestEpoch):
-    """Keeps the model of the best epoch in a `.keras` file, which is replaced as a whole.
+    """Saves the model of the best epoch to a `.keras` file, which is replaced atomically.
 
     Args:
-        path: the file.
-        monitor: name of the value that is compared; None keeps the last epoch.
-        choice: `larger_is_better`, `min_delta`, and `history`, as `EarlyStopping` takes them.
+        path: the `.keras` file.
+        monitor: name of the logged value to compare; None saves every epoch, so that the last
+            one remains.
+        choice: `larger_is_better`, `min_delta` and `history`, as `EarlyStopping` takes them.
 
     Example: `BestCheckpoint("best.keras", "val_accuracy", larger_is_better=True)`
     """

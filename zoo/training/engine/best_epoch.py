@@ -1,4 +1,4 @@
-"""What early stopping and the best checkpoint have in common: the best epoch of a run."""
+"""The common base of early stopping and the best checkpoint: it finds the best epoch of a run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from zoo.training.engine.choice import Choice, choose
 
 
 class BestEpoch(keras.callbacks.Callback):
-    """Chooses the best epoch after each, from the history of the whole run.
+    """Finds the best epoch so far at the end of each epoch, over the whole run's history.
 
     Args:
-        monitor: name of the value that is compared; None makes every epoch the best so far.
-        larger_is_better: whether a larger value is a better one.
-        min_delta: how much better counts.
-        history: logs of the epochs before this process.
+        monitor: name of the logged value to compare; None makes every epoch the best so far.
+        larger_is_better: whether larger values of `monitor` are better.
+        min_delta: smallest change that counts as an improvement.
+        history: logs of the epochs that earlier processes of this run trained.
     """
 
     def __init__(
@@ -45,5 +45,5 @@ class BestEpoch(keras.callbacks.Callback):
         )
 
     def chosen(self, choice: Choice) -> None:
-        """What follows from the choice after an epoch."""
+        """Called after each epoch with the best epoch so far; subclasses act on it."""
         raise NotImplementedError

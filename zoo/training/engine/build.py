@@ -1,4 +1,4 @@
-"""The callbacks of a run, in the order in which they must be."""
+"""Builds the callbacks of a training run in the order that they need."""
 
 from __future__ import annotations
 
@@ -38,27 +38,37 @@ def callbacks(
     profile: bool = False,
     show_progress: bool = True,
 ) -> list[keras.callbacks.Callback]:
-    """The zoo's callbacks for `keras.Model.fit`, with the state in `output` put into the model.
+    """Create the zoo's callbacks for `keras.Model.fit`; restore the model from a saved state.
 
-    The last one is the `State`: its `progress` says where to go on.
+    If `output` holds the state of an interrupted run, it is loaded into the model. The last
+    callback is the `State`; its `progress` tells where training resumes.
 
     Args:
         model: a compiled model.
-        output: folder of `state.npz` and `best.keras`.
-        epochs: epochs in all.
-        steps: steps of an epoch.
-        validate: `validate(model, epoch)` returns a name -> value.
-        monitor: which value of the logs chooses the best epoch and stops early; None keeps the
-            last epoch.
-        larger_is_better: whether a larger value is a better one.
-        patience: stop after so many epochs without a better value.
-        min_delta: how much better counts.
-        save_seconds: save the state about that often within an epoch, too; 0 after every step,
-            None only after an epoch.
-        others: more callbacks, Keras's or your own; they see the values of `validate`.
-        wait: measures the waiting for input.
-        profile: write a profiler's trace to `output/logs/profile`.
-        show_progress: a bar with the time left; give `verbose=0` to `fit` beside it.
+        output: folder for `state.npz` and `best.keras`.
+        epochs: total number of epochs.
+        steps: steps per epoch.
+        validate: `validate(model, epoch)` returns a mapping from names to values, which are added
+            to the epoch's logs.
+        monitor: name of the logged value that selects the best epoch and drives early stopping;
+            None keeps the last epoch.
+        larger_is_better: whether larger values of `monitor` are better.
+        patience: stop after this many epochs without improvement; None never stops early.
+        min_delta: smallest change that counts as an improvement.
+        save_seconds: seconds between saves of the state within an epoch; 0 saves after every
+            step, None only after each epoch.
+        others: further callbacks, Keras's or your own; their logs include the values of
+            `validate`.
+        wait: measures the time spent waiting for input.
+        profile: write a profiler trace to `output/logs/profile`.
+        show_progress: show a progress bar with the remaining time; pass `verbose=0` to `fit`.
+
+    Returns:
+        The callbacks, in the order in which `fit` must receive them.
+
+    Raises:
+        ValueError: if `patience` is given without `monitor`, or if the saved state belongs to a
+            run with other options or another model.
 
     Example:
 
@@ -83,20 +93,24 @@ def callbacks(
     first = machine() == 0
     state = State(output / STATE, steps=steps, save_seconds=save_seconds, about=about, write=first)
     done = state.restore(model)
-    how = {"larger_is_better": larger_is_better, "min_delta": min_delta, "history": done.history}
+    comparison = {
+        "larger_is_better": larger_is_better,
+        "min_delta": min_delta,
+        "history": done.history,
+    }
     found: list[keras.callbacks.Callback] = [FinishEpoch(state), FiniteLoss()]
     if validate is not None:
         found.append(Evaluate(validate))
     if patience is not None:
-        found.append(EarlyStopping(patience, monitor, **how))
+        found.append(EarlyStopping(patience, monitor, **comparison))
     if first:
-        found.append(BestCheckpoint(output / BEST, monitor, **how))
+        found.append(BestCheckpoint(output / BEST, monitor, **comparison))
     found.append(Timing(wait))
     if first:
         found += others
         if profile:
             found.append(Profile(output / "logs" / "profile"))
         if show_progress:
-            at = done.epoch * steps + done.step
-            found.append(ProgressBar(epochs, steps, first_step=at, seconds=done.seconds))
+            trained = done.epoch * steps + done.step
+            found.append(ProgressBar(epochs, steps, first_step=trained, seconds=done.seconds))
     return [*found, state]

@@ -1,4 +1,4 @@
-"""Which epoch of a run is the best one."""
+"""Selects the best epoch of a run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Choice:
     """The best epoch so far.
 
     Args:
-        epoch: its number, from 0; -1 before the first epoch.
-        value: its monitored value; None where nothing is monitored.
-        waited: epochs since then.
+        epoch: its number, counted from 0; -1 before the first epoch.
+        value: its monitored value; None if nothing is monitored.
+        waited: number of epochs trained since the best one.
     """
 
     epoch: int = -1
@@ -29,13 +29,19 @@ def choose(
     larger_is_better: bool = False,
     min_delta: float = 0.0,
 ) -> Choice:
-    """The best epoch of a history, recomputed from all of it, so that a resume changes nothing.
+    """Find the best epoch in a history.
+
+    The choice is recomputed from the whole history, so resuming a run does not change it.
 
     Args:
-        history: the logs of every epoch.
-        monitor: which value is compared; None makes every epoch better than those before.
-        larger_is_better: whether a larger value is a better one.
-        min_delta: a value must be better by more than this. Any number is better than NaN.
+        history: the logs of each epoch.
+        monitor: name of the value to compare; None treats each epoch as better than those
+            before it.
+        larger_is_better: whether larger values of `monitor` are better.
+        min_delta: an improvement must exceed this. Any number is better than NaN.
+
+    Raises:
+        ValueError: if `monitor` is not among the logged values.
 
     Example: `choose([{"val_loss": 2.0}, {"val_loss": 3.0}], "val_loss").epoch` is 0.
     """

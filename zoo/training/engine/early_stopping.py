@@ -1,4 +1,4 @@
-"""Early stopping that a resume does not reset."""
+"""Early stopping that survives a resume."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from zoo.training.engine.choice import Choice
 
 
 class EarlyStopping(BestEpoch):
-    """Stops the training when no epoch was the best one for some time.
+    """Stops training after `patience` epochs without improvement.
 
-    Unlike `keras.callbacks.EarlyStopping` it starts from the history of the epochs that an earlier
-    process trained.
+    Unlike `keras.callbacks.EarlyStopping`, it takes into account the epochs that an earlier
+    process of the same run trained.
 
     Args:
-        patience: epochs without a better value after which it stops.
-        monitor: name of the value.
-        choice: `larger_is_better`: whether a larger value is a better one; `min_delta`: how much
-            better counts; `history`: logs of the epochs before this process.
+        patience: number of epochs without improvement after which training stops.
+        monitor: name of the logged value to compare.
+        choice: `larger_is_better`: whether larger values of `monitor` are better; `min_delta`:
+            smallest change that counts as an improvement; `history`: logs of the epochs that
+            earlier processes of this run trained.
+
+    Raises:
+        ValueError: if `patience` is below 1.
 
     Example: `EarlyStopping(6, "val_accuracy", larger_is_better=True)`
     """

@@ -1,4 +1,4 @@
-"""Validation by any function, as a callback."""
+"""A callback that validates with any function."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import keras
 
 
 class Evaluate(keras.callbacks.Callback):
-    """Adds the values of a function to an epoch's logs.
+    """Adds the values that a function returns to an epoch's logs.
 
-    It must come before the callbacks that read them, Keras's own included.
+    It must come before all callbacks that read these values, including Keras's own.
 
     Args:
-        validate: `validate(model, epoch)` returns a name -> value.
+        validate: `validate(model, epoch)` returns a mapping from names to values.
 
     Example: `Evaluate(lambda model, epoch: {"val_loss": measure(model)})`
     """

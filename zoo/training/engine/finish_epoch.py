@@ -1,4 +1,4 @@
-"""The rest of an epoch that an earlier process began."""
+"""A callback that completes an epoch begun by an earlier process."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from zoo.training.engine.state import State
 
 
 class FinishEpoch(keras.callbacks.Callback):
-    """Makes the first epoch after a resume as short as what is left of it.
+    """Shortens the first epoch after a resume to its remaining steps.
 
-    The epoch's running means go on where they were, so that its logs are those of an unbroken
-    run. It must be the first callback, and `State` the last.
+    The running means of the metrics continue from their saved values, so the epoch's logs are
+    those of an uninterrupted run. This must be the first callback, and `State` the last.
 
     Args:
-        state: the run's `State`, after `State.restore`.
+        state: the run's `State`, already restored with `State.restore`.
+
+    Example: `model.fit(data, callbacks=[FinishEpoch(state), state])`
     """
 
     def __init__(self, state: State):
@@ -30,7 +32,7 @@ class FinishEpoch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if not self._restored:
             self._restored = self.state.restore_metrics(self.model, add=True)
-        # `_model`: on JAX `model` would first copy all weights.
+        # `_model`, because on JAX reading `model` first copies all weights.
         if self._short and self.state.first_step + batch + 1 >= self.state.steps:
             self._model.stop_training = True  # ends the loop over the epoch's steps
 

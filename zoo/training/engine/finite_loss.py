@@ -1,4 +1,4 @@
-"""Training ends with an error when the loss is no number any more."""
+"""A callback that ends training with an error when the loss is no longer finite."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import keras
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Raises an error when the loss is NaN or infinite, before such weights are saved.
+    """Raises FloatingPointError when the loss is NaN or infinite, before the weights are saved.
 
-    `keras.callbacks.TerminateOnNaN` only stops, as if the training were finished.
+    `keras.callbacks.TerminateOnNaN` only stops, as if training had finished normally.
     """
 
     def on_train_begin(self, logs=None):

@@ -1,4 +1,4 @@
-"""A profiler's trace of some steps, for TensorBoard."""
+"""A callback that writes a profiler trace for TensorBoard."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import keras
 
 
 class Profile(keras.callbacks.Callback):
-    """Writes a trace of some steps of the first epoch that this process trains.
+    """Profiles a few steps of the first epoch that this process trains.
 
-    On TensorFlow and JAX; `tensorboard --logdir FOLDER` shows it under "Profile" where
+    Works on TensorFlow and JAX. `tensorboard --logdir FOLDER` shows the trace under "Profile" if
     `tensorboard-plugin-profile` is installed.
 
     Args:
-        folder: where the trace is written.
-        first: number of the first step that is traced; those before compile and warm up.
-        steps: how many are traced.
+        folder: folder for the trace.
+        first: number of steps before the trace starts; they compile and warm up.
+        steps: number of steps to trace.
+
+    Raises:
+        ValueError: if the backend is neither TensorFlow nor JAX.
+
+    Example: `model.fit(data, callbacks=[Profile("runs/mine/logs/profile")])`
     """
 
     def __init__(self, folder: str | os.PathLike, *, first: int = 3, steps: int = 5):

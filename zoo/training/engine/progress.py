@@ -1,4 +1,4 @@
-"""How far a run is."""
+"""The progress of a training run."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import dataclasses
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run is: what the state file holds beside the weights.
+    """Progress of a training run, saved in the state file beside the weights.
 
     Args:
-        epoch: finished epochs.
-        step: finished steps of the epoch under way.
-        seconds: training time over all processes of the run.
-        history: the logs of every finished epoch.
-        stopped: whether early stopping, or another callback, ended the run.
-        best_epoch: number of the best epoch, from 0.
+        epoch: number of finished epochs.
+        step: number of finished steps in the current epoch.
+        seconds: training time so far, in seconds, over all processes of the run.
+        history: the logs of each finished epoch.
+        stopped: whether early stopping or another callback ended the run.
+        best_epoch: number of the best epoch, counted from 0; -1 if there is none.
     """
 
     epoch: int = 0

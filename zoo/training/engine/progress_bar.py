@@ -1,4 +1,4 @@
-"""A bar with steps, loss and the time left, and a line an epoch."""
+"""A progress bar with steps, loss and remaining time, and one line per epoch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ REDRAW = 0.2  # seconds
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Shows where a run is. Give `verbose=0` to `model.fit` beside it.
+    """Shows the progress of a whole run. Pass `verbose=0` to `model.fit` when you use it.
 
     Args:
-        epochs: epochs in all.
-        steps: steps of an epoch.
-        first_step: finished steps of the run before this process.
-        seconds: training time of the run before this process.
+        epochs: total number of epochs.
+        steps: steps per epoch.
+        first_step: number of steps that earlier processes of the run trained.
+        seconds: training time of those earlier processes, in seconds.
+
+    Example: `model.fit(data, epochs=10, callbacks=[ProgressBar(10, steps=100)], verbose=0)`
     """
 
     def __init__(self, epochs: int, steps: int, *, first_step: int = 0, seconds: float = 0.0):

@@ -1,4 +1,4 @@
-"""The whole state of a run, saved while it trains."""
+"""A callback that saves the complete state of a run during training."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from zoo.training.engine.timing import TIMINGS
 
 
 class State(keras.callbacks.Callback):
-    """Saves all that a step depends on, so that a killed run ends as an unbroken one, bit for bit.
+    """Saves everything a training step depends on, so that a killed run can resume.
 
-    Saved are weights, optimizer slots, the seeds of dropout, running means and the history, in one
-    file that is replaced as a whole: after every epoch, and within an epoch about every
-    `save_seconds` at the end of a step (with `steps_per_execution`, of an execution). It must be
-    the last callback.
+    The resumed run ends as an uninterrupted one does, bit for bit. The file holds the weights, the
+    optimizer slots, the dropout seeds, the running means of the metrics and the history. It is
+    replaced atomically after every epoch, and within an epoch about every `save_seconds`, at the
+    end of a step (of an execution, with `steps_per_execution`). This must be the last callback.
 
     Args:
-        path: the file.
-        steps: steps of an epoch.
-        save_seconds: how often the state is saved within an epoch; 0 saves after every step, None
-            only after an epoch.
-        about: what a resume must have in common with the run: the number of devices and others.
-        write: False only reads; of several machines that train together one writes.
+        path: the state file, `.npz`.
+        steps: steps per epoch.
+        save_seconds: seconds between saves within an epoch; 0 saves after every step, None only
+            after each epoch.
+        about: settings that must not change on a resume, such as the number of devices.
+        write: whether to write the file. When several machines train together, only one writes.
 
     Example:
 
@@ -62,22 +62,32 @@ class State(keras.callbacks.Callback):
         self.about = {"steps of an epoch": steps, **(about or {})}
         self.write = write
         self.progress = Progress()
-        self.first_step = 0  # of this process in the epoch under way
+        self.first_step = 0  # where this process started in the current epoch
         self._metrics = []
         self._since = self._saved = time.monotonic()
 
     def restore(self, model: keras.Model) -> Progress:
-        """Put the saved state, where there is one, into a compiled model; return how far it is."""
+        """Load the saved state, if there is one, into a compiled model; return its progress.
+
+        Raises:
+            ValueError: if the file is not a training state, or belongs to a run with other
+                settings or another model.
+        """
         if self.path.exists():
             progress, self._metrics = load_state(self.path, model, self.about)
             self.progress = Progress(**progress)
         return self.progress
 
     def restore_metrics(self, model: keras.Model, *, add: bool = False) -> bool:
-        """Let the running means of the epoch under way go on where they were.
+        """Restore the metrics' running means of the current epoch.
 
-        Returns False where the model has not made them yet: TensorFlow does so in the first step.
-        After that step what was saved is added.
+        Args:
+            model: the model that trains.
+            add: add the saved means to the present ones, for use after the first step.
+
+        Returns:
+            False if the model has not created its metrics yet. On TensorFlow this happens in the
+            first step; call again with `add=True` after it.
         """
         variables = metric_variables(model)
         if len(variables) != len(self._metrics):
@@ -111,7 +121,7 @@ class State(keras.callbacks.Callback):
         self.progress.seconds += now - self._since
         self._since = now
         if self.write:
-            # `self.model` copies the weights of a JAX training loop back into the model.
+            # On JAX, reading `self.model` copies the training loop's weights into the model.
             progress = dataclasses.asdict(self.progress)
             save_state(self.path, self.model, progress, self.about, metrics=within)
         self._saved = time.monotonic()

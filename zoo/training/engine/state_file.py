@@ -1,4 +1,4 @@
-"""The file that holds the state of a run."""
+"""Writes and reads the file that holds the state of a training run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from zoo.training.devices import scope_of
 
 
 def metric_variables(model: keras.Model) -> list:
-    """The running means of a model's losses and metrics."""
+    """Variables with the running means of a model's losses and metrics."""
     return [variable for metric in model.metrics for variable in metric.variables]
 
 
 def training_variables(model: keras.Model) -> list:
-    """Weights, seed generators of dropout, and the optimizer's slots: all that a step changes."""
+    """All variables that a step changes: weights, dropout seeds and optimizer slots."""
     optimizer = model.optimizer
     if not optimizer.built:
         with scope_of(model):
@@ -38,14 +38,16 @@ def save_state(
     *,
     metrics: bool = False,
 ) -> None:
-    """Write a compiled model's state and JSON-able facts to one `.npz` file.
+    """Write a compiled model's training state to one `.npz` file.
 
     Args:
-        path: the file.
-        model: the model.
-        progress: how far the run is.
-        about: what a resume must have in common with the run.
-        metrics: save the running means of the epoch under way too.
+        path: the file to write.
+        model: the compiled model.
+        progress: progress of the run, JSON-serialisable.
+        about: settings that must not change on a resume, JSON-serialisable.
+        metrics: also save the metrics' running means of the current epoch.
+
+    Example: `save_state("state.npz", model, {"epoch": 3}, {"devices": 1})`
     """
     arrays = {
         f"{kind}_{index:05d}": keras.ops.convert_to_numpy(variable)
@@ -64,10 +66,18 @@ def save_state(
 def load_state(
     path: str | os.PathLike, model: keras.Model, about: Mapping
 ) -> tuple[dict, list[np.ndarray]]:
-    """Put a saved state into a compiled model of the same build; nothing is changed on an error.
+    """Load a saved training state into a compiled model with the same variables.
+
+    If there is an error, the model is left unchanged.
 
     Returns:
-        The saved progress, and the running means of the epoch under way.
+        The saved progress, and the metrics' running means of the current epoch.
+
+    Raises:
+        ValueError: if the file is not a training state, if `about` differs from the saved
+            settings, or if the model has other variables.
+
+    Example: `progress, means = load_state("state.npz", model, {"devices": 1})`
     """
     arrays, facts = _read(Path(path))
     different = [
@@ -77,8 +87,8 @@ def load_state(
     ]
     if different:
         raise ValueError(
-            "A run must go on as it was started: use the options it was started with, or another "
-            f"output folder. Received: {'; '.join(different)}, in {str(path)!r}"
+            "A run must be resumed with the options it was started with; use those, or choose "
+            f"another output folder. Received: {'; '.join(different)}, in {str(path)!r}"
         )
     held = {
         kind: [arrays[name] for name in sorted(arrays) if name.startswith(kind)]
@@ -93,10 +103,10 @@ def load_state(
             min(len(shapes), len(stored)),
         )
         raise ValueError(
-            "The training state must come from a model with the same variables; use the options "
-            "it was started with, or another output folder. "
-            f"Received: {len(stored)} stored and {len(shapes)} variables, "
-            f"first difference at number {first} in {str(path)!r}"
+            "A run must be resumed with a model that has the same variables; use the options the "
+            "run was started with, or choose another output folder. "
+            f"Received: {len(stored)} stored variables and {len(shapes)} in the model, "
+            f"first difference at variable {first}, in {str(path)!r}"
         )
     for variable, value in zip(variables, held["variable"]):
         variable.assign(value)
@@ -108,8 +118,8 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return arrays, json.loads(arrays.pop("facts").tobytes())
-    except Exception as error:  # zipfile, JSON and NumPy each raise their own
+    except Exception as error:  # zipfile, JSON and NumPy raise errors of many types
         raise ValueError(
-            "A training state must be a file that a run wrote; delete it to start the run anew. "
+            "A training state must be a complete file that a run wrote; delete it to start over. "
             f"Received: {str(path)!r} ({error})"
         ) from error

@@ -1,4 +1,4 @@
-"""How long a step takes, and how much of it is waiting for input."""
+"""Measures the time per step and the share of it spent waiting for input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ TIMINGS = ("step_seconds", "input_wait")
 
 
 class InputWait:
-    """Measures the time that a `tf.data.Dataset` keeps its reader waiting.
+    """Measures how long training waits for a `tf.data.Dataset`.
+
+    `seconds` holds the waiting time so far.
 
     Example:
 
@@ -25,14 +27,14 @@ class InputWait:
         self.seconds = 0.0
 
     def measured(self, dataset):
-        """The dataset, whose reader's waiting is counted from now on; others pass through."""
+        """Wrap a dataset so that waiting for it is timed; return other inputs unchanged."""
         import tensorflow as tf
 
         if not isinstance(dataset, tf.data.Dataset):
             return dataset
 
-        # Not `tf.timestamp`: TensorFlow refuses it where deterministic operations are asked for.
-        # Functions with a state are neither run ahead nor beside each other.
+        # Not `tf.timestamp`, which TensorFlow refuses when deterministic operations are enabled.
+        # TensorFlow runs stateful functions neither ahead of time nor in parallel.
         def clock(number):
             return np.float64(time.perf_counter())
 
@@ -45,23 +47,25 @@ class InputWait:
             with tf.control_dependencies([noted]):
                 return tf.nest.map_structure(tf.identity, batch)
 
-        # `zip` asks its parts one after the other: the clock is read, then the batch is waited for.
+        # `zip` reads its parts in order: first the clock, then the batch that may block.
         asked = tf.data.Dataset.counter().map(
             lambda number: tf.numpy_function(clock, [number], tf.float64)
         )
         measured = tf.data.Dataset.zip((asked, dataset)).map(received)
         options = tf.data.Options()
-        options.experimental_optimization.inject_prefetch = False  # it would wait on its own
+        # A prefetch here would do the waiting in a thread of its own, unmeasured.
+        options.experimental_optimization.inject_prefetch = False
         return measured.with_options(options)
 
 
 class Timing(keras.callbacks.Callback):
-    """Adds `learning_rate`, `step_seconds`, and `input_wait` as a share of them, to the logs.
+    """Adds `learning_rate`, `step_seconds` and `input_wait` to an epoch's logs.
 
-    The first execution of a process is not counted: it compiles.
+    `input_wait` is the share of the time spent waiting for input, between 0 and 1. The first
+    execution in a process is not counted, because it compiles.
 
     Args:
-        wait: `InputWait` of the data; None leaves `input_wait` out.
+        wait: the `InputWait` of the dataset; None leaves out `input_wait`.
     """
 
     def __init__(self, wait: InputWait | None = None):

@@ -1,1 +1,1 @@
-"""Training on still images: cached features, scores, and weights in half precision."""
+"""Training on still images: cached features, scores and half-precision weights."""

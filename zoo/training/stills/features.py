@@ -1,4 +1,4 @@
-"""Still images as features of the part of a backbone that is never trained, computed once."""
+"""Caches features of still images, computed once by the frozen part of a backbone."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ import numpy as np
 from zoo.datasets.stills import Still
 from zoo.files.atomic import atomic_path
 
-# (height, width) that images are trained in: the one nearest in shape to each.
+# (height, width) that images are resized to; each image takes the nearest aspect ratio.
 CANVASES = ((240, 320), (256, 256), (320, 240))
-CELL = 4  # pixels of a cell of the density
-BLUR = 1.0  # of the fixation counts, in cells
+CELL = 4  # side of a density cell, in pixels
+BLUR = 1.0  # standard deviation of the blur of fixation counts, in cells
 FOREVER = 1 << 40
 
 
 def canvas_of(still: Still) -> tuple[int, int]:
-    """The canvas whose shape is nearest to the image's."""
+    """The canvas whose aspect ratio is nearest to the image's."""
     shape = math.log(still.width / still.height)
     return min(CANVASES, key=lambda c: abs(math.log(c[1] / c[0]) - shape))
 
 
 class StillFeatures:
-    """Features of images and of their mirror images, in files that are mapped into memory.
+    """Features of images and of their mirror images, in memory-mapped files.
 
     Args:
         stills: the images.
-        trunk: the part of the backbone that is never trained, one frame to one map.
-        folder: where the files go, about 0.2 MB an image; those that are there are used.
+        trunk: the frozen part of the backbone; maps a frame to a feature map.
+        folder: folder for the feature files, about 0.2 MB per image; existing files are reused.
+
+    Raises:
+        ValueError: if an existing file holds features of another number of images.
     """
 
     def __init__(self, stills: Sequence[Still], trunk: keras.Model, folder: str | Path):
@@ -44,12 +47,12 @@ class StillFeatures:
         self._files = {c: self._file(c, trunk, Path(folder)) for c in self.groups}
 
     def features(self, index: int, mirrored: bool = False) -> np.ndarray:
-        """(rows, columns, channels) float32 of one image."""
+        """Features (rows, columns, channels) of one image, float32."""
         canvas, number = self._places[index]
         return np.asarray(self._files[canvas][number, int(mirrored)], np.float32)
 
     def target(self, index: int, mirrored: bool = False) -> np.ndarray:
-        """Fixations counted per cell and blurred by one, (height / 4, width / 4), summing to 1."""
+        """Fixation density (height / 4, width / 4) that sums to 1, blurred by one cell."""
         height, width = (side // CELL for side in self._places[index][0])
         counts = np.zeros((height, width), np.float32)
         points = self.stills[index].points
@@ -60,19 +63,19 @@ class StillFeatures:
         return counts / max(counts.sum(), 1e-9)
 
     def epoch(self, seed: int, epoch: int, batch_size: int) -> list[list[int]]:
-        """An epoch's batches in order: each of one canvas, and all of them full."""
+        """The batches of an epoch, as image numbers; all are full and of one canvas each."""
         rng = np.random.default_rng([seed, epoch])
         batches = []
         for held in self.groups.values():
             order = [held[i] for i in rng.permutation(len(held))]
-            order += order[: -len(order) % batch_size]  # the last batch begins anew
-            while len(order) % batch_size:  # fewer images than a batch
+            order += order[: -len(order) % batch_size]  # fill the last batch from the beginning
+            while len(order) % batch_size:  # there are fewer images than a batch holds
                 order += order[: batch_size - len(order) % batch_size]
             batches += [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def batch(self, seed: int, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Batch number `step` of the run: features and targets, each mirrored by chance."""
+        """Features and targets of a step's batch; each image is mirrored with probability 1/2."""
         epoch, number = divmod(step, self.steps(batch_size))
         rng = np.random.default_rng([seed, 1, step])
         chosen = [(i, bool(rng.integers(2))) for i in self.epoch(seed, epoch, batch_size)[number]]
@@ -82,11 +85,11 @@ class StillFeatures:
         )
 
     def steps(self, batch_size: int) -> int:
-        """Batches of an epoch."""
+        """Batches per epoch."""
         return sum(-(-len(held) // batch_size) for held in self.groups.values())
 
     def stream(self, seed: int, batch_size: int, start_step: int = 0):
-        """Endless batches as a `tf.data.Dataset`; each a function of seed and step alone."""
+        """Endless batches as a `tf.data.Dataset`; each depends only on the seed and the step."""
         import tensorflow as tf
 
         def read(step):
@@ -102,7 +105,7 @@ class StillFeatures:
         return tf.data.Dataset.range(start_step, FOREVER).map(read).prefetch(2)
 
     def in_order(self) -> Iterator[tuple[Still, np.ndarray]]:
-        """Each image with its features, not mirrored."""
+        """Yield each image with its features, not mirrored."""
         for index, still in enumerate(self.stills):
             yield still, self.features(index)
 
@@ -124,14 +127,15 @@ class StillFeatures:
         found = np.load(path, mmap_mode="r")
         if len(found) != len(self.groups[canvas]):
             raise ValueError(
-                "Cached features must be of the same images; give another folder, or delete them. "
-                f"Received: {path} of {len(found)} images for {len(self.groups[canvas])}"
+                "Cached features must belong to the same images; choose another folder, or delete "
+                f"the file. Received: {path} with features of {len(found)} images for "
+                f"{len(self.groups[canvas])} images"
             )
         return found
 
 
 def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture at (height, width): averaged where it shrinks."""
+    """Resize a picture to (height, width) by area averaging."""
     if picture.shape[:2] == tuple(size):
         return picture
     return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)

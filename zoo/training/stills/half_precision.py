@@ -1,4 +1,4 @@
-"""Weights in half precision, as the zoo ships them."""
+"""Writes half-precision weights, the form in which the zoo ships them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from zoo.weights.provenance import save_with_provenance
 def save_half_precision(
     model: keras.Model, path: str | Path, provenance: Mapping[str, Any]
 ) -> None:
-    """Write a model's weights as float16 numbers in a `.weights.h5` file, or not at all.
+    """Write a model's weights as float16 to a `.weights.h5` file, which halves its size.
 
-    Half the size; a model that loads them widens them again. A number beyond float16's range is
-    an error.
+    A model that loads the file converts the weights back to its own precision. If there is an
+    error, no file is written.
 
     Args:
         model: the model.
-        path: ends in `.weights.h5`.
-        provenance: plain values that go into the file, see `zoo.weights.read_provenance`.
+        path: the file to write; ends in `.weights.h5`.
+        provenance: plain values to store in the file, see `zoo.weights.read_provenance`.
+
+    Raises:
+        ValueError: if a weight exceeds the range of float16.
     """
     path = Path(path)
     made = {"converter": f"video-attention-zoo {__version__}", **provenance}
@@ -52,7 +55,7 @@ def _copy(source: h5py.Group, target: h5py.Group) -> None:
             array = array.astype(np.float16)
             if not np.isfinite(array).all():
                 raise ValueError(
-                    "Weights must fit into half precision. "
+                    "Weights must lie within the range of float16. "
                     f"Received: {item.name} with values up to {np.abs(np.asarray(item)).max():g}"
                 )
         held = target.create_dataset(name, data=array)

@@ -1,4 +1,4 @@
-"""How well densities predict the fixations of still images: NSS and information gain."""
+"""Scores densities on the fixations of still images: NSS and information gain."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ EPSILON = 2.22e-16
 
 
 def centred_gaussian(stills: Sequence[Still]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (x, y) of all fixations, as shares of the sides."""
+    """Mean and standard deviation (x, y) of all fixations, relative to the image's sides."""
     points = np.concatenate([still.points for still in stills])
     return points.mean(0), points.std(0)
 
 
 def gaussian_map(gaussian, height: int, width: int) -> np.ndarray:
-    """The Gaussian as a density (height, width) that sums to 1."""
+    """The Gaussian of `centred_gaussian` as a density (height, width) that sums to 1."""
     mean, sigma = gaussian
     x = np.exp(-0.5 * (((np.arange(width) + 0.5) / width - mean[0]) / sigma[0]) ** 2)
     y = np.exp(-0.5 * (((np.arange(height) + 0.5) / height - mean[1]) / sigma[1]) ** 2)
@@ -27,31 +27,43 @@ def gaussian_map(gaussian, height: int, width: int) -> np.ndarray:
 
 
 def density_at(log_density: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A log density at the image's size, as a density that sums to 1."""
+    """Resize a log density to (height, width); return a density that sums to 1."""
     large = cv2.resize(np.asarray(log_density, np.float32), (width, height))
     density = np.exp(large - large.max(), dtype=np.float64)
     return density / density.sum()
 
 
 def point_scores(density: np.ndarray, points: np.ndarray, baseline: np.ndarray):
-    """NSS (standard deviation over n) and information gain over a baseline density, in bits."""
+    """NSS and information gain of a density.
+
+    Args:
+        density: predicted density, (height, width).
+        points: fixations (n, 2), x and y in [0, 1).
+        baseline: density that information gain is measured against, (height, width).
+
+    Returns:
+        NSS, with the population standard deviation, and information gain in bits per fixation.
+    """
     height, width = density.shape
     rows = (points[:, 1] * height).astype(int)
     columns = (points[:, 0] * width).astype(int)
     held = density[rows, columns]
     gain = np.log2(held + EPSILON) - np.log2(baseline[rows, columns] + EPSILON)
     mean, spread = density.mean(), density.std()
-    # Rounding leaves a constant density a spread of its own.
+    # Rounding gives a constant density a tiny standard deviation.
     nss = float((held.mean() - mean) / spread) if spread > 1e-9 * mean else 0.0
     return nss, float(gain.mean())
 
 
 def score_stills(predictions: Iterable[tuple[Still, np.ndarray]], gaussian) -> dict:
-    """Mean NSS and information gain of each group of images, and of all.
+    """Mean NSS and information gain for each group of images and for all.
 
     Args:
-        predictions: images, each with its log density at any size.
-        gaussian: what `centred_gaussian` gave for the training images.
+        predictions: pairs of an image and its predicted log density, of any size.
+        gaussian: the baseline, from `centred_gaussian` of the training images.
+
+    Returns:
+        Group name, or "all" -> {"nss": ..., "information_gain": ...}, the latter in bits.
     """
     found: dict[str, list] = {}
     for still, log_density in predictions:
@@ -69,12 +81,12 @@ def score_stills(predictions: Iterable[tuple[Still, np.ndarray]], gaussian) -> d
 
 
 def half_of_viewers(stills: Sequence[Still], gaussian, sigma: float = 0.028) -> dict:
-    """The scores of one half of the viewers for the other, both ways round.
+    """Score how well one half of the viewers predicts the other half, in both directions.
 
     Args:
-        stills: images; those of a single viewer are left out.
-        gaussian: see `score_stills`; a twentieth of it is mixed into the half's density.
-        sigma: Gaussian that the half's fixations are blurred with, as a share of the width.
+        stills: the images; those with a single viewer are left out.
+        gaussian: the baseline, see `score_stills`; it makes up 5% of the predicted density.
+        sigma: standard deviation of the blur of the fixations, relative to the image's width.
     """
     found: dict[str, list] = {}
     for still in stills:

@@ -1,1 +1,1 @@
-"""The linear classifier of appendix A of the RMDN paper."""
+"""The RMDN paper's action recognition with a linear classifier (appendix A)."""

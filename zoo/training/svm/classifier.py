@@ -1,4 +1,4 @@
-"""The paper's classifier: a linear SVM, its C by hold-out on the printed grid, then retrained."""
+"""The RMDN paper's classifier: linear SVMs, with C chosen on held-out videos."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ HELD_OUT = 0.2
 
 
 class LinearSVM:
-    """One linear SVM a class, one against the rest.
+    """One linear SVM per class, one against the rest.
+
+    C is chosen on held-out training videos; then the SVMs are fitted to all training videos.
 
     Args:
-        multi_label: labels are multi-hot; C is chosen by mean average precision, else by accuracy.
-        components: reduce the descriptors to so many by PCA first; None: no PCA.
-        grid: values of C that are tried on held-out training videos.
-        seed: of the hold-out.
+        multi_label: labels are multi-hot, and C is chosen by mean average precision instead of
+            accuracy.
+        components: number of PCA components to reduce the descriptors to; None does not reduce.
+        grid: values of C to try.
+        seed: random seed of the hold-out.
 
     Example: `LinearSVM().fit(x, labels).scores(x_test)`
 
@@ -40,7 +43,15 @@ class LinearSVM:
         self.validation: float | None = None
 
     def fit(self, x: np.ndarray, labels: np.ndarray) -> LinearSVM:
-        """Choose C, then fit on everything."""
+        """Choose C on held-out videos, then fit to all.
+
+        Args:
+            x: descriptors, (videos, features).
+            labels: class indices (videos,), or multi-hot (videos, classes).
+
+        Raises:
+            ValueError: if there are fewer than 5 videos, or not one label per video.
+        """
         if len(x) != len(labels) or len(x) < 5:
             raise ValueError(
                 "There must be at least 5 videos, and a label for each. "
@@ -53,18 +64,18 @@ class LinearSVM:
         for c in self.grid:
             self._fit(x[rest], labels[rest], c)
             found.append(self.measure(x[held], labels[held]))
-        best = int(np.nanargmax(found))  # of equal ones the smallest C
+        best = int(np.nanargmax(found))  # the smallest C among equally good ones
         self.chosen, self.validation = self.grid[best], float(found[best])
         self._fit(x, labels, self.chosen)
         return self
 
     def scores(self, x: np.ndarray) -> np.ndarray:
-        """Distance to every class's plane, (videos, classes)."""
+        """Signed distances to each class's hyperplane, (videos, classes)."""
         x = self._reduced(x)
         return np.stack([self._distance(one, x) for one in self._planes], axis=1)
 
     def measure(self, x: np.ndarray, labels: np.ndarray) -> float:
-        """Mean average precision, or accuracy."""
+        """Accuracy, or mean average precision with `multi_label`, between 0 and 1."""
         found = self.scores(x)
         if self.multi_label:
             from zoo.metrics import mean_average_precision
@@ -77,22 +88,22 @@ class LinearSVM:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.svm import LinearSVC
 
-        # Max-pooled C3D features have no common scale: the mean length becomes 1.
+        # Max-pooled C3D features have no common scale; scale them to a mean norm of 1.
         self._scale = 1.0 / max(float(np.linalg.norm(x, axis=1).mean()), 1e-12)
         self._pca = None
         if self.components is not None:
-            most = min(self.components, *x.shape)
-            self._pca = PCA(most, random_state=self.seed).fit(x * self._scale)
+            components = min(self.components, *x.shape)
+            self._pca = PCA(components, random_state=self.seed).fit(x * self._scale)
         x = self._reduced(x)
-        wanted = labels if self.multi_label else labels[:, None] == np.arange(labels.max() + 1)
+        one_hot = labels if self.multi_label else labels[:, None] == np.arange(labels.max() + 1)
         self._planes = []
-        for column in np.asarray(wanted).T:
-            if column.all() or not column.any():  # a class that no video, or every one, shows
+        for column in np.asarray(one_hot).T:
+            if column.all() or not column.any():  # no SVM for a class that all or no videos show
                 self._planes.append(float(2 * bool(column.all()) - 1))
                 continue
             one = LinearSVC(C=c, random_state=self.seed)
             with warnings.catch_warnings():
-                # At C of 1e3 the solver stops at its limit of rounds, as near as it then is.
+                # At C = 1e3 the solver reaches its iteration limit; its result is used as it is.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 self._planes.append(one.fit(x, column.astype(int)))
 

@@ -1,4 +1,4 @@
-"""Video descriptors for a linear classifier: C3D of the video, and of it weighted by saliency."""
+"""Video descriptors for a linear classifier: C3D features, optionally weighted by saliency."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
 from zoo.layers.saliency.saliency_weighting import saliency_weights
 from zoo.training.digests import video_key, weights_digest
 
-CHUNK = 8  # clips at once
+CHUNK = 8  # clips per call of the extractor
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoToDescribe:
-    """One video of some samples, whose frames are decoded when they are asked for.
+    """One video of `Samples`; its frames are decoded on demand.
 
     Args:
-        samples: with one input of frames and the fixations.
-        number: of the video in them.
+        samples: samples whose input is frames, with fixations.
+        number: index of the video in `samples`.
     """
 
     samples: Samples
@@ -35,7 +35,7 @@ class VideoToDescribe:
 
     @property
     def key(self) -> str:
-        """Tells the video and the state of its file from all others."""
+        """A key that identifies the video and the version of its file."""
         return video_key(self.samples.records[self.number])
 
     @property
@@ -51,16 +51,20 @@ class VideoToDescribe:
 
 
 class Descriptors:
-    """Max-pooled features of whole videos, by input and way of weighting, kept on disk.
+    """Max-pooled features of whole videos for each kind of saliency weighting, cached on disk.
 
     Args:
-        folder: where the descriptors are kept.
-        extractor: maps a clip (16, h, w, 3), or a video of any length to features at even steps,
-            to {"conv5": feature map, "fc6": vector}, or to one of the two.
+        folder: folder of the cache.
+        extractor: maps a clip (16, h, w, 3), or a video of any length at regular steps, to
+            {"conv5": feature map, "fc6": vector}, or to one of the two.
         saliency: model with the output "mixture", or None.
         central_bias: fitted mixture (K, 6) for the diffusion of the saliency, or None.
-        stride: frames from a clip to the next; the paper has 1.
-        sigma: of the Gaussian around a true fixation, as a share of the frame.
+        stride: frames between the starts of successive clips; 1 in the paper.
+        sigma: standard deviation of the Gaussian around a true fixation, relative to the frame's
+            sides.
+
+    Raises:
+        ValueError: if the saliency model and the extractor take frames of different sizes.
 
     Example: `Descriptors("cache", extractor, rmdn).get(source, "predicted", "clip")`.
     """
@@ -88,7 +92,7 @@ class Descriptors:
         size = tuple(extractor.input_shape[2:4])
         if self.stream is not None and self.stream.frame_shape[:2] != size:
             raise ValueError(
-                "The saliency model and the feature network must take frames of one size. "
+                "The saliency model and the feature network must take frames of the same size. "
                 f"Received: {self.stream.frame_shape[:2]} and {size}"
             )
         self.dense = extractor.input_shape[1] is None
@@ -99,13 +103,17 @@ class Descriptors:
         self.folder = Path(folder) / hashlib.sha256(settings).hexdigest()[:24]
 
     def get(self, source: VideoToDescribe, kind: str, mode: str = "clip") -> dict[str, np.ndarray]:
-        """Descriptors {"conv5": (d,), "fc6": (e,)} of a video.
+        """Descriptors of a video, {"conv5": (d,), "fc6": (e,)}.
 
         Args:
             source: the video.
-            kind: "original", "truth", "predicted", "diffused" (with the central bias) or
-                "central_bias" (it alone).
-            mode: "clip" weights the frames, "feature" the map "conv5", which alone is returned.
+            kind: the weighting: "original" (none), "truth", "predicted", "diffused" (predicted
+                saliency diffused with the central bias) or "central_bias" (the bias alone).
+            mode: "clip" weights the frames; "feature" weights the feature map "conv5" and
+                returns it alone.
+
+        Raises:
+            ValueError: if the kind needs a model, a central bias or gaze that is missing.
         """
         name = f"{source.key} {kind} {mode if kind != 'original' else 'clip'}"
         path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.npz"
@@ -127,7 +135,7 @@ class Descriptors:
         return self._pooled(frames * weights[..., None])
 
     def _mixture(self, source, kind, frames) -> np.ndarray:
-        """The saliency of every frame as a mixture (T, C, 6)."""
+        """The saliency of each frame as a mixture, (T, C, 6)."""
         count = len(frames)
         if kind == "truth":
             return _fixation_mixture(source.points, self.sigma)
@@ -139,7 +147,7 @@ class Descriptors:
         self.stream.reset()
         parts = [self.stream.push(frames).get("mixture"), self.stream.finish().get("mixture")]
         mixture = np.concatenate([part for part in parts if part is not None])
-        # The first frames of a model of clips take the first mixture.
+        # A model of clips has no output for the first frames; they take its first mixture.
         mixture = np.concatenate([mixture[:1].repeat(count - len(mixture), axis=0), mixture])
         if kind == "diffused":
             self._need(self.diffusion, kind)
@@ -150,12 +158,12 @@ class Descriptors:
     def _need(held, kind):
         if held is None:
             raise ValueError(
-                "Predicted saliency needs a saliency model, diffusion a central bias. "
+                "Predicted saliency needs a saliency model, and diffusion a central bias. "
                 f"Received: kind={kind!r} without it"
             )
 
     def _pooled(self, frames, mixture=None) -> dict[str, np.ndarray]:
-        """The maximum over the steps of each feature; `mixture` weights the map "conv5"."""
+        """The maximum of each feature over time; `mixture`, if given, weights "conv5"."""
         best: dict[str, np.ndarray] = {}
         for features, at in self._steps(frames):
             if mixture is not None:
@@ -173,7 +181,7 @@ class Descriptors:
         return maps * weights.reshape(shape)
 
     def _steps(self, frames):
-        """(features of some steps, the frame whose saliency is each step's)."""
+        """Yield the features of some steps, and the frame whose saliency weights each step."""
         if self.dense:
             found = self._named(self.extractor.predict_on_batch(frames[None]))
             found = {name: values[0] for name, values in found.items()}
@@ -205,7 +213,7 @@ def _digest(model: keras.Model) -> str:
 
 
 def _fixation_mixture(points: np.ndarray, sigma: float) -> np.ndarray:
-    """A Gaussian around each fixation, (T, A, 6); a frame without any takes those before it."""
+    """A Gaussian around each fixation, (T, A, 6); frames without any take the preceding ones."""
     points = points.astype(np.float32)
     seen = np.isfinite(points).all(-1)
     if not seen.any():

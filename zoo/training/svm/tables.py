@@ -1,4 +1,4 @@
-"""Tables 3, 4 and 5 of Bazzani et al.: the printed numbers beside ours, in the printed rows."""
+"""Tables 3, 4 and 5 of Bazzani et al. with the published numbers and ours side by side."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ TABLE_3 = {
 }
 PCA_OF_5 = 51.82  # experiment (5) reduced to the width of (1), section 4.2
 
-# Table 4, Hollywood2 average precision in per cent: truth's RMDN, then predicted: central bias
-# and saliency sampling (Mathe and Sminchisescu, another classifier), RMDN.
+# Table 4, Hollywood2 average precision in per cent. The first two columns use true saliency, the
+# others predicted; central bias and saliency sampling are from Mathe and Sminchisescu, with
+# another classifier.
 TABLE_4_COLUMNS = ("SalSampling, truth", "RMDN, truth", "Central Bias", "SalSampling", "RMDN")
 TABLE_4 = {
     "AnswerPhone": (28.1, 21.8, 23.3, 23.7, 29.8),
@@ -58,7 +59,7 @@ OURS_OF_5 = {
 
 
 def table_3(here: Mapping, measure: str, dataset: str) -> str:
-    """Table 3. `here`: (features, mode, experiment) -> per cent."""
+    """Format table 3 in Markdown; `here` maps (features, mode, experiment) to per cent."""
     lines = [
         f"Table 3. Published: mAP in % on Hollywood2. Here: {measure} in % on {dataset}.",
         "",
@@ -80,7 +81,7 @@ def table_3(here: Mapping, measure: str, dataset: str) -> str:
 
 
 def table_4(here: Mapping[str, Mapping[str, float]], classes, dataset: str) -> str:
-    """Table 4. `here`: column -> class -> average precision in per cent."""
+    """Format table 4 in Markdown; `here` maps column, then class, to average precision in %."""
     lines = [
         f"Table 4. Published: average precision in % on Hollywood2. Here: the same on {dataset}.",
         "",
@@ -98,7 +99,7 @@ def table_4(here: Mapping[str, Mapping[str, float]], classes, dataset: str) -> s
 
 
 def table_5(here: Mapping[str, float], dataset: str, folds: int) -> str:
-    """Table 5. `here`: kind of descriptor -> accuracy in per cent, mean over the folds."""
+    """Format table 5 in Markdown; `here` maps a kind of descriptor to its mean accuracy in %."""
     lines = [
         "Table 5. Published: accuracy in % on UCF101, mean of 3 folds. "
         f"Here: accuracy in % on {dataset}, {folds} fold{'s' * (folds > 1)}.",
