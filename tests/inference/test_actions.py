@@ -167,7 +167,7 @@ def test_a_baseline_without_attention_and_any_number_of_frames(video, tmp_path):
 
 def test_bad_input(when, soft, video, tmp_path):
     with pytest.raises(
-        ValueError, match=r"`classes` must be one name for each class.*2 names, 7 classes"
+        ValueError, match=r"`classes` must name every class of the model.*2 names, 7 classes"
     ):
         predict(when, video, classes=("a", "b"), progress=False)
     with pytest.raises(ValueError, match="`stride` must be at least 1"):
