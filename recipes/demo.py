@@ -1,6 +1,6 @@
 """Everything in minutes: a film by the general model, then a small RMDN, trained and tested.
 
-    python -m zoo.recipes.demo --output demo
+    zoo train demo --output demo
 
 The demo first writes a film of a real scene with the saliency of the general model, which needs
 no training. Then it makes videos, trains a small RMDN on them, and writes `OUTPUT/index.html` with

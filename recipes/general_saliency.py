@@ -1,7 +1,7 @@
 """The general saliency model: trained on still images, for any video.
 
-    python -m zoo.recipes.general_saliency --data-dir stills --output runs/general
-    python -m zoo.recipes.general_saliency --data-dir my_stills --weights general --output runs/mine
+    zoo train general_saliency --data-dir stills --output runs/general
+    zoo train general_saliency --data-dir my_stills --weights general --output runs/mine
 
 `--data-dir` is a folder of still images with fixations, see `zoo.datasets.stills`; every seventh
 image is held out. Training has two stages: first the head alone, then the head and the upper blocks

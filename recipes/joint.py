@@ -1,8 +1,8 @@
 """Joint network: predict where people look and which action a video shows.
 
-    python -m zoo.recipes.joint --dataset moving_targets --data-dir DATA
-    python -m zoo.recipes.joint --dataset ucf101 --data-dir DATA --saliency-from rmdn.keras
-    python -m zoo.recipes.joint --dataset csv --data-dir labels.csv --more csv=gaze.csv
+    zoo train joint --dataset moving_targets --data-dir DATA
+    zoo train joint --dataset ucf101 --data-dir DATA --saliency-from rmdn.keras
+    zoo train joint --dataset csv --data-dir labels.csv --more csv=gaze.csv
 
 Takes every option of `zoo.recipes.rmdn`, with the same defaults, and the options of the action.
 Videos with only gaze and videos with only a label are trained together: each loss is a mean over

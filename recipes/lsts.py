@@ -1,8 +1,8 @@
 """LSTS: predict a saliency map from a long clip of frames, of optical flow, or of both.
 
-    python -m zoo.recipes.lsts --dataset dhf1k --data-dir DHF1K --streams both \\
+    zoo train lsts --dataset dhf1k --data-dir DHF1K --streams both \\
         --backbone-weights rgb RGB_I3D flow FLOW_I3D --flow tvl1
-    python -m zoo.recipes.lsts --data-dir made --small --streams both --output runs/lsts
+    zoo train lsts --data-dir made --small --streams both --output runs/lsts
 
 The defaults are those of the paper: I3D is frozen, and its pooled features of every 79-frame clip
 are computed once and kept on disk. The head is trained by RMSprop with a rate of 1e-4 that is

@@ -1,8 +1,8 @@
 """RMDN: predict where people look in a video, trained on fixations.
 
-    python -m zoo.recipes.rmdn --dataset ucf_sports --data-dir DATA --backbone-weights C3D
-    python -m zoo.recipes.rmdn --dataset csv --data-dir my_videos.csv --output runs/mine
-    python -m zoo.recipes.rmdn --weights general --image-size 192 256 --data-dir my_videos.csv ...
+    zoo train rmdn --dataset ucf_sports --data-dir DATA --backbone-weights C3D
+    zoo train rmdn --dataset csv --data-dir my_videos.csv --output runs/mine
+    zoo train rmdn --weights general --image-size 192 256 --data-dir my_videos.csv ...
 
 The defaults are those of the paper: C3D is frozen (its features are computed once and kept on
 disk), an LSTM of 256 units, 20 Gaussians, windows of 65 frames, RMSprop with a rate of 3e-4 that is

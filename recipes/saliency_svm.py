@@ -1,10 +1,10 @@
 """Action recognition by a linear SVM on saliency-weighted features: appendix A of the RMDN paper.
 
-    python -m zoo.recipes.saliency_svm --dataset hollywood2 --data-dir DATA --multi-label \\
+    zoo train saliency_svm --dataset hollywood2 --data-dir DATA --multi-label \\
         --backbone-weights C3D --saliency rmdn.keras
-    python -m zoo.recipes.saliency_svm --dataset ucf101 --data-dir DATA --folds 1 2 3 \\
+    zoo train saliency_svm --dataset ucf101 --data-dir DATA --folds 1 2 3 \\
         --backbone-weights C3D --saliency rmdn.keras
-    python -m zoo.recipes.saliency_svm --dataset moving_targets --data-dir DATA \\
+    zoo train saliency_svm --dataset moving_targets --data-dir DATA \\
         --extractor trunk.keras --saliency rmdn.keras
 
 A video is described by the C3D features (CONV5 or FC6) of its clips, by those of its clips weighted

@@ -1,6 +1,6 @@
 """Pretrain the `small_video` backbone on actions that are cut out of moving_targets.
 
-    python -m zoo.recipes.small_video --data-dir DATA --output runs/small_video
+    zoo train small_video --data-dir DATA --output runs/small_video
 
 Image networks are pretrained on photographs with one centred object. In the same way, this backbone
 is trained on the action alone: a dozen frames of a square around the target. The attention models

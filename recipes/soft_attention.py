@@ -1,7 +1,7 @@
 """Soft attention over the places of the frame: action recognition after Sharma et al.
 
-    python -m zoo.recipes.soft_attention --dataset ucf11 --data-dir DATA --backbone-weights FILE
-    python -m zoo.recipes.soft_attention --dataset moving_targets --data-dir DATA \
+    zoo train soft_attention --dataset ucf11 --data-dir DATA --backbone-weights FILE
+    zoo train soft_attention --dataset moving_targets --data-dir DATA \
         --backbone small_video --backbone-weights runs/small_video/backbone.keras \
         --image-size 56 56 --num-frames 48 --num-layers 1 --units 64 --attention additive
 

@@ -1,7 +1,7 @@
 """Where and when to look: action recognition with spatio-temporal attention after Meng et al.
 
-    python -m zoo.recipes.spatiotemporal_attention --dataset hmdb51 --data-dir DATA
-    python -m zoo.recipes.spatiotemporal_attention --dataset moving_targets --data-dir DATA \
+    zoo train spatiotemporal_attention --dataset hmdb51 --data-dir DATA
+    zoo train spatiotemporal_attention --dataset moving_targets --data-dir DATA \
         --backbone small_video --backbone-weights runs/small_video/backbone.keras \
         --image-size 56 56 --num-frames 48 --steps 6 --filters 8 --mask-filters 8 --score-units 16
 
