@@ -143,7 +143,7 @@ def refuse(folder: str, devices: int) -> None:
     if keras.config.backend() == "tensorflow":  # on JAX the devices are those of the process
         with pytest.raises(ValueError, match="devices: 2 then, 1 now"):
             train(f"{folder}/whole", model=build(), epochs=EPOCHS + 1)
-    with pytest.raises(ValueError, match="from 1 to 2"):
+    with pytest.raises(ValueError, match="between 1 and 2"):
         Devices(3)
 
 
