@@ -1,4 +1,4 @@
-"""Models and baselines on videos with gaze, side by side."""
+"""Evaluate saliency models and baselines on videos with recorded gaze."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from zoo.inference.streaming.saliency_outputs import open_stream, output_names, 
 from zoo.inference.writing.output import OutputError, claim_folder, write_json, write_text
 from zoo.models.loading import load
 
-POINTS_A_VIDEO = 20_000  # at most so many fixations of a video are kept for the baselines
+POINTS_A_VIDEO = 20_000  # maximum number of fixations per video kept for the baselines
 
 
 def evaluate(
@@ -56,38 +56,42 @@ def evaluate(
     progress: bool = True,
     strict: bool = False,
 ) -> Evaluation:
-    """Measures models and baselines on the fixations of videos.
+    """Evaluate models and baselines against the fixations recorded on videos.
 
-    All methods are measured on the same frames: those that every model predicts and that have a
-    fixation. With `output`, each finished video is one file there; the same call on the same
-    folder goes on where it was stopped. The folder gets `evaluation.json`, `videos/*.csv` with
-    the values of every frame, and `index.html` with pictures.
+    All methods are evaluated on the same frames: those that every model predicts and that have at
+    least one fixation. With `output`, the result of each finished video is saved there, and
+    repeating the call with the same folder resumes an interrupted evaluation. The folder contains
+    `evaluation.json`, `videos/*.csv` with per-frame values, and `index.html` with pictures.
 
     Args:
-        model: a model with the output "mixture" or "saliency", a `.keras` file, several models
-            by name, or None for the baselines alone.
+        model: a model with the output "mixture" or "saliency", a `.keras` file, a dict of
+            models by name, or None to evaluate the baselines only.
         records: videos with gaze.
-        train_records: the videos the model was trained on: the trained central bias is fitted to
-            their fixations. Without them there is none.
-        baselines: among "uniform", "central_bias", "trained_central_bias", "motion", "viewers"
-            (each half of them predicts the other) and "true_density" (where it is known).
-        output: folder for the files; None writes none.
-        map_side: maps have the video's shape, and the longer side at most so many pixels.
-        sigma: Gaussian of the truth maps and of the viewers' maps, as a share of the width.
-        metric_maps: measure CC, SIM and KL on densities blurred by `sigma`, as the truth is: what
-            a density says the truth map will be. Else a density that is right loses to one that
-            is too wide. The viewers' maps hold that blur already (Kümmerer et al., ECCV 2018).
-        initial: the first 15 frames of a model of clips of 16: "omit" them for all methods, or
-            "repeat" or "pad" as in `zoo.predict`.
+        train_records: the videos the model was trained on. The trained central bias is fitted to
+            their fixations; without them, this baseline is omitted.
+        baselines: any of "uniform", "central_bias", "trained_central_bias", "motion", "viewers"
+            (each half of the viewers predicts the other half) and "true_density" (the density
+            that the gaze was sampled from, where it is known).
+        output: output folder; with None, no files are written.
+        map_side: maximum length of a map's longer side in pixels. Maps keep the video's aspect
+            ratio.
+        sigma: standard deviation of the Gaussian that blurs fixations into the ground-truth maps
+            and the viewers' maps, as a fraction of the width.
+        metric_maps: blur predicted densities by `sigma`, like the ground truth, before computing
+            CC, SIM and KL; the result is the truth map that the density predicts. Without this,
+            a correct density scores worse than one that is too wide. The viewers' maps already
+            contain the blur (Kümmerer et al., ECCV 2018).
+        initial: how to treat the first 15 frames of a model with 16-frame clips: "omit" them for
+            all methods, or "repeat" or "pad" as in `zoo.predict`.
         chunk, precision, stride, flow, mirror: see `zoo.predict`.
-        seed: of the halves of the viewers and of the fitted mixture.
-        pictures: so many videos get pictures on the page.
-        overwrite: forget the results of other settings in `output`.
-        progress: show a bar, and print the table at the end.
-        strict: refuse damaged videos; otherwise a damaged packet costs that packet, and is told.
+        seed: random seed for splitting the viewers in half and fitting the mixture.
+        pictures: number of videos shown with pictures on the page.
+        overwrite: discard results in `output` that were computed with other settings.
+        progress: show a progress bar, and print the table at the end.
+        strict: reject damaged videos; otherwise damaged packets are skipped and reported.
 
     Returns:
-        An `Evaluation`; of `zoo.joint()` a `JointEvaluation`, which also measures the action.
+        An `Evaluation`; for `zoo.joint()` a `JointEvaluation`, which also evaluates the action.
 
     Example:
 
@@ -139,9 +143,9 @@ def evaluate(
     if trained and any(len(part) for part in trained.values()):
         bias = fit_central_bias(list(trained.values()), seed=seed)
     elif "trained_central_bias" in baselines:
-        notes.append("No training videos were given: there is no trained central bias.")
+        notes.append("No training videos were given, so there is no trained central bias.")
     if metric_maps:
-        notes.append("CC, SIM and KL are those of the densities blurred as the truth maps are.")
+        notes.append("CC, SIM and KL were computed on densities blurred like the truth maps.")
     settings = {
         "models": list(streams),
         "baselines": list(baselines),
@@ -175,7 +179,7 @@ def evaluate(
     folder = None
     if output is not None:
         folder = _enter(output, key, settings, overwrite)
-    # A file or a pipe has no width: the table is not to be cut to 80 columns there.
+    # Files and pipes have no width; do not cut the table to 80 columns there.
     console = Console() if sys.stdout.isatty() else Console(width=120)
     results = []
     for number, record in enumerate(_tracked(records, progress, console)):
@@ -223,7 +227,7 @@ def _check(records, baselines, initial, map_side, sigma):
     names = [safe_name(record.name) for record in records]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"Records must have names of their own. Received twice: {twice[:5]}")
+        raise ValueError(f"Every record must have a unique name. Received duplicates: {twice[:5]}")
 
 
 def _models(model) -> dict[str, keras.Model]:
@@ -236,7 +240,7 @@ def _models(model) -> dict[str, keras.Model]:
 
 
 def _of_clips(model, stride, flow) -> dict:
-    """The options of models of clips; beside such a model others have none."""
+    """Options that apply only to clip-based models; empty for models with a mixture output."""
     return {} if "mixture" in model.output else {"stride": stride, "flow": flow}
 
 
@@ -255,7 +259,7 @@ def _tracked(records, progress, console):
 
 
 def _enter(output, key, settings, overwrite):
-    """The folder, new or holding results of the same settings."""
+    """Open the output folder: a new one, or one with results of the same settings."""
     path = os.path.join(output, "settings.json")
     if os.path.isfile(path):
         with open(path, encoding="utf-8") as file:
@@ -265,7 +269,7 @@ def _enter(output, key, settings, overwrite):
                 k for k in settings if before.get("settings", {}).get(k) != settings[k]
             )
             raise OutputError(
-                "`output` holds an evaluation with other settings, models or videos; give another "
+                "`output` holds an evaluation with other settings, models or videos; choose another "
                 f"folder, or pass overwrite=True. Received: {output}, which differs in "
                 f"{', '.join(changed) or 'the weights of a model or the gaze'}"
             )
@@ -278,7 +282,7 @@ def _enter(output, key, settings, overwrite):
 
 
 def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
-    """The result of one video: read from the folder, or computed and written there."""
+    """Return the result of one video, read from the folder or computed and saved there."""
     if folder is None:
         return scorer.score(record, fixations)[0]
     base = folder / "videos" / safe_name(record.name)
@@ -297,13 +301,13 @@ def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
     _write_csv(base.with_name(f"{base.name}.csv"), frames)
     if strip is not None:
         base.with_name(f"{base.name}.jpg").write_bytes(strip)
-    write_json(done, result)  # last: it says that the video is done
+    write_json(done, result)  # written last: it marks the video as finished
     return result
 
 
 def _write_csv(path, frames: dict[str, np.ndarray]) -> None:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")  # quotes a model's name that holds a comma
+    writer = csv.writer(text, lineterminator="\n")  # quotes model names that contain a comma
     writer.writerow(frames)
     for row in zip(*frames.values()):
         writer.writerow(
@@ -313,7 +317,7 @@ def _write_csv(path, frames: dict[str, np.ndarray]) -> None:
 
 
 def _pictures(folder, records) -> dict[str, list[Picture]]:
-    """For the page: a strip of frames and NSS over time, of each video that has them."""
+    """Pictures for the page: for each video a strip of frames, if any, and NSS over time."""
     shown = {}
     for record in records:
         base = folder / "videos" / safe_name(record.name)

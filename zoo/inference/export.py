@@ -1,4 +1,4 @@
-"""A trained model in the format of another program, checked against the model number by number."""
+"""Export a trained model to another format and compare its outputs with the original model."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import numpy as np
 from zoo.inference.exporting.formats import FORMATS, Arrays, call, missing_packages, quiet
 from zoo.models.loading import load
 
-# The largest value of an input that is drawn for the check.
+# Range of the random values of each input in the comparison.
 _RANGES = {"rgb": (0.0, 255.0), "flow": (-20.0, 20.0), "features": (0.0, 1.0)}
 _FREE_BATCH, _FREE_FRAMES = (1, 2), (20, 23)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported model that was run and compared.
+    """An exported model whose outputs were compared with the original model.
 
     Args:
-        path: The file or folder.
+        path: The exported file or folder.
         format: One of `FORMATS`.
-        inputs: Shape of each input, None where it is free.
-        differences: For each output the largest difference from the Keras model, as a share of
-            the output's largest value.
+        inputs: Shape of each input; None marks a free dimension.
+        differences: Largest difference of each output from the Keras model, relative to the
+            output's largest absolute value.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class Exported:
 
 
 class ExportError(ValueError):
-    """A model that cannot be exported to a format, and why."""
+    """The model cannot be exported to the format; the message gives the reason."""
 
 
 def export(
@@ -51,25 +51,27 @@ def export(
     tolerance: float = 1e-4,
     overwrite: bool = False,
 ) -> Exported:
-    """Write a model in another format, run what was written, and compare it with the model.
+    """Export a model to another format, run the result, and compare it with the model.
 
-    Nothing is left behind where the written file does not run, or gives other numbers.
+    If the exported model does not run or its outputs differ, no files are left behind.
 
     Args:
         model: A model, or the path of a `.keras` file.
-        path: The file to write; its format's ending is added where it is missing.
+        path: The file to write; the format's file extension is appended if missing.
         format: "keras"; "savedmodel" for TensorFlow; "onnx"; "litert"; or "openvino".
-        frames: Length of the videos, in the place of a free one. LiteRT needs one, and ONNX for
-            some models.
-        batch: Videos at a time; None for any number (one for LiteRT, which has to know).
-        tolerance: Largest difference of an output, as a share of its largest value.
-        overwrite: Replace what is at the path.
+        frames: Fixed number of frames per video, for models that accept any number. LiteRT
+            requires one, and so does ONNX for some models.
+        batch: Fixed batch size; None allows any batch size (for LiteRT, which requires a fixed
+            one, None means 1).
+        tolerance: Largest accepted difference of an output, relative to its largest absolute
+            value.
+        overwrite: Replace an existing file or folder at `path`.
 
     Returns:
-        An `Exported`, with the differences that were found.
+        An `Exported` with the measured differences.
 
     Raises:
-        ExportError: The format cannot hold the model, or gives other numbers.
+        ExportError: The format does not support the model, or its outputs differ.
 
     Example:
 
@@ -154,7 +156,7 @@ def _shapes(model, frames, batch, format) -> dict[str, tuple[int | None, ...]]:
 
 
 def _of_sizes(model: keras.Model, shapes) -> keras.Model:
-    """The model, or a copy whose inputs have these sizes: exporters trace them as well."""
+    """The model, or a copy with these input shapes, since exporters also trace the inputs."""
     if all(tuple(tensor.shape) == shapes[tensor.name] for tensor in model.inputs):
         return model
     config = model.get_config()
@@ -183,7 +185,10 @@ def _outputs(model, inputs) -> Arrays:
 
 
 def _write(model, path, format, shapes) -> list[str]:
-    """What the converter logged as errors: some log one, and write a file that does not run."""
+    """Write the model and return the errors that the converter logged.
+
+    Some converters only log an error and still write a file, which then does not run.
+    """
 
     def spec(tensor):
         return keras.InputSpec(shape=shapes[tensor.name], dtype=tensor.dtype, name=tensor.name)

@@ -1,4 +1,4 @@
-"""A stream of frames that is answered while it comes."""
+"""Saliency prediction on a live stream, frame by frame."""
 
 from __future__ import annotations
 
@@ -35,24 +35,25 @@ from zoo.visualize.overlay import overlay
 
 FILES = ("film.mp4", "maps.npz", "prediction.npz", "prediction.json", "log_density.npy")
 
-FRAGMENT = 25  # frames of a film's fragment: what a film lacks at most while it grows
-SMALLEST = 1e-4  # seconds between frames of streams whose stamps do not rise
+FRAGMENT = 25  # frames per fragment of the film: a growing film lags by at most this many frames
+SMALLEST = 1e-4  # seconds between frames whose time stamps do not increase
 
 
 @dataclass(frozen=True)
 class LivePrediction:
-    """What was predicted while a stream came.
+    """The predictions made on a live stream.
 
     Attributes:
-        outputs: name to array (n, ...): for `zoo.rmdn()`, "mixture" (n, C, 6).
+        outputs: arrays (n, ...) by output name: for `zoo.rmdn()`, "mixture" (n, C, 6).
         first: number of the first frame with a prediction.
-        num_frames: frames that came.
-        latency: (n,) seconds from a frame's coming to its answer.
-        times: (num_frames,) seconds from the first frame: the stream's own time stamps; of raw
-            frames their number by the frame rate that was given, else when they came.
-        delay: the answer to frame t is given when frame t + delay has come.
-        damage: what of the stream was damaged, and at which frame.
-        files: kind to path.
+        num_frames: number of frames received.
+        latency: (n,) seconds from the arrival of a frame to its prediction.
+        times: (num_frames,) seconds since the first frame: the stream's own time stamps. For raw
+            frames, the frame number divided by the given frame rate or, without one, the arrival
+            time.
+        delay: the prediction for frame t is made when frame t + delay has arrived.
+        damage: descriptions of damaged parts of the stream, each with its frame number.
+        files: paths of the written files by kind.
         error: why the stream ended early, or None.
     """
 
@@ -68,13 +69,13 @@ class LivePrediction:
 
     @property
     def delay_seconds(self) -> float:
-        """Seconds of the stream that the answers lag behind its frames."""
+        """How many seconds the predictions lag behind the frames of the stream."""
         if not self.delay or self.num_frames < 2:
             return 0.0
         return float(self.delay * np.median(np.diff(self.times)))
 
     def summary(self) -> str:
-        """Latency and delay in a sentence."""
+        """One line with the latency and the delay."""
         delay = f"delay {self.delay} frames"
         delay += f" ({self.delay_seconds:.2f} s)" if self.delay else ""
         if self.damage:
@@ -106,29 +107,30 @@ def predict_live(
     precision: str | None = None,
     overwrite: bool = False,
 ) -> LivePrediction:
-    """Where people look, frame by frame while a stream comes.
+    """Predict where people look in a live stream, frame by frame.
 
-    A causal model (`zoo.general_saliency()`, `zoo.rmdn(dense=True, causal=True)`) answers each
-    frame at once; any other model answers as many frames later as it looks ahead. A stream that
-    stalls, breaks off or changes its size ends the prediction with a `StreamError` that says
-    where; what was predicted until then is on disk, whole.
+    A causal model (`zoo.general_saliency()`, `zoo.rmdn(dense=True, causal=True)`) predicts each
+    frame as it arrives; any other model lags by the number of frames it looks ahead. If the
+    stream stalls, breaks off or changes its frame size, the prediction ends with a `StreamError`
+    that says where; the files on disk are complete up to that point.
 
     Args:
-        model: as for `zoo.predict`; None is the model that the zoo ships.
+        model: as in `zoo.predict`; None uses the model that the zoo ships.
         source: "-" for standard input, a camera's index, an address such as rtsp://..., or RGB
             frames (height, width, 3) uint8.
-        output: new folder for the film, the arrays and the summary; None writes none.
-        raw_size: (height, width) of raw frames on standard input; None: the input is encoded.
-        pixel_format: of raw frames, see `raw_frames`.
-        fps: frame rate of raw frames, which carry no time; None: each is shown when it came. An
-            encoded stream and a camera say themselves when their frames are shown.
+        output: new folder for the film, the arrays and the summary; with None, no files are
+            written.
+        raw_size: (height, width) of raw frames on standard input; None if the input is encoded.
+        pixel_format: pixel format of raw frames, see `raw_frames`.
+        fps: frame rate of raw frames, which have no time stamps; None uses their arrival times.
+            Encoded streams and cameras supply their own time stamps.
         maps: also write maps.npz.
         film: write film.mp4, which can be watched while it grows.
         window: show the overlay in a window; q closes it and ends the prediction.
-        candidates: likely places marked in film and window.
-        stall: seconds without a frame that end the prediction.
-        strict: end at a damaged packet; otherwise it is told, and costs that packet.
-        max_frames: end after so many frames.
+        candidates: number of gaze candidates marked in the film and the window.
+        stall: end the prediction after this many seconds without a frame.
+        strict: stop at a damaged packet; otherwise damaged packets are skipped and reported.
+        max_frames: stop after this many frames.
         precision: see `zoo.predict`.
         overwrite: replace the files of an earlier prediction in `output`.
 
@@ -159,7 +161,7 @@ def predict_live(
         except StreamError as found:
             error = found
         except KeyboardInterrupt:
-            pass  # the usual way to end a camera; what there is, is kept
+            pass  # the usual way to stop a camera; the predictions so far are kept
         run.finish()
         outputs = kept.finish()
     seconds = time.perf_counter() - start
@@ -198,7 +200,7 @@ def _stream(model, precision) -> Stream:
 
 
 class _LiveRun:
-    """Feeds frames and hands the answers out, in order, with the frames they belong to."""
+    """Feeds frames to the model and passes on each prediction, in order, with its frame."""
 
     def __init__(
         self,
@@ -226,7 +228,7 @@ class _LiveRun:
         self.damage += [f"{what} at frame {self.num_frames}" for what in damage]
         if self.strict and self.damage:
             raise StreamError(
-                "A stream must not be damaged where `strict` is asked for. Received: "
+                "A stream must not be damaged with strict=True. Received: "
                 f"{self.damage[-1]}"
             )
         if self.waiting and frame.shape != self.waiting[-1][1].shape:
@@ -251,7 +253,7 @@ class _LiveRun:
         self._answer(self.stream.push(resize(frame, self.stream.frame_shape[:2])[None]))
 
     def _shown(self, came: float, seconds: float | None) -> float:
-        """When a frame is shown: later than the one before it, whatever a stream says."""
+        """Presentation time of a frame, always later than the previous frame's."""
         if seconds is None:
             seconds = came if self.fps is None else self.num_frames / self.fps
         last = self.times[-1] if self.times else -math.inf
@@ -264,7 +266,7 @@ class _LiveRun:
     def _answer(self, outputs) -> None:
         if not outputs:
             return
-        if not self.latency:  # a model of clips says nothing about the first frames
+        if not self.latency:  # a clip-based model has no prediction for the first frames
             for number in range(self.stream.missing):
                 self.sink.write(number, self._since(number), self.waiting.popleft()[1], None)
         self.kept.add(outputs)
@@ -280,7 +282,7 @@ class _LiveRun:
 
 
 class _LiveSink:
-    """Draws the answers: into a film that can be watched while it grows, and a window."""
+    """Writes the maps, and draws the predictions into a growing film and a window."""
 
     def __init__(self, stack, folder: Path | None, maps, film, window):
         self.stack, self.folder, self.window = stack, folder, window
@@ -323,10 +325,10 @@ class _LiveSink:
 
 
 class GrowingFilm:
-    """Writes RGB frames into an mp4 file of fragments, playable up to its last second.
+    """Writes RGB frames into a fragmented mp4 file that can be played while it grows.
 
     Args:
-        path: the film.
+        path: path of the film.
         height, width: size of the frames.
 
     Example: `with GrowingFilm("live.mp4", 360, 640) as film: film.write(frame, 0.04)`.
@@ -351,7 +353,7 @@ class GrowingFilm:
         return self
 
     def write(self, frame: np.ndarray, seconds: float) -> None:
-        """Append one frame, (height, width, 3) uint8 RGB, shown at so many seconds."""
+        """Append one frame, (height, width, 3) uint8 RGB, shown at time `seconds`."""
         height, width = self.size
         if height % 2 or width % 2:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

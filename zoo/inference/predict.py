@@ -1,4 +1,4 @@
-"""Videos to saliency maps, gaze candidates and a film, or to the actions they show."""
+"""Predict saliency maps, gaze candidates and a film, or the action, from videos."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from zoo.models.saving import card_of
 
 
 class PredictionError(ValueError):
-    """Some of several videos could not be predicted; `predictions` holds the others'."""
+    """Prediction failed for some of several videos; `predictions` has the other results."""
 
     predictions: list[Any]
 
@@ -55,65 +55,64 @@ def predict(
     fps: float | None = None,
     strict: bool = False,
 ) -> Any:
-    """Where people look in each frame of videos, or what action they show and why.
+    """Predict where people look in each frame of a video, or the action, with its attention.
 
-    A video is decoded, fed to the model and drawn piece by piece, all three at once; the
-    recurrent state is carried on, so the result is that of the whole video in one call. Memory
-    does not grow with the video but for the outputs themselves, about 1 KB a frame.
+    Each video is processed in chunks, with decoding, inference and drawing in parallel. The
+    recurrent state is carried from chunk to chunk, so the result equals that of a single call on
+    the whole video. Memory usage grows only by the outputs, about 1 KB per frame.
 
-    A model of actions, such as `zoo.soft_attention()`, names the action instead and shows its
-    attention to places and moments; `initial`, `chunk`, `maps`, `candidates` and `flow` are not
-    for it.
+    An action model, such as `zoo.soft_attention()`, predicts the action instead and shows its
+    spatial and temporal attention; `initial`, `chunk`, `maps`, `candidates` and `flow` do not
+    apply to it.
 
     Args:
-        video: a video file, a folder of videos, a folder of numbered pictures (one video), a
-            pattern such as "clips/*.mp4", an http or https address, a picture, an array
-            (time, height, width, 3) of RGB from 0 to 255, or a list of these. A camera's number
-            or an rtsp address is followed while it runs, see `zoo.inference.live.predict_live`.
-        model: a model that says where people look, such as `zoo.general_saliency()`, `zoo.rmdn()`
-            and `zoo.lsts()`, or a model with the output "action"; or a `.keras` file; or a
-            `Stream` or `ClipMaps` of a model: then many videos share its compiled graphs. None or
-            "general" is the general model that the zoo ships. Model and video may also be given
-            in the other order.
-        output: folder for the files; None writes none. It must be new or empty. Several videos
-            get a folder each in it.
-        initial: what stands for the first 15 frames of a model that looks at clips of 16 (the
-            first 78 for clips of 79): "repeat" the first prediction, "pad" the video with its
-            first frame, which also makes videos of fewer frames possible, or "omit" them. The
-            same is done at the end where the maps are for the clips' middle frames. A picture is
-            always padded.
-        chunk: frames the model is given at a time. It changes memory and speed, not the result.
-        maps: "npz" (one float32 array a frame), "png" (one grey picture a frame) or None.
-        candidates: how many of the likeliest places of each frame are listed.
-        film: write the video with its saliency as a heat map; of a picture, a picture.
-        sound: put the video's sound into the film. Sound that an mp4 file holds is copied, other
-            sound is encoded anew. A camera's film has none.
-        size: (height, width) of maps and film; default the video's, at most 1280 a side.
-        precision: "bfloat16" is about twice as fast where the processor has it; None computes
-            as the model was built.
-        stride: of models of clips: a map is predicted for every so many frames, and for the
-            last one; those between are interpolated. Of models of actions that take blocks of
-            frames: a block begins at every so many frames.
-        flow: of models of optical flow: "dis", "tvl1" or a function, see
-            `zoo.datasets.video.flow.video_flow`; None: as the model was trained.
-        classes: the names of the actions, such as `zoo.datasets.moving_targets.CLASSES`; default
-            those in the model's file, see `zoo.save`.
-        mirror: predict the video's mirror image too, and give the mean; takes twice the time.
+        video: a video file, a folder of videos, a folder of numbered images (one video), a
+            pattern such as "clips/*.mp4", an http or https URL, an image, an array
+            (time, height, width, 3) of RGB values from 0 to 255, or a list of these. A camera
+            index or an rtsp URL is predicted live, see `zoo.inference.live.predict_live`.
+        model: a saliency model, such as `zoo.general_saliency()`, `zoo.rmdn()` and `zoo.lsts()`,
+            or a model with the output "action"; a `.keras` file; or a `Stream` or `ClipMaps` of
+            a model, to reuse its compiled graphs across calls. None or "general" is the general
+            model that the zoo ships. Model and video may also be given in the opposite order.
+        output: output folder, which must be new or empty; with None, no files are written.
+            Several videos get one subfolder each.
+        initial: how to treat the first 15 frames of a model with 16-frame clips (the first 78
+            with 79-frame clips), which have no prediction: "repeat" the first prediction, "pad"
+            the video with its first frame, which also allows shorter videos, or "omit" the
+            frames. Final frames are treated likewise if maps belong to the clips' middle frames.
+            Single images are always padded.
+        chunk: number of frames per model call. Affects memory usage and speed, not the result.
+        maps: "npz" (one float32 array per frame), "png" (one grey image per frame) or None.
+        candidates: number of gaze candidates (most likely locations) listed per frame.
+        film: write the video with its saliency as a heat map; for a single image, an image.
+        sound: include the video's sound in the film. Sound that mp4 supports is copied, other
+            sound is re-encoded. Films of cameras have no sound.
+        size: (height, width) of maps and film; default the video's, at most 1280 pixels a side.
+        precision: "bfloat16" is about twice as fast on processors that support it; None keeps
+            the precision the model was built with.
+        stride: for clip-based models, predict a map only for every `stride`-th frame and the
+            last one, and interpolate between them. For action models that take blocks of
+            frames, the distance in frames between the starts of two blocks.
+        flow: for models with optical flow input: "dis", "tvl1" or a function, see
+            `zoo.datasets.video.flow.video_flow`; None uses the method the model was trained with.
+        classes: names of the actions, such as `zoo.datasets.moving_targets.CLASSES`; default
+            those stored in the model's file, see `zoo.save`.
+        mirror: average with the prediction for the mirrored video; takes twice the time.
         overwrite: replace the files of an earlier prediction in `output`.
-        progress: show a bar with the time left.
-        fps: frame rate of folders of pictures, arrays and raw frames, which state none; None
-            assumes 25, which is told. A film keeps the video's time stamps and shape.
-        strict: refuse a damaged video; otherwise a damaged packet costs that packet, and is told.
+        progress: show a progress bar with the remaining time.
+        fps: frame rate of image folders, arrays and raw frames, which do not state one; None
+            assumes 25 and reports this. A film keeps the video's time stamps and aspect ratio.
+        strict: reject damaged videos; otherwise damaged packets are skipped and reported.
 
     Returns:
-        A `Prediction`: the arrays, and the paths of the files; of actions an `ActionPrediction`;
-        of `zoo.joint()` a `JointPrediction`, whose film has a line for the action and a strip of
-        time. Of a list, a folder of videos or a pattern, a list; of a camera, a `LivePrediction`.
+        A `Prediction` with the arrays and the paths of the files. Action models return an
+        `ActionPrediction`; `zoo.joint()` returns a `JointPrediction`, whose film also shows the
+        action and a time strip. A list, a folder of videos or a pattern returns a list; a camera
+        returns a `LivePrediction`.
 
     Raises:
-        ValueError: an argument, a video or the model is unfit.
-        PredictionError: some of several videos could not be predicted, which is told after the
-            others.
+        ValueError: an argument, a video or the model is invalid.
+        PredictionError: some of several videos failed; raised after all others are finished.
 
     Example:
 
@@ -173,13 +172,13 @@ def predict(
 
 
 def _common_size(videos: list[AnyVideo]) -> tuple[int, int] | None:
-    """The size of the frames where all videos have one: a model of that size is built once."""
+    """The frame size that all videos share, if any, so that the model is built only once."""
     sizes = {fitting_size(video.height, video.width) for video in videos}
     return sizes.pop() if len(sizes) == 1 else None
 
 
 def _runner(model, *, classes, stride, flow, mirror, precision, film, sound, overwrite, **saliency):
-    """The function that predicts one video with a model: its compiled graphs are shared."""
+    """A function that predicts one video; all its calls share the model's compiled graphs."""
     common = {"film": film, "sound": sound, "overwrite": overwrite}
     if isinstance(model, keras.Model):
         classes = classes or card_of(model).get("classes")
@@ -209,7 +208,7 @@ def _runner(model, *, classes, stride, flow, mirror, precision, film, sound, ove
 
 
 def _folders(videos: list[AnyVideo], output, overwrite: bool) -> list[Path | None]:
-    """A folder for each video, by its name; a number is added where two have one name."""
+    """A folder for each video, named after it; a number is appended to duplicate names."""
     if output is None:
         return [None] * len(videos)
     folder, taken, found = claim_folder(output, overwrite=overwrite), set(), []
@@ -233,7 +232,7 @@ def _each(one: Callable, videos: list[AnyVideo], folders: list[Path | None]) -> 
                 folder.rmdir()
     if failed:
         error = PredictionError(
-            f"Every video must be predictable; {len(found)} of {len(videos)} are done. "
+            f"Prediction must succeed for every video; {len(found)} of {len(videos)} are done. "
             f"Received: {'; '.join(failed)}"
         )
         error.predictions = found
@@ -242,7 +241,7 @@ def _each(one: Callable, videos: list[AnyVideo], folders: list[Path | None]) -> 
 
 
 def _is_one(asked: Any, videos: list[AnyVideo]) -> bool:
-    """Whether one video was asked for: no list, pattern or folder of videos, even of one."""
+    """Whether a single video was given, not a list, pattern or folder (even of one video)."""
     if isinstance(asked, (str, os.PathLike)):
         return len(videos) == 1 and videos[0].path == os.fspath(asked)
     return not isinstance(asked, (list, tuple)) and len(videos) == 1
