@@ -106,7 +106,7 @@ def test_metric_maps_are_densities_blurred_as_the_truth_is(model, records):
     truth, before = got.table["true_density"], plain.table["true_density"]
     assert truth["cc"] > before["cc"]
     assert truth["kl_divergence"] < before["kl_divergence"]
-    assert any("blurred as the truth" in note for note in got.notes)
+    assert any("blurred like the truth" in note for note in got.notes)
 
 
 def test_any_name_of_a_model(model, records, tmp_path):
@@ -201,7 +201,7 @@ def test_bad_arguments(records):
     for given, arguments, match in (
         ([], {}, "at least one video"),
         ([blind], {}, "must have gaze"),
-        ([records[0], records[0]], {}, "names of their own"),
+        ([records[0], records[0]], {}, "must have a unique name"),
         (records, {"baselines": ("luck",)}, "`baselines` must be among"),
         (records, {"sigma": 0}, "`sigma` positive"),
         (records, {"initial": "x"}, "`initial` must be one of"),

@@ -269,8 +269,8 @@ def _enter(output, key, settings, overwrite):
                 k for k in settings if before.get("settings", {}).get(k) != settings[k]
             )
             raise OutputError(
-                "`output` holds an evaluation with other settings, models or videos; choose another "
-                f"folder, or pass overwrite=True. Received: {output}, which differs in "
+                "`output` holds an evaluation with other settings, models or videos; choose "
+                f"another folder, or pass overwrite=True. Received: {output}, which differs in "
                 f"{', '.join(changed) or 'the weights of a model or the gaze'}"
             )
         folder = claim_folder(output, overwrite=True)

@@ -228,8 +228,7 @@ class _LiveRun:
         self.damage += [f"{what} at frame {self.num_frames}" for what in damage]
         if self.strict and self.damage:
             raise StreamError(
-                "A stream must not be damaged with strict=True. Received: "
-                f"{self.damage[-1]}"
+                f"A stream must not be damaged with strict=True. Received: {self.damage[-1]}"
             )
         if self.waiting and frame.shape != self.waiting[-1][1].shape:
             raise StreamError(
