@@ -1,4 +1,4 @@
-"""One video to where people look in each of its frames."""
+"""Predict where people look in each frame of one video."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def predict_saliency(
     progress: bool,
     model: str = "",
 ) -> Prediction:
-    """`zoo.predict` of one video by a model of saliency; see there for the arguments.
+    """`zoo.predict` for one video and a saliency model; see there for the arguments.
 
     Args:
-        stream: what `saliency_stream` makes of a model.
-        facts: more of what prediction.json says.
-        model: the model's name, for the page.
+        stream: the model as returned by `saliency_stream`.
+        facts: additional entries of prediction.json.
+        model: the model's name, shown on the page.
     """
-    total = video.num_frames  # decodes once: a video that ends early is known before any work
+    total = video.num_frames  # decodes once, so that a truncated video is detected before any work
     still = is_picture(video)
     initial = "pad" if still else initial
     least = stream.missing + stream.trailing + 1
@@ -121,7 +121,7 @@ def predict_saliency(
 
 
 def saliency_stream(model, **options) -> Stream | ClipMaps:
-    """How a video is fed to a model; an error where the model gives no saliency.
+    """Wrap a model for feeding videos to it; raises an error if it has no saliency output.
 
     Example: `saliency_stream(zoo.lsts(), stride=4)`
     """
@@ -148,7 +148,7 @@ def _progress(shown: bool) -> Progress:
 
 
 class _Sink:
-    """Takes pieces: keeps the small arrays, writes maps and film."""
+    """Receives the predicted pieces, collects their outputs and writes maps and film."""
 
     def __init__(self, num_candidates: int, kept: KeptOutputs, files: SaliencyFiles):
         self.num_candidates = num_candidates
@@ -175,7 +175,7 @@ class _Sink:
 
 
 class _Worker:
-    """Runs a function on items in a thread of its own, a few items behind at most."""
+    """Runs a function on items in a separate thread, at most a few items behind."""
 
     def __init__(self, function: Callable):
         self._function = function
@@ -192,7 +192,7 @@ class _Worker:
             if self._error is None:
                 try:
                     self._function(item)
-                except BaseException as error:  # raised where the work is handed over
+                except BaseException as error:  # re-raised in the thread that submits the items
                     self._error = error
 
     def put(self, item) -> None:

@@ -1,1 +1,1 @@
-"""Models and baselines measured on videos with gaze."""
+"""Evaluation of models and baselines on videos with recorded gaze."""

@@ -1,4 +1,4 @@
-"""What a saliency model is measured against: simple predictors, people, and the truth."""
+"""Baselines for saliency models: simple predictors, human viewers, and the true density."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from zoo.datasets.shards.reading import is_shard_video
 from zoo.datasets.video.reading import Video
 
 PIECE = 32
-MOTION_GAP = 3  # frames between the two that are compared
+MOTION_GAP = 3  # distance in frames between the two compared frames
 
 Maps = Iterator[tuple[np.ndarray, np.ndarray]]  # frame numbers (n,), maps (n, height, width)
 
 
 def uniform_map(height: int, width: int) -> np.ndarray:
-    """The same probability everywhere."""
+    """The uniform density: equal probability at every pixel."""
     return np.full((height, width), 1.0 / (height * width), np.float32)
 
 
 def central_map(height: int, width: int, sigma: float = 0.2) -> np.ndarray:
-    """A Gaussian in the middle; `sigma` is a share of each side."""
+    """A Gaussian at the centre; `sigma` is a fraction of the height and of the width."""
     y = np.exp(-0.5 * (((np.arange(height) + 0.5) / height - 0.5) / sigma) ** 2)
     x = np.exp(-0.5 * (((np.arange(width) + 0.5) / width - 0.5) / sigma) ** 2)
     density = np.outer(y, x)
@@ -37,17 +37,17 @@ def central_map(height: int, width: int, sigma: float = 0.2) -> np.ndarray:
 def fit_central_bias(
     points: Sequence[np.ndarray], *, components: int | None = None, seed: int = 0
 ) -> np.ndarray:
-    """The trained central bias: one mixture of Gaussians for all training fixations.
+    """The trained central bias: one mixture of Gaussians fitted to all training fixations.
 
     Args:
-        points: (n, 2), x and y in [0, 1], of each training video.
-        components: number of Gaussians. None: 1, 2, 4 or 8, whichever gives one half of the
-            videos the highest likelihood when fitted to the other half. Too many would make
-            this baseline needlessly weak.
-        seed: of the fit's start, and of the sample if there are more than 50,000 points.
+        points: for each training video, (n, 2) fixations: x and y in [0, 1].
+        components: number of Gaussians. None selects 1, 2, 4 or 8 by two-fold cross-validation:
+            the highest likelihood on one half of the videos when fitted to the other half. Too
+            many components would overfit and weaken this baseline.
+        seed: random seed of the initialization, and of the subsampling above 50,000 points.
 
     Returns:
-        Mixture (components, 6) as `zoo.layers.mixture_log_prob` takes it.
+        Mixture (components, 6) in the format of `zoo.layers.mixture_log_prob`.
 
     Reference: Bazzani et al., ICLR 2017, section 4 (TCB).
     """
@@ -96,7 +96,7 @@ def _fitted(points, components, seed):
 
 
 def constant_maps(density: np.ndarray, num_frames: int) -> Maps:
-    """One map for all frames."""
+    """The same map for every frame."""
     for start in range(0, num_frames, PIECE):
         frames = np.arange(start, min(start + PIECE, num_frames))
         yield frames, np.broadcast_to(density, (len(frames), *density.shape))
@@ -105,13 +105,13 @@ def constant_maps(density: np.ndarray, num_frames: int) -> Maps:
 def motion_maps(
     video: Video, height: int, width: int, *, sigma: float = 0.04, uniform: float = 0.1
 ) -> Maps:
-    """The blurred absolute difference to the frame three before, with a uniform share.
+    """The blurred absolute difference from three frames earlier, mixed with a uniform density.
 
     Args:
         video: the video.
         height, width: size of the maps.
-        sigma: of the blur, as a share of the width.
-        uniform: share of the uniform density, without which its likelihood would be zero
+        sigma: standard deviation of the blur, as a fraction of the width.
+        uniform: weight of the uniform density, without which the likelihood would be zero
             wherever nothing moves.
     """
     earlier: deque = deque(maxlen=MOTION_GAP)
@@ -136,13 +136,13 @@ def motion_maps(
 def viewer_maps(
     fixations: Fixations, height: int, width: int, *, sigma: float, uniform: float = 0.1
 ) -> Maps:
-    """The fixations of some viewers, blurred, as a prediction of where others look.
+    """The blurred fixations of some viewers, as a prediction of where other viewers look.
 
     Args:
-        fixations: of the viewers who predict.
+        fixations: fixations of the predicting viewers.
         height, width: size of the maps.
-        sigma: of the Gaussian, as a share of the width.
-        uniform: share of the uniform density. A frame without a fixation is all uniform.
+        sigma: standard deviation of the Gaussian, as a fraction of the width.
+        uniform: weight of the uniform density. Frames without a fixation are entirely uniform.
     """
     for start in range(0, fixations.num_frames, PIECE):
         stop = min(start + PIECE, fixations.num_frames)
@@ -153,7 +153,7 @@ def viewer_maps(
 
 
 def true_maps(record: Record, height: int, width: int) -> Maps | None:
-    """The density that the gaze was drawn from, where it is known; else None."""
+    """The density that the gaze was sampled from, or None if it is unknown."""
     if record.dataset != "moving_targets" or is_shard_video(record.video):
         return None
     maps = moving_targets.true_density(record, height, width)

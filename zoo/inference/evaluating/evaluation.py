@@ -1,4 +1,4 @@
-"""The table of an evaluation."""
+"""The results of an evaluation, and their table."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ METRICS = {
     "log_likelihood": ("LL nats", True),
 }
 MEANINGS = {
-    "auc_judd": "how well the map's values tell fixated pixels from all others; 0.5 is chance",
-    "auc_shuffled": "the same against the places that people looked at in other videos, so that "
-    "a bias towards the centre earns nothing; 0.5 is chance",
+    "auc_judd": "how well the map's values separate fixated pixels from all others; 0.5 is chance",
+    "auc_shuffled": "like AUC-J, but against the fixations of other videos, so that a central "
+    "bias gains nothing; 0.5 is chance",
     "nss": "the map's mean value at the fixations, in standard deviations above its mean; 0 is "
     "chance",
     "cc": "correlation of the map with the blurred fixations, from -1 to 1",
-    "similarity": "overlap of the map with the blurred fixations as distributions, from 0 to 1",
-    "kl_divergence": "information lost when the map stands for the blurred fixations, in nats; 0 "
+    "similarity": "overlap of the map and the blurred fixations, as distributions, from 0 to 1",
+    "kl_divergence": "information lost when the map approximates the blurred fixations, in nats; 0 "
     "is perfect",
     "information_gain": "mean information about a fixation beyond the central bias, in bits",
     "log_likelihood": "mean log density at the fixations relative to a uniform map, in nats",
@@ -38,13 +38,13 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Models and baselines side by side.
+    """Results of models and baselines.
 
     Attributes:
-        videos: one dict a video: name, counts of frames, and per method and metric the sum and
-            the count over its frames.
-        settings: what was measured how.
-        notes: what a reader must know: frames left out, baselines that could not be computed.
+        videos: one dict per video: its name, frame counts and, for each method and metric, the
+            sum and the number of the per-frame values.
+        settings: the settings of the evaluation.
+        notes: remarks for the reader: excluded frames, baselines that could not be computed.
         output: folder of the files, or None.
 
     Example:
@@ -62,22 +62,25 @@ class Evaluation:
 
     @property
     def methods(self) -> list[str]:
-        """Models first, then baselines, in the order asked for."""
+        """Names of the models, then of the baselines, in the order given to `zoo.evaluate`."""
         return list(dict.fromkeys(name for video in self.videos for name in video["metrics"]))
 
     @property
     def table(self) -> dict[str, dict[str, float]]:
-        """Method to metric to its `video_mean`: mean over frames, then over videos."""
+        """`video_mean` by method and metric: the mean over frames, then over videos."""
         return {name: self._means(name, self._video_mean) for name in self.methods}
 
     @property
     def frame_means(self) -> dict[str, dict[str, float]]:
-        """Method to metric to its `frame_mean`: mean over the frames of all videos."""
+        """`frame_mean` by method and metric: the mean over the frames of all videos."""
         return {name: self._means(name, self._frame_mean) for name in self.methods}
 
     @property
     def explained_information(self) -> dict[str, float]:
-        """Share of what can be known: (LL - LL of the trained central bias) / (true - same)."""
+        """Information explained by each model, from 0 (trained central bias) to 1 (true density).
+
+        (LL - LL of the trained central bias) / (LL of the truth - LL of the trained central bias)
+        """
         table = self.table
         low, high = (
             table.get(name, {}).get("log_likelihood", np.nan)
@@ -90,12 +93,12 @@ class Evaluation:
 
     @property
     def frames_without_fixations(self) -> dict[str, list[int]]:
-        """Video to the frames that no metric could be computed for."""
+        """Frames without a fixation, which have no metrics, by video."""
         found = {v["name"]: v["frames_without_fixations"] for v in self.videos}
         return {name: frames for name, frames in found.items() if frames}
 
     def to_json(self) -> dict:
-        """Everything, in plain lists, dicts and numbers."""
+        """All results as plain lists, dicts and numbers."""
         return {
             "video_mean": self.table,
             "frame_mean": self.frame_means,
@@ -110,9 +113,9 @@ class Evaluation:
         }
 
     def rich_table(self) -> Table:
-        """The table for a terminal; the best model or simple baseline of a column is bold."""
+        """The table for a terminal. Bold: best of each column, except viewers and true density."""
         names = self.columns
-        # At most 80 columns wide, so that a log file shows it whole.
+        # At most 80 columns wide, so that it fits into a log file.
         table = Table(title=self.title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
         table.add_column("", no_wrap=True)
         for name in names:
@@ -128,19 +131,19 @@ class Evaluation:
 
     @property
     def title(self) -> str:
-        """What the table shows."""
+        """Title of the table."""
         frames = sum(v["frames_evaluated"] for v in self.videos)
         return f"Means over {len(self.videos)} videos ({frames} frames with fixations)"
 
     @property
     def columns(self) -> list[str]:
-        """The metrics that some method has."""
+        """The metrics available for at least one method."""
         found = {name for values in self.table.values() for name in values}
         return [name for name in METRICS if name in found]
 
     @property
     def best(self) -> dict[str, str]:
-        """Metric to the best method, people and the truth aside."""
+        """Best method for each metric, excluding viewers and the true density."""
         table, best = self.table, {}
         for name in self.columns:
             sign = 1.0 if METRICS[name][1] else -1.0
@@ -170,10 +173,10 @@ class Evaluation:
 
 
 def format_value(value: float) -> str:
-    """A number for a table; NaN is a dash."""
+    """Format a number for a table; values that are not finite become a dash."""
     return "-" if not np.isfinite(value) else f"{value:.3f}"
 
 
 def safe_name(name: str) -> str:
-    """A record's name as the name of a file."""
+    """Turn a record's name into a valid file name."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).as_posix())

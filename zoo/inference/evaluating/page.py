@@ -24,7 +24,7 @@ from zoo.visualize.viewer import PAGE
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a page: its bytes (jpeg or png), and what is to be seen in it, as a text."""
+    """A picture on a page: its bytes (jpeg or png) and its alternative text."""
 
     data: bytes
     text: str
@@ -33,12 +33,12 @@ class Picture:
 def write_pages(
     folder: Path, evaluation: Evaluation, pictures: Mapping[str, Sequence[Picture]] | None = None
 ) -> None:
-    """Write `index.html` and `videos/NAME.html` for each video; no page needs a network.
+    """Write `index.html` and `videos/NAME.html` for each video; all pages work offline.
 
     Args:
         folder: The evaluation's folder.
-        evaluation: What was measured.
-        pictures: Video to its pictures; those of the first page are shown there too.
+        evaluation: The results.
+        pictures: Pictures by video name, shown on the video's page and on the index page.
     """
     pictures = pictures or {}
     (folder / "videos").mkdir(exist_ok=True)
@@ -65,14 +65,14 @@ def metric_table(
     caption: str = "",
     first: str = "method",
 ) -> str:
-    """HTML of a sortable table: a row for each name, a column for each metric.
+    """HTML of a sortable table with a row per name and a column per metric.
 
     Args:
-        rows: Row name to metric to value.
+        rows: Values by row name and metric.
         columns: The metrics.
-        best: Metric to the row that is marked as best.
-        links: Row name to the address that it leads to.
-        caption: What the table shows.
+        best: The row to mark as best, by metric.
+        links: Link target by row name.
+        caption: Caption of the table.
         first: Heading of the first column.
     """
     best, links = best or {}, links or {}
@@ -100,7 +100,7 @@ def metric_table(
 
 
 def metric_meanings(columns: Sequence[str]) -> str:
-    """HTML that says what each metric means and which way is better."""
+    """HTML that explains each metric and whether higher or lower is better."""
     items = "".join(
         f"<dt>{METRICS[name][0]}, {'higher' if METRICS[name][1] else 'lower'} is better</dt>"
         f"<dd>{html.escape(MEANINGS[name])}</dd>"
@@ -124,7 +124,7 @@ def _first_page(evaluation: Evaluation, pictures: Mapping[str, Sequence[Picture]
             columns,
             best=evaluation.best,
             caption="Mean over a video's frames, then over videos. The best value of a column is "
-            "marked, people and the true density aside. Click a heading to sort.",
+            "marked, excluding viewers and the true density. Click a heading to sort.",
         ),
         metric_meanings(columns),
         *_explained(evaluation),
@@ -196,7 +196,7 @@ def _notes(evaluation: Evaluation) -> str:
 
 
 def _constant_notes(videos: Sequence[dict]) -> str:
-    """Methods whose maps were constant say nothing there: CC and NSS are 0, AUC is 0.5."""
+    """List frames with constant maps, which are uninformative: CC and NSS are 0, AUC is 0.5."""
     found: dict[str, int] = {}
     for video in videos:
         for method, count in video.get("constant_maps", {}).items():
@@ -220,7 +220,7 @@ def _data_url(data: bytes) -> str:
 
 
 def ranges(frames: Sequence[int]) -> str:
-    """1 2 3 7 as "1-3, 7"."""
+    """Format frame numbers as ranges: 1 2 3 7 becomes "1-3, 7"."""
     runs: list[list[int]] = []
     for frame in frames:
         if runs and frame == runs[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: strips of frames, and curves over time."""
+"""Pictures of an evaluation: filmstrips, and plots over time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from zoo.visualize.overlay import draw_fixations, overlay
 
 STRIP_WIDTH = 1100
 LABEL_HEIGHT = 22
-# Not every method is worth a row of pictures.
+# Methods that get no row of pictures.
 HIDDEN = ("uniform", "central_bias")
-# Validated for colour-blind readers; fixed order, so that a method keeps its colour.
+# Safe for colour-blind readers (validated). Fixed order, so that a method keeps its colour.
 COLOURS = ("#2a78d6", "#1baf7a", "#eda100", "#008300", "#4a3aa7", "#e34948", "#e87ba4", "#eb6834")
 
 
@@ -25,13 +25,13 @@ def filmstrip(
     fixations: Sequence[np.ndarray],
     maps: Mapping[str, Mapping[int, np.ndarray]],
 ) -> bytes:
-    """Frames of a video side by side, first with the gaze, then a row for each method's maps.
+    """Frames of a video side by side: one row with the gaze, then one row of maps per method.
 
     Args:
         numbers: numbers of the frames.
         frames: the frames (height, width, 3), RGB.
-        fixations: per frame (n, 2), x and y in [0, 1].
-        maps: method to frame number to its map.
+        fixations: (n, 2) for each frame, x and y in [0, 1].
+        maps: maps by method and frame number.
 
     Returns:
         A jpeg picture.
@@ -57,7 +57,7 @@ def filmstrip(
 
 
 def _drawn(frame: np.ndarray, saliency: np.ndarray) -> np.ndarray:
-    """The frame with its map; a constant map is named as one instead of being coloured."""
+    """Overlay the map on the frame; a constant map is labelled "constant" instead."""
     if not is_constant(saliency):
         return overlay(frame, saliency)
     drawn = frame // 2
@@ -67,7 +67,7 @@ def _drawn(frame: np.ndarray, saliency: np.ndarray) -> np.ndarray:
 
 
 def is_constant(saliency: np.ndarray) -> bool:
-    """Whether a map has one value everywhere, and so says nothing."""
+    """Whether a map has the same value everywhere and is thus uninformative."""
     low, high = float(np.min(saliency)), float(np.max(saliency))
     return high - low <= 1e-6 * abs(high)
 
@@ -85,12 +85,12 @@ def _to_width(row: np.ndarray) -> np.ndarray:
 
 
 def time_plot(frames: np.ndarray, curves: Mapping[str, np.ndarray], label: str) -> bytes:
-    """Curves over the frames of a video, smoothed a little, as a png picture.
+    """Plot slightly smoothed curves over the frames of a video, as a png picture.
 
     Args:
         frames: (n,) frame numbers.
-        curves: name to (n,) values; NaN where there is none.
-        label: of the vertical axis.
+        curves: (n,) values by name; NaN marks missing values.
+        label: label of the vertical axis.
     """
     from matplotlib.figure import Figure
 
@@ -107,7 +107,7 @@ def time_plot(frames: np.ndarray, curves: Mapping[str, np.ndarray], label: str) 
     if curves:
         legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
         for text in legend.get_texts():
-            text.set_parse_math(False)  # "$" in a file's name is no formula
+            text.set_parse_math(False)  # "$" in a file name does not start a formula
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The values of every method on every frame of one video."""
+"""Metrics of every method on every frame of one video."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ BASELINES = (
     "true_density",
 )
 SHOWN = 4  # frames in a strip of pictures
-AGAINST_TRUTH = ("cc", "similarity", "kl_divergence")  # compare with the blurred truth map
+AGAINST_TRUTH = ("cc", "similarity", "kl_divergence")  # metrics that use the blurred truth map
 
 
 def digest(*parts) -> str:
-    """A short hash that says whether two computations are the same."""
+    """A short hash of the parts, to check whether two computations are identical."""
     hashed = hashlib.blake2b(digest_size=16)
     for part in parts:
         data = np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else repr(part)
@@ -48,7 +48,7 @@ def digest(*parts) -> str:
 
 @dataclass
 class Scorer:
-    """Measures all methods on a video; see `zoo.evaluate` for the arguments."""
+    """Evaluates all methods on a video; see `zoo.evaluate` for the arguments."""
 
     streams: dict[str, Stream | ClipMaps]
     baselines: tuple[str, ...]
@@ -63,7 +63,7 @@ class Scorer:
     _notes: list[str] = field(default_factory=list)
 
     def identity(self) -> str:
-        """A hash of the models' graphs and weights and of the gaze that baselines rest on."""
+        """A hash of the models' graphs and weights and of the gaze used by the baselines."""
         parts = []
         for name, stream in self.streams.items():
             parts += [name, *stream.identity()]
@@ -77,9 +77,9 @@ class Scorer:
         with_picture: bool = False,
         viewer: Path | None = None,
     ) -> tuple[dict, dict[str, np.ndarray], bytes | None]:
-        """The video's result, the values of its frames by "method/metric", and a jpeg strip.
+        """Return the video's result, its per-frame values by "method/metric", and a jpeg strip.
 
-        `viewer` is the folder for a page with the first model's maps over the video.
+        `viewer` is the folder for a viewer page with the first model's maps over the video.
         """
         self._notes = []
         video = open_record(record)
@@ -87,7 +87,7 @@ class Scorer:
             self._notes.append(f"{record.name}: {describe_damage(video.damage)}.")
         if video.num_frames != fixations.num_frames:
             raise ValueError(
-                "A video and its gaze must have one length. Received: "
+                "A video and its gaze must have the same length. Received: "
                 f"{record.name!r}, {video.num_frames} frames, gaze of {fixations.num_frames}"
             )
         height, width = _map_size(video.height, video.width, self.map_side)
@@ -129,7 +129,7 @@ class Scorer:
         }
         strip = None
         if with_picture and len(shown):
-            # `used` rises, and so do the frames shown; a short video may show one twice.
+            # `shown` is sorted, like `used`; a short video may repeat a frame.
             pictures = video.read(shown)
             gaze = [fixations.in_frames(f, f + 1).padded()[0] for f in shown]
             strip = filmstrip(shown, pictures, gaze, measure.shown)
@@ -144,7 +144,7 @@ class Scorer:
                     yield numbers[part], output_maps(piece.outputs, part, height, width)
 
     def reference(self, height: int, width: int) -> np.ndarray:
-        """The density that information gain is counted from."""
+        """The baseline density of the information gain."""
         if self.bias is None:
             return baselines.central_map(height, width)
         return render_mixture(self.bias, height, width)
@@ -153,7 +153,7 @@ class Scorer:
         """Fixations of all other videos, counted per pixel."""
         rest = [value for name, value in self.points.items() if name != record.name]
         if not rest or not sum(len(part) for part in rest):
-            self._notes.append("There is one video only: no shuffled AUC.")
+            self._notes.append("No other video has fixations, so there is no shuffled AUC.")
             return None
         points = np.concatenate(rest)
         nothing = np.zeros(len(points), np.int64)
@@ -200,10 +200,10 @@ class _Measure:
         self.others = scorer.others(record, height, width)
         self.values: dict[str, np.ndarray] = {}
         self.shown: dict[str, dict[int, np.ndarray]] = {}
-        self.constant: dict[str, int] = {}  # method to frames whose map has one value
+        self.constant: dict[str, int] = {}  # number of frames with a constant map, by method
 
     def add(self, method: str, pieces: Iterator, fixations: Fixations) -> None:
-        """Measure a method; a second call with its name gives the mean of the two."""
+        """Evaluate a method; a second call with the same name averages the two results."""
         found = {name: np.full(fixations.num_frames, np.nan) for name in METRICS}
         watched = fixations.per_frame > 0
         for frames, maps in pieces:
@@ -236,7 +236,7 @@ class _Measure:
             self.values[key] = value
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Method to metric to the sum, count and mean over the frames where it is defined."""
+        """Sum, count and mean over the frames with a defined value, by method and metric."""
         summary: dict = {}
         for key, values in self.values.items():
             method, name = key.rsplit("/", 1)

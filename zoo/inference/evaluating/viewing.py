@@ -21,7 +21,7 @@ def viewed(
     fixations: Fixations,
     model: str,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pass (frames, maps) on, and write them to a viewer page in `folder` on the way."""
+    """Yield (frames, maps) unchanged while writing them to a viewer page in `folder`."""
     times = video.source_times
     with Viewer(
         folder,

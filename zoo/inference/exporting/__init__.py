@@ -1,1 +1,1 @@
-"""The formats that a model is exported to."""
+"""Formats for model export."""

@@ -1,4 +1,4 @@
-"""The formats a trained model is exported to: how each is written, and how it is run again."""
+"""Export formats: how each is written, and how an exported model is run."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Format:
-    """How one format is written and run.
+    """How to write and run one export format.
 
     Args:
-        ending: Of the file's name; "" for a folder.
-        packages: What must be installed besides the zoo's own dependencies.
-        fixed: Whether the batch and the number of frames must be known when it is written.
-        write: Takes the model, the path and the inputs' signature.
-        run: Takes the path and the inputs by name; gives the outputs by name.
+        ending: File extension; "" for a folder.
+        packages: Packages required in addition to the zoo's own dependencies.
+        fixed: Whether the batch size and the number of frames must be fixed at export.
+        write: Takes the model, the path and the signature of the inputs.
+        run: Takes the path and the inputs by name; returns the outputs by name.
     """
 
     ending: str
@@ -40,13 +40,13 @@ class Format:
 
 
 def missing_packages(format: Format) -> list[str]:
-    """Which of a format's packages are not installed."""
+    """The packages of a format that are not installed."""
     return [name for name in format.packages if importlib.util.find_spec(name) is None]
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[list[str]]:
-    """Silence the converters; what they log as errors is collected."""
+    """Silence the converters and collect the errors that they log."""
     said: list[str] = []
 
     class Collect(logging.Handler):
@@ -123,7 +123,7 @@ def _write_openvino(model, path, signature):
 def _run_openvino(path, inputs):
     import openvino
 
-    # Processors with bfloat16 would compute in it.
+    # Otherwise processors with bfloat16 support compute in bfloat16.
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(path, "CPU", exact)
     results = compiled(inputs)
@@ -131,14 +131,14 @@ def _run_openvino(path, inputs):
 
 
 def _plain(names: set[str]) -> str:
-    """Of an output's names the model's own; the others are paths in the converted graph."""
+    """The model's own name for an output; its other names are paths in the converted graph."""
     return min(names, key=lambda name: ("/" in name or ":" in name, name))
 
 
 def _write_litert(model, path, signature):
     import tensorflow as tf
 
-    # Not `model.export`: Keras would trace the model at its free sizes too.
+    # Not `model.export`, because Keras would also trace the model with free dimensions.
     @tf.function
     def serve(**inputs):
         return call(model, inputs)
@@ -153,7 +153,7 @@ def _write_litert(model, path, signature):
         traced = serve.get_concrete_function(**specs)
         tf.saved_model.save(variables, folder, signatures={"serving_default": traced})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        # Only LiteRT's own operations: a program with the file needs no TensorFlow then.
+        # Only LiteRT's own operations, so that programs can run the file without TensorFlow.
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         converter.experimental_enable_resource_variables = True
         path.write_bytes(converter.convert())

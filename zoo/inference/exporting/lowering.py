@@ -1,4 +1,4 @@
-"""Plainer forms of a model's operations, for formats that lack the usual ones."""
+"""Replace operations by simpler ones, for formats that lack the originals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras import ops
 
 @contextlib.contextmanager
 def unrolled_scans() -> Iterator[None]:
-    """Let `keras.ops.scan` write every step out: converters fail on its loop of tensor lists."""
+    """Unroll `keras.ops.scan`, because converters fail on its loop over tensor lists."""
     original = ops.scan
     ops.scan = _unrolled_scan
     try:
@@ -22,9 +22,9 @@ def unrolled_scans() -> Iterator[None]:
 
 @contextlib.contextmanager
 def plain_operations(model: keras.Model) -> Iterator[None]:
-    """Let a model's recurrent layers write their steps out and its 3D poolings pool in 2D.
+    """Unroll a model's recurrent layers and replace its 3D pooling by 2D pooling.
 
-    LiteRT has neither a loop over tensor lists nor a three-dimensional pooling of its own.
+    LiteRT supports neither loops over tensor lists nor 3D pooling.
     """
     layers = list(all_layers(model))
     recurrent = [
@@ -39,7 +39,7 @@ def plain_operations(model: keras.Model) -> Iterator[None]:
         try:
             for layer in recurrent:
                 layer.unroll = True
-            for layer in pooling:  # on the layer itself, before the method of its class
+            for layer in pooling:  # on the instance, where it shadows the method of the class
                 object.__setattr__(layer, "call", _pooling(layer))
             yield
         finally:
@@ -50,7 +50,7 @@ def plain_operations(model: keras.Model) -> Iterator[None]:
 
 
 def all_layers(model: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    """A model's layers and those inside them."""
+    """All layers of a model, including nested ones."""
     yield from model._flatten_layers(include_self=False)
 
 
@@ -72,7 +72,7 @@ def _unrolled_scan(f, init, xs=None, length=None, reverse=False, unroll=1):
 
 
 def _pooling(layer):
-    """A 3D pooling as a 2D pooling of every frame, then over the frames."""
+    """3D pooling as 2D pooling within each frame, then pooling over the frames."""
     reduce, mode = (
         (ops.max_pool, "max")
         if isinstance(layer, keras.layers.MaxPooling3D)

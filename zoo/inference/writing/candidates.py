@@ -1,4 +1,4 @@
-"""Gaze candidates: the few places of a frame where a viewer most likely looks."""
+"""Gaze candidates: the few locations in a frame where viewers most likely look."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 def mixture_candidates(
     mixture: np.ndarray, *, max_candidates: int = 5, tolerance: float = 1e-4
 ) -> np.ndarray:
-    """The modes of one mixture of Gaussians, the highest density first.
+    """The modes of one mixture of Gaussians, in descending order of density.
 
-    Mean shift from every component's centre climbs to a mode; climbs that end within a
-    hundredth of the frame's side are one mode.
+    Mean shift climbs to a mode from the centre of every component; end points closer together
+    than 0.01 (in units of the frame's sides) are merged into one mode.
 
     Args:
         mixture: array (C, 6), see `zoo.layers.mixture_log_prob`.
-        max_candidates: how many are kept.
-        tolerance: a climb ends when a step is shorter than this.
+        max_candidates: maximum number of modes returned.
+        tolerance: mean shift stops when a step is shorter than this.
 
     Returns:
-        Array (n, 3) float32, n at most `max_candidates`: x, y in [0, 1], and the share of the
-        density that climbs there (the shares of all modes sum to 1).
+        Array (n, 3) float32, n at most `max_candidates`: x, y in [0, 1], and the total
+        weight of the components that climb there (the shares of all modes sum to 1).
 
-    Example: `mixture_candidates(prediction.outputs["mixture"][40])[0]` is the likeliest place.
+    Example: `mixture_candidates(prediction.outputs["mixture"][40])[0]` is the most likely location.
 
     Reference: Carreira-Perpinan, Mode-finding for mixtures of Gaussian distributions, 2000.
     """
@@ -35,7 +35,7 @@ def mixture_candidates(
 def mixtures_candidates(
     mixtures: np.ndarray, *, max_candidates: int = 5, tolerance: float = 1e-4
 ) -> list[np.ndarray]:
-    """The modes of many mixtures (T, C, 6), all climbs at once; see `mixture_candidates`.
+    """The modes of many mixtures (T, C, 6), computed in parallel; see `mixture_candidates`.
 
     Example: `mixtures_candidates(prediction.outputs["mixture"])`
     """
@@ -48,7 +48,7 @@ def mixtures_candidates(
     xx = np.exp(-2.0 * log_sx) / rest  # the precision matrices
     yy = np.exp(-2.0 * log_sy) / rest
     xy = -rho * np.exp(-log_sx - log_sy) / rest
-    # Of climb n of frame t towards component c: (T, n, C).
+    # Indexed by frame t, climb n and component c: (T, n, C).
     terms = (mean_x, mean_y, xx, yy, xy, np.log(weight + 1e-300) - log_sx - log_sy)
     terms += (-0.5 * np.log(rest), xx * mean_x + xy * mean_y, xy * mean_x + yy * mean_y)
     mean_x, mean_y, xx, yy, xy, scale, half, pull_x, pull_y = (v[:, None] for v in terms)
@@ -82,7 +82,7 @@ def mixtures_candidates(
 
 
 def _modes(points, height, weight) -> np.ndarray:
-    """Climbs that end at one place as one mode, (n, 3)."""
+    """Merge climbs with nearby end points into modes (n, 3)."""
     modes, shares = [], []
     for index in np.argsort(-height, kind="stable"):
         near = [i for i, m in enumerate(modes) if np.hypot(*(m - points[index])) < 0.01]
@@ -97,16 +97,16 @@ def _modes(points, height, weight) -> np.ndarray:
 def map_candidates(
     saliency: np.ndarray, *, max_candidates: int = 5, distance: float = 0.05
 ) -> np.ndarray:
-    """The peaks of one saliency map, the highest first.
+    """The peaks of one saliency map, in descending order.
 
     Args:
-        saliency: array (height, width), not negative.
-        max_candidates: how many are kept.
-        distance: two peaks are at least this share of the larger side apart.
+        saliency: non-negative array (height, width).
+        max_candidates: maximum number of peaks returned.
+        distance: minimum distance between two peaks, as a fraction of the longer side.
 
     Returns:
-        Array (n, 3) float32: x, y in [0, 1], and the peak's value over the sum of the kept
-        peaks. A constant map has no peak: (0, 3).
+        Array (n, 3) float32: x, y in [0, 1], and the peak's value divided by the sum of
+        the returned peaks. A constant map has no peaks: (0, 3).
 
     Example: `map_candidates(maps[40])`.
     """

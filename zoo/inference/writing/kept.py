@@ -1,4 +1,4 @@
-"""The arrays of a prediction: small ones in memory, one map a frame on disk."""
+"""Arrays of a prediction: small ones in memory, per-frame maps on disk."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ TYPE = np.dtype("float16")
 
 
 class KeptOutputs:
-    """Collects a model's outputs piece by piece; those of `ON_DISK` go to float16 files.
+    """Collects a model's outputs piece by piece; those in `ON_DISK` go to float16 files.
 
-    A map a frame would make memory grow with the video. Under `folder` such an output is a file,
-    `saliency.npy`, that appears when complete; without one it is a file that has no name.
+    Per-frame maps in memory would make memory usage grow with the video. In `folder`, such an
+    output is a file, such as `saliency.npy`, that appears when complete; without a folder it is
+    an unnamed temporary file.
 
     Args:
-        folder: where the files go, or None.
+        folder: folder for the files, or None.
 
     Example:
 
@@ -41,7 +42,7 @@ class KeptOutputs:
         return self
 
     def add(self, outputs: dict[str, np.ndarray]) -> None:
-        """Take the outputs (m, ...) of the next frames."""
+        """Append the outputs (m, ...) of the next frames."""
         for name, values in outputs.items():
             if name not in ON_DISK:
                 self._parts.setdefault(name, []).append(values)
@@ -53,7 +54,7 @@ class KeptOutputs:
             self._count[name] = self._count.get(name, 0) + len(values)
 
     def finish(self) -> dict[str, np.ndarray]:
-        """All outputs, name to array."""
+        """Return all outputs as arrays by name."""
         found = {name: np.concatenate(parts) for name, parts in self._parts.items()}
         for name, (file, shape) in self._open.items():
             file.seek(0)
@@ -74,7 +75,7 @@ class KeptOutputs:
         return open(self._part(name), "w+b")
 
     def _header(self, name):
-        # NumPy pads the header of a growing first axis, so that it can be written again.
+        # NumPy pads the header for a growing first axis, so that it can be overwritten in place.
         file, shape = self._open[name]
         shape = (self._count.get(name, 0), *shape)
         facts = {"descr": TYPE.str, "fortran_order": False, "shape": shape}

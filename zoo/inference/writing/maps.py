@@ -15,12 +15,12 @@ from zoo.files.npz import NpzFile
 
 
 class MapWriter:
-    """Writes saliency maps as they come; the file or folder appears only when complete.
+    """Writes saliency maps one by one; the file or folder appears only when complete.
 
     Args:
-        path: `maps.npz`, which gets one float32 array a frame, named by its number as
-            "000015"; or a folder, which gets one 8-bit grey picture a frame, 000015.png, each
-            scaled to its own maximum.
+        path: `maps.npz`, which gets one float32 array per frame, named by the frame number, such
+            as "000015"; or a folder, which gets one 8-bit grey image per frame, such as
+            000015.png, each scaled to its own maximum.
 
     Example:
 
@@ -54,7 +54,7 @@ class MapWriter:
             )
             with self._archive.open(f"{name}.npy", "w") as file:
                 file.write(header.getvalue())
-                file.write(memoryview(saliency).cast("B"))  # not copied first
+                file.write(memoryview(saliency).cast("B"))  # avoids a copy
             return
         highest = float(saliency.max())
         grey = cv2.convertScaleAbs(saliency, alpha=255.0 / highest if highest > 0 else 0.0)
@@ -77,7 +77,7 @@ class MapWriter:
 
 
 def read_maps(path: str | os.PathLike, frames=None) -> np.ndarray:
-    """Maps (n, height, width) of a `maps.npz`: of the given frames, or of all.
+    """Read maps (n, height, width) from a `maps.npz`, for the given frames or for all.
 
     Example: `read_maps("out/maps.npz", range(100, 110))`.
     """
@@ -87,6 +87,6 @@ def read_maps(path: str | os.PathLike, frames=None) -> np.ndarray:
         if missing:
             raise KeyError(
                 f"The frames must have a map. Received: {len(missing)} without one in {path}, "
-                f"the first {missing[0]}"
+                f"first: {missing[0]}"
             )
         return np.stack([archive[name] for name in names])

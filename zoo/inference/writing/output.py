@@ -1,4 +1,4 @@
-"""The folder that results go to, and files that are whole or not there."""
+"""The output folder, and atomic writes: a file is either complete or absent."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from zoo.files.leftovers import remove_leftovers
 
 
 class OutputError(ValueError):
-    """A folder that results cannot go to; the message says why and what to do."""
+    """The output folder cannot be used; the message says why and what to do."""
 
 
 def claim_folder(
     output: str | os.PathLike, *, overwrite: bool = False, known: Iterable[str] = ()
 ) -> Path:
-    """Make a folder for results, or make sure that none are lost in the one that exists.
+    """Create a folder for results, or ensure that an existing one can be used without data loss.
 
     Args:
         output: the folder.
-        overwrite: replace the files `known`; other files in the folder are left alone.
+        overwrite: replace the files in `known`; other files in the folder are left untouched.
         known: the names of the files and folders that will be written.
 
     Returns:
@@ -65,7 +65,7 @@ def claim_folder(
 
 
 def write_text(path: Path, text: str | Iterable[str]) -> None:
-    """Write a text, or its lines as they come: the file has its name only when complete."""
+    """Write a text, or lines from an iterator; the file appears only when complete."""
     with atomic_path(path) as part, open(part, "w", encoding="utf-8") as file:
         if isinstance(text, str):
             file.write(text)
@@ -74,7 +74,7 @@ def write_text(path: Path, text: str | Iterable[str]) -> None:
 
 
 def write_json(path: Path, value) -> None:
-    """Write JSON likewise. NaN becomes null, which every reader understands."""
+    """Write JSON atomically. NaN becomes null, because NaN is not valid JSON."""
     write_text(path, json.dumps(_plain(value), indent=1, allow_nan=False))
 
 

@@ -1,4 +1,4 @@
-"""What a model says about where people look in one video."""
+"""The saliency prediction for one video."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ LONGEST_SIDE = 1280
 
 @dataclass(frozen=True, repr=False)
 class Prediction(Shown):
-    """A model's outputs for one video: named arrays, and the files that were written.
+    """A model's outputs for one video: named arrays, and the written files.
 
     Attributes:
         video: path of the video.
-        frames: (n,) numbers of the frames with a prediction, from 0.
-        outputs: name to array (n, ...): for `zoo.rmdn()`, "mixture" (n, C, 6); for `zoo.lsts()`,
-            "saliency" (n, height, width), float16, mapped from a file.
-        candidates: n arrays (k, 3): x, y in [0, 1] and the share of the likeliest places.
-        num_frames, fps, height, width: of the video.
-        files: what was written, kind to path: "film" (of one picture: "picture"), "maps",
+        frames: (n,) numbers of the frames with a prediction, starting at 0.
+        outputs: arrays (n, ...) by name: for `zoo.rmdn()`, "mixture" (n, C, 6); for `zoo.lsts()`,
+            "saliency" (n, height, width), float16, memory-mapped from a file.
+        candidates: n arrays (k, 3) of the most likely locations: x, y in [0, 1] and share.
+        num_frames, fps, height, width: properties of the video.
+        files: paths of the written files by kind: "film" (for one image: "picture"), "maps",
             "candidates", "arrays", "saliency", "summary", "page".
-        seconds: how long it took.
+        seconds: processing time.
         source: the open video.
 
     Example:
@@ -73,12 +73,12 @@ class Prediction(Shown):
 
     @property
     def headline(self) -> str:
-        """The video, its frames and where its results are, in a line."""
+        """One line with the video's name, frame counts and size."""
         text = f"{self.title}: {len(self.frames)} of {self.num_frames} frames"
         return f"{text}, {self.height}x{self.width}"
 
     def summary(self) -> str:
-        """What was done, and where to look, in a line."""
+        """One line with the headline, the processing time and the file to look at."""
         rate = f", {self.num_frames / self.seconds:.1f} a second" if self.seconds else ""
         text = f"{self.headline} in {self.seconds:.1f} s{rate}"
         shown = self.files.get("page") or self.files.get("summary")
@@ -92,17 +92,17 @@ class Prediction(Shown):
         return output_map(self.outputs, place, height or self.height, width or self.width)
 
     def heat(self, place: int) -> np.ndarray:
-        """The map that is drawn over the frame `frames[place]`."""
+        """The map drawn over the frame `frames[place]`."""
         return output_map(self.outputs, place, *default_size(self.height, self.width))
 
     def places(self, place: int) -> np.ndarray:
-        """The likely places that are marked in the frame `frames[place]`."""
+        """The gaze candidates marked in the frame `frames[place]`."""
         return self.candidates[place]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row for every likely place of every frame: a table in plain Python.
+        """One row for every gaze candidate of every frame, as a list of dicts.
 
-        Its columns are video, frame, time (in seconds), rank (from 0), x, y and share.
+        The columns are video, frame, time (in seconds), rank (from 0), x, y and share.
         """
         return [
             {
@@ -128,13 +128,13 @@ class Prediction(Shown):
         size: tuple[int, int] | None = None,
         overwrite: bool = False,
     ) -> dict[str, str]:
-        """Write what `zoo.predict(..., output=folder)` writes; return kind to path.
+        """Write what `zoo.predict(..., output=folder)` writes; return the paths by kind.
 
         Args:
-            folder: new or empty.
+            folder: output folder, new or empty.
             maps: "npz", "png" or None.
             film: write the video with its saliency as a heat map.
-            sound: put the video's sound into the film.
+            sound: include the video's sound in the film.
             size: (height, width) of maps and film.
             overwrite: replace the files of an earlier prediction.
         """
@@ -181,11 +181,11 @@ class Prediction(Shown):
 
 
 def default_size(height: int, width: int) -> tuple[int, int]:
-    """The size of maps and film: the video's, at most 1280 pixels a side."""
+    """Default size of maps and film: the video's, at most 1280 pixels a side."""
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def is_picture(video: Any) -> bool:
-    """Whether a video is one picture."""
+    """Whether a video is a single image."""
     return isinstance(video, ArrayVideo) and video.num_frames == 1

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians to maps in NumPy, fast enough for every frame of a film."""
+"""Render mixtures of Gaussians as maps in NumPy, fast enough for every frame of a film."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-# Of so many rows the middle one is computed with the exponential, the others by multiplication.
+# Rows per block: the middle row is computed with the exponential, the others by multiplication.
 ROWS = 16
 MIDDLE = 8
-# Less than this share (of the highest component's peak, as a logarithm) counts as nothing. Eight
-# rows of a component that is not narrow change by a factor e^22 there: no number is denormal, which
-# would be slow, and nothing above e^-38 is lost.
+# Log density, relative to the peak of the highest component, below which values count as zero. A
+# component that is not narrow changes there by a factor e^22 within eight rows: no number becomes
+# denormal, which would be slow, and nothing above e^-38 is lost.
 LOWEST = -60.0
-# So many values are multiplied at a time: they stay in the processor's cache.
+# Number of values multiplied at a time, so that they stay in the processor's cache.
 AT_ONCE = 160_000
-# A component narrower than so many rows changes too fast from row to row to be multiplied on.
+# Components narrower than this many rows change too fast from row to row for multiplication.
 NARROW = 4.0
-# Added to every pixel, so that the logarithm of a map is a number.
+# Added to every pixel, so that the logarithm of a map is finite.
 FLOOR = np.float32(1e-37)
 _NOTHING = np.exp(np.full(8, LOWEST, np.float32))[0]
 
@@ -27,15 +27,16 @@ _NOTHING = np.exp(np.full(8, LOWEST, np.float32))[0]
 def render_mixture(mixture: np.ndarray, height: int, width: int, *, threads: int = 2) -> np.ndarray:
     """The density of one mixture at every pixel centre, summing to 1.
 
-    The logarithm of a Gaussian is quadratic, so from one row of pixels to the next it changes by
-    a line in x: g(x, y + k) = g(x, y) q(x)^k s(k). Every 16th row takes two exponentials a
-    column and component, the rows around it one multiplication, and the sum over the components is
-    a product with a vector: the same values as `zoo.layers.mixture_map`, to float32.
+    The logarithm of a Gaussian is quadratic, so from one row of pixels to the next it changes
+    linearly in x: g(x, y + k) = g(x, y) q(x)^k s(k). Every 16th row takes two exponentials per
+    column and component, the rows around it take one multiplication, and the sum over the
+    components is a product with a vector. The values equal those of `zoo.layers.mixture_map` up
+    to float32 precision.
 
     Args:
         mixture: array (C, 6): logit, mean x, mean y, log sigma x, log sigma y, atanh rho.
         height, width: size of the map in pixels.
-        threads: how many threads share the rows.
+        threads: number of threads that share the rows.
 
     Returns:
         Array (height, width), float32.
@@ -61,7 +62,7 @@ def render_mixture(mixture: np.ndarray, height: int, width: int, *, threads: int
         _render_rows(terms, out, 0, height)
     total = out.sum(dtype=np.float64)
     if total < 1e-30:
-        # Every component is narrower than a pixel and lies between the centres.
+        # Every component is narrower than a pixel and lies between pixel centres.
         out = np.exp(terms.log_density()).astype(np.float32)
         total = out.sum(dtype=np.float64)
     out *= np.float32(1.0 / total)
@@ -70,7 +71,7 @@ def render_mixture(mixture: np.ndarray, height: int, width: int, *, threads: int
 
 
 def render_mixtures(mixtures: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Maps (T, height, width) of mixtures (T, C, 6); see `render_mixture`."""
+    """Render mixtures (T, C, 6) as maps (T, height, width); see `render_mixture`."""
     maps = np.empty((len(mixtures), height, width), np.float32)
     for index, mixture in enumerate(mixtures):
         maps[index] = render_mixture(mixture, height, width)
@@ -85,13 +86,13 @@ def _pool() -> ThreadPoolExecutor:
 class _Terms:
     """The log of a component in row r and column x: peak - v^2 / 2 - (columns[x] - c)^2.
 
-    Its v and c move by `step` and `shift` from row to row. All are (C, 1) but `columns`, (C, W).
+    Its v and c move by `step` and `shift` from row to row. All are (C, 1) except `columns`, (C, W).
     """
 
     def __init__(self, mixture, height, width):
         logit, mean_x, mean_y, log_sx, log_sy, a = mixture.T[:, :, None]
         rho = np.tanh(a)
-        # log sqrt(1 - rho^2) = -log cosh(a), without the difference that vanishes as |rho| nears 1
+        # log sqrt(1 - rho^2) = -log cosh(a), without the cancellation as |rho| approaches 1
         log_rest = np.log(2.0) - np.abs(a) - np.log1p(np.exp(-2.0 * np.abs(a)))
         x = (np.arange(width) + 0.5) / width
         scale = np.exp(-log_sx - log_rest) / np.sqrt(2.0)
@@ -101,11 +102,11 @@ class _Terms:
         self.shift = scale * rho * np.exp(log_sx) * self.step
         self.centre = scale * rho * np.exp(log_sx) * self.v
         self.peak = logit - log_sx - log_sy - log_rest
-        # The highest row of any component is 1, also where its middle lies outside the frame.
+        # Scaled so that the highest row is 1, even if component centres lie outside the frame.
         rows = self.peak - 0.5 * (self.v + self.step * np.arange(height)) ** 2  # (C, H)
         self.peak -= rows.max()
         self.rows = rows - rows.max()
-        # From row to row the logarithm's change itself changes by so much.
+        # Second difference of the logarithm from row to row, with the opposite sign.
         self.curve = 2.0 * self.shift**2 + self.step**2
         self.narrow = np.sqrt(self.curve[:, 0]) > 1.0 / NARROW
 
@@ -135,7 +136,7 @@ def _multiply_rows(terms, which, out, start, stop):
 
 
 def _multiply_blocks(terms, which, out, start, stop):
-    """Rows `start` to `stop` in blocks of `ROWS`, the same row of all blocks at a time."""
+    """Rows `start` to `stop` in blocks of `ROWS`, processing the same row of all blocks at once."""
     columns = terms.columns[which].astype(np.float32)
     step, shift = terms.step[which], terms.shift[which]
     k = np.arange(ROWS) - MIDDLE
@@ -147,13 +148,13 @@ def _multiply_blocks(terms, which, out, start, stop):
     # log g(row + 1) - log g(row) = 2 shift (x - centre) - shift^2 - step (v + step / 2)
     ratio = np.multiply(base, (2.0 * shift).astype(np.float32))
     ratio -= (shift**2 + step * (v + 0.5 * step)).astype(np.float32)
-    np.clip(ratio, -3.0, 3.0, out=ratio)  # beyond, the row is nothing
+    np.clip(ratio, -3.0, 3.0, out=ratio)  # beyond this range the row is zero
     np.exp(ratio, out=ratio)
     np.multiply(base, base, out=base)
     np.subtract((terms.peak[which] - 0.5 * v * v).astype(np.float32), base, out=base)
     np.maximum(base, np.float32(LOWEST), out=base)
     np.exp(base, out=base)
-    np.subtract(base, _NOTHING, out=base)  # what was raised to `LOWEST` is nothing
+    np.subtract(base, _NOTHING, out=base)  # values clamped to `LOWEST` become zero
     row = base.copy()
     for k in range(MIDDLE, ROWS):
         if k > MIDDLE:
@@ -170,7 +171,7 @@ def _sum_components(factors, row, out):
 
 
 def _add_narrow(terms, component, out, start, stop):
-    """A component of a few rows: the exponential itself, where it is above `LOWEST`."""
+    """Add a component only a few rows high, with the exponential itself, where above `LOWEST`."""
     columns, centres = terms.columns[component], terms.centres()[component]
     for row in start + np.flatnonzero(terms.rows[component, start:stop] > LOWEST):
         highest = terms.rows[component, row]

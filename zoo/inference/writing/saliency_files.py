@@ -1,4 +1,4 @@
-"""The files of a saliency prediction, written while its frames come."""
+"""The files of a saliency prediction, written frame by frame."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ FILES = {
     "action": "action.json",
     "page": PAGE,
 }
-KNOWN = (*FILES.values(), "maps", VIEWER)  # what a prediction may write into its folder
+KNOWN = (*FILES.values(), "maps", VIEWER)  # everything a prediction may write into its folder
 
 
 class SaliencyFiles:
-    """Maps, film and viewer page of one video; each has its name only when it is complete.
+    """Maps, film and viewer page of one video; each file appears only when complete.
 
     Args:
-        folder: where they go; None writes none.
+        folder: output folder; with None, no files are written.
         video: the open video.
-        model: the model's name, for the page.
+        model: the model's name, shown on the page.
         maps: "npz", "png" or None.
-        film: whether there is a film.
+        film: whether to write a film.
         size: (height, width) of maps and film.
-        sound: whether the film has the video's sound.
+        sound: whether to include the video's sound in the film.
 
     Example:
 
@@ -77,7 +77,7 @@ class SaliencyFiles:
 
     @property
     def wanted(self) -> bool:
-        """Whether anything needs maps."""
+        """Whether any output needs maps."""
         return self.folder is not None
 
     def __enter__(self) -> SaliencyFiles:
@@ -116,9 +116,9 @@ class SaliencyFiles:
         density: Callable[[int, int], np.ndarray] | None,
         places: np.ndarray | None = None,
     ) -> None:
-        """Append a frame; without a map it is shown as it is, and has none on disk.
+        """Append a frame; with density=None it is shown without a heat map and no map is saved.
 
-        `density(height, width)` is the frame's map at that size: the page has smaller ones.
+        `density(height, width)` returns the frame's map at that size; the page uses smaller maps.
         """
         saliency = None
         if density is not None and (self._maps is not None or self._film is not None):
@@ -132,7 +132,7 @@ class SaliencyFiles:
             self._viewer.add(number, density(*self._viewer.grid), places)
 
     def finish(self, film: str | None = None) -> None:
-        """Write the page, once all frames are there; `film` is the file it may show instead."""
+        """Write the page after the last frame; `film` is the file shown instead of the film."""
         if self._viewer is not None:
             shown = film or (FILES["film"] if self._film is not None else None)
             self.files["page"] = str(self._viewer.finish(film=shown))
@@ -142,7 +142,7 @@ class SaliencyFiles:
 
 
 def frame_times(video: AnyVideo) -> tuple[np.ndarray, float]:
-    """Time stamps of a video's frames in seconds, and that of its file's first frame."""
+    """Time stamps in seconds of a video's frames, and of the first frame in its file."""
     if isinstance(video, ArrayVideo):
         return np.arange(video.num_frames) / video.fps, 0.0
     return video.source_times[video.source_indices], float(video.source_times[0])
@@ -154,7 +154,7 @@ def write_arrays(
     outputs: Mapping[str, np.ndarray],
     candidates: Sequence[np.ndarray],
 ) -> dict[str, str]:
-    """Write candidates.csv and prediction.npz; return what was written, kind to path."""
+    """Write candidates.csv and prediction.npz; return their paths by kind."""
 
     def lines():
         yield "frame,rank,x,y,share"
@@ -170,7 +170,7 @@ def write_arrays(
 
 
 def write_summary(folder: Path, prediction: Any, facts: Mapping[str, Any]) -> str:
-    """Write prediction.json: the video, what was asked for, and what there is; return its path."""
+    """Write prediction.json (the video, the settings and the results) and return its path."""
     path = folder / FILES["summary"]
     prediction.files["summary"] = str(path)
     summary = {

@@ -1,4 +1,4 @@
-"""How a prediction is looked at: pictures, in a notebook or a window, and rows."""
+"""Ways to view a prediction: pictures, in a notebook or a window, and table rows."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from zoo.visualize.overlay import overlay
 
 STRIP = 6  # frames in a strip
 STRIP_HEIGHT = 140
-PLOT_HEIGHT = 360  # a smaller video is drawn larger, so that marks do not hide it
+PLOT_HEIGHT = 360  # smaller videos are enlarged, so that markers do not hide them
 
 
 class Shown:
-    """What all predictions can be looked at with.
+    """Mixin with the views that all predictions share.
 
-    A class that has this needs `source`, the open video; `frames`, the numbers of the frames with
-    a prediction; `height`, `width` and `fps`; `heat(place)`, the map over a frame or None; `rows`,
-    a list of dicts; and `headline`, a line of text.
+    A subclass must provide `source`, the open video; `frames`, the numbers of the frames with
+    a prediction; `height`, `width` and `fps`; `heat(place)`, the map drawn over a frame, or None;
+    `rows`, which returns a list of dicts; and `headline`, a line of text.
     """
 
     def picture(self, frame: int | None = None, *, height: int | None = None) -> np.ndarray:
-        """A frame with its heat map and likely places: (height, width, 3) uint8 RGB.
+        """A frame with its heat map and gaze candidates: (height, width, 3) uint8 RGB.
 
         Args:
             frame: its number; default the middle one of those with a prediction.
-            height: of the picture; default the video's.
+            height: height of the picture; default the video's.
         """
         place = self._place(frame)
         size = (
@@ -44,15 +44,15 @@ class Shown:
         return overlay(picture, heat, candidates=self.places(place))
 
     def places(self, place: int) -> np.ndarray | None:
-        """Likely places (k, 3) to mark in a frame; None marks none."""
+        """Gaze candidates (k, 3) to mark in a frame, or None."""
         return None
 
     def plot(self, frame: int | None = None, ax: Any = None) -> Any:
-        """Draw a frame with its heat map into matplotlib axes, and return these.
+        """Draw a frame with its heat map into matplotlib axes, and return the axes.
 
         Args:
             frame: its number; default the middle one of those with a prediction.
-            ax: where to draw; default a new figure, which does not go through pyplot.
+            ax: the axes to draw into; default those of a new figure, created without pyplot.
 
         Example: `prediction.plot(40).figure.savefig("frame.png")`
         """
@@ -69,7 +69,7 @@ class Shown:
         return ax
 
     def seconds_of(self, frame: float) -> float:
-        """When a frame is shown, by the video's time stamps; 2.5 is the middle of frame 2."""
+        """Time of a frame by the video's time stamps; 2.5 is the middle of frame 2."""
         if self.source is None:
             return frame / self.fps
         edges = self.source.edges
@@ -77,7 +77,7 @@ class Shown:
 
     @property
     def damage(self) -> tuple[str, ...]:
-        """What of the video was damaged, and where."""
+        """Descriptions of the damaged parts of the video."""
         return () if self.source is None else tuple(map(str, self.source.damage))
 
     @property
@@ -86,7 +86,7 @@ class Shown:
         return os.path.basename(str(self.video).rstrip("/")) or str(self.video)
 
     def strip(self, count: int = STRIP) -> np.ndarray:
-        """Some frames with their heat maps, spread over the video, side by side: RGB, uint8."""
+        """Evenly spaced frames with their heat maps, side by side: RGB, uint8."""
         count = min(count, len(self.frames))
         chosen = np.unique(np.linspace(0, len(self.frames) - 1, count).round().astype(int))
         pictures = [self.picture(int(self.frames[p]), height=STRIP_HEIGHT) for p in chosen]
@@ -121,7 +121,7 @@ class Shown:
             import pandas
         except ImportError as error:
             raise ImportError(
-                "`to_dataframe` needs pandas: pip install pandas. `rows()` needs nothing."
+                "`to_dataframe` needs pandas: pip install pandas. `rows()` works without it."
             ) from error
         return pandas.DataFrame(self.rows())
 
@@ -141,7 +141,7 @@ class Shown:
 
     def _source(self) -> Any:
         if self.source is None:
-            raise ValueError("The prediction must know its open video. Received: source=None")
+            raise ValueError("The prediction must have its open video. Received: source=None")
         return self.source
 
     def _place(self, frame: int | None) -> int:
