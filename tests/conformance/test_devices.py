@@ -15,6 +15,9 @@ BACKEND = keras.backend.backend()
 # Biases start at zero and stay small: float32 rounds them by as much as the weights beside them.
 SMALLEST = 0.1
 
+# A fixture trains all of its models twice, in processes that compile them anew.
+pytestmark = pytest.mark.timeout(1800)
+
 if BACKEND == "torch":
     pytest.skip("the zoo trains on one device with PyTorch", allow_module_level=True)
 
