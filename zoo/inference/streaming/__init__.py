@@ -1,1 +1,1 @@
-"""Whole videos through a model, chunk by chunk."""
+"""Run a model over whole videos, chunk by chunk."""

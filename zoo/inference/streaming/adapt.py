@@ -1,4 +1,4 @@
-"""The same weights in a model fit for inference: any number of frames, another precision."""
+"""Adapt a model for inference, with the same weights: any number of frames, another precision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRECISIONS = {
     "mixed_float16": "mixed_float16",
 }
 
-# Layers that keep their type: the input, and densities, which need float32.
+# Layers that keep their dtype: the input, and the density layers, which need float32.
 _FLOAT32 = ("InputLayer", "LocalMixture", "MixtureDensity")
 
 
@@ -27,14 +27,14 @@ def adapt(
     any_length: bool = True,
     frame_size: tuple[int, int] | None = None,
 ) -> keras.Model:
-    """The model with a free time axis and, if asked for, computing in another type.
+    """Free the model's time axis and, if requested, change the precision it computes in.
 
     Args:
-        model: a functional model. It is not changed; it is returned where it fits as it is.
-        precision: None, "float32", "bfloat16" or "float16". The weights and the layers that
-            make densities and outputs stay in float32.
-        any_length: whether the time axis is freed.
-        frame_size: (height, width) of the frames, for a model that takes any.
+        model: a functional model. It is never modified, and is returned as is if it fits.
+        precision: None, "float32", "bfloat16" or "float16". The weights, the density
+            layers and the output layers stay in float32.
+        any_length: whether to accept any number of frames.
+        frame_size: (height, width) of the frames, for a model that accepts any size.
 
     Returns:
         The model, or a copy of it.
@@ -66,14 +66,14 @@ def adapt(
 
 
 def compile_for_inference(model: keras.Model) -> keras.Model:
-    """Compile without XLA under TensorFlow, where it slows 3D convolutions down on a CPU."""
+    """Compile, without XLA on TensorFlow, where XLA slows down 3D convolutions on a CPU."""
     model.compile(jit_compile=keras.config.backend() == "jax")
     return model
 
 
 @contextlib.contextmanager
 def quiet_retracing() -> Iterator[None]:
-    """Keep TensorFlow from warning that chunks of two or three lengths are traced."""
+    """Silence TensorFlow's retracing warning: chunks come in two or three lengths."""
     logger = logging.getLogger("tensorflow")
 
     def wanted(record: logging.LogRecord) -> bool:
@@ -98,7 +98,7 @@ def _policies(model) -> set[str]:
 
 
 def _set_policy(config, policy, outputs):
-    """Replace the dtype policy of every layer in a serialized model, but of the output layers."""
+    """Replace the dtype policy of every layer in a serialized model, except density and output."""
     if isinstance(config, list):
         for item in config:
             _set_policy(item, policy, outputs)

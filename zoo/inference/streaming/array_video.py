@@ -1,4 +1,4 @@
-"""Frames in memory, read as a video is."""
+"""Frames in memory, with the interface of a video."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class ArrayVideo:
     Args:
         frames: (time, height, width, 3), or one picture (height, width, 3); RGB from 0 to 255.
             Floats are rounded.
-        fps: frames per second; None: 25 are assumed.
-        path: what it is called.
+        fps: frames per second; None: 25 fps is assumed.
+        path: name used for the video.
 
-    Example: `zoo.predict(np.zeros((30, 90, 160, 3), "uint8"), model)` makes one.
+    Example: `zoo.predict(np.zeros((30, 90, 160, 3), "uint8"), model)` creates one.
     """
 
     def __init__(self, frames: np.ndarray, *, fps: float | None = None, path: str = "array"):
@@ -34,26 +34,26 @@ class ArrayVideo:
 
     @property
     def edges(self) -> np.ndarray:
-        """Seconds at which each frame is shown, and at which the last one ends."""
+        """Time in seconds at which each frame is shown, followed by the end of the last one."""
         return np.arange(self.num_frames + 1) / self.fps
 
     @property
     def times(self) -> np.ndarray:
-        """Seconds at which each frame is shown."""
+        """Time in seconds at which each frame is shown."""
         return self.edges[:-1]
 
     def require_whole(self) -> None:
-        """Nothing in memory is damaged; see `zoo.datasets.video.Video.require_whole`."""
+        """Do nothing: memory is never damaged. See `zoo.datasets.video.Video.require_whole`."""
 
     def frames(
         self, size: tuple[int, int] | None = None, start: int = 0, stop: int | None = None
     ) -> Iterator[np.ndarray]:
-        """Frames `start` to `stop` (not included), one by one; `size` is (height, width)."""
+        """Yield frames `start` to `stop` (exclusive), one by one; `size` is (height, width)."""
         for frame in self._frames[start:stop]:
             yield frame if size is None else resize(frame, size)
 
     def read(self, indices: Sequence[int], size: tuple[int, int] | None = None) -> np.ndarray:
-        """Frames of any indices: (n, height, width, 3)."""
+        """Return the frames at the given indices, in any order: (n, height, width, 3)."""
         wanted = np.asarray(indices, np.int64).reshape(-1)
         if len(wanted) and not (wanted.min() >= 0 and wanted.max() < self.num_frames):
             raise IndexError(
@@ -65,7 +65,7 @@ class ArrayVideo:
 
 
 def _checked(frames: np.ndarray) -> np.ndarray:
-    """The frames as uint8 (time, height, width, 3)."""
+    """Validate the frames and return them as uint8 (time, height, width, 3)."""
     if frames.ndim == 3:
         frames = frames[None]
     if frames.ndim != 4 or frames.shape[-1] != 3 or min(frames.shape) < 1:
@@ -78,7 +78,7 @@ def _checked(frames: np.ndarray) -> np.ndarray:
     if frames.dtype.kind not in "fiu":
         raise ValueError(f"An array of a video must hold numbers. Received: dtype={frames.dtype}")
     lowest, highest = float(frames.min()), float(frames.max())
-    if not (lowest >= 0.0 and highest <= 255.0):  # also where a value is not a number
+    if not (lowest >= 0.0 and highest <= 255.0):  # also catches NaN
         raise ValueError(
             "An array of a video must hold RGB values from 0 to 255. "
             f"Received: values from {lowest:g} to {highest:g}"

@@ -1,9 +1,10 @@
-"""A model of whole videos, step by step: what its layers still need is carried, never recomputed.
+"""Run a model over a whole video in steps, carrying what its layers need instead of recomputing it.
 
-A layer that looks at k frames needs the last k - 1 of its own input when the next frames come. Here
-each such layer keeps them, so that every frame passes every layer once. The first step pads on the
-left as the layer does at the video's beginning, the last one on the right, and between them no
-padding is computed at all: a layer that looks ahead simply lags.
+A layer with a temporal window of k frames needs the last k - 1 frames of its own input when the
+next frames arrive. Each such layer keeps them here (its border), so that every frame passes through
+every layer exactly once. The first step pads on the left, as the layer does at the video's
+beginning, and the last step pads on the right. In between there is no padding at all: the output of
+a layer that looks ahead simply lags.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from zoo.inference.streaming.adapt import compile_for_inference, quiet_retracing
 from zoo.inference.streaming.carried_plan import Plan
 from zoo.inference.streaming.carried_step import Carry, Step
 
-STEP = 32  # frames that a model takes at a time
-MOST_PIXELS = STEP * 112 * 112  # of all of them together
+STEP = 32  # default number of frames per step
+MOST_PIXELS = STEP * 112 * 112  # default maximum per step, over all its frames
 
 
 class CarriedTrunk:
-    """Runs a model of one output a frame over a video in steps, carrying its layers' borders.
+    """Runs a model with one output per frame over a video in steps, carrying its layers' borders.
 
     Args:
         model: a functional model from (1, time, ...) to (1, time, ...).
-        step: frames taken at a time: a multiple of the model's phases (8 for C3D, 4 for I3D), or
-            1 for a causal model that answers every frame at once; None for 32, or fewer of
-            large frames.
+        step: frames per step: a multiple of the model's number of phases (8 for C3D, 4 for I3D),
+            or 1 to get each frame's output immediately from a causal model; None: 32, or fewer
+            if the frames are large.
 
     Attributes:
-        delay: the outputs lag so many frames behind the frames fed.
+        delay: number of frames by which the outputs lag behind the frames fed.
 
     Raises:
-        NotCarried: a layer is none of those whose border is known.
+        NotCarried: the model has a layer whose border is not known.
 
     Example:
 
@@ -60,7 +61,7 @@ class CarriedTrunk:
         single = step == 1
         self._carry = Carry(plan.carries, single)
         self._steady = Step(model, plan, self._carry, "steady", single)
-        # Lengths at which every layer's frames divide into its phases.
+        # A length for which every layer's frames divide evenly into its phases.
         self._first = self.step
         if self.delay:
             self._first = plan.fitting(max(self.step, plan.least, self.delay + plan.phases), -1)
@@ -70,14 +71,14 @@ class CarriedTrunk:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the video: the next frames are the beginning of another one."""
+        """Forget the video: the next frames begin a new one."""
         self._held: list[np.ndarray] = []
-        self.held = 0  # frames that wait for a step
+        self.held = 0  # frames waiting for a full step
         self._running = not self.delay
         self._carry.reset()
 
     def push(self, frames: np.ndarray) -> np.ndarray | None:
-        """Feed frames (n, ...); get the outputs that are complete, (m, ...), or None."""
+        """Feed frames (n, ...); return the outputs completed by them, (m, ...), or None."""
         if len(frames):
             self._held.append(np.ascontiguousarray(frames))
             self.held += len(frames)
@@ -90,11 +91,11 @@ class CarriedTrunk:
         return _join(results)
 
     def finish(self) -> np.ndarray | None:
-        """The outputs that were still missing, now that no frame follows."""
+        """End the video and return the remaining outputs, or None."""
         rest = self._take(self.held)
-        if not self._running:  # a video shorter than the first step: the model as it is
+        if not self._running:  # a video shorter than the first step: run the original model
             return _run(self.model, rest) if len(rest) else None
-        if not self.delay:  # causal: what is appended changes nothing before it
+        if not self.delay:  # causal: frames appended at the end do not affect earlier outputs
             return _run(self._steady, _filled(rest, self.step))[: len(rest)] if len(rest) else None
         count = len(rest)
         length = self._plan.fitting(max(count, 1), +1)
@@ -113,7 +114,7 @@ class CarriedTrunk:
 
 
 def _default_step(frame_size, phases: int) -> int:
-    """Frames at a time whose activations fit into a few hundred MB, a multiple of the phases."""
+    """Frames per step, a multiple of the phases, whose activations fit into a few hundred MB."""
     fitting = max(1, MOST_PIXELS // int(np.prod(frame_size)))
     return max(phases, min(STEP, fitting) // phases * phases)
 

@@ -1,4 +1,4 @@
-"""What each layer of a model has to carry from step to step: reach, lag and phases."""
+"""What each layer has to carry from step to step: its temporal window, lag and phases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.layers.saliency.map_mixture import MapMixture
 from zoo.layers.saliency.motion_mixture import MotionMixture
 from zoo.layers.saliency.past_density import Density
 
-# Layers whose output at a frame depends on that frame alone, whatever their arguments.
+# Layers whose output at a frame depends only on that frame, whatever their arguments.
 _POINTWISE = (
     layers.Activation,
     layers.Add,
@@ -44,11 +44,11 @@ _POINTWISE = (
     MotionMixture,
     PerStep,
 )
-LOWEST = -3e38  # below every activation, and a number in bfloat16 too
+LOWEST = -3e38  # below every activation, and still finite in bfloat16
 
 
 class NotCarried(ValueError):
-    """A model with a layer whose border is not known; the message names it."""
+    """The model has a layer whose border is not known; the message names the layer."""
 
 
 @dataclass
@@ -59,10 +59,10 @@ class Node:
     layer: object
     inputs: list[int]
     output: int
-    splits: tuple[int, ...] = ()  # the splits in force: (2, 2) is four phases
-    size: int = 1  # frames a phase that the layer looks at
-    after: int = 0  # of these, behind the present one
-    delay: int = 0  # frames that the layer's input lags behind the video
+    splits: tuple[int, ...] = ()  # the phase splits in effect: (2, 2) means four phases
+    size: int = 1  # length of the layer's temporal window, in frames of one phase
+    after: int = 0  # how many of these come after the current frame
+    delay: int = 0  # frames by which the layer's input lags behind the video
     carry: int | None = None
 
 
@@ -72,31 +72,31 @@ class Signal:
     shape: tuple
     delay: int = 0
     splits: tuple[int, ...] = ()
-    pad: tuple[int, int] = (0, 0)  # of a padding layer, not applied yet
+    pad: tuple[int, int] = (0, 0)  # from a padding layer, not applied yet
 
 
 class Plan:
-    """The model's operations in order, with the reach, the lag and the phases of each."""
+    """The model's operations in order, with the temporal window, lag and phases of each."""
 
     def __init__(self, model: keras.Model):
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise NotCarried("A model carried from step to step must have one input and one output")
         self.nodes: list[Node] = []
-        self.carries: list[tuple] = []  # (shape of a frame, type, phases, frames a phase, fill)
+        self.carries: list[tuple] = []  # (frame shape, dtype, phases, frames per phase, fill)
         self.phases = 1
         self._places = 1
         source = Signal(0, tuple(model.inputs[0].shape[2:]))
         self.output = self._model(model, [source])
         if self.output.splits or self.output.pad != (0, 0):
             raise NotCarried("A model's phases must be merged at its end")
-        # So many frames fill every border.
+        # Minimum number of frames that fill every border.
         held = [(n, self.carries[n.carry]) for n in self.nodes if n.carry is not None]
         self.least = max((n.delay + c[2] * c[3] for n, c in held), default=1)
 
     def fitting(self, least: int, sign: int) -> int:
         """The smallest number of frames, `least` or more, that splits evenly in every layer.
 
-        `sign` tells whether a layer's lag is missing at the beginning (-1) or comes at the end.
+        `sign`: whether a layer's lag is missing in the first step (-1) or added in the last (+1).
         """
         splits = [n for n in self.nodes if n.kind == "split"]
         for length in range(least, least + 8 * self.phases + 1):
@@ -124,7 +124,7 @@ class Plan:
             raise NotCarried(f"Frames must have one size. Received: layer={layer.name!r}, {shape}")
         first = inputs[0]
         if isinstance(layer, (phases.PadTime, phases.CropTime, phases.MaskPaddedTime)):
-            return first  # steps are never padded but in the last one, which masks for itself
+            return first  # only the last step is padded, and it does its own masking
         if isinstance(layer, phases.MergePhases):
             return self._merge(layer, first)
         if isinstance(layer, phases.SplitPhases):
@@ -225,7 +225,7 @@ class Plan:
 
 
 def is_pointwise(layer) -> bool:
-    """Whether a layer's output at a frame depends on its input at that frame alone."""
+    """Whether a layer's output at a frame depends only on its input at that frame."""
     if isinstance(layer, layers.Concatenate):
         return layer.axis not in (0, 1)
     if isinstance(layer, layers.Reshape):

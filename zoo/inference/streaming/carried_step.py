@@ -1,4 +1,4 @@
-"""One step of a carried model: its layers' borders, and the operations between them."""
+"""One step of a carried model: the stored borders of its layers, and its operations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.layers import temporal_phases as phases
 
 
 class Carry(keras.layers.Layer):
-    """The layers' borders, kept on the device."""
+    """Stores the layers' borders on the device."""
 
     def __init__(self, carries, single: bool):
         super().__init__(name="carry")
@@ -40,7 +40,7 @@ class Step(keras.Model):
 
     def __init__(self, model, plan, carry, mode, single):
         super().__init__(name=f"{model.name}_{mode}")
-        self.source = model  # so that its weights are known to be used
+        self.source = model  # so that Keras tracks its weights
         self.carry = carry
         self.plan_nodes = _Opaque(plan.nodes)
         self.last = plan.output.place
@@ -91,7 +91,7 @@ class Step(keras.Model):
         return _over_frames(ops.add, x, node.size) / node.size
 
     def _bordered(self, node, x, count):
-        """The frames a layer needs besides its new ones: carried, or beyond the video's end."""
+        """Add the border to a layer's new frames: carried frames, or padding at either end."""
         fill = self.carry.fills[node.carry]
         value = self.carry.values[node.carry]
         if self.mode == "final":
@@ -107,7 +107,7 @@ class Step(keras.Model):
             value.assign(x[:, -value.shape[1] :])
         elif node.after:
             x = ops.concatenate([x, _constant(x, node.after, fill)], axis=1)
-        # One frame at a time, the phases are not apart: the frames of its own phase.
+        # With one frame at a time, phases are interleaved: keep only the frames of its own phase.
         return x[:, :: int(np.prod(node.splits, initial=1))] if self.single else x
 
     def _hold(self, node, x):
@@ -126,7 +126,7 @@ class Step(keras.Model):
 
 
 class _Opaque:
-    """Keeps Keras from wrapping a list of its own layers."""
+    """Keeps Keras from tracking the layers in a list."""
 
     def __init__(self, value):
         self.value = value
@@ -138,7 +138,7 @@ def _constant(x, frames, fill):
 
 
 def _masked(x, node, count, fill):
-    """The frames after the video's last one set to what lies beyond its end."""
+    """Set the frames after the video's last one to the padding value."""
     factor = int(np.prod(node.splits, initial=1))
     steps = ops.shape(x)[1]
     frames = ops.reshape(ops.arange(0, steps * factor, dtype="int32"), (1, -1))
@@ -150,7 +150,7 @@ def _masked(x, node, count, fill):
 
 
 def _space(layer, window, shape):
-    """Zeros on each side of rows and columns for "same" padding."""
+    """Number of zeros before and after the rows and the columns for "same" padding."""
     pads = []
     for length, size, stride in zip(shape[2:4], window[1:], layer.strides[1:]):
         total = max((-(-length // stride) - 1) * stride + size - length, 0)
@@ -186,7 +186,7 @@ def _max_pool(layer, x, size):
 
 
 def _over_frames(function, x, size):
-    """A function of every `size` frames that follow each other."""
+    """Reduce every `size` consecutive frames with a function of two."""
     out = x[:, : 1 - size] if size > 1 else x
     for shift in range(1, size):
         end = shift + 1 - size

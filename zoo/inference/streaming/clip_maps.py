@@ -1,4 +1,4 @@
-"""A saliency map for every frame from a model that gives one map for a long clip."""
+"""Saliency maps for every frame from a model that predicts one map per long clip."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from zoo.layers.saliency_map import SaliencyMap
 OUTPUT = "saliency"
 FLOWS = ("dis", "tvl1")
 FLOW = {"method": "dis", "size": (112, 112), "scale_vectors": True}
-VALUES = 4_000_000  # places (time, height, width) of the clips in one call of the model
+VALUES = 4_000_000  # limit on clips x time x height x width in one model call
 
 
 class ClipMaps:
-    """Slides a model of clips with the output "saliency" over a video, as `Stream` does.
+    """Slides a clip model with the output "saliency" over a video; same interface as `Stream`.
 
-    Only the frames (and their flow) of one clip are held. Flow is computed on the way, from the
-    frames as the model sees them; frame 0 has none, so a clip of flow begins at frame 1.
+    Only the frames (and their flow) of one clip are kept. Flow is computed on the fly from the
+    frames at the model's input size; frame 0 has none, so the first flow clip begins at frame 1.
 
     Args:
-        model: `zoo.lsts()` of frames, flow or both.
+        model: `zoo.lsts()` for frames, flow or both.
         precision: see `Stream`.
-        stride: a map is predicted for every so many frames, and for the last one; those between
-            are interpolated.
-        flow: "dis", "tvl1" or a function as `zoo.datasets.video.flow.video_flow` takes it; None: as
-            the model was trained where it tells so, else "dis".
-        batch: clips in one call; None: as many as hold four million places together.
+        stride: predict a map for every `stride`-th frame and for the last one, and interpolate
+            the maps in between.
+        flow: "dis", "tvl1" or a function that `zoo.datasets.video.flow.video_flow` accepts; None:
+            the method that the model was trained with if it records one, otherwise "dis".
+        batch: clips per model call; None: as many as have four million positions (`VALUES`)
+            together, at most 32.
 
     Attributes:
-        missing: the first so many frames have no whole clip.
-        trailing: nor have the last so many, where a map is for the clip's centre.
-        chunk: frames a push that suit the model.
+        missing: number of initial frames without a full clip, so without a map.
+        trailing: number of final frames without a map, if maps are for the clip's centre.
+        chunk: recommended number of frames per push.
 
     Example:
 
@@ -81,15 +82,15 @@ class ClipMaps:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the video: the next chunk is the beginning of another one."""
+        """Forget the video: the next chunk begins a new one."""
         self._frames = np.zeros((0, *self.frame_shape), np.uint8)
         self._fields = np.zeros((0, *self.frame_shape[:2], 2), np.float32)
-        self._start = 0  # the frame number of the first frame held
-        self._next = self.missing  # the next frame to give a map for
+        self._start = 0  # number of the first frame kept
+        self._next = self.missing  # number of the next frame that gets a map
         self._known: tuple[int, np.ndarray] | None = None  # the last predicted map
 
     def identity(self) -> list:
-        """What tells this model from another one: its graph, weights and way of sliding."""
+        """What identifies this model: its graph, weights, stride and flow."""
         flow = {**self._flow, "method": self._method} if "flow" in self._names else None
         return [self._graph, self.stride, repr(flow), *self._model.get_weights()]
 
@@ -99,7 +100,7 @@ class ClipMaps:
         return self._start + len(self._frames)
 
     def push(self, frames: np.ndarray) -> dict[str, np.ndarray]:
-        """Feed the next frames (n, ...); get the maps that are complete by now, (m, ...)."""
+        """Feed the next frames (n, ...); return the maps completed by them, (m, ...)."""
         frames = np.asarray(frames)
         if frames.shape[1:] != self.frame_shape:
             raise ValueError(
@@ -115,7 +116,7 @@ class ClipMaps:
         return found
 
     def finish(self) -> dict[str, np.ndarray]:
-        """The maps up to the last frame with a whole clip, now that no frame follows."""
+        """End the video and return the remaining maps, up to the last frame with a full clip."""
         last = self.num_frames - 1 - self.trailing
         if last < self.missing:
             raise ValueError(
@@ -130,7 +131,7 @@ class ClipMaps:
         size = self.frame_shape[:2]
         pairs = itertools.chain(before, frames)
         fields = np.stack(list(video_flow(pairs, output_size=size, **self._flow)))
-        # Nothing moves between equal pictures, whatever the method makes of them.
+        # Identical frames have zero flow, whatever the method estimates.
         same = (np.concatenate([before, frames[:-1]]) == frames).all(axis=(1, 2, 3))
         fields[same] = 0.0
         return fields
@@ -145,7 +146,7 @@ class ClipMaps:
 
     def _maps(self, targets) -> np.ndarray:
         ends = [target + self.trailing + 1 - self._start for target in targets]
-        # Always whole batches: another size would be compiled anew.
+        # Always full batches: any other size would trigger a recompilation.
         padded = ends + ends[-1:] * (self.batch - len(ends))
         inputs = {}
         for name in self._names:
@@ -157,7 +158,7 @@ class ClipMaps:
         return np.asarray(outputs[OUTPUT], np.float32)[: len(targets)]
 
     def _up_to(self, target, saliency):
-        """The maps of the frames after the last predicted one, up to this predicted one."""
+        """Interpolated maps since the last prediction, then this one."""
         if self._known is None:
             maps = [saliency]
         else:
@@ -169,7 +170,7 @@ class ClipMaps:
         return maps
 
     def _forget(self):
-        # One clip is kept: the last, should no frame follow. The next begins after it.
+        # Keep the last clip, in case no frame follows. Later clips begin after it.
         drop = self.num_frames - self._length - self._start
         if drop > 0:
             self._frames = self._frames[drop:].copy()
@@ -195,7 +196,7 @@ def _map_layer(model):
 
 
 def _flow_options(flow, trained) -> tuple[str, dict]:
-    """The method's name, and what `video_flow` is called with."""
+    """The method's name, and the arguments for `video_flow`."""
     options = {**FLOW, **(trained or {})}
     method = options["method"] if flow is None else flow
     options["size"] = tuple(options["size"])
