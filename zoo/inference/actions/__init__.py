@@ -1,1 +1,1 @@
-"""Videos to the actions they show."""
+"""Predict the actions shown in videos."""

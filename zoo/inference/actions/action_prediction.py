@@ -1,4 +1,4 @@
-"""What an action model says about one video."""
+"""An action model's prediction for one video."""
 
 from __future__ import annotations
 
@@ -30,25 +30,26 @@ FILES = {
     "summary": "attention.json",
     "page": PAGE,
 }
-KNOWN = (*FILES.values(), VIEWER)  # what a prediction may write into its folder
-SHOWN = 8  # frames in the picture
+KNOWN = (*FILES.values(), VIEWER)  # everything a prediction may write into its folder
+SHOWN = 8  # number of frames in the picture
 
 
 @dataclass(frozen=True, repr=False)
 class ActionPrediction(Shown):
-    """What an action model says about one video.
+    """An action model's prediction for one video.
 
     Attributes:
         video: path of the video.
-        frames: (n,) numbers of the frames that the model was given, from 0.
-        outputs: "action" (classes,), probabilities of the whole video; where the model has them
+        frames: (n,) indices of the frames that the model was given.
+        outputs: "action" (classes,), the probabilities for the whole video; if the model has them,
             "spatial_attention" (n, rows, columns) and "temporal_attention" (steps, n).
-        classes: the classes' names, or None.
+        classes: names of the classes, or None.
         num_frames, fps, height, width: of the video.
-        files: what was written, kind to path: "film", "picture", "curve", "arrays", "summary".
-        seconds: how long it took.
+        files: written files, kind to path: "film", "picture", "curve", "arrays", "summary".
+        seconds: time taken by the prediction.
         source: the open video.
-        block_stride: frames between the beginnings of two blocks; None: spread frames.
+        block_stride: frames between the starts of consecutive blocks; None: the model was given
+            frames spread over the video.
 
     Example:
 
@@ -77,12 +78,12 @@ class ActionPrediction(Shown):
 
     @property
     def headline(self) -> str:
-        """The video and its likeliest action, in a line."""
+        """The video and its most likely action, in one line."""
         name, share = self.top(1)[0]
         return f"{self.title}: {name} {share:.0%}, from {len(self.frames)} frames"
 
     def summary(self) -> str:
-        """What was done, and where to look, in a line."""
+        """What was predicted and where to find the results, in one line."""
         text = f"{self.headline} in {self.seconds:.1f} s"
         shown = self.files.get("page") or self.files.get("summary")
         if self.damage:
@@ -90,19 +91,19 @@ class ActionPrediction(Shown):
         return f"{text}; look at {shown}" if shown else text
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes and their probabilities, the likeliest first."""
+        """The most likely classes and their probabilities, in descending order."""
         action = self.outputs["action"]
         order = np.argsort(-action, kind="stable")[:count]
         names = self.classes or [str(index) for index in range(len(action))]
         return [(names[index], float(action[index])) for index in order]
 
     def heat(self, place: int) -> np.ndarray | None:
-        """The spatial attention that is drawn over the frame `frames[place]`."""
+        """The spatial attention to draw over the frame `frames[place]`."""
         spatial = self.outputs.get("spatial_attention")
         return None if spatial is None else spatial[place]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row for every class, the likeliest first: video, rank, action, probability."""
+        """One row per class, the most likely first: video, rank, action, probability."""
         return [
             {"video": self.video, "rank": rank, "action": name, "probability": share}
             for rank, (name, share) in enumerate(self.top(len(self.outputs["action"])))
@@ -120,8 +121,8 @@ class ActionPrediction(Shown):
         """Write what `zoo.predict(..., output=folder)` writes; return kind to path.
 
         Args:
-            folder: new or empty.
-            film: write the video with its attention as a heat map.
+            folder: a new or empty folder.
+            film: write the video with its attention overlaid as a heat map.
             sound: put the video's sound into the film.
             size: (height, width) of the pictures.
             overwrite: replace the files of an earlier prediction.
@@ -146,7 +147,7 @@ class ActionPrediction(Shown):
 
 
 def _located(prediction, size) -> dict:
-    """Boxes of the given frames and segments of the video, by the papers' rules."""
+    """Boxes in the model's frames and segments of the video, computed as in the papers."""
     found = {}
     spatial = prediction.outputs.get("spatial_attention")
     temporal = prediction.outputs.get("temporal_attention")
@@ -224,7 +225,7 @@ def _write_page(prediction, video, folder: Path, size, found) -> str:
 
 
 def _every_frame(values, prediction):
-    """Values (n, ...) at the given frames as values at every frame, interpolated between."""
+    """Interpolate values (n, ...) at the model's frames to every frame of the video."""
     if values is None or len(values) == prediction.num_frames:
         return values
     where = np.interp(np.arange(prediction.num_frames), prediction.frames, np.arange(len(values)))
@@ -235,7 +236,7 @@ def _every_frame(values, prediction):
 
 
 def _facts(prediction: ActionPrediction, found: dict) -> dict[str, Any]:
-    """What attention.json holds."""
+    """The content of attention.json."""
     spatial = prediction.outputs.get("spatial_attention")
     temporal = prediction.outputs.get("temporal_attention")
     return {
@@ -259,7 +260,7 @@ def _facts(prediction: ActionPrediction, found: dict) -> dict[str, Any]:
 
 
 def _peaks(spatial) -> list[list[float]]:
-    """x, y in [0, 1] and value of each frame's highest place."""
+    """x, y in [0, 1] and value of each frame's maximum."""
     _, rows, columns = spatial.shape
     peaks = []
     for weights in spatial:

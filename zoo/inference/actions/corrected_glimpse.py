@@ -1,4 +1,4 @@
-"""Where a soft-attention model would have had to look to name a video's action."""
+"""Where a soft-attention model should have looked to recognise a video's action."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from zoo.losses.step_cross_entropy import StepCrossEntropy
 
 @dataclasses.dataclass(frozen=True)
 class CorrectedGlimpse:
-    """What `corrected_glimpse` found.
+    """The result of `corrected_glimpse`.
 
     Args:
-        attention: The spatial attention (time, height, width) of the model as it is ("before"),
-            from random location weights ("start") and from the optimised ones ("after").
-        action: The class probabilities (classes,) of the three.
-        found: Whether the label is the first class after it.
-        steps: Optimisation steps that were taken.
+        attention: Spatial attention (time, height, width) of the original model ("before"), with
+            random location weights ("start") and with the optimised ones ("after").
+        action: Class probabilities (classes,), also for "before", "start" and "after".
+        found: Whether the label is the most likely class after the optimisation.
+        steps: Number of optimisation steps taken.
     """
 
     attention: dict[str, np.ndarray]
@@ -37,18 +37,18 @@ def corrected_glimpse(
     learning_rate: float = 0.05,
     seed: int = 0,
 ) -> CorrectedGlimpse:
-    """Optimises only the location weights, for one video, until its action is named.
+    """Optimises only the location weights, for one video, until its action is recognised.
 
-    The location weights start uniform between the model's lowest and highest; all else is kept.
-    The model itself is not changed: this works on a copy.
+    The location weights are initialised uniformly between the model's lowest and highest location
+    weight; all other weights are kept. The model itself is not changed: this works on a copy.
 
     Args:
         model: A `zoo.soft_attention` model with `attention="location"`.
         video: The model's input for one video, (1, time, ...).
-        label: Index of the action that should be named.
-        steps: Give up after so many.
-        learning_rate: Of Adam.
-        seed: Of the start.
+        label: Index of the action to be recognised.
+        steps: Maximum number of optimisation steps.
+        learning_rate: Learning rate of Adam.
+        seed: Random seed for the initial location weights.
 
     Example:
 
@@ -73,7 +73,7 @@ def corrected_glimpse(
         raise ValueError(f"`video` must be one video, (1, time, ...). Received: {video.shape}")
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    # Nothing random and nothing but the cross-entropy: no dropout, penalty or batch statistics.
+    # Optimise the cross-entropy only, deterministically: no dropout, penalty or batch statistics.
     copy.get_layer("recurrent").penalty = 0.0
     copy.get_layer("recurrent").dropout = 0.0
     for layer in copy.layers:

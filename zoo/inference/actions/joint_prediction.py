@@ -1,4 +1,4 @@
-"""What a joint model says about one video."""
+"""A joint model's prediction for one video."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class JointPrediction(Prediction):
 
     Attributes:
         action: (classes,) probabilities.
-        temporal: (n,) of each frame in `frames`: its temporal attention, or, in models without,
-            the probability that the frame alone gives the likeliest action.
+        temporal: (n,) for each frame in `frames`, its temporal attention or, for models without
+            one, the probability of the most likely action given that frame alone.
         classes: names of the actions, or None.
 
     Example: `zoo.predict("clip.mp4", zoo.joint(num_classes=5)).label`
@@ -37,18 +37,18 @@ class JointPrediction(Prediction):
 
     @property
     def label(self) -> str:
-        """Name, or number, of the likeliest action."""
+        """Name, or index, of the most likely action."""
         return self.top(1)[0][0]
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes and their probabilities, the likeliest first."""
+        """The most likely classes and their probabilities, in descending order."""
         order = np.argsort(-self.action, kind="stable")[:count]
         names = self.classes or [str(index) for index in range(len(self.action))]
         return [(names[index], float(self.action[index])) for index in order]
 
     @property
     def headline(self) -> str:
-        """The video, its action, its frames, in a line."""
+        """The video, its frames and its action, in one line."""
         return f"{super().headline}, {self.label} {self.action.max():.0%}"
 
     def rows(self) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ class JointPrediction(Prediction):
     def write_action(
         self, folder: Path, film: bool, size: tuple[int, int] | None, *, sound: bool = True
     ) -> None:
-        """Write action.json, and the film with the action's line and strip of time."""
+        """Write action.json, and the film with the action's name and strip of temporal weights."""
         self.files["action"] = str(folder / FILES["action"])
         write_json(
             folder / FILES["action"],

@@ -1,4 +1,4 @@
-"""A video to the action that a model names, and where and when it looks."""
+"""Predict a video's action, and where and when the model attends."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from zoo.inference.streaming.sources import AnyVideo
 from zoo.inference.writing.output import claim_folder
 from zoo.layers.per_step import PerStep
 
-BLOCK = 30  # frames of a block where the model takes any number of them
-BATCH = 8  # blocks or frames in one call
+BLOCK = 30  # frames per block if the model accepts any number
+BATCH = 8  # blocks or frames per model call
 
 
 def predict_action(
@@ -33,12 +33,13 @@ def predict_action(
     precision: str | None = None,
     overwrite: bool = False,
 ) -> ActionPrediction:
-    """Names a video's action; see `zoo.predict`.
+    """Predicts a video's action; see `zoo.predict`.
 
-    A model that names one action for its frames is given frames spread over the video, one from
-    the middle of each equal part. One that names an action at every step is given all blocks of
-    consecutive frames, and its probabilities are averaged over steps and blocks, its attention
-    to a frame over the blocks that hold the frame; each frame goes through the backbone once.
+    A model that predicts one action for all its frames is given frames spread over the video, one
+    from the middle of each of several equal parts. A model that predicts an action at every step is
+    given blocks of consecutive frames, one every `stride` frames: its probabilities are averaged
+    over steps and blocks, and its attention to a frame over the blocks that contain the frame. Each
+    frame passes through the backbone once.
     """
     if stride < 1:
         raise ValueError(f"`stride` must be at least 1. Received: stride={stride}")
@@ -85,7 +86,7 @@ def spread_frames(length: int, count: int) -> np.ndarray:
 
 
 class _Runner:
-    """A model split where its frames' features are known, with its way of taking frames."""
+    """A model split after its per-frame backbone, with the way its frames are sampled."""
 
     def __init__(self, model: keras.Model):
         self.model = model
@@ -107,13 +108,13 @@ class _Runner:
         self._trunk, self._head = _split(model)
 
     def spread(self, video: AnyVideo):
-        """Frames spread over the video, given at once."""
+        """Predict from frames spread over the video, in one call."""
         total = video.num_frames
         length = self.length or min(BLOCK, total)
         held = min(length, total)
         frames = spread_frames(total, held)
         features = self._features(video.read(frames, size=self.size))
-        missing = length - held  # only where the model takes `present`
+        missing = length - held  # only for models with the input `present`
         features = np.concatenate([features, np.repeat(features[-1:], missing, axis=0)])
         outputs = self._call(features[None], np.arange(length)[None] < held)
         found = {name: value[0] for name, value in outputs.items()}
@@ -124,7 +125,10 @@ class _Runner:
         return frames, found
 
     def blocks(self, video: AnyVideo, stride: int):
-        """Every block of consecutive frames, the last one always; memory holds a few."""
+        """Predict from blocks of consecutive frames, always including the last block.
+
+        Only a few blocks are in memory at a time.
+        """
         total = video.num_frames
         length = self.length or min(BLOCK, total)
         starts = deque(sorted({*range(0, total - length + 1, stride), max(0, total - length)}))
@@ -171,7 +175,7 @@ class _Runner:
 
 
 class _Sums:
-    """Means over blocks: of the action, and of what is said of each frame."""
+    """Averages over blocks the action, and each frame's outputs."""
 
     def __init__(self, total: int):
         self.total = total
@@ -198,7 +202,7 @@ class _Sums:
 
 
 def _split(model):
-    """(frame -> features, features -> outputs); (None, the model) without a layer per frame."""
+    """(frame -> features, features -> outputs); (None, the model) without a per-frame backbone."""
     layers = [layer for layer in model.layers if isinstance(layer, PerStep)]
     if len(layers) != 1 or layers[0].name != "backbone":
         return None, compile_for_inference(model)

@@ -1,4 +1,4 @@
-"""`zoo.predict` and `zoo.evaluate` for models with saliency and action."""
+"""`zoo.predict` and `zoo.evaluate` for joint models of saliency and action."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def predict_joint(
     precision: str | None,
     **options,
 ) -> JointPrediction:
-    """`zoo.predict` of one video by a joint model."""
+    """`zoo.predict` for one video and a joint model."""
     classes = check_classes(classes, model)
     still = is_picture(video)
     initial = "pad" if still else initial
@@ -54,7 +54,7 @@ def predict_joint(
         **options,
     )
     action_pass = ActionPass(model)
-    # Repeated first mixtures are none of the model's steps.
+    # Repeated copies of the first mixture do not correspond to steps of the model.
     steps = found.outputs["mixture"]
     repeated = action_pass.missing if initial == "repeat" else 0
     padded = action_pass.missing if initial == "pad" else 0
@@ -73,17 +73,17 @@ def predict_joint(
 
 @dataclasses.dataclass(frozen=True)
 class JointEvaluation(Evaluation):
-    """An `Evaluation` with the actions of the videos that have a label.
+    """An `Evaluation` that includes the actions predicted for the labelled videos.
 
     Attributes:
-        actions: video to {"label", "probabilities"}.
+        actions: video name to {"label", "probabilities"}.
     """
 
     actions: dict = dataclasses.field(default_factory=dict)
 
     @property
     def action(self) -> dict[str, float]:
-        """Accuracy, or mean average precision where videos have several labels; and the count."""
+        """Accuracy (mean average precision if a video has several labels) and number of videos."""
         if not self.actions:
             return {}
         labels = [found["label"] for found in self.actions.values()]
@@ -105,7 +105,7 @@ class JointEvaluation(Evaluation):
 
 
 def evaluate_joint(model: keras.Model, records, *, evaluate, output=None, **options):
-    """`zoo.evaluate` of a joint model; `evaluate` is `zoo.evaluate` itself."""
+    """`zoo.evaluate` for a joint model; `evaluate` is `zoo.evaluate` itself."""
     records = list(records)
     watched = [record for record in records if record.gaze is not None]
     labelled = [record for record in records if record.label is not None]

@@ -1,15 +1,15 @@
-"""The size at which frames are given to a model that takes any."""
+"""The frame size used for a model that accepts any size."""
 
 from __future__ import annotations
 
-LONG_SIDE = 320  # pixels of the longer side: what the general model was trained with
+LONG_SIDE = 320  # pixels of the longer side, as in the general model's training
 MULTIPLE = 8  # the model's features have a stride of 8
 
 
 def fitting_size(height: int, width: int, long_side: int = LONG_SIDE) -> tuple[int, int]:
     """(height, width) with the longer side scaled to `long_side`, as multiples of 8.
 
-    The shape is kept within half a multiple: at most 4 pixels of the shorter side.
+    The aspect ratio is kept up to rounding: at most 4 pixels of the shorter side.
 
     Example: `fitting_size(1080, 1920)` is (176, 320), and `fitting_size(1920, 1080)` (320, 176).
     """

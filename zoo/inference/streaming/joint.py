@@ -1,4 +1,4 @@
-"""A video through a joint model: saliency of every frame and the action of the whole."""
+"""Run a joint model over a video: saliency for every frame, one action for the whole video."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zoo.inference.streaming.saliency_outputs import output_names
 from zoo.layers.saliency.saliency_weighting import SaliencyWeighting
 from zoo.layers.sliding_clips import SlidingClips
 
-CHUNK = 32  # steps at a time
-STEPS = "steps"  # the layer at which the model is cut, see `zoo.joint`
+CHUNK = 32  # steps per model call
+STEPS = "steps"  # the layer at which the model is split, see `zoo.joint`
 
 
 def is_joint(model) -> bool:
-    """Whether a model gives saliency and action and can be cut where `zoo.joint` says."""
+    """Whether a model predicts saliency and action and can be split at the layer `STEPS`."""
     if not isinstance(model, keras.Model):
         return False
     cut = any(layer.name == STEPS for layer in model.layers)
@@ -27,7 +27,7 @@ def is_joint(model) -> bool:
 
 
 def saliency_part(model: keras.Model) -> keras.Model:
-    """The part of a joint model that gives the mixtures; it shares the model's weights."""
+    """The part of a joint model that predicts the mixtures; it shares the model's weights."""
     if len(model.inputs) > 1:
         raise ValueError(
             "A model with teacher forcing is for training: give its weights to one built without. "
@@ -37,16 +37,16 @@ def saliency_part(model: keras.Model) -> keras.Model:
 
 
 class ActionPass:
-    """The action of a video whose mixtures are known, chunk by chunk.
+    """Predicts the action of a video, chunk by chunk, from its frames and known mixtures.
 
     Args:
-        model: a joint model that takes frames.
+        model: a joint model with frames as input.
 
     Example: `ActionPass(model)(frames, mixtures)`
     """
 
     def __init__(self, model: keras.Model):
-        # Cutting a graph in the middle changes its layers' nodes: the model could not be saved.
+        # Splitting a graph changes its layers' nodes, so the model could not be saved: use a copy.
         copy = type(model).from_config(model.get_config())
         copy.set_weights(model.get_weights())
         model = adapt(copy)
@@ -62,7 +62,7 @@ class ActionPass:
         self.missing = clips[0].clip_length - 1 if clips else 0
         context = keras.Model(model.inputs, model.get_layer("context").output)
         self._before, self._after = (0, 0) if clips else receptive_field(context)
-        # In clip mode the frames are weighted, else the features, of which there is one a step.
+        # In clip mode the frames are weighted by saliency; otherwise the features, one per step.
         self._by_frame = bool(self._weighting) and (
             tuple(self._weighting[0].input[0].shape[2:]) == tuple(model.inputs[0].shape[2:])
         )
@@ -71,12 +71,13 @@ class ActionPass:
     def __call__(
         self, pieces: Iterator[np.ndarray], mixtures: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (classes,), and what each step says (steps,), see
-        `JointPrediction`.
+        """Return the class probabilities (classes,) and one value per step (steps,).
+
+        These are `JointPrediction.action` and `JointPrediction.temporal`.
 
         Args:
             pieces: the video's frames in order, in arrays (n, height, width, 3).
-            mixtures: (steps, C, 6), one a frame but for the first 15 of a model of clips.
+            mixtures: (steps, C, 6), one per frame; a clip model has none for the first 15 frames.
         """
         held, start, done, found = None, 0, 0, []
         total = len(mixtures)
@@ -130,7 +131,7 @@ class ActionPass:
 def video_action(
     action_pass: ActionPass, video: Video, mixtures: np.ndarray, padded: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`ActionPass` on a file; `padded` copies of the first frame stand before it."""
+    """Apply `ActionPass` to a video preceded by `padded` copies of its first frame."""
 
     def pieces():
         some = []
@@ -146,7 +147,7 @@ def video_action(
 
 
 def check_classes(classes: Sequence[str] | None, model: keras.Model) -> tuple[str, ...] | None:
-    """The names, if there are as many as the model has classes."""
+    """Return the class names after checking that there is one per class of the model."""
     count = model.output["action"].shape[-1]
     if classes is not None and len(classes) != count:
         raise ValueError(

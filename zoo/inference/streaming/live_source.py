@@ -1,4 +1,4 @@
-"""Frames as they come: from a pipe, raw or encoded, or from a camera."""
+"""Live frames: from a pipe (raw or encoded), a network stream or a camera."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from av.video.reformatter import VideoReformatter
 from zoo.datasets.video.decoder import Decoder, Turner, rgb_picture
 from zoo.datasets.video.errors import VideoError
 
-# Pixel format: rows of bytes a row of the picture, channels, and how OpenCV turns it into RGB.
+# Pixel format: rows of data per picture row, channels, and the OpenCV conversion to RGB.
 PIXEL_FORMATS = {
     "rgb24": (1.0, 3, None),
     "bgr24": (1.0, 3, cv2.COLOR_BGR2RGB),
     "gray": (1.0, 1, cv2.COLOR_GRAY2RGB),
     "yuv420p": (1.5, 1, cv2.COLOR_YUV2RGB_I420),
 }
-# Addresses of streams that come as they are made; http and https are files unless they end so.
+# Addresses of live streams. An http or https address is a file unless it has one of the endings.
 LIVE_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "rtp://", "srt://", "tcp://", "udp://")
 LIVE_ENDINGS = (".m3u8", ".mpd")
 
 
 class StreamError(ValueError):
-    """A stream that stalled, broke off or changed its size; the message says at which frame."""
+    """A stream stalled, broke off or changed its frame size; the message says at which frame."""
 
 
 def raw_frames(
     file: BinaryIO, size: tuple[int, int], pixel_format: str = "rgb24"
 ) -> Iterator[np.ndarray]:
-    """Frames of bytes without a header, (height, width, 3) uint8 RGB each.
+    """Read frames from raw bytes without a header; each is (height, width, 3) uint8 RGB.
 
     Args:
-        file: read until its end.
+        file: binary file, read to its end.
         size: (height, width).
         pixel_format: "rgb24", "bgr24", "gray" or "yuv420p", as FFmpeg calls them.
 
@@ -82,12 +82,12 @@ def _read(file, length) -> bytes:
 
 
 class LiveFrame(NamedTuple):
-    """A frame of a stream that says when its frames are shown.
+    """A frame of a stream with timestamps.
 
     Attributes:
         picture: (height, width, 3) uint8 RGB.
-        seconds: when it is shown, by the stream's clock; None where it does not say.
-        damage: what was damaged before or in it; empty where nothing was.
+        seconds: presentation time by the stream's clock; None if the stream gives none.
+        damage: descriptions of the damage in this frame or just before it; empty if none.
     """
 
     picture: np.ndarray
@@ -96,20 +96,20 @@ class LiveFrame(NamedTuple):
 
 
 def encoded_frames(file: BinaryIO | str, **options: Any) -> Iterator[LiveFrame]:
-    """Frames of an encoded stream (MPEG-TS, Matroska, fragmented mp4, ...), upright, RGB.
+    """Decode a stream (MPEG-TS, Matroska, fragmented mp4, ...) into upright RGB frames.
 
-    A damaged packet costs that packet; `LiveFrame.damage` tells it.
+    A damaged packet is skipped and reported in `LiveFrame.damage`.
 
     Args:
-        file: what is read, or its address.
-        options: of `av.open`.
+        file: binary file, or the address of a stream.
+        options: passed to `av.open`.
 
     Example: `encoded_frames(sys.stdin.buffer)`.
     """
     count, told = 0, 0
     try:
-        # In one thread: several hold back as many frames.
-        if str(file).startswith("rtsp"):  # over UDP, which it prefers, single packets get lost
+        # Single-threaded: decoding in n threads delays the output by n frames.
+        if str(file).startswith("rtsp"):  # the default, UDP, loses packets
             options = {"options": {"rtsp_transport": "tcp"}, **options}
         decoder = Decoder(file, single=True, **options)
     except (VideoError, av.error.FFmpegError, OSError) as error:
@@ -146,7 +146,7 @@ def encoded_frames(file: BinaryIO | str, **options: Any) -> Iterator[LiveFrame]:
 
 
 def _camera(index: int) -> tuple[str, str]:
-    """A camera's name for FFmpeg, and the kind of device that it is on this system."""
+    """A camera's name for FFmpeg, and FFmpeg's input format for cameras on this system."""
     if sys.platform == "darwin":
         return str(index), "avfoundation"
     if sys.platform != "win32":
@@ -158,7 +158,7 @@ def _camera(index: int) -> tuple[str, str]:
 
 
 def camera_frames(index: int) -> Iterator[LiveFrame]:
-    """Frames of a camera, RGB, until it gives none.
+    """Read RGB frames from a camera until it stops delivering them.
 
     Example: `camera_frames(0)`.
     """
@@ -174,12 +174,12 @@ def camera_frames(index: int) -> Iterator[LiveFrame]:
 def arriving(
     frames: Iterator[np.ndarray | LiveFrame], *, stall: float = 10.0, ahead: int = 4
 ) -> Iterator[tuple[float, np.ndarray | LiveFrame]]:
-    """(when it came, frame), read in a thread; a stream that is silent too long is an error.
+    """Read frames in a thread and yield (arrival time, frame); raise an error if they stall.
 
     Args:
         frames: the source.
         stall: seconds without a frame after which the stream counts as stalled.
-        ahead: frames that may wait. Where the model is slower than the source, the source waits.
+        ahead: maximum number of frames read ahead. If the model is too slow, the source waits.
     """
     if not stall > 0:
         raise ValueError(f"`stall` must be positive. Received: stall={stall}")
@@ -200,10 +200,10 @@ def arriving(
                 if stop.is_set():
                     return
             put(None)
-        except BaseException as error:  # handed to the reader, which raises it
+        except BaseException as error:  # passed to the consumer, which raises it
             put(error)
 
-    # A read that hangs cannot be ended: the thread is left to die with the program.
+    # A hanging read cannot be interrupted: the daemon thread ends with the program.
     threading.Thread(target=read, name="arrive", daemon=True).start()
     count = 0
     try:
@@ -228,12 +228,12 @@ def arriving(
 def open_live(
     source: str | int, size: tuple[int, int] | None = None, pixel_format: str = "rgb24"
 ) -> Iterator[np.ndarray | LiveFrame]:
-    """The frames of a live source.
+    """Open a live source and return its frames.
 
     Args:
         source: "-" for standard input (raw if `size` is given, else encoded), an address such as
             rtsp://..., or the number of a camera.
-        size, pixel_format: of raw frames.
+        size, pixel_format: (height, width) and pixel format of raw frames.
     """
     if source == "-":
         file = os.fdopen(os.dup(0), "rb")
@@ -244,7 +244,7 @@ def open_live(
 
 
 def is_live(source: str | int) -> bool:
-    """Whether a name means standard input, a camera or an address of a live stream."""
+    """Whether a source is standard input, a camera or the address of a live stream."""
     if isinstance(source, int):
         return True
     if source == "-":

@@ -1,4 +1,4 @@
-"""A video and its mirror image through one model, averaged."""
+"""Average a model's predictions for a video and its mirror image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from zoo.inference.streaming.stream import Stream
 
 
 class MirroredStream(Stream):
-    """A `Stream` that also feeds the model the video's mirror image, and gives the mean of both.
+    """A `Stream` that averages the predictions for the video and its mirror image.
 
-    The mean of two mixtures is the mixture of all their components, half the weight each:
-    `mixture` has twice the components. It takes twice the time.
+    The mean of two mixtures contains the components of both at half their weight, so `mixture` has
+    twice as many components. Inference takes twice the time.
 
     Args:
         model: a model whose only output is "mixture" (..., C, 6), or `zoo.rmdn()`.
@@ -31,21 +31,21 @@ class MirroredStream(Stream):
             )
 
     def reset(self) -> None:
-        """Forget the video: the next chunk is the beginning of another one."""
+        """Forget the video: the next chunk begins a new one."""
         super().reset()
         self._mirror.reset()
 
     def identity(self) -> list:
-        """What tells this model from another one."""
+        """What identifies this model; see `Stream.identity`."""
         return ["mirrored", *super().identity()]
 
     def push(self, frames: np.ndarray) -> dict[str, np.ndarray]:
-        """Feed the next frames (n, height, width, 3); get the outputs that are complete."""
+        """Feed the next frames (n, height, width, 3); return the outputs completed by them."""
         frames = np.asarray(frames)
         return mirrored_mean(super().push(frames), self._mirror.push(frames[:, :, ::-1]))
 
     def finish(self) -> dict[str, np.ndarray]:
-        """The outputs of the last frames."""
+        """End the video and return the remaining outputs."""
         return mirrored_mean(super().finish(), self._mirror.finish())
 
 

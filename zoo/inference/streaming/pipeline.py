@@ -1,4 +1,4 @@
-"""Decoding and the model, overlapped, in memory that does not grow with the video."""
+"""Decode a video and run a model on it in parallel; memory does not grow with the video."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from zoo.inference.streaming.saliency_outputs import open_stream
 from zoo.inference.streaming.stream import Stream
 
 INITIAL = ("repeat", "pad", "omit")
-PIECE = 8  # frames decoded at a time; some seven pieces are held at once
+PIECE = 8  # frames decoded at a time; about seven pieces are in memory at once
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Consecutive frames with what the model says about them.
+    """Consecutive frames with the model's outputs for them.
 
     Attributes:
         start: number of the first frame.
-        count: how many frames it holds.
-        outputs: name to array (n, ...), or None: these frames have no prediction.
-        frames: n arrays (height, width, 3) uint8, or None where frames were not asked for.
+        count: number of frames.
+        outputs: output name to array (n, ...), or None if these frames have no prediction.
+        frames: n arrays (height, width, 3) uint8, or None if frames were not requested.
     """
 
     start: int
@@ -47,20 +47,20 @@ def run_model(
     precision: str | None = None,
     frame_size: tuple[int, int] | None = None,
 ) -> Iterator[Piece]:
-    """A video through a model, piece by piece, decoding the next piece meanwhile.
+    """Run a model over a video piece by piece while the next piece is being decoded.
 
     Args:
         model: the model, or a `Stream` or `ClipMaps` of it.
         video: an open video.
-        initial: what stands for the frames before the first whole clip: "repeat" the first
-            prediction, "pad" the video with its first frame, or "omit" them. Where a model looks
-            ahead, the same is done at the end with the last prediction and frame.
-        chunk: frames the model is given at a time; default 16 by clips, 32 for a dense model.
+        initial: how to treat the frames before the first full clip: "repeat" the first
+            prediction, "pad" the video with its first frame, or "omit" their predictions. The
+            end of the video is treated likewise if the model has no outputs for the last frames.
+        chunk: frames fed to the model at a time; default 16 for clip models, 32 for dense models.
         precision: see `Stream`.
-        frame_size: (height, width) of the frames that come with the outputs; None: no frames.
+        frame_size: (height, width) of the frames returned with the outputs; None: no frames.
 
     Yields:
-        Pieces in order; together they hold every frame of the video once.
+        Pieces in order; together they cover every frame of the video exactly once.
 
     Example: `for piece in run_model(model, open_video("clip.mp4")): ...`
     """
@@ -88,10 +88,10 @@ class _Run:
         self.initial = initial
         self.chunk = chunk
         self.with_frames = with_frames
-        self.waiting: deque = deque()  # frames that have no output yet
-        self.padded = 0  # frames put before the video
-        self.given = 0  # frames handed out
-        self.last: dict[str, np.ndarray] = {}  # the latest outputs
+        self.waiting: deque = deque()  # frames without an output so far
+        self.padded = 0  # number of frames prepended to the video
+        self.given = 0  # number of frames yielded
+        self.last: dict[str, np.ndarray] = {}  # the most recent outputs
 
     def pieces(self, decoded):
         small: list[np.ndarray] = []
@@ -143,7 +143,7 @@ class _Run:
 
 
 def _decoded(video, model_size, frame_size):
-    """(frames to show, if any; frames for the model), a piece at a time, decoded in a thread."""
+    """Decode in a thread; yield pieces (frames at `frame_size`, if any; frames for the model)."""
     results: queue.Queue = queue.Queue(maxsize=2)
     stop = threading.Event()
 
@@ -170,7 +170,7 @@ def _decoded(video, model_size, frame_size):
             if seen:
                 put((shown, np.stack(seen)))
             put(None)
-        except BaseException as error:  # handed to the reader, which raises it
+        except BaseException as error:  # passed to the consumer, which raises it
             put(error)
 
     thread = threading.Thread(target=decode, name="decode", daemon=True)

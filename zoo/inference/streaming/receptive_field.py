@@ -1,4 +1,4 @@
-"""How many frames before and after a frame a model's output for it depends on."""
+"""Temporal receptive field: how many frames before and after a frame its output depends on."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _POOLINGS = (keras.layers.MaxPooling3D, keras.layers.AveragePooling3D)
 
 
 def receptive_field(model: keras.Model) -> tuple[int, int]:
-    """Frames before and after a frame that its output depends on, recurrent layers left aside.
+    """Number of frames before and after a frame that its output depends on, ignoring recurrence.
 
-    Follows the model's graph and adds up the temporal reach of its convolutions and poolings,
-    times the phases they are split into.
+    Follows the model's graph and adds up the temporal extent of its convolution and pooling layers,
+    multiplied by the number of phases they run in.
 
     Args:
-        model: a functional model whose output has one entry a frame.
+        model: a functional model whose output has one entry per frame.
 
     Returns:
         (before, after).
@@ -38,7 +38,7 @@ def _of_model(model, dilation):
         parents = [n.operation for n in operation._inbound_nodes[0].parent_nodes]
         known = [reach[p] for p in parents if p in reach] or [(0, 0, dilation)]
         before, after = max(k[0] for k in known), max(k[1] for k in known)
-        inner = known[0][2]  # the first input is the one in phases, the others only tell lengths
+        inner = known[0][2]  # only the first input is in phases, the others just carry lengths
         own_before, own_after, inner = _of_layer(operation, inner)
         reach[operation] = (before + own_before, after + own_after, inner)
     ends = [reach[o._keras_history.operation] for o in _flat(model.outputs)]
@@ -86,4 +86,4 @@ def _window(layer, spread, stride, dilation):
         return spread // 2 * dilation, (spread - spread // 2) * dilation
     if layer.padding == "causal":
         return spread * dilation, 0
-    return 0, 0  # valid: the padding layer before it has counted its reach
+    return 0, 0  # valid: already counted by the preceding padding layer

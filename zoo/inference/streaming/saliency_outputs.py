@@ -1,4 +1,4 @@
-"""The outputs that say where people look, maps and mixtures, treated alike."""
+"""One interface to all saliency outputs: maps, log densities and mixtures."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def open_stream(
     flow: str | Callable | None = None,
     mirror: bool = False,
 ) -> Stream | ClipMaps:
-    """The way in which a video is fed to a model: frame by frame, or in long clips.
+    """Choose how a video is fed to a model: as consecutive frames, or in long clips.
 
     Args:
-        model: a model, or what this function has made of one.
+        model: a model, or what this function returned for one.
         precision: see `Stream`.
-        stride, flow: see `ClipMaps`; a model that gives something for every frame has none.
+        stride, flow: see `ClipMaps`; not for models with an output for every frame.
         mirror: see `MirroredStream`.
 
     Example: `open_stream(zoo.lsts(), stride=4)`.
@@ -54,13 +54,13 @@ def open_stream(
 
 
 def output_names(model: keras.Model) -> tuple[str, ...]:
-    """The names of a model's outputs; none where they have no names."""
+    """The names of a model's outputs; empty if they have no names."""
     outputs = getattr(model, "output", None)  # a Sequential model may have none
     return tuple(outputs) if isinstance(outputs, dict) else ()
 
 
 def saliency_output(names) -> str:
-    """The output that a map is made of; an error where there is none."""
+    """The name of the output to compute maps from; an error if there is none."""
     found = [name for name in SALIENCY_OUTPUTS if name in names]
     if not found:
         raise ValueError(
@@ -80,7 +80,7 @@ def output_map(outputs: Mapping[str, np.ndarray], index: int, height: int, width
 
 
 def output_maps(outputs: Mapping[str, np.ndarray], part: slice, height: int, width: int):
-    """Densities (n, height, width) of some frames, see `output_map`."""
+    """Densities (n, height, width) for a slice of the frames, see `output_map`."""
     name = saliency_output(outputs)
     if name == "mixture":
         return render_mixtures(outputs[name][part], height, width)
@@ -89,7 +89,7 @@ def output_maps(outputs: Mapping[str, np.ndarray], part: slice, height: int, wid
 
 
 def outputs_candidates(outputs: Mapping[str, np.ndarray], count: int) -> list[np.ndarray]:
-    """The `count` likeliest places (k, 3) of every frame: x, y, share."""
+    """For every frame, up to `count` most likely gaze positions (k, 3): x, y, share."""
     name = saliency_output(outputs)
     if not count:
         return [np.zeros((0, 3), np.float32)] * len(outputs[name])
@@ -100,13 +100,13 @@ def outputs_candidates(outputs: Mapping[str, np.ndarray], count: int) -> list[np
 
 
 def _as_map(name: str, values: np.ndarray) -> np.ndarray:
-    """A frame's map, not negative; a log density becomes a density."""
+    """A frame's map as float32; a log density is converted to a density."""
     values = np.asarray(values, np.float32)
     return np.exp(values) if name == "log_density" else values
 
 
 def resized_map(saliency: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A saliency map (rows, columns) at another size, summing to 1; without any, uniform."""
+    """Resize a saliency map (rows, columns) and normalise it to sum 1; an empty map is uniform."""
     saliency = np.asarray(saliency, np.float32)
     if not np.isfinite(saliency).all():
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What `zoo.predict` takes for a video: files, folders, patterns, addresses, pictures, arrays."""
+"""Video sources for `zoo.predict`: files, folders, patterns, addresses, pictures, arrays."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from zoo.inference.streaming.array_video import ArrayVideo
 from zoo.weights.download import download
 
 AnyVideo: TypeAlias = Video | ArrayVideo
-ROUNDED = 0.01  # sizes are whole numbers: so much of an aspect is no more than rounding
+ROUNDED = 0.01  # smaller deviations from square pixels are due to rounding sizes to integers
 
 
 def find_videos(what: Any, *, fps: float | None = None) -> list[AnyVideo]:
-    """The videos that are meant, opened: a file that cannot be read is told before any work.
+    """Find and open videos, so that an unreadable file is reported before any work starts.
 
     Args:
         what: a video file, a picture, a folder of videos, a folder of numbered pictures (one
             video), a pattern such as "clips/*.mp4", an http or https address, an array
             (time, height, width, 3) or (height, width, 3), an open `Video`, or a list of these.
-        fps: frame rate of folders of pictures and of arrays, which state none.
+        fps: frame rate for picture folders and arrays, which do not specify one.
 
     Example: `find_videos(["one.mp4", "more/*.avi"])`
     """
@@ -58,14 +58,14 @@ def find_videos(what: Any, *, fps: float | None = None) -> list[AnyVideo]:
 
 
 def video_name(video: AnyVideo) -> str:
-    """A name for the video's results: that of its file without what ends it."""
+    """A name for the video's results: its file name without the extension."""
     path = urllib.parse.urlparse(video.path).path if "://" in video.path else video.path
     name = os.path.basename(path.rstrip("/")).rpartition("::")[2]
     return re.sub(r"[^\w.\-]+", "_", Path(name).stem).strip("._") or "video"
 
 
 def sound_of(video: AnyVideo) -> tuple[str, float] | None:
-    """The file with the video's sound and the second at which the video begins in it."""
+    """The file with the video's sound, and the time in seconds at which the video begins in it."""
     if isinstance(video, ArrayVideo):
         return None
     path = getattr(video, "file", video.path)
@@ -75,15 +75,15 @@ def sound_of(video: AnyVideo) -> tuple[str, float] | None:
 
 
 def film_options(video: AnyVideo, size: tuple[int, int], *, sound: bool = True) -> dict[str, Any]:
-    """What a film of a video keeps of it: its time stamps, its shown shape and its sound.
+    """What an output film keeps of its video: timestamps, display aspect ratio and sound.
 
     Args:
         video: the open video.
         size: (height, width) of the film.
-        sound: whether it keeps the sound.
+        sound: whether to keep the sound.
 
     Returns:
-        Arguments of `VideoWriter` but for the height and width.
+        Arguments for `VideoWriter`, except height and width.
     """
     aspect = video.sample_aspect * Fraction(video.width * size[0], video.height * size[1])
     return {
@@ -144,7 +144,7 @@ def _of_folder(folder: str, fps: float | None) -> list[AnyVideo]:
 
 @functools.cache
 def _downloads() -> tempfile.TemporaryDirectory:
-    """Where videos from the web are kept until the program ends."""
+    """Folder for downloaded videos, deleted when the program ends."""
     return tempfile.TemporaryDirectory(prefix="zoo-videos-")
 
 

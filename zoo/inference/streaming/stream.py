@@ -1,4 +1,4 @@
-"""A video through a model chunk by chunk, with the values of one call over the whole video."""
+"""Run a model over a video in chunks, with the same outputs as one call on the whole video."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from zoo.inference.streaming.receptive_field import receptive_field
 from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.layers.sliding_clips import SlidingClips
 
-NOMINAL_SIZE = fitting_size(9, 16)  # of a model that takes any, until a video is known
+NOMINAL_SIZE = fitting_size(9, 16)  # initial frame size of a model that accepts any
 
 
 class Stream:
     """Feeds a model one video in chunks of any size.
 
-    What the layers still need of earlier frames is carried from chunk to chunk: the state of the
-    recurrent layers, and with `dense` the border of every layer that looks at several frames, so
-    that no frame passes a layer twice. A model of clips keeps the frames of the next clips. The
-    outputs equal those of one call over the whole video, and memory depends on the chunk alone.
+    What the layers still need from earlier frames is carried from chunk to chunk: the states of the
+    recurrent layers and, in dense models, the last input frames of every layer with a temporal
+    window, so that no frame passes through a layer twice. For a clip model, the frames needed for
+    the next clips are kept. The outputs equal those of one call on the whole video, and memory
+    usage depends only on the chunk size.
 
     Args:
-        model: a functional model whose outputs have one entry a frame, or one for each run of
-            `clip_length` frames (`zoo.layers.SlidingClips`): `zoo.rmdn()` in all its forms.
-        precision: None computes as the model was built; "float32" or "bfloat16" in that type.
-        step: frames that a dense model computes at a time, a multiple of its phases; or 1 for a
-            causal model that is to answer every frame at once.
-        frame_size: (height, width) of the frames for a model that takes any; `fit` changes it.
+        model: a functional model whose outputs have one entry per frame, or one per sliding clip of
+            `clip_length` frames (`zoo.layers.SlidingClips`), such as any variant of `zoo.rmdn()`.
+        precision: "float32" or "bfloat16"; None: the precision the model was built with.
+        step: frames that a dense model processes at a time: a multiple of its number of phases, or
+            1 to get each frame's output immediately from a causal model.
+        frame_size: (height, width) for a model that accepts any frame size; `fit` changes it.
 
     Attributes:
-        delay: outputs lag so many frames behind the frames fed, besides those that are gathered
-            for a step.
-        chunk: frames a push that suit the model.
-        missing: the first so many frames have no output.
-        trailing: nor have the last so many, here none.
+        delay: number of frames by which the outputs lag behind the frames fed, in addition to
+            frames waiting for a full step.
+        chunk: recommended number of frames per push.
+        missing: number of initial frames without output.
+        trailing: number of final frames without output: always 0 here.
 
     Example:
 
@@ -103,15 +104,15 @@ class Stream:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the video: the next chunk is the beginning of another one."""
+        """Forget the video: the next chunk begins a new one."""
         self._trunk.reset()
         self._states = list(self._initial)
         self.num_frames = 0
 
     def fit(self, height: int, width: int) -> None:
-        """Get ready for a video of this size, if the model takes frames of any.
+        """Prepare for a video of this size, if the model accepts any frame size.
 
-        They are given with `zoo.inference.streaming.frame_size.LONG_SIDE` pixels on the longer
+        Frames are scaled to `zoo.inference.streaming.frame_size.LONG_SIDE` pixels on the longer
         side.
         """
         size = fitting_size(height, width)
@@ -119,16 +120,16 @@ class Stream:
             self._prepare(size)
 
     def identity(self) -> list:
-        """What tells this model from another one: its graph, its precision and its weights."""
+        """What identifies this model: its graph (with its precision) and weights."""
         return [self._graph, *self._model.get_weights()]
 
     @property
     def held(self) -> int:
-        """Frames of the video that are kept at present."""
+        """Number of frames currently kept."""
         return self._trunk.held
 
     def push(self, frames: np.ndarray) -> dict[str, np.ndarray]:
-        """Feed the next frames (n, ...); get the outputs that are complete by now, (m, ...)."""
+        """Feed the next frames (n, ...); return the outputs completed by them, (m, ...)."""
         frames = np.asarray(frames)
         if frames.shape[1:] != self.frame_shape and None not in self.frame_shape:
             raise ValueError(
@@ -139,7 +140,7 @@ class Stream:
         return self._outputs(self._trunk.push(frames))
 
     def finish(self) -> dict[str, np.ndarray]:
-        """The outputs of the last `delay` frames, now that it is known that no frame follows."""
+        """End the video and return the remaining outputs."""
         if self.num_frames <= self.missing:
             raise ValueError(
                 f"This model needs at least {self.missing + 1} frames; "
@@ -168,12 +169,12 @@ class Stream:
 class WindowTrunk:
     """Runs a model over a video in chunks, keeping the frames that the next outputs need.
 
-    For models of clips, whose features hold nothing that the next clip could use, and for layers
-    whose border is not known: the frames around a chunk are computed again with the next.
+    For clip models, whose features cannot be reused for the next clip, and for models with layers
+    that `CarriedTrunk` does not support: the frames around a chunk are recomputed with the next.
 
     Args:
-        model: a functional model of (1, time, ...).
-        missing: the first so many frames have no output.
+        model: a functional model with the input shape (1, time, ...).
+        missing: number of initial frames without output.
     """
 
     def __init__(self, model: keras.Model, missing: int):
@@ -186,22 +187,22 @@ class WindowTrunk:
     def reset(self) -> None:
         """Forget the video."""
         self._frames = None
-        self._start = 0  # the frame number of the first frame held
-        self._next = self._missing  # the next frame to give an output for
+        self._start = 0  # number of the first frame kept
+        self._next = self._missing  # number of the next frame that gets an output
 
     @property
     def held(self) -> int:
-        """Frames kept."""
+        """Number of frames currently kept."""
         return 0 if self._frames is None else len(self._frames)
 
     def push(self, frames: np.ndarray):
-        """Feed frames; get the outputs that are complete, or None."""
+        """Feed frames; return the outputs completed by them, or None."""
         held = frames if self._frames is None else np.concatenate([self._frames, frames])
         self._frames = held
         return self._advance(self._start + len(held) - self.delay)
 
     def finish(self):
-        """The outputs that were still missing, or None."""
+        """End the video and return the remaining outputs, or None."""
         return self._advance(self._start + self.held)
 
     def _advance(self, stop: int):
@@ -210,8 +211,8 @@ class WindowTrunk:
         first = max(0, self._next - self._before)
         with quiet_retracing():
             features = self._model.predict_on_batch(self._frames[None, first - self._start :])
-        # The first output belongs to frame `first`, or with clips to the last frame of the first
-        # clip.
+        # The first output belongs to frame `first` or, for clip models, to the last frame of the
+        # first clip.
         skip = self._next - first - self._missing
         features = _map(lambda x: x[0, skip : skip + stop - self._next], features)
         self._next = stop
@@ -222,7 +223,7 @@ class WindowTrunk:
 
 
 def _trunk(model, end, step, missing):
-    """The model up to `end`, or all of it, carried if its layers allow it."""
+    """The model up to `end` (None: all of it), as a `CarriedTrunk` if its layers allow it."""
     if len(model.inputs) == 1 and (end is not None or len(model.outputs) == 1):
         last = model.outputs[0] if end is None else end
         try:
@@ -234,9 +235,9 @@ def _trunk(model, end, step, missing):
 
 
 def _before_recurrence(model, first):
-    """The last tensor before the first recurrent layer through which every path leads.
+    """The last tensor before the first recurrent layer that every path passes through.
 
-    It is the layer's input, unless something goes around the recurrence.
+    It is the layer's input, unless some path bypasses the recurrence.
     """
     tensor = first.input
     while True:
@@ -254,7 +255,7 @@ def _before_recurrence(model, first):
 
 
 def _leading_output(model) -> str | None:
-    """The name of the output that all others are made of; None where there is none."""
+    """The name of the output that all others are computed from; None if there is none."""
     if not isinstance(model.output, dict) or len(model.output) < 2 or len(model.inputs) > 1:
         return None
     return next((name for name, x in model.output.items() if not _reaches(model, x)), None)
@@ -266,7 +267,7 @@ def _parents(tensor) -> list:
 
 
 def _reaches(model, cut) -> bool:
-    """Whether the outputs need the inputs in another way than through `cut`."""
+    """Whether any path from the inputs to the outputs bypasses `cut`."""
     waiting, seen = keras.tree.flatten(model.output), {id(cut)}
     while waiting:
         tensor = waiting.pop()
@@ -306,7 +307,7 @@ def _recurrent_layers(model) -> list:
 
 
 def _stateful_head(model, recurrent, start) -> keras.Model:
-    """The model from `start` on, with the recurrent layers' states as inputs and outputs."""
+    """The model from `start` to its outputs, with recurrent states as inputs and outputs."""
     features = keras.Input((None, *start.shape[2:]), dtype=start.dtype, name="features")
     before, after = {}, {}
     for layer in recurrent:
@@ -325,7 +326,7 @@ def _stateful_head(model, recurrent, start) -> keras.Model:
         twin.set_weights(layer.get_weights())
         return x
 
-    # What Keras itself calls a functional model by; `clone_model` takes no further inputs.
+    # Keras's own way of calling a functional model; `clone_model` cannot add inputs.
     outputs = keras.Model(start, model.output)._run_through_graph(
         features, operation_fn=lambda layer: functools.partial(call, layer)
     )
