@@ -1,1 +1,1 @@
-"""Files that are whole or not there, and readers of foreign files that cannot run code."""
+"""Atomic file writing, and safe readers of untrusted files that cannot execute code."""

@@ -1,4 +1,4 @@
-"""A member of a zip archive as a file of its own, not unpacked into memory."""
+"""Opens a member of a zip archive as a file, without unpacking it into memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _BLOCK = 1 << 20
 
 @contextmanager
 def open_member(path: str | os.PathLike, name: str) -> Iterator[tuple[BinaryIO, int]]:
-    """A member of an archive as a seekable file, and its length.
+    """Open a member of an archive as a seekable file, and give its length.
 
-    One that is stored as it is, is read where it lies; a compressed one is unpacked to a
-    temporary file. What it says it unpacks to is checked first.
+    An uncompressed member is read in place; a compressed one is unpacked to a temporary file.
+    Its declared unpacked size is checked first.
 
     Args:
         path: The archive.
@@ -51,7 +51,7 @@ def open_member(path: str | os.PathLike, name: str) -> Iterator[tuple[BinaryIO, 
 
 
 class _Part(io.RawIOBase):
-    """A part of an open file."""
+    """A byte range of an open file, as a file."""
 
     def __init__(self, file: BinaryIO, start: int, length: int):
         self._file, self._start, self._length, self._at = file, start, length, 0

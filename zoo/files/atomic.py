@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writing: a file exists complete or not at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a name to write to; when the block ends well, the file appears under `path`.
+    """Give a temporary path to write to; it is renamed to `path` if the block succeeds.
 
-    The file is forced to disk before it appears, so that not even a power failure leaves half of
-    it. The suffix stays the last part of the name: Keras and NumPy read the format from it.
+    The file is flushed to disk before it is renamed, so that not even a power failure leaves half
+    of it. The temporary name keeps the suffix: Keras and NumPy infer the format from it.
 
     Example:
         with atomic_path("index.json") as part:
@@ -22,7 +22,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = f"{os.getpid()}-{threading.get_ident()}"  # no two write to one name
+    writer = f"{os.getpid()}-{threading.get_ident()}"  # no two writers share a name
     part = path.with_name(f".{path.stem}.{writer}.part{path.suffix}")
     try:
         yield part
@@ -34,6 +34,6 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def remove_partial(folder: str | os.PathLike) -> None:
-    """Delete what killed processes left half written in a folder."""
+    """Delete the half-written files that killed processes left in a folder."""
     for path in Path(folder).glob(".*.part*"):
         path.unlink(missing_ok=True)

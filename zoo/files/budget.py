@@ -1,24 +1,25 @@
-"""How much memory a file may ask for: sizes are checked before anything is allocated."""
+"""Limits the memory that a file may request: sizes are checked before any allocation."""
 
 from __future__ import annotations
 
 from zoo.files.errors import FileFormatError
 
 UNPACKED_LIMIT = 4 << 30  # bytes that the compressed parts of one file may unpack to
-RATIO = 1032  # the most that DEFLATE packs: a longer declaration cannot be true
+RATIO = 1032  # highest compression ratio of DEFLATE: a larger declared size cannot be true
 SLACK = 1 << 20  # headers and rounding
-SHARED = 4  # times a file's own length that views into it may add up to (tied weights)
+SHARED = 4  # views into a file may add up to this many times its length (tied weights)
 
 
 class Budget:
-    """Counts what a file declares, and refuses what it cannot hold.
+    """Adds up the sizes that a file declares, and refuses more than it can hold.
 
-    A part that is stored as it is may not be larger than its stored bytes. A compressed part may
-    not be more than 1032 times as large, and all of them together not above 4 GiB. All parts
-    together may be at most four times the file's length, for parts that share their bytes.
+    An uncompressed part may not be larger than its stored bytes. A compressed part may unpack to
+    at most 1032 times its stored bytes, and all compressed parts together to at most 4 GiB. All
+    uncompressed parts together may be up to four times the file's length, because parts can share
+    bytes.
 
     Args:
-        file: What the file is called in errors.
+        file: The name of the file in error messages.
         length: The file's length in bytes.
 
     Example: `Budget("w.npz", 1000).take("a", 13_000_000_000, stored=200)` is an error.
@@ -33,10 +34,10 @@ class Budget:
         """Count one part.
 
         Args:
-            name: The part, such as a tensor's name.
-            size: Bytes in memory that the part declares.
-            stored: Bytes of the file that hold it.
-            compressed: Whether they are compressed.
+            name: The part's name, such as a tensor's.
+            size: Declared size in memory, in bytes.
+            stored: Size in the file, in bytes.
+            compressed: Whether the part is compressed.
 
         Raises:
             FileFormatError: the file cannot hold what the part declares.

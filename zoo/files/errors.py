@@ -1,5 +1,5 @@
-"""The error of files from elsewhere."""
+"""The error raised for damaged or forged files."""
 
 
 class FileFormatError(ValueError):
-    """A file that is damaged, or that declares more than it holds; names the file's part."""
+    """A file is damaged or declares more than it holds; the message names the part of the file."""

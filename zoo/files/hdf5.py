@@ -1,4 +1,4 @@
-"""HDF5 files read without following them out of the file, and without allocating on trust."""
+"""Reads HDF5 safely: no links out of the file, and no allocation of unchecked sizes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from zoo.files.budget import UNPACKED_LIMIT, Budget
 from zoo.files.errors import FileFormatError
 from zoo.files.hdf5_heaps import check_heaps
 
-LONGEST_LIST = 1 << 20  # names in an attribute
+LONGEST_LIST = 1 << 20  # most names in one attribute
 
 
 class Hdf5Reader:
     """Reads groups, data sets and attributes of an open HDF5 file, each checked first.
 
-    Links that lead out of the file or elsewhere in it, data kept in other files, a group in two
-    places, and data sets larger than what is stored of them are refused.
+    Refused are soft and external links, data kept in other files, a group in two places, and
+    data sets that declare more than is stored.
     """
 
     def __init__(self, file: h5py.File, label: object, length: int, longest_text: int):
@@ -32,7 +32,7 @@ class Hdf5Reader:
         self._seen: set[int] = set()
 
     def child(self, group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
-        """The object under a path below a group, or None; every step must be a plain link."""
+        """The object at a path below a group, or None; every step must be a hard link."""
         for name in path.split("/"):
             if not name:
                 continue
@@ -45,7 +45,7 @@ class Hdf5Reader:
         return group
 
     def datasets(self, group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
-        """Path and data set of everything below a group, each once."""
+        """Path and data set of each data set below a group, at any depth."""
         waiting = [("", group)]
         while waiting:
             path, held = waiting.pop()
@@ -57,14 +57,14 @@ class Hdf5Reader:
                 yield path, held
 
     def once(self, held: h5py.Group | h5py.Dataset, path: str) -> None:
-        """Refuse an object that stands in a second place."""
+        """Refuse an object that has already been seen at another path."""
         address = h5py.h5o.get_info(held.id).addr
         if address in self._seen:
             raise self._refused(path or "/", "an object in two places")
         self._seen.add(address)
 
     def read(self, held: Any, name: str) -> np.ndarray:
-        """The numbers of a data set."""
+        """The values of a data set, checked first."""
         self.check(held, name)
         return np.asarray(held[()])
 
@@ -83,13 +83,13 @@ class Hdf5Reader:
         self._budget.take(name, size, stored=held.id.get_storage_size(), compressed=compressed)
 
     def text_list(self, group: h5py.Group, key: str) -> list[str]:
-        """A list of names in an attribute."""
+        """The list of names in an attribute."""
         attribute = group.attrs.get_id(key)
         count = int(np.prod(attribute.shape, dtype=object))
         label = f"attribute {key} of {group.name}"
         if not count:
             return []
-        variable = attribute.dtype.kind == "O"  # several names may be one text of the heap
+        variable = attribute.dtype.kind == "O"  # several names may share one string in the heap
         size = count * (self._longest_text if variable else attribute.dtype.itemsize)
         if attribute.dtype.kind not in "OS" or count > LONGEST_LIST or size > UNPACKED_LIMIT:
             raise self._refused(label, f"{count} names of type {attribute.dtype}")
@@ -109,15 +109,15 @@ class Hdf5Reader:
 def open_hdf5(
     source: str | os.PathLike | BinaryIO, *, label: object = None, length: int | None = None
 ) -> Iterator[Hdf5Reader]:
-    """Open an HDF5 file to be read with care.
+    """Open an HDF5 file for safe reading.
 
     Args:
-        source: The file, or an open one.
-        label: What the file is called in errors; by default its path.
-        length: Its length in bytes, for an open one.
+        source: The path, or an open file.
+        label: The name of the file in error messages; default: its path.
+        length: The length in bytes; required for an open file.
 
     Raises:
-        FileFormatError: the file is damaged, leads elsewhere or declares more than it holds.
+        FileFormatError: the file is damaged, links elsewhere or declares more than it holds.
 
     Example:
         with open_hdf5("w.h5") as held:

@@ -1,4 +1,4 @@
-"""HDF5's heaps of texts, checked before the library reads them: a damaged one holds it for ever."""
+"""Checks HDF5's string heaps before the library reads them: a damaged heap makes it hang."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import BinaryIO
 
 from zoo.files.errors import FileFormatError
 
-_SIGN = b"GCOL\x01\0\0\0"  # a collection, version 1
-_HEAD = 16  # bytes before a collection's objects, and before each object's data
+_SIGN = b"GCOL\x01\0\0\0"  # signature of a heap collection, version 1
+_HEAD = 16  # header size of a collection and of each object, in bytes
 _BLOCK = 1 << 22
 
 
 def check_heaps(file: BinaryIO, label: object) -> int:
-    """Refuse a file with a heap whose objects do not follow one another to its end.
+    """Refuse a file with a heap object that does not fit its heap.
 
-    Returns the size of the longest text, in bytes.
+    Returns the size of the longest string, in bytes.
 
     Args:
         file: An open HDF5 file.
-        label: What the file is called in errors.
+        label: The name of the file in error messages.
     """
     longest = 0
     for start in _collections(file):
@@ -30,7 +30,7 @@ def check_heaps(file: BinaryIO, label: object) -> int:
             file.seek(at)
             head = file.read(_HEAD)
             index, size = int.from_bytes(head[:2], "little"), int.from_bytes(head[8:], "little")
-            # Object 0 is the free space, whose size counts its head.
+            # Object 0 is the free space; its size includes its header.
             step = size if index == 0 else _HEAD + -(-size // 8) * 8
             if len(head) < _HEAD or step < _HEAD or at + step > end:
                 raise FileFormatError(
@@ -45,7 +45,7 @@ def check_heaps(file: BinaryIO, label: object) -> int:
 
 
 def _collections(file: BinaryIO) -> Iterator[int]:
-    """Where the file's heaps of texts begin."""
+    """Byte offsets of the file's string heaps."""
     found, start, kept = [], 0, b""
     file.seek(0)
     while block := file.read(_BLOCK):

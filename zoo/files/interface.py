@@ -1,16 +1,16 @@
-"""Through which interface the caller came, so that an error advises an option that he has."""
+"""Tracks whether the caller uses Python or the command line, so that errors advise its options."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_COMMAND_LINE = False  # of the whole process: worker threads raise errors too
+_COMMAND_LINE = False  # global, not per thread: worker threads raise errors too
 
 
 @contextmanager
 def command_line() -> Iterator[None]:
-    """While it lasts, `advised` speaks of the options of the command `zoo`."""
+    """Inside this block, `advised` gives the options of the command `zoo`."""
     global _COMMAND_LINE
     before, _COMMAND_LINE = _COMMAND_LINE, True
     try:
@@ -20,10 +20,10 @@ def command_line() -> Iterator[None]:
 
 
 def advised(python: str, command: str) -> str:
-    """The advice for the caller's interface.
+    """The spelling of an option in the caller's interface.
 
     Args:
-        python: What a caller in Python can give, such as "`partial=True`".
-        command: What a caller of the command `zoo` can give, such as "`--dataset NAME:partial=1`".
+        python: The option in Python, such as "`partial=True`".
+        command: The option of the command `zoo`, such as "`--dataset NAME:partial=1`".
     """
     return command if _COMMAND_LINE else python

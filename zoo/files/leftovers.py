@@ -1,4 +1,4 @@
-"""Unfinished files of programs that were killed."""
+"""Removes the unfinished files of processes that were killed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _UNFINISHED = re.compile(r"\.(?:probe|.+)\.(\d+)(?:-\d+)?(?:\.(?:part|sound)(?:\
 
 
 def remove_leftovers(folder: str | os.PathLike) -> list[str]:
-    """Remove unfinished files and folders whose program does not run any more.
+    """Remove unfinished files and folders whose process is no longer running.
 
     Args:
-        folder: The folder that is looked through, without those below it.
+        folder: The folder to search, without its subfolders.
 
     Returns:
-        The names that were removed.
+        The names of the removed files and folders.
     """
     removed = []
     for entry in sorted(Path(folder).iterdir()):
@@ -41,6 +41,6 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # it runs, and is someone else's
+    except OSError:  # it is running, as another user's process
         return True
     return True

@@ -1,4 +1,4 @@
-"""A folder that one program at a time writes to."""
+"""A lock that lets only one process at a time write to a folder."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ NAME = ".lock"
 
 @contextlib.contextmanager
 def folder_lock(folder: str | os.PathLike, what: str = "a folder") -> Iterator[None]:
-    """Hold a folder while the block runs; the lock of a program that was killed is free.
+    """Lock a folder while the block runs; the lock of a killed process is released.
 
     Args:
         folder: An existing folder.
-        what: What is locked, for the error.
+        what: What is locked, for the error message.
 
     Raises:
-        BlockingIOError: another program holds it; the message names its process.
+        BlockingIOError: another process holds the lock; the message gives its process ID.
 
     Example:
         with folder_lock("prepared"):
@@ -35,7 +35,7 @@ def folder_lock(folder: str | os.PathLike, what: str = "a folder") -> Iterator[N
                     f"{what} must be written by one command at a time; wait for the other one or "
                     f"end it. Received: {folder}, in use by process {holder or 'unknown'}"
                 )
-            if _same(file, path):  # else its last holder has just removed it
+            if _same(file, path):  # else the previous holder has just removed the file
                 break
         except BaseException:
             os.close(file)

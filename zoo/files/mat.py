@@ -1,4 +1,4 @@
-"""Mat files of any version as nested dicts of arrays."""
+"""Reads MATLAB files (.mat) of any version as nested dicts of arrays."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from zoo.files.errors import FileFormatError
 from zoo.files.hdf5 import Hdf5Reader, open_hdf5
 from zoo.files.mat5 import HEADER, unpack_mat5
 
-DEEPEST = 50  # structs inside one another
+DEEPEST = 50  # levels of nested structs
 
 
 def load_mat(path: str | os.PathLike, **options) -> dict:
-    """The variables of a mat file; structs are dicts.
+    """The variables of a .mat file, with structs as dicts.
 
     Args:
         path: The file, of any version.
-        options: Of `scipy.io.loadmat` for files before version 7.3, in place of
-            `simplify_cells=True`.
+        options: Options of `scipy.io.loadmat`, for files before version 7.3; they replace
+            the default, `simplify_cells=True`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        FileFormatError: the file is damaged, leads to other files, or declares more than it holds.
+        FileFormatError: the file is damaged, links to other files or declares more than it holds.
     """
     try:
         if h5py.is_hdf5(path):  # version 7.3
@@ -43,7 +43,7 @@ def load_mat(path: str | os.PathLike, **options) -> dict:
 
 
 def mat_field(path: str | os.PathLike, name: str):
-    """The field of a mat file, wherever in its structs it stands."""
+    """A field of a .mat file by name, at any depth of its structs."""
     waiting = [load_mat(path)]
     while waiting:
         held = waiting.pop()
@@ -58,12 +58,12 @@ def _checked(path: str | os.PathLike) -> io.BytesIO:
         head = file.read(HEADER)
     if len(head) == HEADER and head[126:128] in (b"IM", b"MI"):
         return unpack_mat5(path)
-    # Version 4 has no compression: read from memory, nothing can be longer than the file.
+    # Version 4 has no compression: read from memory, no array can exceed the file.
     return io.BytesIO(Path(path).read_bytes())
 
 
 def _variables(held: Hdf5Reader) -> dict:
-    values: dict[int, np.ndarray] = {}  # by place: references may share a data set
+    values: dict[int, np.ndarray] = {}  # by address: references may share a data set
 
     def value(node, name: str, depth: int):
         if depth > DEEPEST:
@@ -81,7 +81,7 @@ def _variables(held: Hdf5Reader) -> dict:
             return np.asarray(references).T
         place = h5py.h5o.get_info(node.id).addr
         if place not in values:
-            values[place] = held.read(node, name).T  # MATLAB stores columns first
+            values[place] = held.read(node, name).T  # MATLAB is column-major
         return values[place]
 
     names = [name for name in held.file if name[0] != "#"]
@@ -105,5 +105,5 @@ def _sparse(held: Hdf5Reader, node: h5py.Group, name: str) -> scipy.sparse.csc_m
     ends, places = parts["jc"], parts.get("ir", np.zeros(0, np.int64))
     matrix = (parts.get("data", np.zeros(0)), places, ends)
     found = scipy.sparse.csc_matrix(matrix, (rows, len(ends) - 1))
-    found.check_format(full_check=True)  # places inside the matrix
+    found.check_format(full_check=True)  # indices must be inside the matrix
     return found

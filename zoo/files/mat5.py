@@ -1,4 +1,4 @@
-"""MATLAB 5 files unpacked with care: no array may be larger than the bytes that hold it."""
+"""Unpacks MATLAB 5 files safely: no array may be larger than the bytes that hold it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from zoo.files.errors import FileFormatError
 
 HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
-# Types of elements; SciPy reads memory of no one's for any other.
+# Valid element types; for any other, SciPy reads out of bounds.
 _NUMBERS = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 17, 18}
 _CLASSES = range(1, 18)
 _CELL, _STRUCT, _OBJECT, _SPARSE, _FUNCTION, _OPAQUE = 1, 2, 3, 5, 16, 17
 _HOLDERS = {_CELL, _STRUCT, _OBJECT, _FUNCTION, _OPAQUE}
-_COMPLEX = 1 << 11  # among an array's flags
+_COMPLEX = 1 << 11  # bit in an array's flags
 _DEEPEST = 50
 
 
 def unpack_mat5(path: str | Path) -> io.BytesIO:
-    """The file without compression, every matrix checked.
+    """Decompress the file and check every matrix.
 
     Raises:
-        FileFormatError: a part is cut short, unpacks to more than 4 GiB, or is declared larger
-            than what holds it.
+        FileFormatError: an element is truncated, unpacks to more than 4 GiB, or declares more
+            than it holds.
     """
     data = Path(path).read_bytes()
     order = "<" if data[126:128] == b"IM" else ">"
@@ -57,7 +57,7 @@ def _unpack(body: bytes, limit: int, path: object) -> bytes:
 
 
 def _check_element(element: memoryview, order: str, path: object, depth: int) -> int:
-    """Check one element and what it holds; return its length."""
+    """Check one element and its contents; return its length in bytes."""
     kind, size, start = _tag(element, order, path)
     if start + size > len(element):
         raise _refused(path, f"an element of {size} bytes, of which {len(element) - start} fit")
@@ -71,7 +71,7 @@ def _tag(element: memoryview, order: str, path: object) -> tuple[int, int, int]:
     if len(element) < 8:
         raise _refused(path, "an element that is cut off")
     kind, size = struct.unpack(f"{order}II", element[:8])
-    if kind >> 16:  # the small form: size and type in one number, data in the next four bytes
+    if kind >> 16:  # small format: size and type in one integer, data in the next four bytes
         return kind & 0xFFFF, kind >> 16, 4
     return kind, size, 8
 
@@ -88,7 +88,7 @@ def _check_matrix(body: memoryview, order: str, path: object, depth: int) -> Non
         raise _refused(path, f"an array of class {matrix_class}")
     at = start + -(-size // 8) * 8 if start == 8 else 8
     count = 0
-    if matrix_class != _OPAQUE:  # an object of a class of MATLAB's own has no size
+    if matrix_class != _OPAQUE:  # an opaque MATLAB object has no size
         _, size, start = _tag(body[at:], order, path)
         held = body[at + start : at + start + size]
         if len(held) < size or size % 4:
@@ -100,7 +100,7 @@ def _check_matrix(body: memoryview, order: str, path: object, depth: int) -> Non
             raise _refused(path, f"an array of shape {shape} in {len(body)} bytes")
         at += 8 if start == 4 else 8 + -(-size // 8) * 8
     parts = []
-    while at + 8 <= len(body):  # the name, then numbers, or the arrays inside
+    while at + 8 <= len(body):  # the name, then numbers or nested arrays
         kind, size, start = _tag(body[at:], order, path)
         if kind not in _NUMBERS and not (kind == _MATRIX and matrix_class in _HOLDERS):
             raise _refused(path, f"an element of type {kind} in an array")
@@ -109,7 +109,7 @@ def _check_matrix(body: memoryview, order: str, path: object, depth: int) -> Non
         )
         at += _check_element(body[at:], order, path, depth + 1)
     wanted = _elements(matrix_class, bool(flags & _COMPLEX), count, parts, order)
-    # SciPy reads on into what follows where an array has fewer parts than its class.
+    # If an array has fewer parts than its class requires, SciPy reads past its end.
     if [kind == _MATRIX for kind, _ in parts] != wanted:
         raise _refused(path, f"an array of class {matrix_class} with {len(parts)} parts")
 
@@ -117,11 +117,11 @@ def _check_matrix(body: memoryview, order: str, path: object, depth: int) -> Non
 def _elements(
     matrix_class: int, is_complex: bool, count: int, parts: list[tuple[int, bytes]], order: str
 ) -> list[bool]:
-    """Of the parts that an array of a class has, its name first: which are arrays."""
+    """For each part that a class of array requires, from its name on: whether it is an array."""
     if matrix_class == _CELL:
         return [False] + [True] * count
     if matrix_class in (_STRUCT, _OBJECT):
-        plain = 3 if matrix_class == _STRUCT else 4  # (class,) length of names, names
+        plain = 3 if matrix_class == _STRUCT else 4  # (class,) length of a field name, names
         if len(parts) < plain or len(parts[plain - 2][1]) != 4:
             return []
         length = struct.unpack(f"{order}i", parts[plain - 2][1])[0]

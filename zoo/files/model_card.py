@@ -1,6 +1,6 @@
-"""What a saved model says about itself: a JSON text inside the `.keras` file.
+"""The model card of a saved model: JSON inside the `.keras` file.
 
-A `.keras` file is a zip archive; Keras reads the members that it knows and leaves others alone.
+A `.keras` file is a zip archive; Keras reads the members that it knows and ignores others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MEMBER = "zoo_model.json"
 
 
 def read_card(path: str | os.PathLike) -> dict[str, Any]:
-    """The card of a `.keras` file; empty where it has none."""
+    """The card of a `.keras` file; empty if it has none."""
     with zipfile.ZipFile(path) as archive:
         if MEMBER not in archive.namelist():
             return {}
@@ -37,7 +37,7 @@ def read_card(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def write_card(path: str | os.PathLike, card: Mapping[str, Any]) -> None:
-    """Put a card into a `.keras` file, instead of the one it has; whole or not at all.
+    """Write a card into a `.keras` file, replacing any existing card; the write is atomic.
 
     Example: `write_card("model.keras", {**read_card("model.keras"), "results": {"nss": 2.1}})`.
     """
@@ -56,7 +56,7 @@ def write_card(path: str | os.PathLike, card: Mapping[str, Any]) -> None:
 
 
 def card_lines(card: Mapping[str, Any]) -> list[str]:
-    """A card in lines of text, the longest lists cut."""
+    """A card as lines of text, with a long list of classes shortened."""
     lines = []
     if card.get("model"):
         lines.append(f"model: {card['model']}")
@@ -78,7 +78,7 @@ def card_lines(card: Mapping[str, Any]) -> list[str]:
 
 
 def _results(results: Any, title: str = "results") -> list[tuple[str, str]]:
-    """Measured values, grouped by the names above them where they are nested."""
+    """Measured values as (title, text); nested groups are titled with their parents' names."""
     if not isinstance(results, Mapping):
         return [(title, str(results))] if results else []
     plain = {k: v for k, v in results.items() if not isinstance(v, Mapping)}

@@ -1,4 +1,4 @@
-"""NumPy's .npz files, whose headers are checked before an array is allocated."""
+"""Reads NumPy's .npz files, checking the headers before an array is allocated."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def read_npz(
     *,
     label: object = None,
 ) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file; plain numbers and text alone, no pickled objects.
+    """The arrays of an .npz file: only plain numbers and text, no pickled objects.
 
     Args:
         source: The file, or its bytes.
-        names: The arrays wanted; None for all.
-        label: What the file is called in errors; by default its path.
+        names: The arrays to read; None for all.
+        label: The name of the file in error messages; default: its path.
 
     Raises:
         FileFormatError: the file is damaged, declares more than it holds, or has pickled objects.
-        KeyError: it has no array of a name.
+        KeyError: the file has no array of a requested name.
 
     Example: `read_npz("weights.npz")["conv1/kernel"]`
     """
@@ -50,11 +50,11 @@ def read_npz(
 
 
 class NpzFile:
-    """An open .npz file, whose arrays are read one by one: `with NpzFile(path) as file`.
+    """An open .npz file, whose arrays are read on demand: `with NpzFile(path) as file`.
 
     Args:
         source: The file, or its bytes.
-        label: What the file is called in errors; by default its path.
+        label: The name of the file in error messages; default: its path.
     """
 
     def __init__(self, source: str | os.PathLike | bytes, label: object = None):

@@ -1,4 +1,4 @@
-"""A look at a pickle's instructions before they are run: none may ask for more than is there."""
+"""Checks a pickle's opcodes before it is loaded: none may request more than the file holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pickletools
 
 from zoo.files.errors import FileFormatError
 
-DEEPEST = 1000  # objects inside objects: C hashes and frees them by recursion
+DEEPEST = 1000  # levels of nested objects: C hashes and frees them recursively
 _OPCODES = {opcode.code.encode("latin1"): opcode for opcode in pickletools.opcodes}
 _WIDTHS = {
     pickletools.TAKEN_FROM_ARGUMENT1: 1,
@@ -16,22 +16,22 @@ _WIDTHS = {
 }
 _PUTS, _GETS = ("PUT", "BINPUT", "LONG_BINPUT"), ("GET", "BINGET", "LONG_BINGET")
 _FILLS = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
-_MARK = -1  # in place of an object's depth
+_MARK = -1  # a mark on the stack, instead of an object's depth
 
 
 def check_pickle(data: bytes | memoryview, file: object) -> int:
-    """Refuse a pickle that is cut short, or that asks for memory which it does not fill.
+    """Refuse a pickle that is truncated, or that requests memory which it does not fill.
 
     Args:
         data: Bytes that begin with a pickle.
-        file: What the file is called in errors.
+        file: The name of the file in error messages.
 
     Returns:
-        The pickle's length.
+        The pickle's length in bytes.
 
     Raises:
-        FileFormatError: the pickle is not whole, remembers objects by numbers that it cannot
-            have, or nests them too deeply.
+        FileFormatError: the pickle is incomplete, uses memo indices larger than it can have, or
+            nests objects too deeply.
     """
     view, at, depths = memoryview(data), 0, _Depths(file)
     while True:
@@ -44,7 +44,7 @@ def check_pickle(data: bytes | memoryview, file: object) -> int:
         if opcode.name in _PUTS or opcode.name in _GETS:
             text = bytes(view[start:end])
             number = _decimal(text, file) if end and opcode.code in "pg" else _integer(text)
-            if number > end:  # memory for remembered objects grows to the largest number
+            if number > end:  # the memo is allocated up to the largest index
                 raise _damaged(file, f"it remembers {number} objects within {end} bytes")
         depths.step(opcode, number)
         at = end
@@ -53,7 +53,7 @@ def check_pickle(data: bytes | memoryview, file: object) -> int:
 
 
 def _end(view: memoryview, at: int, opcode, file: object) -> int:
-    """Where an instruction's argument ends."""
+    """Offset at which an opcode's argument ends."""
     if opcode.arg is None:
         return at
     if opcode.arg.n >= 0:
@@ -89,7 +89,7 @@ def _after_newline(view: memoryview, at: int, file: object) -> int:
 
 
 class _Depths:
-    """How deeply the objects on the pickle's stack are nested."""
+    """Tracks the nesting depth of the objects on the pickle's stack."""
 
     def __init__(self, file: object):
         self.file = file
@@ -117,7 +117,7 @@ class _Depths:
             place = next((i for i in range(len(stack) - 1, -1, -1) if stack[i] == _MARK), 0)
             taken = stack[place + 1 :]
             del stack[place:]
-            more = before.index(pickletools.markobject)  # what lies below the mark
+            more = before.index(pickletools.markobject)  # operands below the mark
             below = stack[len(stack) - more :] if more else []
             del stack[len(stack) - more :]
         else:

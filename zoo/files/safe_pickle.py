@@ -1,4 +1,4 @@
-"""Pickles from the net, read without running what they name."""
+"""Reads untrusted pickles without running the code that they name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PLAIN_TYPE = re.compile(r"[<>|=]?([biufc?][0-9]{0,2}|[SU][0-9]{1,6}|O8?)")
 
 
 def _encode(text: str, codec: str = "latin1") -> bytes:
-    # How Python 3 writes bytes for Python 2; other codecs would be looked up by their names.
+    # Python 3 pickles bytes for Python 2 this way; other codecs would be looked up by name.
     if codec != "latin1":
         raise pickle.UnpicklingError(f"it names the codec {codec!r}")
     return text.encode("latin1")
 
 
 def _container(kind: type):
-    """A constructor that takes only what is there already: no `bytearray(8_000_000_000)`."""
+    """A constructor that takes only existing data: no `bytearray(8_000_000_000)`."""
 
     def make(*parts):
         if len(parts) > 1 or (parts and not isinstance(parts[0], (list, tuple, set, dict, bytes))):
@@ -37,7 +37,7 @@ def _container(kind: type):
 
 
 class _DType:
-    """Stands for `numpy.dtype`: numbers, text and objects, without fields."""
+    """Replaces `numpy.dtype`: allows numbers, text and objects, but no fields."""
 
     def __init__(self, text: str, *_: object):
         if not isinstance(text, str) or not _PLAIN_TYPE.fullmatch(text):
@@ -52,7 +52,7 @@ class _DType:
 
 
 class _Array(np.ndarray):
-    """Stands for `numpy.ndarray`, and takes its state only where shape and data agree."""
+    """Replaces `numpy.ndarray`; accepts a state only if its shape and data agree."""
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, fortran, data = state
@@ -86,7 +86,7 @@ _NUMPY = {"dtype": _DType, "ndarray": _Array, "_reconstruct": _reconstruct, "sca
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str):
-        """Plain containers and NumPy arrays alone; anything else could run code."""
+        """Allow only plain containers and NumPy arrays; anything else could run code."""
         if module in ("builtins", "__builtin__"):
             for kind in _CONTAINERS:
                 if kind.__name__ == name:
@@ -101,14 +101,14 @@ class _Reader(pickle.Unpickler):
 
 
 def read_pickle(path: str | Path, encoding: str = "latin1") -> object:
-    """What a pickle of plain containers and NumPy arrays holds; a pickle of more is refused.
+    """Read a pickle of plain containers and NumPy arrays; refuse one with anything else.
 
     Args:
         path: The file.
-        encoding: How text of Python 2 is decoded.
+        encoding: The encoding of strings pickled by Python 2.
 
     Raises:
-        FileFormatError: the pickle is damaged, names other things, or asks for more than it holds.
+        FileFormatError: the pickle is damaged, names other objects or requests more than it holds.
     """
     data = Path(path).read_bytes()
     try:
