@@ -9,8 +9,7 @@ model = zoo.rmdn()                       # a keras.Model
 result = zoo.predict(model, "clip.mp4")  # a saliency map for every frame
 ```
 
-Everything is imported when it is first used: `import zoo` itself loads neither Keras nor its
-backend.
+Everything is imported on first use: `import zoo` itself loads neither Keras nor its backend.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._version import __version__
 
-# In a checkout the layers, data sets and recipes stand beside this folder; an installed
-# distribution has them inside it. Both answer to `zoo.layers`, `zoo.datasets`, `zoo.recipes`.
+# In a checkout, the layers, data sets and recipes are beside this folder; in an installed
+# distribution, inside it. Both are imported as `zoo.layers`, `zoo.datasets`, `zoo.recipes`.
 _root = _Path(__file__).resolve().parent.parent
 if (_root / "pyproject.toml").is_file() and (_root / "layers").is_dir():
     __path__.append(str(_root))
@@ -145,6 +144,6 @@ def __dir__() -> list[str]:
 
 
 if "keras" in _sys.modules:
-    # With Keras loaded already, `keras.models.load_model` must find the zoo's classes as well;
+    # If Keras is already loaded, `keras.models.load_model` must find the zoo's classes too;
     # `zoo.load` always finds them.
     _importlib.import_module("zoo.models.loading").register()

@@ -1,4 +1,4 @@
-"""Modules that have moved: their old names still import, with a `DeprecationWarning`."""
+"""Moved modules: importing an old name still works, with a `DeprecationWarning`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOVED = {
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the old names of `MOVED`, and gives the module that has moved for each."""
+    """Imports the new module for each old name in `MOVED`."""
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname in MOVED:
@@ -41,10 +41,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """The module is whole already."""
+        """Do nothing: `create_module` has already filled the module."""
 
 
 def install() -> None:
-    """Let the old names be found; called once by `zoo`."""
+    """Make the old names importable; called once, by `zoo`."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.append(_Finder())

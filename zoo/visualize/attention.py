@@ -1,4 +1,4 @@
-"""Where and when an action model looks: pictures and films of its attention."""
+"""Pictures and films of an action model's attention: where and when it looks."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def attention_picture(
     predicted_boxes: np.ndarray | None = None,
     columns: int = 8,
 ) -> np.ndarray:
-    """Frames of a video in a row, below them the heat maps, below these the temporal weights.
+    """A row of video frames, with their heat maps and temporal weights below.
 
     Args:
         frames: array (n, height, width, 3), RGB, uint8.
-        spatial: array (n, map height, map width), one map a frame.
-        temporal: array (n,), or (steps, n) whose mean over the steps is drawn: white is the
-            highest weight, as in the figures of Meng et al.
-        boxes: true boxes, (n, 4) of x, y, width, height in pixels; NaN rows are left out.
-        predicted_boxes: the model's, likewise.
-        columns: frames shown, spread over the video.
+        spatial: array (n, map height, map width), one map per frame.
+        temporal: array (n,), or (steps, n), of which the mean over the steps is drawn; white is
+            the highest weight, as in the figures of Meng et al.
+        boxes: true boxes, (n, 4) of x, y, width, height in pixels; NaN rows are skipped.
+        predicted_boxes: predicted boxes, in the same format.
+        columns: number of frames shown, evenly spaced over the video.
 
     Returns:
         Array (picture height, picture width, 3), uint8.
@@ -54,7 +54,7 @@ def attention_picture(
             for picture, at in zip(rows[0], shown):
                 _draw_box(picture, given[at], colour)
     if spatial is not None:
-        # One scale for the video: a frame that is looked at less must look so.
+        # One scale for the whole video, so that frames with less attention look weaker.
         top = float(np.max(spatial)) or 1.0
         rows.append(
             [
@@ -70,7 +70,7 @@ def attention_picture(
 
 
 def temporal_strip(weights: np.ndarray, width: int, height: int = STRIP) -> np.ndarray:
-    """Weights (n,) as a strip of grey from black, zero, to white, the highest."""
+    """Weights (n,) as a grey strip, from black (zero) to white (the highest weight)."""
     grey = np.asarray(weights, np.float64) / (np.max(weights) or 1.0)
     places = np.minimum(np.arange(width) * len(grey) // width, len(grey) - 1)
     row = (255 * np.clip(grey[places], 0, 1)).round().astype(np.uint8)
@@ -84,12 +84,12 @@ def temporal_curve(
     predicted_segments: Sequence[tuple[float, float]] = (),
     size: tuple[int, int] = (160, 640),
 ) -> np.ndarray:
-    """Temporal weights over the video as a curve, segments as bands: truth above, ours below.
+    """Temporal weights over the video as a curve; segments as bands, true above predicted.
 
     Args:
         temporal: array (n,), or (steps, n): the mean is bold, the steps are faint.
-        segments: true segments (start, end) in parts of the video, 0 to 1.
-        predicted_segments: the model's, likewise.
+        segments: true segments (start, end), as fractions of the video, 0 to 1.
+        predicted_segments: predicted segments, in the same format.
         size: (height, width) of the picture.
 
     Returns:
@@ -132,10 +132,10 @@ def attention_film(
     fps: float = 25.0,
     **writing: Any,
 ) -> None:
-    """The video with its heat maps; below each frame the temporal strip, the moment marked.
+    """Write the video with heat maps and, below each frame, a temporal strip with a time marker.
 
-    `frames` is read one by one: `video.frames()` of a long video needs no memory. `writing` is
-    of `VideoWriter`: sound, times, sample aspect.
+    `frames` is read one by one, so a long video's `video.frames()` is never in memory as a whole.
+    `writing` is passed to `VideoWriter`: sound, times, sample aspect.
     """
     given = spatial if spatial is not None else temporal
     if given is None:
@@ -177,19 +177,19 @@ def write_attention(
     segments: Sequence[tuple[float, float]] = (),
     boxes: np.ndarray | None = None,
 ) -> list[Path]:
-    """Writes what a model's outputs for one video show: film, picture, curve.
+    """Write a model's attention for one video as a film, a picture and a curve.
 
     Args:
-        folder: Where `attention.mp4`, `attention.png` and, with temporal attention, `when.png`
-            are written; it is made.
-        frames: the frames that the model was given, (n, height, width, 3), RGB, uint8; in any
-            larger size if that looks better.
+        folder: Output folder, created if missing, for `attention.mp4`, `attention.png` and, with
+            temporal attention, `when.png`.
+        frames: the model's input frames, (n, height, width, 3), RGB, uint8; they may be larger
+            than the input, for a sharper picture.
         outputs: "spatial_attention" (n, h, w) and/or "temporal_attention" (steps, n) of the video.
-        fps: frames a second of the film.
-        segments, boxes: the truth, see `temporal_curve` and `attention_picture`.
+        fps: frames per second of the film.
+        segments, boxes: ground truth, see `temporal_curve` and `attention_picture`.
 
     Returns:
-        The files' paths.
+        The paths of the files written.
     """
     spatial, temporal = outputs.get("spatial_attention"), outputs.get("temporal_attention")
     if spatial is None and temporal is None:
@@ -209,7 +209,7 @@ def write_attention(
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
-    """Writes an RGB picture."""
+    """Write an RGB picture as PNG."""
     if not cv2.imwrite(str(path), picture[..., ::-1]):
         raise ValueError(f"A picture must be writable. Received: path={path}")
 

@@ -1,4 +1,4 @@
-"""TensorBoard with the attention of action models."""
+"""TensorBoard callback that shows the attention of action models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.visualize.tensorboard import Sample, TensorBoard
 class AttentionBoard(TensorBoard):
     """`TensorBoard` whose samples show where and when an action model looks.
 
-    A sample's `steps` are the frames of its input that `frames` shows, in order.
+    A sample's `steps` are the indices of the input frames that its `frames` show, in order.
 
     Args:
         As `TensorBoard`.
@@ -35,7 +35,7 @@ class AttentionBoard(TensorBoard):
         }
         spatial, temporal = maps.get("spatial_attention"), maps.get("temporal_attention")
         seen = next((len(m) if m is spatial else m.shape[1] for m in maps.values()), len(steps))
-        if seen < max(steps, default=-1) + 1:  # A backbone of videos makes fewer maps than frames.
+        if seen < max(steps, default=-1) + 1:  # A video backbone makes fewer maps than frames.
             length = max(steps) + 1
             steps = [step * seen // length for step in steps]
         return attention_picture(

@@ -1,4 +1,4 @@
-"""A film of a video with its saliency."""
+"""Writes a film of a video with its saliency overlaid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from zoo.datasets.video.writer import VideoWriter
 from zoo.visualize.overlay import overlay
 
-# Frames that a browser decodes at most before it shows the one that it jumps to.
+# Key frame interval: a browser that seeks decodes at most this many frames.
 KEY_EVERY = 50
 
 
@@ -18,8 +18,8 @@ class SaliencyFilm:
     """Writes frames with their saliency as a heat map, as an h264 mp4 that browsers play.
 
     Args:
-        path: the film; it appears under its name only when complete.
-        fps: frames a second.
+        path: path of the film; the file appears only when complete.
+        fps: frames per second.
         height, width: size of the frames.
         strength: opacity of the heat map, see `zoo.visualize.overlay`.
         writing: sound, times and sample aspect of the film, see `VideoWriter`.
@@ -43,7 +43,7 @@ class SaliencyFilm:
         **writing: Any,
     ):
         self.strength = strength
-        # "veryfast" takes 1.7 times as long, for films of the same quality a sixth smaller.
+        # "veryfast" takes 1.7 times as long for a file one sixth smaller at the same quality.
         self._writer = VideoWriter(
             path,
             fps=fps,
@@ -65,7 +65,7 @@ class SaliencyFilm:
         saliency: np.ndarray | None,
         candidates: np.ndarray | None = None,
     ) -> None:
-        """Append a frame; without a saliency map it is written as it is."""
+        """Append a frame; without a saliency map, it is written unchanged."""
         if saliency is not None:
             frame = overlay(frame, saliency, strength=self.strength, candidates=candidates)
         self._writer.write(frame)

@@ -1,4 +1,4 @@
-"""TensorBoard of a joint model: overlays of the saliency, and the confusion matrix."""
+"""TensorBoard callback for a joint model: saliency overlays and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.visualize.tensorboard import Sample, TensorBoard, _image
 
-CELL = 36  # pixels of a matrix cell
+CELL = 36  # side of a matrix cell, in pixels
 
 
 class JointBoard(TensorBoard):
@@ -19,7 +19,7 @@ class JointBoard(TensorBoard):
 
     Args:
         log_dir, samples, configuration: see `TensorBoard`.
-        counts: model to the matrix (true class, predicted class).
+        counts: function from the model to its confusion matrix (true class, predicted class).
         classes: names of the classes.
 
     Example: `JointBoard("logs", counts=lambda model: matrix, classes=("run", "walk"))`
@@ -47,7 +47,7 @@ class JointBoard(TensorBoard):
 
 
 def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """A confusion matrix as a picture: rows are the true classes, shares of a row are dark."""
+    """Draw a confusion matrix: rows are true classes; darker is a larger share of its row."""
     counts = np.asarray(counts)
     if counts.shape != (len(classes), len(classes)):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A film of a video with its saliency, its action, and the moments that speak for it."""
+"""Writes a film of a video with its saliency, action and temporal attention."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ LINE = 22
 
 
 class JointFilm:
-    """Writes frames with a heat map; below them a line of text and a strip of time.
+    """Writes frames with a heat map, and below them a line of text and a time strip.
 
-    The strip is bright where `weights` are high; a red line marks the frame that is shown.
+    The strip is bright where `weights` are high; a red line marks the current frame.
 
     Args:
-        path: the film; it appears under its name only when complete.
-        fps: frames a second.
+        path: path of the film; the file appears only when complete.
+        fps: frames per second.
         height, width: size of the frames, without text and strip.
-        text: the line, as "run 87%".
-        weights: (frames,), not negative.
+        text: the line of text, such as "run 87%".
+        weights: temporal attention, (frames,), non-negative.
         writing: sound, times and sample aspect of the film, see `VideoWriter`.
 
     Example:
@@ -62,7 +62,7 @@ class JointFilm:
         return self
 
     def write(self, frame: np.ndarray, saliency: np.ndarray | None) -> None:
-        """Append a frame; without a saliency map it is shown as it is."""
+        """Append a frame; without a saliency map, it is shown unchanged."""
         self._writer.write(self.picture(frame, saliency))
         self._at += 1
 

@@ -1,4 +1,4 @@
-"""A saliency map as a heat map over its frame."""
+"""Draws a saliency map over its frame as a heat map."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def overlay(
     candidates: np.ndarray | None = None,
     fixations: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The frame with its saliency as a heat map: clear where it is low, coloured where high.
+    """Overlay a frame with its saliency: transparent where it is low, coloured where it is high.
 
     Args:
         frame: array (height, width, 3), RGB, uint8.
-        saliency: array (any height, any width), not negative; scaled by its own maximum.
-        strength: opacity of the map's highest place.
+        saliency: array (any height, any width), non-negative; scaled by its own maximum.
+        strength: opacity at the map's maximum.
         candidates: array (n, 2 or more) of x, y in [0, 1], drawn as rings, the first one bold.
         fixations: array (n, 2) of x, y in [0, 1], drawn as dots; NaN rows are skipped.
 
@@ -40,7 +40,7 @@ def overlay(
         heat = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
     colour, opacity = _tables(strength)
     share = cv2.LUT(heat, opacity)
-    # Indexing the table by NumPy gives the same and takes ten times as long.
+    # Indexing the table with NumPy gives the same result but takes ten times as long.
     drawn = cv2.blendLinear(frame, cv2.applyColorMap(heat, colour), 1.0 - share, share)
     if candidates is not None:
         _draw_candidates(drawn, candidates)
@@ -50,7 +50,7 @@ def overlay(
 
 
 def draw_fixations(frame: np.ndarray, fixations: np.ndarray) -> None:
-    """Draw fixations (n, 2), x and y in [0, 1], as dots into the frame, in place."""
+    """Draw fixations (n, 2), x and y in [0, 1], as dots on the frame, in place."""
     height, width = frame.shape[:2]
     radius = max(2, round(min(height, width) / 120))
     for x, y in np.asarray(fixations)[:, :2]:
@@ -76,6 +76,6 @@ def _tables(strength: float):
     levels = np.arange(256, dtype=np.uint8)[:, None]
     colour = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[..., ::-1]  # (256, 1, 3), RGB
     level = np.linspace(0.0, 1.0, 256, dtype=np.float32)
-    # Clear below a twentieth of the maximum, then quickly opaque.
+    # Transparent below 1/20 of the maximum, then quickly opaque.
     opacity = strength * np.clip((level - 0.05) / 0.45, 0.0, 1.0) ** 0.8
     return np.ascontiguousarray(colour), opacity.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Serves viewer pages on this machine: 127.0.0.1, with the byte ranges that seeking needs."""
+"""Serves viewer pages on 127.0.0.1, with the byte-range requests that seeking needs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PIECE = 1 << 20  # bytes
 
 
 def serve(folders: Sequence[str | os.PathLike], port: int = 0) -> ThreadingHTTPServer:
-    """A server of the viewers in `folders`, side by side where there are several; not yet running.
+    """Create a server, not yet running, for the viewers in `folders`; several are side by side.
 
     Args:
-        folders: Folders that `zoo.predict(..., output=FOLDER)` wrote.
-        port: Its port; 0 takes a free one, see `server.server_port`.
+        folders: Folders written by `zoo.predict(..., output=FOLDER)`.
+        port: The port; 0 picks a free one, given by `server.server_port`.
 
     Example: `serve(["out"]).serve_forever()`.
     """
@@ -38,7 +38,7 @@ def serve(folders: Sequence[str | os.PathLike], port: int = 0) -> ThreadingHTTPS
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """`/` is the page; `/NUMBER/...` the files of a folder; `/NUMBER/viewer/original` its video."""
+    """`/` is the page; `/NUMBER/...` a folder's files; `/NUMBER/viewer/original` its video."""
 
     def __init__(self, *arguments, folders: Sequence[Path], **options):
         self.folders = folders
@@ -51,10 +51,10 @@ class _Handler(SimpleHTTPRequestHandler):
         self._answer(body=False)
 
     def log_message(self, *arguments) -> None:
-        """Nothing is printed for a request."""
+        """Do not log requests."""
 
     def _answer(self, body: bool) -> None:
-        # A page of another site that resolves to this machine is not answered.
+        # Refuse another site whose host name resolves to this machine (DNS rebinding).
         if self.headers.get("Host", "").rsplit(":", 1)[0] not in LOCAL:
             self.send_error(HTTPStatus.FORBIDDEN)
             return
@@ -122,11 +122,11 @@ class _Handler(SimpleHTTPRequestHandler):
                     self.wfile.write(piece)
                     left -= len(piece)
             except (BrokenPipeError, ConnectionResetError):
-                pass  # the browser wants another part
+                pass  # the browser closed the connection, to seek elsewhere
 
 
 def _original(folder: Path) -> Path | None:
-    """The video or picture that a viewer's data names, where it is one and still there."""
+    """The video or picture named in a viewer's data, or None if missing or of another type."""
     about = read_viewer(folder)
     if not about["original"]:
         return None

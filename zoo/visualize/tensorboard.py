@@ -1,4 +1,4 @@
-"""TensorBoard from any Keras backend: the event files are written without TensorFlow's help."""
+"""TensorBoard callback for any Keras backend: event files are written without TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from zoo.layers import mixture_map
 from zoo.visualize.overlay import overlay
 
-LEAST_HEIGHT = 192  # of a picture, in pixels
+LEAST_HEIGHT = 192  # minimum height of a picture, in pixels
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Fixed frames to look at while a model trains.
+    """Fixed frames on which the predictions are drawn during training.
 
     Args:
-        name: shown above the picture.
-        inputs: what the model takes for one video, (1, T, ...).
+        name: title above the picture.
+        inputs: the model's inputs for one video, (1, T, ...).
         frames: the frames to draw on, (n, H, W, 3) uint8 RGB.
-        steps: which of the model's time steps belongs to each frame, n numbers.
-        fixations: people's gaze at those frames, (n, A, 2) in [0, 1], NaN-padded, or None.
+        steps: the index of the model's time step for each frame, n numbers.
+        fixations: recorded gaze on those frames, (n, A, 2) in [0, 1], NaN-padded, or None.
     """
 
     name: str
@@ -47,13 +47,13 @@ class TensorBoard(keras.callbacks.Callback):
     """Writes losses, metrics, learning rate, overlays and the configuration for TensorBoard.
 
     Values whose name starts with `val_` go to the run `validation`, all others to `train`, so
-    that TensorBoard draws the two into one diagram. Works in `model.fit` and in the recipes.
+    that TensorBoard plots both in one chart. Works in `model.fit` and in the recipes.
 
     Args:
-        log_dir: folder of the event files.
-        samples: `Sample`s whose predicted saliency is drawn over their frames every epoch.
-        configuration: options of the run, shown under "Text".
-        image_epochs: draw the samples every so many epochs.
+        log_dir: folder for the event files.
+        samples: `Sample`s whose predicted saliency is drawn over their frames, see `image_epochs`.
+        configuration: the run's options, shown under "Text".
+        image_epochs: number of epochs between drawings of the samples.
         output: name of the model's mixture output.
 
     Example:
@@ -118,10 +118,10 @@ class TensorBoard(keras.callbacks.Callback):
         self._writers = {}
 
     def draw(self, sample: Sample) -> np.ndarray:
-        """The sample's frames in a row with the predicted saliency and the gaze drawn on them."""
+        """The sample's frames in a row, with the predicted saliency and the gaze drawn on them."""
         predicted = self.model(sample.inputs, training=False)
         mixture = predicted[self.output] if isinstance(predicted, dict) else predicted
-        # Small frames are enlarged, or the dots of the gaze would cover what they look at.
+        # Enlarge small frames, so that the gaze dots do not cover what they mark.
         factor = max(1, round(LEAST_HEIGHT / sample.frames.shape[1]))
         height, width = (factor * side for side in sample.frames.shape[1:3])
         maps = keras.ops.convert_to_numpy(

@@ -1,4 +1,4 @@
-"""The viewer: one page that plays a video with the model's saliency drawn over it."""
+"""The viewer: a web page that plays a video with the model's saliency drawn over it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from zoo.files.atomic import atomic_path
 from zoo.visualize.pages import asset, page
 
 PAGE, FOLDER = "index.html", "viewer"
-LONGEST_SIDE = 96  # of the maps in the page; the browser enlarges them smoothly
+LONGEST_SIDE = 96  # of the page's maps, in pixels; the browser enlarges them smoothly
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-CHUNK = 50  # maps in a file: the page loads those around the frame that is shown
+CHUNK = 50  # maps per file: the page loads the files around the current frame
 
 
 @dataclass(frozen=True)
 class Series:
-    """A curve of the time line: a value for every predicted frame, NaN where there is none."""
+    """A timeline curve: one value per predicted frame, NaN where there is none."""
 
     name: str
     values: Sequence[float]
@@ -39,20 +39,20 @@ class Series:
 class Viewer:
     """Writes `index.html` and the folder `viewer/` beside it, map by map.
 
-    The page needs no network and no server: maps lie in scripts, which a page may load from the
-    file system. It plays the video itself where the browser can, else the film.
+    The page needs no network and no server: the maps are stored in scripts, which a page may load
+    from the file system. It plays the original video if the browser can, otherwise the film.
 
     Args:
-        folder: Folder of the page.
+        folder: Folder for the page.
         video: Path of the video or picture.
-        times: (n,) time stamps of the video's frames, in seconds.
+        times: (n,) timestamps of the video's frames, in seconds.
         height, width: Size at which the video is shown (with its sample aspect).
-        title: Heading; default the file's name.
+        title: Heading; default: the file name.
         about: One line below the heading, such as the model's name.
-        origin: Time stamp of the video file's first frame; default that of `times`.
+        origin: Timestamp of the video file's first frame; default: the first of `times`.
 
     Attributes:
-        grid: (rows, columns) of the maps in the page; others are resized to it.
+        grid: (rows, columns) of the page's maps; all maps are resized to it.
 
     Example:
 
@@ -98,14 +98,14 @@ class Viewer:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        """A page that was not finished leaves no maps behind."""
+        """Remove the maps if the page was not finished."""
         if not self._finished:
             shutil.rmtree(self.folder / FOLDER, ignore_errors=True)
 
     def add(self, frame: int, saliency: np.ndarray, places: Sequence[Sequence[float]] = ()) -> None:
-        """The map of a frame, (height, width) of any size; frames come one after the other.
+        """Add a frame's map, (height, width) of any size; frames must be consecutive.
 
-        `places` are the likeliest places: x, y in [0, 1] and a share.
+        `places` are the most likely gaze positions: x, y in [0, 1] and a probability share.
         """
         if self._first is None:
             self._first = frame
@@ -145,11 +145,11 @@ class Viewer:
         """Write the page, and return its path.
 
         Args:
-            film: Name of the film in the folder, shown where the browser cannot play the video.
-            series: More curves for the time line, of the predicted frames.
-            segments: Parts of the video: `label`, and `start` and `end` in seconds.
-            actions: Names and probabilities, the likeliest first.
-            gaze: For each frame of the video the viewers' gaze, x and y in [0, 1].
+            film: File name of the film in the folder, shown if the browser cannot play the video.
+            series: More curves for the timeline, one value per predicted frame.
+            segments: Segments of the video: `label`, `start` and `end`, in seconds.
+            actions: Names and probabilities, most likely first.
+            gaze: The viewers' gaze for each frame of the video, x and y in [0, 1].
         """
         if self._held:
             self._write_chunk()
@@ -214,7 +214,7 @@ def add_to_viewer(
 
 
 def read_viewer(folder: str | os.PathLike) -> dict[str, Any]:
-    """What the page in `folder` knows of its video."""
+    """The data of the viewer page in `folder`."""
     text = (Path(folder) / FOLDER / "data.js").read_text(encoding="utf-8")
     return json.loads(text.removeprefix("zooPane(").rstrip().removesuffix(");"))
 
@@ -228,7 +228,7 @@ def viewer_page(folders: Sequence[str], title: str, about: str = "") -> str:
     """The HTML of a page that shows the viewers of one or several folders, side by side.
 
     Args:
-        folders: Folders `viewer/` that `Viewer` wrote, as addresses seen from the page.
+        folders: Folders `viewer/` that `Viewer` wrote, as URLs relative to the page.
         title: Heading.
         about: One line below it.
     """
@@ -241,10 +241,10 @@ def viewer_page(folders: Sequence[str], title: str, about: str = "") -> str:
 
 
 def _sources(video: str, folder: Path, film: str | None) -> dict[str, Any]:
-    """Where the page finds the video: itself, as an address seen from `viewer/`, and the film."""
+    """The page's video sources: the original, as a URL relative to `viewer/`, and the film."""
     name, picture = os.path.basename(video), video.lower().endswith(PICTURES)
     found = {"original": None, "original_name": name, "film": film, "picture": picture}
-    if os.path.isfile(video):  # else a folder of frames, shards, a pipe or a camera
+    if os.path.isfile(video):  # otherwise a folder of frames, shards, a pipe or a camera
         relative = os.path.relpath(os.path.abspath(video), (folder / FOLDER).absolute())
         found["original"] = "/".join(quote(part) for part in Path(relative).parts)
     return found
@@ -266,5 +266,5 @@ def _rounded(points: Sequence[Sequence[float]]) -> list[list[float]]:
 
 
 def _json(value: Any) -> str:
-    """JSON that may stand in a script: no text of it can end the script."""
+    """JSON that is safe inside a script: no string in it can close the script element."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
