@@ -64,8 +64,10 @@ def test_snippets_run(page, tmp_path, monkeypatch):
 def make_small(monkeypatch) -> None:
     for builder, options in small_options().items():
         small = functools.partial(getattr(zoo.models, builder), **options)
-        monkeypatch.setattr(zoo.models, builder, small)
+        # `zoo` takes its builders from `zoo.models` when they are first asked for: it comes first,
+        # or the small one would be taken for the original, and be put back after the test.
         monkeypatch.setattr(zoo, builder, small)
+        monkeypatch.setattr(zoo.models, builder, small)
     make = moving_targets.make
 
     def make_few(root, *, num_videos, **options):
