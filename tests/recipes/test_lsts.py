@@ -19,11 +19,6 @@ from zoo.recipes import lsts
 from zoo.training.backbone_features import BackboneFeatures
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "zoo_cache"))
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")

@@ -35,11 +35,6 @@ RUNS = {
 ACTIONS = ("joint", "soft_attention", "spatiotemporal_attention", "small_video")
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "zoo_cache"))
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("made") / "moving_targets"
