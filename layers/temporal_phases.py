@@ -226,14 +226,11 @@ class NeighbourMax(keras.layers.Layer):
         after = self.after
         result = inputs
         for shift in range(1, self.size):
-            zeros = ops.zeros_like(inputs[:, :1])
-            gap = shift if shift <= after else shift - after
-            zeros = ops.repeat(zeros, gap, axis=1)
-            # If the video is shorter than the gap, the slices still give its own length.
             if shift <= after:
-                neighbour = ops.concatenate([inputs, zeros], axis=1)[:, gap:]
+                zeros = ops.repeat(ops.zeros_like(inputs[:, :1]), shift, axis=1)
+                neighbour = ops.concatenate([inputs, zeros], axis=1)[:, shift:]
             else:
-                neighbour = ops.concatenate([zeros, inputs], axis=1)[:, : ops.shape(inputs)[1]]
+                neighbour = _earlier(inputs, shift - after)
             result = ops.maximum(result, neighbour)
         return result
 
@@ -270,9 +267,7 @@ class TrailingMean(keras.layers.Layer):
     def call(self, inputs):
         total = inputs
         for shift in range(1, self.size):
-            zeros = ops.repeat(ops.zeros_like(inputs[:, :1]), shift, axis=1)
-            earlier = ops.concatenate([zeros, inputs], axis=1)[:, : ops.shape(inputs)[1]]
-            total = total + earlier
+            total = total + _earlier(inputs, shift)
         return total / self.size
 
     def compute_output_shape(self, input_shape):
@@ -284,14 +279,17 @@ class TrailingMean(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Earlier(keras.layers.Layer):
-    """What each step's input was some steps before; before the first step there is zero.
+    """Delays its input by a number of frames; the first outputs are zero.
 
     Args:
-        steps: how many.
+        steps: Number of frames by which the input is delayed.
 
     Input shape: (batch, time, ...).
 
     Output shape: as the input.
+
+    Raises:
+        ValueError: `steps` is below 1.
 
     Example: `Earlier(1)` on 2 4 6 gives 0 2 4.
     """
@@ -303,11 +301,16 @@ class Earlier(keras.layers.Layer):
         self.steps = steps
 
     def call(self, inputs):
-        zeros = ops.repeat(ops.zeros_like(inputs[:, :1]), self.steps, axis=1)
-        return ops.concatenate([zeros, inputs], axis=1)[:, : ops.shape(inputs)[1]]
+        return _earlier(inputs, self.steps)
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
         return {**super().get_config(), "steps": self.steps}
+
+
+def _earlier(inputs, steps: int):
+    """The inputs delayed by `steps` frames, behind zeros, also in a video of fewer frames."""
+    zeros = ops.repeat(ops.zeros_like(inputs[:, :1]), steps, axis=1)
+    return ops.concatenate([zeros, inputs], axis=1)[:, : ops.shape(inputs)[1]]
