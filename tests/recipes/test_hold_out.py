@@ -58,7 +58,6 @@ def videos(records) -> set:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_what_is_trained_on_is_not_what_is_judged_or_tested(name, data, tmp_path, monkeypatch):
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "zoo_cache"))
     where, options = RECIPES[name]
     module, recipe = importlib.import_module(where), importlib.import_module(f"zoo.recipes.{name}")
     parts, begun, judged = [], {}, set()

@@ -137,10 +137,10 @@ def predict_videos(
 
 @contextlib.contextmanager
 def _scanned(video: str) -> Iterator[None]:
-    """Pass over a video file in a thread, which its number of frames costs, during the block.
+    """Count the frames of a video file in a thread while the block runs.
 
-    What the pass finds out stays known to this process; what is wrong is told when the video is
-    opened again.
+    This process keeps the result. Errors are ignored here, because opening the video again
+    raises them.
     """
     from zoo.datasets.video.reading import open_video
 
