@@ -13,15 +13,14 @@ Writes accelerator_BACKEND.json and .md.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import platform
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
+from results_page import RESULTS, machine, write_results
 
 import zoo
 from zoo.backbones.c3d import c3d
@@ -179,15 +178,14 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="small networks, to try the script")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     keras.config.set_dtype_policy("mixed_bfloat16")
     times = 2 if options.tiny else 10
     rate = matrix_rate(256 if options.tiny else 8192, times)
     results: dict = {
         "backend": keras.config.backend(),
-        "keras": keras.__version__,
-        "python": platform.python_version(),
+        **machine("keras"),
         "device": device(),
         "tiny": options.tiny,
         "matrix_tflops_bfloat16": rate / 1e12,
@@ -204,7 +202,9 @@ def main() -> None:
     else:
         limits = (c3d, (16, 112, 112, 3), 32, 4096)
     results["largest_batch_c3d_training"] = largest_batch(*limits)
-    write(results, options.output)
+    text = page(results)
+    write_results(f"accelerator_{results['backend']}", results, text, options.output)
+    print(text)
 
 
 def device() -> str:
@@ -225,11 +225,8 @@ def device() -> str:
     return tf.config.experimental.get_device_details(found[0]).get("device_name", found[0].name)
 
 
-def write(results: dict, output: Path) -> None:
-    """Write accelerator_BACKEND.json and .md."""
-    output.mkdir(parents=True, exist_ok=True)
-    stem = f"accelerator_{results['backend']}"
-    (output / f"{stem}.json").write_text(json.dumps(results, indent=1) + "\n")
+def page(results: dict) -> str:
+    """The tables."""
     lines = [
         f"# On {results['device']}, Keras {results['keras']} on {results['backend']}",
         "",
@@ -250,8 +247,7 @@ def write(results: dict, output: Path) -> None:
         f"Largest batch of a C3D training step tried that fits: "
         f"{results['largest_batch_c3d_training']}.",
     ]
-    (output / f"{stem}.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

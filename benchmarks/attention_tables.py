@@ -18,11 +18,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from pathlib import Path
 
 import numpy as np
+from results_page import RESULTS, as_text, machine, write_results
 
 SOFT = {
     "softmax regression": {"model": "frame_baseline", "features": "cube"},
@@ -193,7 +193,7 @@ def train(table: str, row: str, seed: int, parts: dict, arguments) -> dict:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", default="runs/attention_tables")
-    parser.add_argument("--results", default="benchmarks/results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", help="words; rows that hold one of them")
     parser.add_argument("--videos", type=int, default=1000)
@@ -220,10 +220,10 @@ def main():
                     done = {"setting": own, "scores": scores}
                     path.write_text(json.dumps(done, indent=1))
                 table.setdefault((name, row), []).append(done["scores"])
-                write(table, crops, setting, len(parts["test"][0]), Path(arguments.results))
+                report(table, crops, setting, len(parts["test"][0]), arguments.results)
 
 
-def write(table, crops: float, setting: dict, tested: int, folder: Path) -> None:
+def report(table, crops: float, setting: dict, tested: int, folder: Path) -> None:
     import keras
 
     text = f"""# Attention models on moving_targets
@@ -239,23 +239,15 @@ centre.
 
 """
     text += render(table)
-    about = {
-        "keras": keras.__version__,
-        "backend": keras.config.backend(),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-    }
-    text += "\n" + ", ".join(f"{k} {v}" for k, v in about.items()) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "attention_tables.md").write_text(text)
+    about = {"backend": keras.config.backend(), **machine("keras", "numpy")}
+    text += f"\n{as_text(about)}\n"
     content = {
         "about": about,
         "setting": {**setting, "rates": RATES, "heads": HEADS},
         "backbone_accuracy_on_cut_out_actions": crops,
         "rows": [{"model": n, "row": r, "seeds": runs} for (n, r), runs in table.items()],
     }
-    (folder / "attention_tables.json").write_text(json.dumps(content, indent=1) + "\n")
+    write_results("attention_tables", content, text, folder)
     print(text, flush=True)
 
 

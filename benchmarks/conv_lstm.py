@@ -15,12 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from results_page import RESULTS, as_text, machine, write_results
 
 MEASURED = ("forward_s", "forward_cpu_s", "step_s", "step_cpu_s", "peak_gb")
 
@@ -68,8 +69,7 @@ def measure(arguments) -> dict:
 
     result = dict(zip(("forward_s", "forward_cpu_s"), best(forward)))
     result.update(zip(("step_s", "step_cpu_s"), best(step)))
-    versions = {"keras": keras.__version__, "tensorflow": tf.__version__}
-    return {**result, "peak_gb": peak(), "before_gb": started, "versions": versions}
+    return {**result, "peak_gb": peak(), "before_gb": started}
 
 
 def peak() -> float:
@@ -86,7 +86,7 @@ def main():
     parser.add_argument("--filters", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--results", default="benchmarks/results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     if arguments.layer:
         print(json.dumps(measure(arguments)))
@@ -104,28 +104,21 @@ def main():
         print(layer, results[layer], flush=True)
     ratios = {name: results["ours"][name] / results["stock"][name] for name in MEASURED}
     setting = {k: v for k, v in vars(arguments).items() if k not in ("layer", "results")}
-    about = {
-        **results["ours"]["versions"],
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-    }
+    about = machine("keras", "tensorflow")
     lines = [
         "# ConvLSTM with temporal attention beside keras.layers.ConvLSTM2D\n",
         f"`python {' '.join(['benchmarks/conv_lstm.py', *sys.argv[1:]])}`\n",
-        ", ".join(f"{k} {v}" for k, v in setting.items()) + "\n",
+        as_text(setting) + "\n",
         "| | ours | stock | ours / stock |",
         "|---|---|---|---|",
     ]
     for name in MEASURED:
         ours, stock = (results[layer][name] for layer in ("ours", "stock"))
         lines.append(f"| {name} | {ours:.2f} | {stock:.2f} | {ratios[name]:.3f} |")
-    lines.append("\n" + ", ".join(f"{k} {v}" for k, v in about.items()))
+    lines.append("\n" + as_text(about))
     print("\n".join(lines))
-    folder = Path(arguments.results)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "conv_lstm.md").write_text("\n".join(lines) + "\n")
     content = {"about": about, "setting": setting, "results": results, "ours/stock": ratios}
-    (folder / "conv_lstm.json").write_text(json.dumps(content, indent=1) + "\n")
+    write_results("conv_lstm", content, "\n".join(lines), arguments.results)
 
 
 if __name__ == "__main__":

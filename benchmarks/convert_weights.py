@@ -10,16 +10,16 @@ seconds and the peak resident memory of that process.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from results_page import RESULTS, as_text, machine, write_results
 
 SHAPES = {
     "conv1": (64, 3, 3, 3, 3),
@@ -79,19 +79,6 @@ def measure(form: str, parent: Path | None) -> dict:
     return {"form": form, "file_mb": round(size / 1e6), **result, "load": round(load, 1)}
 
 
-def about() -> dict:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if os.name == "posix" else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    packages = ("keras", "tensorflow", "numpy", "h5py")
-    return {
-        "processor": names[0] if names else "unknown",
-        "processors": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in packages},
-    }
-
-
 def page(result: dict) -> str:
     columns = {
         "form": "form",
@@ -105,7 +92,7 @@ def page(result: dict) -> str:
     lines = [
         "# `zoo convert`: a C3D file of the published size",
         "",
-        ", ".join(f"{key} {value}" for key, value in result["about"].items()),
+        as_text(result["about"]),
         "",
         "The whole conversion in its own process: the file is read, its names are mapped strictly, "
         "it is loaded into a new C3D with 487 classes, hashed, and written as `.weights.h5` with "
@@ -132,16 +119,14 @@ def main() -> None:
         return write(folder / "c3d.pickle", arguments.form)
     if arguments.step == "convert":
         return print(json.dumps(convert(folder / "c3d.pickle", folder / "c3d.weights.h5")))
-    results = ROOT / "benchmarks" / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    earlier = results / "convert_weights.json"
+    earlier = RESULTS / "convert_weights.json"
     rows = json.loads(earlier.read_text())["rows"] if earlier.exists() else []
     forms = [arguments.form] if arguments.form else ["zip", "legacy"]
     rows = [row for row in rows if row["form"] not in forms]
     rows += [measure(form, folder) for form in forms]
-    result = {"about": about(), "rows": sorted(rows, key=lambda row: row["form"])}
-    (results / "convert_weights.json").write_text(json.dumps(result, indent=2) + "\n")
-    (results / "convert_weights.md").write_text(page(result))
+    about = machine("keras", "tensorflow", "numpy", "h5py")
+    result = {"about": about, "rows": sorted(rows, key=lambda row: row["form"])}
+    write_results("convert_weights", result, page(result))
     print(page(result))
 
 

@@ -16,13 +16,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parent / "results"
+from results_page import load_average, machine, write_results
+
 CHECKOUT = str(Path(__file__).resolve().parents[1])
 MEASURE = """
 import importlib, json, resource, sys, time, types, warnings
@@ -97,7 +97,7 @@ def main() -> None:
         root = Path(arguments.folder or temporary) / f"moments_{arguments.records}"
         if not (root / "validationSet.csv").is_file():
             make(root, arguments.records, arguments.files)
-        load = os.getloadavg()[0]
+        load = load_average()
         for name, module, function, file, options in plan:
             rounds = [
                 measure(module, function, root / file, options) for _ in range(arguments.rounds)
@@ -105,19 +105,17 @@ def main() -> None:
             best = min(rounds, key=lambda row: row["wall_s"])
             rows.append({"reader": name, **best, "all_wall_s": [r["wall_s"] for r in rounds]})
             print(rows[-1], flush=True)
-    write(rows, load, arguments.rounds)
+    report(rows, load, arguments.rounds)
 
 
-def write(rows: list[dict], load: float, rounds: int) -> None:
+def report(rows: list[dict], load: float, rounds: int) -> None:
     """Write the table and its JSON."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
-    machine = f"{model}, {os.cpu_count()} cores, load {load:.1f} at the start"
-    version = platform.python_version()
+    about = machine()
+    told = f"{about['processor']}, {about['processors']} cores, load {load} at the start"
     how = f"Best of {rounds} loads" if rounds > 1 else "One load"
     text = f"""# Readers on a million records
 
-{how}, wall time, in a new process. {machine}, Python {version}.
+{how}, wall time, in a new process. {told}, Python {about["python"]}.
 Memory is the peak of the process minus its memory before the load.
 
 | reader | records | wall s | processor s | memory MB |
@@ -128,10 +126,8 @@ Memory is the peak of the process minus its memory before the load.
             f"| {row['reader']} | {row['records']} | {row['wall_s']:.1f} "
             f"| {row['processor_s']:.1f} | {row['grown_mb']:.0f} |\n"
         )
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "dataset_readers.md").write_text(text)
-    held = {"machine": machine, "python": version, "rows": rows}
-    (RESULTS / "dataset_readers.json").write_text(json.dumps(held, indent=1) + "\n")
+    held = {"machine": told, "python": about["python"], "rows": rows}
+    write_results("dataset_readers", held, text)
 
 
 if __name__ == "__main__":

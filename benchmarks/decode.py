@@ -21,11 +21,8 @@ torchcodec needs FFmpeg's shared libraries; its wheels from 0.14 on also CUDA's.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import itertools
 import json
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,6 +30,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from results_page import RESULTS, as_text, load_average, machine, write_results
 
 from zoo.datasets.record import Record
 from zoo.datasets.shards.prepare import prepare
@@ -45,6 +43,7 @@ from zoo.datasets.video.resizing import in_order, to_rgb
 SIDE = 112
 DRAWS = 16
 WINDOW = 16
+PACKAGES = ("opencv-python", "opencv-python-headless", "av", "decord2", "torchcodec", "numpy")
 VIDEOS = (".avi", ".mp4", ".mkv", ".webm", ".mov")
 
 
@@ -311,19 +310,6 @@ def measure_shards(paths: list[Path], windows: int, rounds: int) -> list[dict]:
     return rows
 
 
-def machine() -> dict:
-    """Versions and processor."""
-    found = {"processors": os.cpu_count(), "machine": platform.machine()}
-    found["python"] = platform.python_version()
-    for name in ("opencv-python", "opencv-python-headless", "av", "decord2", "torchcodec", "numpy"):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    found["load_average"] = round(os.getloadavg()[0], 1)
-    return found
-
-
 def summary(clips: list[dict]) -> dict:
     """Ratios to plain OpenCV and to the fastest other reader, geometric means over the clips."""
     found = {}
@@ -359,15 +345,13 @@ def summary(clips: list[dict]) -> dict:
     return found
 
 
-def write(results: dict, output: Path) -> None:
-    """Write decode.json and decode.md."""
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "decode.json").write_text(json.dumps(results, indent=1) + "\n")
+def page(results: dict) -> str:
+    """The tables."""
     names = results["readers"]
     lines = [
         "# Decoding to 112x112",
         "",
-        ", ".join(f"{key} {value}" for key, value in results["machine"].items()),
+        as_text(results["machine"]),
         "",
         f"Best of {results['rounds']} rounds in which the readers took turns. Frames per second in"
         " order, wall time / milliseconds for 16 random frames; in brackets the number of random"
@@ -412,7 +396,7 @@ def write(results: dict, output: Path) -> None:
         f"| {row['faster']:.1f} | {row['faster_processor']:.1f} |"
         for row in results["windows"]
     ]
-    (output / "decode.md").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -422,7 +406,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, default=here.parents[1] / "shared" / "data" / "clips")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--windows", type=int, default=20)
-    parser.add_argument("--output", type=Path, default=here / "results")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     paths = sorted(path for path in options.clips.rglob("*") if path.suffix in VIDEOS)
     if not paths:
@@ -433,15 +417,17 @@ def main() -> None:
             readers[name] = make()
         except Exception as error:
             print(f"{name} is not measured: {error}")
-    results = {"machine": machine(), "rounds": options.rounds, "readers": list(readers)}
+    about = {**machine(*PACKAGES), "load_average": load_average()}
+    results = {"machine": about, "rounds": options.rounds, "readers": list(readers)}
     results["windows"] = measure_shards(paths, options.windows, options.rounds)
     results["clips"] = []
     for path in paths:
         results["clips"].append(measure_clip(path, readers, options.rounds, 0))
         print(json.dumps(results["clips"][-1]), flush=True)
         results["summary"] = summary(results["clips"])
-        write(results, options.output)  # what is there if it is stopped
-    print((options.output / "decode.md").read_text())
+        # What is there if it is stopped.
+        write_results("decode", results, page(results), options.output)
+    print(page(results))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import keras
 import tyro
-from speed import machine
+from results_page import RESULTS, as_text, machine, write_results
 
 import zoo
 from zoo.datasets import moving_targets
@@ -32,7 +32,6 @@ from zoo.training.layer_weights import backbone_of
 from zoo.training.named_data import load_records
 from zoo.weights.provenance import save_with_provenance
 
-RESULTS = Path(__file__).resolve().parent / "results"
 METRICS = ("nss", "cc", "auc_judd", "log_likelihood")
 
 
@@ -212,12 +211,11 @@ def report(found: dict, options: Options) -> None:
             lines.append(f"| {data} | {metric} | {' | '.join(cells)} |")
         fastest = [f"{min(values['seconds'] for values in runs[run]):.0f}" for run in RUNS]
         lines.append(f"| {data} | seconds of training, fastest seed | {' | '.join(fastest)} |")
-    about = {"backend": keras.config.backend(), **machine()}
-    lines += ["", ", ".join(f"{k} {v}" for k, v in about.items()) + "."]
-    options.results.mkdir(parents=True, exist_ok=True)
+    about = machine("tensorflow", "keras", "numpy", "opencv-python")
+    about["backend"] = keras.config.backend()
+    lines += ["", as_text(about) + "."]
     held = {"about": about, "settings": {**SMALL, "epochs": options.epochs}, "runs": found}
-    (options.results / "dense_accuracy.json").write_text(json.dumps(held, indent=1) + "\n")
-    (options.results / "dense_accuracy.md").write_text("\n".join(lines) + "\n")
+    write_results("dense_accuracy", held, "\n".join(lines), options.results)
     print("\n".join(lines), flush=True)
 
 

@@ -22,15 +22,15 @@ import argparse
 import itertools
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from results_page import RESULTS, as_text, load_average, machine, write_results
 
 REPEATS = 3
 SECONDS = {"first frame": 6.0, "film of 10 s": 15.0}
@@ -216,7 +216,7 @@ def markdown(found: dict) -> str:
     if found["unisal"]:
         lines += ["", "| network of UNISAL's shape alone, PyTorch | seconds a frame |", "|---|---|"]
         lines += [f"| {name} | {value:.4f} |" for name, value in found["unisal"].items()]
-    about = ", ".join(f"{name} {value}" for name, value in found["about"].items())
+    about = as_text(found["about"])
     return "\n".join([*lines, "", f"Medians of {found['repeats']} runs; {about}.", ""])
 
 
@@ -231,20 +231,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--backends", help="a Python with Keras, JAX and PyTorch")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     found = measure(options.repeats, options.backends)
     found["repeats"] = options.repeats
-    found["about"] = {
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("keras", "tensorflow", "av")},
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "load at the end": round(os.getloadavg()[0], 1),
-    }
-    options.results.mkdir(parents=True, exist_ok=True)
-    (options.results / "film.json").write_text(json.dumps(found, indent=1) + "\n")
-    (options.results / "film.md").write_text(markdown(found))
+    about = machine("keras", "tensorflow", "av")
+    found["about"] = {**about, "load at the end": load_average()}
+    write_results("film", found, markdown(found), options.results)
     print(markdown(found))
 
 

@@ -13,15 +13,13 @@ projected from the measured rates, for one clip every 1, 4 and 16 frames.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import time
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
+from results_page import load_average, machine, write_results
 
 from zoo.datasets.video.flow import PRESETS, dis_flow
 from zoo.datasets.video.reading import open_video
@@ -33,7 +31,6 @@ SIZE = (112, 112)
 # DHF1K: 249,497 clips of 79 frames in 600 training videos, so 249,497 + 600 * 78 frames.
 VIDEOS, CLIPS = 600, 249_497
 FRAMES = CLIPS + VIDEOS * 78
-RESULTS = Path(__file__).parent / "results"
 
 
 def _pairs(paths, places=(10, 30, 50, 60)):
@@ -144,28 +141,25 @@ def main() -> dict:
         results["i3d"] = {p: _seconds_a_clip(p) for p in ("float32", "bfloat16")}
         results["projection"] = _projection(results)
     results["machine"] = {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        **machine(),
         "backend": keras.config.backend(),
         "opencv": cv2.__version__,
         "opencv_threads": cv2.getNumThreads(),
-        "load_at_the_end": os.getloadavg()[0],
+        "load_at_the_end": load_average(),
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "flow.json").write_text(json.dumps(results, indent=1) + "\n")
-    (RESULTS / "flow.md").write_text(_report(results))
+    write_results("flow", results, _report(results))
     print(_report(results))
     return results
 
 
 def _report(results) -> str:
-    machine = results["machine"]
+    about = results["machine"]
     lines = [
         "# Optical flow at 112x112",
         "",
-        f"{results['pairs']} pairs of real clips; {machine['cores']} cores "
-        f"({machine['processor']}), {machine['backend']} backend, OpenCV {machine['opencv']}, "
-        f"load {machine['load_at_the_end']:.1f}. Written by `benchmarks/flow.py`.",
+        f"{results['pairs']} pairs of real clips; {about['processors']} cores "
+        f"({about['processor']}), {about['backend']} backend, OpenCV {about['opencv']}, "
+        f"load {about['load_at_the_end']:.1f}. Written by `benchmarks/flow.py`.",
         "",
         "| method | ms a pair | processor ms a pair | hours for DHF1K's training videos |",
         "|---|---|---|---|",

@@ -13,10 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.metadata
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -25,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from results_page import RESULTS, as_text, load_average, machine, write_results
 
 VIEWERS = 50
 RATE = 500
@@ -98,27 +96,12 @@ def run_one(way: str, path: str) -> None:
     )
 
 
-def machine() -> dict:
-    held = {"processors": os.cpu_count(), "machine": platform.machine()}
-    held["python"] = platform.python_version()
-    for package in ("numpy", "polars", "pandas"):
-        try:
-            held[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    held["load_average"] = round(os.getloadavg()[0], 1)
-    return held
-
-
-def write(results: dict, output: Path) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "gaze_tables.json").write_text(json.dumps(results, indent=1) + "\n")
-    told = ", ".join(f"{name} {value}" for name, value in results["machine"].items())
+def page(results: dict) -> str:
     ours = results["ways"]["zoo columns"]["cpu"]
     lines = [
         "# Reading a large table of gaze",
         "",
-        told,
+        as_text(results["machine"]),
         "",
         f"{results['rows']} rows of viewer, time, x and y, {results['megabytes']:.0f} MB of text. "
         "Best of several rounds in which the ways took turns, each a process of its own. The last "
@@ -132,14 +115,14 @@ def write(results: dict, output: Path) -> None:
             f"| {way} | {row['rows']} | {row['seconds']:.1f} | {row['cpu']:.1f} | "
             f"{row['cpu'] / ours:.2f} | {row['gb']:.2f} |"
         )
-    (output / "gaze_tables.md").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--table", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -156,12 +139,15 @@ def main() -> None:
                 if row and (way not in best or row["cpu"] < best[way]["cpu"]):
                     best[way] = row
         results = {
-            "machine": machine(),
+            "machine": {
+                **machine("numpy", "polars", "pandas"),
+                "load_average": load_average(),
+            },
             "rows": given.rows,
             "megabytes": path.stat().st_size / 1e6,
             "ways": best,
         }
-    write(results, given.output)
+    write_results("gaze_tables", results, page(results), given.output)
 
 
 if __name__ == "__main__":

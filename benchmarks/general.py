@@ -19,15 +19,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import glob
-import json
-import os
-import platform
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 import tyro
+from results_page import as_text, machine, write_results
 
 import zoo
 from zoo.datasets import stills as stills_reader
@@ -38,7 +36,6 @@ from zoo.metrics.fast import saliency_metrics
 from zoo.visualize.overlay import overlay
 from zoo.weights import RECORDS, fetch, read_provenance
 
-RESULTS = Path(__file__).resolve().parent / "results"
 WIDTH, SIGMA, EVERY = 320, 9.0, 3
 METRICS = ("nss", "auc_judd", "cc", "information_gain")
 SETS = ("natural clips", "physics 3, 11, 17", "triple_jump", "diving")
@@ -275,10 +272,8 @@ def main(config: Config) -> None:
         models[Path(path).parent.name] = zoo.general_saliency(weights=path)
     streams = {name: Stream(model) for name, model in models.items()}
     environment = {
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "python": platform.python_version(),
-        "processors": os.cpu_count(),
+        "backend": keras.config.backend(),
+        **machine("keras"),
         "scored: one frame in": config.every,
     }
     results: dict = {"environment": environment}
@@ -289,19 +284,14 @@ def main(config: Config) -> None:
             print(clip.name, {m: np.round(s, 3).tolist() for m, s in scores.items()}, flush=True)
             named = {m: dict(zip(METRICS, s.tolist())) for m, s in scores.items()}
             results.setdefault(which, {})[clip.name] = named
-        write(results, list(streams))  # a run that is stopped leaves the sets that it has
+        # A run that is stopped leaves the sets that it has.
+        write_results("general", results, markdown(results, list(streams)))
     results["stills"] = score_held_out(models["general"], root / "stills", centre)
-    print(write(results, list(streams)))
+    text = markdown(results, list(streams))
+    write_results("general", results, text)
+    print(text)
     if page:
         write_page(Path(config.output), page)
-
-
-def write(results: dict, models: list[str]) -> str:
-    """Write the results and their tables; return the tables."""
-    (RESULTS / "general.json").write_text(json.dumps(results, indent=1) + "\n")
-    text = markdown(results, models)
-    (RESULTS / "general.md").write_text(text)
-    return text
 
 
 def markdown(results: dict, models: list[str]) -> str:
@@ -346,8 +336,7 @@ def markdown(results: dict, models: list[str]) -> str:
             for m in ("centre", "frame difference", "half of the viewers")
         )
         lines.append(f"| {name} | {ours['nss']:.2f} | {ours['information_gain']:.2f} | {others} |")
-    environment = ", ".join(f"{k} {v}" for k, v in results["environment"].items())
-    return "\n".join([*lines, "", f"Measured with {environment}.", ""])
+    return "\n".join([*lines, "", f"Measured with {as_text(results['environment'])}.", ""])
 
 
 def write_page(folder: Path, page: list) -> None:

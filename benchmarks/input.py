@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from results_page import RESULTS, as_text, load_average, machine, write_results
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips"
 INDEXED = 16  # videos that are counted and timed
@@ -257,7 +257,7 @@ def child(options: argparse.Namespace) -> dict:
 def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -278,23 +278,15 @@ def main() -> None:
             for part in ("start", "decoding"):
                 rows[case][part] = measure(case, part, root, options)
             rows[case]["disk"] = disk(root)
-    write(rows, options)
+    about = machine("tensorflow", "keras", "av", "numpy")
+    held = {"machine": {**about, "load_average": load_average()}, "rows": rows}
+    text = page(held, options)
+    write_results("input", held, text, options.output)
+    print(text)
 
 
-def write(rows: dict, options: argparse.Namespace) -> None:
-    """Write input.json and input.md."""
-    from importlib.metadata import version
-
-    machine = {
-        "processors": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("tensorflow", "keras", "av", "numpy")},
-        "load_average": round(os.getloadavg()[0], 1),
-    }
-    options.output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"machine": machine, "rows": rows}, indent=1)
-    (options.output / "input.json").write_text(text + "\n")
+def page(held: dict, options: argparse.Namespace) -> str:
+    """The table."""
     names = {
         "ucf101": "UCF101-sized: 13,320 videos, 30 spread frames of 224x224",
         "dhf1k": "DHF1K-sized: 600 videos of 640x360, windows of 65 frames of 112x112",
@@ -302,7 +294,7 @@ def write(rows: dict, options: argparse.Namespace) -> None:
     lines = [
         "# The input path",
         "",
-        ", ".join(f"{key} {value}" for key, value in machine.items()),
+        as_text(held["machine"]),
         "",
         f"Batches of {BATCH}; medians of {options.rounds} rounds of {options.steps} batches, "
         f"{options.workers} workers; see `benchmarks/input.py`. Bars: start 30 s, memory 3 GB, "
@@ -315,7 +307,7 @@ def write(rows: dict, options: argparse.Namespace) -> None:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for case, name in names.items():
-        row = rows[case]
+        row = held["rows"][case]
         lines.append(
             f"| {name} | {row['index']['seconds_a_video']:.3f} "
             f"| {row['start']['seconds_to_first_step']:.1f} "
@@ -325,8 +317,7 @@ def write(rows: dict, options: argparse.Namespace) -> None:
             f"| {row['decoding']['decoder_batches_a_second']:.2f} "
             f"| {row['decoding']['ratio']:.2f} | {row['decoding']['processor_ratio']:.2f} |"
         )
-    (options.output / "input.md").write_text("\n".join(lines) + "\n")
-    print((options.output / "input.md").read_text())
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

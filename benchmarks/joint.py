@@ -16,8 +16,6 @@ import argparse
 import dataclasses
 import gc
 import json
-import os
-import platform
 import re
 import resource
 import subprocess
@@ -28,6 +26,7 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
+from results_page import RESULTS, machine, write_results
 
 import zoo
 from zoo.datasets import (
@@ -58,7 +57,6 @@ from zoo.training.pseudo_gaze import (
     pseudo_gaze_after,
 )
 
-RESULTS = Path(__file__).parent / "results"
 SIZE = 24
 BATCH = 16
 COMPONENTS = 6
@@ -484,21 +482,17 @@ def main():
     facts = {
         "command": "python benchmarks/joint.py",
         "zoo": zoo.__version__,
-        "keras": keras.__version__,
         "backend": keras.config.backend(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, 1 thread",
+        **machine("keras"),
+        "threads": 1,
         "data": {name: {k: str(v) for k, v in SETS[name].items()} for name in SETS},
         "epochs": options.epochs,
         "rate": options.rate,
     }
-    options.results.mkdir(parents=True, exist_ok=True)
     held = {"facts": facts, "results": results, "costs": measured}
-    (options.results / "joint.json").write_text(json.dumps(held, indent=1))
-    (options.results / "joint.md").write_text(
-        "# One network or two, on moving_targets\n\nMean over the seeds (least to largest).\n\n"
-        + text
-        + f"\n\nKeras {keras.__version__}, {facts['machine']}.\n"
-    )
+    page = "# One network or two, on moving_targets\n\nMean over the seeds (least to largest).\n\n"
+    page += f"{text}\n\nKeras {facts['keras']}, {facts['processor']}, 1 thread.\n"
+    write_results("joint", held, page, options.results)
 
 
 if __name__ == "__main__":

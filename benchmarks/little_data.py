@@ -17,9 +17,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
-import os
-import platform
 import sys
 from pathlib import Path
 
@@ -35,7 +32,8 @@ from zoo.recipes.demo import SMALL
 from zoo.weights import RECORDS, fetch, read_provenance
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from general import RESULTS, WIDTH, Clip, clips_of, gaussian, open_video, score
+from general import WIDTH, Clip, clips_of, gaussian, open_video, score
+from results_page import as_text, machine, write_results
 
 # Nested sets; the film after the last one chooses the epoch.
 FILMS = (1, 8, 15, 5, 12, 19, 2, 6, 10, 13, 16, 18, 4)
@@ -144,10 +142,8 @@ def main(config: Config) -> None:
     centre = read_provenance(fetch(RECORDS["general"]))["results"]["centred_gaussian"]
     films = clips_of("physics 3, 11, 17", Path(config.data_dir))
     about = {
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "python": platform.python_version(),
-        "processors": os.cpu_count(),
+        "backend": keras.config.backend(),
+        **machine("keras"),
         "epochs": config.epochs,
         "windows an epoch": config.windows,
     }
@@ -160,15 +156,12 @@ def main(config: Config) -> None:
             label = "from scratch" if way == "scratch" else "from the general model"
             found[str(count)][label] = score_films(model, films, centre)
             print(count, label, found[str(count)][label], flush=True)
-            write(found, about)
+            rows = dict(sorted(found.items(), key=lambda item: int(item[0])))
+            write_results("little_data", {"about": about, "films": rows}, markdown(rows, about))
 
 
-def write(found: dict, about: dict) -> None:
-    """The results so far, and their table."""
-    rows = dict(sorted(found.items(), key=lambda item: int(item[0])))
-    (RESULTS / "little_data.json").write_text(
-        json.dumps({"about": about, "films": rows}, indent=1) + "\n"
-    )
+def markdown(rows: dict, about: dict) -> str:
+    """The table of the results so far."""
     ways = ("from the general model", "from scratch")
     lines = ["# Training on few films", "", "Made by `benchmarks/little_data.py`, which says how."]
     lines += ["NSS, and information gain in bits over the centre, on three films of balls.", ""]
@@ -179,8 +172,7 @@ def write(found: dict, about: dict) -> None:
             for w in ways
         ]
         lines.append(f"| {count} | {' | '.join(cells)} |")
-    lines += ["", "Measured with " + ", ".join(f"{k} {v}" for k, v in about.items()) + ".", ""]
-    (RESULTS / "little_data.md").write_text("\n".join(lines))
+    return "\n".join([*lines, "", f"Measured with {as_text(about)}."])
 
 
 if __name__ == "__main__":

@@ -13,19 +13,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 from pathlib import Path
 
 import keras
 import numpy as np
+from results_page import machine, write_results
 
 import zoo
 from zoo.datasets import moving_targets
 from zoo.models.lsts import STREAMS
 from zoo.recipes.lsts import SMALL, Config, main
 
-RESULTS = Path(__file__).parent / "results"
 METRICS = ("auc_judd", "nss", "cc", "kl_divergence", "similarity", "auc_shuffled")
 BASELINES = ("uniform", "central_bias", "trained_central_bias", "motion", "viewers", "true_density")
 # An epoch has 51 iterations here: the printed halving every 50 would end the training at once.
@@ -84,17 +82,9 @@ def run() -> str:
         split: sum(record.split == split for record in records)
         for split in ("train", "validation", "test")
     }
-    facts = {
-        "zoo": zoo.__version__,
-        "keras": keras.__version__,
-        "backend": keras.config.backend(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
-    }
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"facts": facts, "videos": counts, "runs": found}, indent=1)
-    (RESULTS / "lsts.json").write_text(text + "\n")
+    facts = {"zoo": zoo.__version__, "backend": keras.config.backend(), **machine("keras")}
     report = _report(found, counts, facts)
-    (RESULTS / "lsts.md").write_text(report)
+    write_results("lsts", {"facts": facts, "videos": counts, "runs": found}, report)
     print(report)
     return report
 

@@ -18,18 +18,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import platform
 from pathlib import Path
 
 import keras
 import tyro
 from real_gaze import write_table
+from results_page import machine, write_results
 
 from zoo.inference.evaluating.evaluation import METRICS
 from zoo.recipes import lsts
 
-RESULTS = Path(__file__).resolve().parent / "results"
 SETTINGS = {
     **lsts.SMALL,
     "streams": "both",
@@ -145,19 +143,9 @@ def main(config: Config) -> str:
     """Run both experiments; write and print the tables."""
     todo = experiments(Path(config.data_dir).resolve())
     found = {name: run(name, rows, Path(config.output)) for name, rows in todo.items()}
-    about = {
-        "python": platform.python_version(),
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "cores": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
-        "settings": SETTINGS,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"about": about, "experiments": found}, indent=1, default=float)
-    (RESULTS / "lsts_real.json").write_text(text + "\n")
+    about = {**machine("keras"), "backend": keras.config.backend(), "settings": SETTINGS}
     report = markdown(found, about)
-    (RESULTS / "lsts_real.md").write_text(report)
+    write_results("lsts_real", {"about": about, "experiments": found}, report)
     print(report)
     return report
 

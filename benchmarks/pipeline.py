@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +21,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from results_page import RESULTS, as_text, load_average, machine, write_results
 
 import zoo
 from zoo.datasets import (
@@ -154,18 +153,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--steps-per-execution", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     keras.utils.set_random_seed(0)
     results = {
-        "machine": {
-            "processors": os.cpu_count(),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-            "load_average": round(os.getloadavg()[0], 1),
-        },
+        "machine": {**machine("keras", "tensorflow"), "load_average": load_average()},
         "steps": options.steps,
         "steps_per_execution": options.steps_per_execution,
         "rows": [],
@@ -177,18 +169,18 @@ def main() -> None:
             results["rows"].append(measure(name, make, root, records, options))
             row = {k: v for k, v in results["rows"][-1].items() if k != "rounds"}
             print(json.dumps(row), flush=True)
-    write(results, options.output)
+    text = page(results)
+    write_results("pipeline", results, text, options.output)
+    print(text)
 
 
-def write(results: dict, output: Path) -> None:
-    """Write pipeline.json and pipeline.md."""
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "pipeline.json").write_text(json.dumps(results, indent=1) + "\n")
+def page(results: dict) -> str:
+    """The table."""
     rounds = len(results["rows"][0]["rounds"]["bare"])
     lines = [
         "# How long training waits for its input, and what the engine costs",
         "",
-        ", ".join(f"{key} {value}" for key, value in results["machine"].items()),
+        as_text(results["machine"]),
         "",
         f"Batches of 8; best of {rounds} rounds of {results['steps']} steps, "
         f"{results['steps_per_execution']} an execution. Bars: a wait below {WAIT_BAR:.0%}, a step "
@@ -203,8 +195,7 @@ def write(results: dict, output: Path) -> None:
         + f"| {row['engine_over_bare']:.3f} |"
         for row in results["rows"]
     ]
-    (output / "pipeline.md").write_text("\n".join(lines) + "\n")
-    print((output / "pipeline.md").read_text())
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ Writes predict.json and predict.md.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
-import platform
 import resource
 import tempfile
 import time
 from pathlib import Path
+
+from results_page import RESULTS, as_text, load_average, machine, write_results
 
 BARS = {"clip float32": 0.36, "clip bfloat16": 0.20}
 
@@ -79,7 +79,7 @@ def in_process(task: dict) -> dict:
     process.join()
     for name in ("seconds", "processor_seconds"):
         found[f"{name}_a_frame"] = found[name] / found["predicted_by_model"]
-    found["load_average"] = os.getloadavg()[0]
+    found["load_average"] = load_average()
     return found
 
 
@@ -114,9 +114,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=47, help="frames of the timed video")
     parser.add_argument("--dense-frames", type=int, default=96)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
-    results: dict = {"machine": machine(), "rendering_ms": rendering(), "speed": [], "memory": []}
+    import keras
+
+    about = {**machine("keras", "numpy"), "backend": keras.config.backend()}
+    results: dict = {"machine": about, "rendering_ms": rendering(), "speed": [], "memory": []}
     with tempfile.TemporaryDirectory() as folder:
         lengths = {options.frames, options.dense_frames, 34, 60, 600}
         videos = {n: os.path.join(folder, f"{n}.mp4") for n in lengths}
@@ -149,32 +152,15 @@ def main() -> None:
             print(results["memory"][-1], flush=True)
     short, long = (found["peak_mib"] for found in results["memory"])
     results["memory_of_ten_times_the_length"] = long / short
-    write(results, options.output)
+    write_results("predict", results, page(results), options.output)
 
 
-def machine() -> dict:
-    """Versions and processor."""
-    import keras
-    import numpy as np
-
-    return {
-        "processors": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "keras": keras.__version__,
-        "backend": keras.config.backend(),
-        "numpy": np.__version__,
-    }
-
-
-def write(results: dict, output: Path) -> None:
-    """predict.json and predict.md."""
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "predict.json").write_text(json.dumps(results, indent=1) + "\n")
+def page(results: dict) -> str:
+    """The tables."""
     lines = [
         "# `zoo.predict`: full-width RMDN, 640x360 file to maps",
         "",
-        ", ".join(f"{key} {value}" for key, value in results["machine"].items()),
+        as_text(results["machine"]),
         "",
         "Seconds are wall time, which grows with the load of other programs. Processor seconds are",
         "the sum over both cores, so the wall time of a frame is at least half of them.",
@@ -203,7 +189,7 @@ def write(results: dict, output: Path) -> None:
         )
         + ".",
     ]
-    (output / "predict.md").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

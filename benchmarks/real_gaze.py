@@ -21,8 +21,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
-import platform
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +28,7 @@ import keras
 import matplotlib
 import numpy as np
 import tyro
+from results_page import RESULTS, machine, write_results
 
 from zoo.datasets.video.reading import open_video
 from zoo.inference.evaluating.evaluation import METRICS
@@ -38,7 +37,6 @@ from zoo.recipes import rmdn
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-RESULTS = Path(__file__).resolve().parent / "results"
 PHYSICS_CLIPS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 15, 16, 17, 18, 19)
 PHYSICS_TESTS = ((3, 11, 17), (1, 8, 15), (5, 12, 19))
 # The same small model everywhere: trained end to end from scratch, one prediction a frame.
@@ -290,21 +288,14 @@ def main(config: Config) -> None:
             print(f"== {name}", flush=True)
             found[name] = run(name, experiment, config)
     about = {
-        "python": platform.python_version(),
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "cores": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
+        **machine("keras"),
+        "backend": keras.config.backend(),
         "settings": json.dumps({**SMALL, "epochs": config.epochs}),
         "physics": json.dumps(PHYSICS),
     }
-    RESULTS.mkdir(exist_ok=True)
     draw(found, RESULTS / "real_gaze.png")
-    (RESULTS / "real_gaze.md").write_text(markdown(found, about))
     short = {n: {k: v for k, v in r.items() if k != "curves"} for n, r in found.items()}
-    (RESULTS / "real_gaze.json").write_text(
-        json.dumps({"about": about, "experiments": short}, indent=1, default=float)
-    )
+    write_results("real_gaze", {"about": about, "experiments": short}, markdown(found, about))
     print(markdown(found, about))
 
 

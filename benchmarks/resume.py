@@ -20,18 +20,17 @@ import io
 import json
 import multiprocessing
 import os
-import platform
 import shutil
 import sys
 import tempfile
 import time
 import zipfile
-from importlib.metadata import version
 from pathlib import Path
 
 import cv2
 import h5py
 import numpy as np
+from results_page import RESULTS, as_text, machine, write_results
 
 SMALL = {"tensorboard": False, "evaluate": False, "save_seconds": 0.2}
 C3D = {"image_size": (32, 32), "width": 0.03, "units": 8, "num_components": 3, "window": 18}
@@ -242,15 +241,12 @@ def make_data(root: Path) -> dict[str, Path]:
     return {"videos": videos, "general_saliency": stills}
 
 
-def write(folder: Path, rows: list[dict], machine: dict) -> None:
-    """Write resume.json and resume.md."""
-    folder.mkdir(parents=True, exist_ok=True)
-    held = {"machine": machine, "rows": rows}
-    (folder / "resume.json").write_text(json.dumps(held, indent=1) + "\n")
+def page(held: dict) -> str:
+    """The table."""
     lines = [
         "# Runs that were killed",
         "",
-        ", ".join(f"{key} {value}" for key, value in machine.items()),
+        as_text(held["machine"]),
         "",
         "Each recipe was killed at random moments of its training and started again, until it had "
         "ended. Equal: weights, optimizer, dropout seeds and chosen model are bit for bit those of "
@@ -263,9 +259,9 @@ def write(folder: Path, rows: list[dict], machine: dict) -> None:
         f"| {row['recipe']} | {row['backend']} | {row['devices']} | {row['seconds']} "
         f"| {row['kills']} | {'yes' if row['equal'] else 'no'} "
         f"| {', '.join(row['resumed_from'])} |"
-        for row in rows
+        for row in held["rows"]
     ]
-    (folder / "resume.md").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -275,21 +271,13 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--recipes", nargs="*", default=list(RECIPES))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    machine = {
-        "processors": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("keras", "tensorflow")},
-    }
-    rows, path = [], options.output / "resume.json"
-    if path.is_file():
-        before = json.loads(path.read_text())
-        rows, machine = before["rows"], {**before["machine"], **machine}
-    if backend == "jax":
-        machine["jax"] = version("jax")
+    path = options.output / "resume.json"
+    held = json.loads(path.read_text()) if path.is_file() else {"machine": {}, "rows": []}
+    held["machine"] |= machine("keras", "tensorflow", *(["jax"] if backend == "jax" else []))
+    rows = held["rows"]
     done = {(row["recipe"], row["backend"], row["devices"]) for row in rows}
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", PYTHONWARNINGS="ignore")
     if options.devices > 1:
@@ -311,7 +299,7 @@ def main() -> None:
             row = measure(context, name, folder, data, options.devices, options.kills, rng)
             rows.append({**row, "backend": backend})
             print(json.dumps(rows[-1]), flush=True)
-            write(options.output, rows, machine)
+            write_results("resume", held, page(held), options.output)
             shutil.rmtree(folder)
 
 

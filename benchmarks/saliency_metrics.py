@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -22,10 +21,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from results_page import RESULTS, machine, write_results
 
 SIZE = (360, 640)
 OTHERS = 1000  # Fixations of other frames: some 60 frames of 17 fixations.
-RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def make_frames(folder: Path, fixations: int, frames: int) -> Path:
@@ -124,19 +123,9 @@ def call(python: str, tool: str, path: Path) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
-
-
 def compare(pysaliency: str | None, frames: int, rounds: int) -> dict:
     report = {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
+        **machine(),
         "load_before": os.getloadavg()[0],
         "frames": frames,
         "rounds": rounds,
@@ -184,8 +173,8 @@ def page(report: dict) -> str:
         "AUC-Judd, exact shuffled AUC, NSS, CC, SIM, KL and information gain of a 640x360 frame;",
         f"median over {report['frames']} frames, best of {report['rounds']} rounds in turn, one",
         "thread; wall time and processor time (the steadier one where others use the machine).",
-        f"{report['processor']}, {report['cores']} cores, load {report['load_before']:.1f} at the",
-        f"start, Python {report['python']}.",
+        f"{report['processor']}, {report['processors']} cores, load {report['load_before']:.1f}",
+        f"at the start, Python {report['python']}.",
         "",
         "| fixations | tool | wall ms a frame | processor ms a frame |",
         "|---|---|---|---|",
@@ -225,10 +214,7 @@ def main() -> None:
         print(json.dumps(worker(arguments.worker[0], Path(arguments.worker[1]))))
         return
     report = compare(arguments.pysaliency, arguments.frames, arguments.rounds)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report, indent=1) + "\n"
-    (arguments.output / "saliency_metrics.json").write_text(text)
-    (arguments.output / "saliency_metrics.md").write_text(page(report))
+    write_results("saliency_metrics", report, page(report), arguments.output)
     print(page(report))
 
 

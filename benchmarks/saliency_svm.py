@@ -11,20 +11,17 @@ About ten minutes on two CPU cores.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 from pathlib import Path
 
 import keras
 import numpy as np
+from results_page import RESULTS, machine, write_results
 
 import zoo
 from zoo.datasets import moving_targets
 from zoo.recipes import rmdn, saliency_svm, small_video
 from zoo.recipes.demo import SMALL
 
-RESULTS = Path(__file__).parent / "results"
 SIDE = 64
 SCENE = {"frames": 36, "size": (SIDE, SIDE), "fps": 12.5, "viewers": 12}
 
@@ -106,15 +103,10 @@ def main():
         "command": "python benchmarks/saliency_svm.py",
         "videos": options.videos,
         "data": {name: str(value) for name, value in SCENE.items()},
-        "keras": keras.__version__,
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+        **machine("keras"),
     }
-    options.results.mkdir(parents=True, exist_ok=True)
-    held = json.dumps({"facts": facts, "results": found}, indent=1)
-    (options.results / "saliency_svm.json").write_text(held)
-    (options.results / "saliency_svm.md").write_text(
-        "# Appendix A on moving_targets\n\n" + text + "\n\nThe first seed's tables:\n\n" + texts[0]
-    )
+    page = f"# Appendix A on moving_targets\n\n{text}\n\nThe first seed's tables:\n\n{texts[0]}"
+    write_results("saliency_svm", {"facts": facts, "results": found}, page, options.results)
 
 
 if __name__ == "__main__":

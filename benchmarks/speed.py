@@ -15,7 +15,6 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -23,6 +22,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from results_page import RESULTS, machine, write_results
+
+PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "torch")
 SMALL = {"width": 0.05, "units": 16, "num_components": 3, "dense": True, "image_size": 32}
 # name: (what runs, its arguments, frames)
 ROWS: dict[str, tuple] = {
@@ -345,26 +347,8 @@ def measure_rendering(kind, arguments, precision, frames) -> dict:
     return {"seconds_a_frame": sorted(taken)[frames // 2], "best": min(taken), "frames": frames}
 
 
-def machine() -> dict:
-    """Processor and versions."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"processors": os.cpu_count(), "python": platform.python_version()}
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            found["processor"] = line.split(":", 1)[1].strip()
-            break
-    for package in ("tensorflow", "keras", "numpy", "opencv-python", "torch"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def write(results: dict, output: Path) -> None:
-    """speed.json, speed.md and speed.png."""
-    (output / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
+def page(rows: dict) -> str:
+    """The tables."""
     lines = [
         "# Speed and memory",
         "",
@@ -374,7 +358,6 @@ def write(results: dict, output: Path) -> None:
         "| what | seconds a frame | frames a second | bar, s | peak MiB | load | date |",
         "|---|---|---|---|---|---|---|",
     ]
-    rows = {name: results["rows"][name] for name in ROWS if name in results["rows"]}
     for name, row in rows.items():
         seconds = row["seconds_a_frame"]
         lines.append(
@@ -396,8 +379,7 @@ def write(results: dict, output: Path) -> None:
         lines += [f"| {name} | {1000 * seconds:.0f} |" for name, seconds in steps.items()]
     machines = {row["environment"] for row in rows.values()}
     lines += ["", *sorted(machines), "", "![frames a second](speed.png)"]
-    (output / "speed.md").write_text("\n".join(lines) + "\n")
-    draw(rows, output / "speed.png")
+    return "\n".join(lines)
 
 
 def draw(rows: dict, path: Path) -> None:
@@ -427,19 +409,18 @@ def main() -> None:
     """Measure the rows, each in its own process, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=[], help="rows whose name holds one of these")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--torch-python", default=sys.executable)
     parser.add_argument("--list", action="store_true", help="name the rows and end")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.row:
-        found = {**measure(options.row), "environment": str(machine())}
+        found = {**measure(options.row), "environment": str(machine(*PACKAGES))}
         print("RESULT " + json.dumps(found), flush=True)
         return
     if options.list:
         print("\n".join(ROWS))
         return
-    options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "speed.json"
     results = json.loads(path.read_text()) if path.exists() else {"rows": {}}
     for name in ROWS:
@@ -457,7 +438,9 @@ def main() -> None:
         row["date"] = datetime.date.today().isoformat()
         results["rows"][name] = row
         print(f"{name}: {row['seconds_a_frame']:.4f} s a frame", flush=True)
-        write(results, options.output)
+        known = {name: results["rows"][name] for name in ROWS if name in results["rows"]}
+        write_results("speed", results, page(known), options.output)
+        draw(known, options.output / "speed.png")
 
 
 if __name__ == "__main__":

@@ -11,16 +11,15 @@ every start cost when the package imported its models at once.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
+
+from results_page import RESULTS, as_text, machine, write_results
 
 REPEATS = 5
 ALTERNATIVE = "import keras"
@@ -95,7 +94,7 @@ def table(found: dict[str, dict[str, float]], repeats: int, about: dict) -> str:
             "|---|---|---|---|---|---|---|",
             *rows,
             "",
-            ", ".join(f"{name} {value}" for name, value in about.items()),
+            as_text(about),
             "",
         ]
     )
@@ -110,21 +109,16 @@ def _limit(name: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     found = measure(arguments.repeats)
     about = {
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("keras", "tensorflow", "tyro")},
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
+        **machine("keras", "tensorflow", "tyro"),
         "load": " ".join(f"{value:.1f}" for value in os.getloadavg()),
     }
     text = table(found, arguments.repeats, about)
-    arguments.results.mkdir(parents=True, exist_ok=True)
     told = {"measured": found, "repeats": arguments.repeats, "about": about}
-    (arguments.results / "startup.json").write_text(json.dumps(told, indent=1) + "\n")
-    (arguments.results / "startup.md").write_text(text)
+    write_results("startup", told, text, arguments.results)
     print(text)
 
 

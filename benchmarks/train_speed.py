@@ -29,7 +29,8 @@ import sys
 import time
 from pathlib import Path
 
-from speed import machine
+from results_page import RESULTS, machine, write_results
+from speed import PACKAGES
 
 STEPS = 3
 NO_PENALTIES = {
@@ -190,9 +191,8 @@ def best_form(row: dict) -> str:
     return min(measured, key=lambda form: row[form]["step_s"])
 
 
-def write(results: dict, output: Path) -> None:
-    """train_speed.json and train_speed.md."""
-    (output / "train_speed.json").write_text(json.dumps(results, indent=1) + "\n")
+def page(results: dict) -> str:
+    """The tables."""
     lines = [
         "# Training steps beside plain PyTorch",
         "",
@@ -238,14 +238,14 @@ def write(results: dict, output: Path) -> None:
     machines = {side["environment"] for r in found for side in r.values() if "environment" in side}
     dates = {row["date"] for row in found}
     lines += ["", *sorted(machines), "", f"Measured {min(dates)} to {max(dates)}."]
-    (output / "train_speed.md").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Measure the rows that are missing, and write the page after each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=[], help="rows whose name holds one of these")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--torch-python", default=sys.executable)
     parser.add_argument("--compile", action="store_true", help="try torch.compile too")
     parser.add_argument("--again", action="store_true", help="measure what is known, too")
@@ -257,12 +257,11 @@ def main() -> None:
     if options.row:
         row = rows()[options.row]
         found = measure_ours(row) if options.side == "ours" else measure_torch(row, options.side)
-        print("RESULT " + json.dumps({**found, "environment": str(machine())}), flush=True)
+        print("RESULT " + json.dumps({**found, "environment": str(machine(*PACKAGES))}), flush=True)
         return
     if options.list:
         print("\n".join(rows()))
         return
-    options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "train_speed.json"
     results = json.loads(path.read_text()) if path.exists() else {"rows": {}}
     start = time.monotonic()
@@ -276,7 +275,7 @@ def main() -> None:
         results["rows"][name] = measure_row(
             name, options.torch_python, known, options.compile, options.again
         )
-        write(results, options.output)
+        write_results("train_speed", results, page(results), options.output)
 
 
 if __name__ == "__main__":

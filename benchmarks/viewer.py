@@ -14,17 +14,14 @@ viewer.md.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import shutil
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import cv2
 import numpy as np
+from results_page import RESULTS, load_average, machine, write_results
 from selenium import webdriver
 from sklearn.datasets import load_sample_image
 
@@ -100,7 +97,7 @@ def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=COUNT)
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -122,14 +119,10 @@ def main() -> None:
         "longest": round(max(taken), 3),
         "within": sum(value <= LIMIT for value in taken),
         "chromium": browser,
-        "python": platform.python_version(),
-        "selenium": version("selenium"),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
+        **machine("selenium"),
+        "load": load_average(),
     }
-    options.results.mkdir(parents=True, exist_ok=True)
-    (options.results / "viewer.json").write_text(json.dumps(found, indent=1) + "\n")
-    (options.results / "viewer.md").write_text(markdown(found))
+    write_results("viewer", found, markdown(found), options.results)
     print(markdown(found))
 
 
@@ -151,7 +144,7 @@ def markdown(found: dict) -> str:
             f"| {found['median']:.3f}, {found['longest']:.3f} |",
             f"| jumps within {LIMIT} s | {found['within']} |",
             "",
-            f"Chromium {found['chromium']}, headless, {found['cores']} cores, load "
+            f"Chromium {found['chromium']}, headless, {found['processors']} cores, load "
             f"{found['load']}.",
             "",
         ]

@@ -1,5 +1,7 @@
 """The general model, which is used if no model is named."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -104,8 +106,9 @@ def test_one_stream_for_videos_of_two_sizes(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_general_model_is_better_than_the_centre_on_real_films():
-    from benchmarks.general import clips_of, score_clip
+def test_the_general_model_is_better_than_the_centre_on_real_films(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    from general import clips_of, score_clip
 
     root = data_dir("gaze")
     stream = Stream(zoo.load("general", verbose=False))
