@@ -7,12 +7,6 @@ from zoo.datasets import moving_targets
 from zoo.datasets.video.writer import VideoWriter
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """No test writes into the user's cache."""
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "zoo_cache"))
-
-
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     """The folder and records of a small made data set; read only."""

@@ -45,7 +45,6 @@ WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name)
 def test_snippets_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     if name(page) == "docs/export.md":
         pytest.importorskip("tf2onnx", reason="the extra `export` is not installed")
     if page.name != "README.md":  # the page that newcomers copy runs with nothing made smaller
