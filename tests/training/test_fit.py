@@ -16,7 +16,7 @@ import zoo
 from tests.training import interrupted
 from tests.training.interrupted import STEPS, BreakOff, arrays, build, interrupt, train
 from zoo.files.atomic import atomic_path
-from zoo.training import EarlyStopping, claim_output, fit, make_optimizer
+from zoo.training import EarlyStopping, claim_output, fit
 from zoo.training.engine import timing
 from zoo.training.engine.state_file import load_state, save_state
 
@@ -249,15 +249,6 @@ def test_options_that_cannot_be(tmp_path, changed, told):
         train(tmp_path, model=build(steps_per_execution=3))
     with pytest.raises(ValueError, match="patience=0"):
         EarlyStopping(0)
-
-
-def test_the_gradient_is_clipped_as_a_whole():
-    optimizer = make_optimizer("rmsprop", 1e-3, clip=20.0)
-    clipped = optimizer._clip_gradients([np.full(4, 30.0), np.full(4, 40.0)])
-    norm = np.sqrt(sum(float(np.sum(np.square(g))) for g in clipped))
-    assert norm == pytest.approx(20.0)
-    with pytest.raises(ValueError, match="optimizer='lion'"):
-        make_optimizer("lion", 1.0)
 
 
 def test_the_output_of_other_options_is_refused(tmp_path):
