@@ -110,38 +110,42 @@ def run(frames, hidden, cell, kernel, bias, attention=None, *, score=None, steps
         The states (batch, steps, height, width, filters) in the dtype of `frames`, and the
         attention weights (batch, steps, n) in float32, or None without attention.
     """
-    dtype = frames.dtype
-    height, width, filters = hidden.shape[1:]
-    size = kernel.shape[0]
-    places = height * width
+    recurrence = _Recurrence(hidden.shape[1:], kernel.shape[0], frames.dtype, score, steps)
+    return recurrence(frames, hidden, cell, kernel, bias, attention or ())
 
-    def gathered(x, flat_kernel):
-        """A convolution as one product, which for the few maps of one step is faster than nine."""
-        columns = ops.concatenate([part for _, _, part in shifts(x, size)], axis=-1)
-        product = ops.matmul(ops.reshape(columns, (-1, flat_kernel.shape[0])), flat_kernel)
-        return ops.reshape(product, (-1, height, width, flat_kernel.shape[1]))
 
-    def advance(x, hidden, cell, kernel):
-        x = x + gathered(hidden, ops.reshape(kernel, (-1, 4 * filters)))
-        gates = ops.cast(x, "float32")
-        squashed = ops.sigmoid(gates)
-        i, f, _, o = ops.split(squashed, 4, axis=-1)
-        g = ops.tanh(gates[..., 2 * filters : 3 * filters])
-        cell = f * cell + i * g
-        return ops.cast(o * ops.tanh(cell), dtype), cell, ops.concatenate([i, f, g, o], axis=-1)
+class _Recurrence:
+    """The recurrence of `run`, with its custom gradient.
 
-    def query_of(mean, weights, bias):
-        return ops.matmul(ops.cast(mean, "float32"), weights) + bias
+    Args:
+        shape: (height, width, filters) of the states.
+        size: Side of the recurrent kernel.
+        dtype: Dtype of the frames and of the hidden states.
+        score, steps: As in `run`.
+    """
 
-    def weigh(keys, query, vector, present):
-        e = energies(score, keys, query, vector)
-        weights = ops.softmax(e - 1e9 * (1.0 - present), axis=-1) * present
-        # If all frames are padding, the weights are zero rather than the result of 0 / 0.
-        return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-12)
+    def __init__(self, shape, size: int, dtype, score: str | None, steps: int | None):
+        self.height, self.width, self.filters = shape
+        self.places = self.height * self.width
+        self.size, self.dtype, self.score, self.steps = size, dtype, score, steps
 
-    def forward(frames, hidden, cell, kernel, bias, *attention):
-        flat = ops.reshape(frames, (-1, ops.shape(frames)[1], places * 4 * filters))
-        first = hidden, cell
+    def __call__(self, frames, hidden, cell, kernel, bias, attention):
+        def forward(*arguments):
+            return self.forward(*arguments)
+
+        packed = ops.custom_gradient(forward)(frames, hidden, cell, kernel, bias, *attention)
+        packed = time_first(packed)
+        width = self.places * self.filters
+        states = ops.reshape(
+            packed[..., :width],
+            (*ops.shape(packed)[:2], self.height, self.width, self.filters),
+        )
+        return ops.cast(states, self.dtype), packed[..., width:] if attention else None
+
+    def forward(self, frames, hidden, cell, kernel, bias, *attention):
+        """All steps: (steps, batch, flattened state and weights), and the gradient function."""
+        height, width, filters = self.height, self.width, self.filters
+        flat = ops.reshape(frames, (-1, ops.shape(frames)[1], self.places * 4 * filters))
         # Keras's scan emits the carried values, so everything to be kept must be carried.
         start = {
             "hidden": hidden,
@@ -156,50 +160,102 @@ def run(frames, hidden, cell, kernel, bias, attention=None, *, score=None, steps
             emitted = {}
             if attention:
                 keys, query_kernel, query_bias, vector, present, share = attention
-                query = query_of(ops.mean(hidden, axis=(1, 2)), query_kernel, query_bias)
-                weights = weigh(keys, query, vector, present)
-                x = ops.matmul(ops.cast(weights * share, dtype)[:, None], flat)
+                query = _query(ops.mean(hidden, axis=(1, 2)), query_kernel, query_bias)
+                weights = self.weigh(keys, query, vector, present)
+                x = ops.matmul(ops.cast(weights * share, self.dtype)[:, None], flat)
                 x = ops.reshape(x, (-1, height, width, 4 * filters))
                 emitted["weights"] = weights
-            hidden, cell, gates = advance(x + bias, hidden, cell, kernel)
+            hidden, cell, gates = self.advance(x + bias, hidden, cell, kernel)
             emitted.update(hidden=hidden, cell=cell, gates=gates)
             return emitted, emitted
 
         if attention:
-            _, done = ops.scan(step, start, length=steps)
+            _, done = ops.scan(step, start, length=self.steps)
         else:
             _, done = ops.scan(step, start, time_first(frames))
         outputs = ops.cast(done["hidden"], "float32")
-        outputs = ops.reshape(outputs, (*ops.shape(outputs)[:2], places * filters))
+        outputs = ops.reshape(outputs, (*ops.shape(outputs)[:2], self.places * filters))
         if attention:
             outputs = ops.concatenate([outputs, done["weights"]], axis=-1)
 
         def backward(*arguments, upstream=None):
             # Some backends call backward(upstream), others backward(*inputs, upstream=...).
             upstream = arguments[0] if upstream is None else upstream
-            return _backward(upstream, done, frames, flat, first, kernel, attention)
+            return self.backward(upstream, done, frames, flat, (hidden, cell), kernel, attention)
 
         return outputs, backward
 
-    def _backward(upstream, done, frames, flat, first, kernel, attention):
-        back_kernel = ops.reshape(turned(kernel), (-1, filters))
+    def gathered(self, x, flat_kernel):
+        """A convolution as one product, which for the few maps of one step is faster than nine."""
+        columns = ops.concatenate([part for _, _, part in shifts(x, self.size)], axis=-1)
+        product = ops.matmul(ops.reshape(columns, (-1, flat_kernel.shape[0])), flat_kernel)
+        return ops.reshape(product, (-1, self.height, self.width, flat_kernel.shape[1]))
+
+    def advance(self, x, hidden, cell, kernel):
+        """One step of the LSTM: the next hidden state and cell, and the gates."""
+        filters = self.filters
+        x = x + self.gathered(hidden, ops.reshape(kernel, (-1, 4 * filters)))
+        gates = ops.cast(x, "float32")
+        squashed = ops.sigmoid(gates)
+        i, f, _, o = ops.split(squashed, 4, axis=-1)
+        g = ops.tanh(gates[..., 2 * filters : 3 * filters])
+        cell = f * cell + i * g
+        hidden = ops.cast(o * ops.tanh(cell), self.dtype)
+        return hidden, cell, ops.concatenate([i, f, g, o], axis=-1)
+
+    def weigh(self, keys, query, vector, present):
+        """Attention weights (batch, n) of the frames."""
+        e = energies(self.score, keys, query, vector)
+        weights = ops.softmax(e - 1e9 * (1.0 - present), axis=-1) * present
+        # If all frames are padding, the weights are zero rather than the result of 0 / 0.
+        return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-12)
+
+    def backward(self, upstream, done, frames, flat, first, kernel, attention):
+        """Gradients with respect to the arguments of `forward`."""
+        filters = self.filters
         before = {
             "hidden": ops.concatenate([first[0][None], done["hidden"][:-1]]),
             "cell": ops.concatenate([first[1][None], done["cell"][:-1]]),
         }
-        up_hidden = ops.reshape(upstream[..., : places * filters], ops.shape(done["hidden"]))
+        states = self.places * filters
         given = {
-            "hidden": up_hidden,
+            "hidden": ops.reshape(upstream[..., :states], ops.shape(done["hidden"])),
             "cell": done["cell"],
             "cell_before": before["cell"],
             "gates": done["gates"],
         }
         if attention:
-            keys, query_kernel, query_bias, vector, present, share = attention
-            queries = query_of(ops.mean(before["hidden"], axis=(2, 3)), query_kernel, query_bias)
+            means = ops.mean(before["hidden"], axis=(2, 3))
             given["weights"] = done["weights"]
-            given["up_weights"] = upstream[..., places * filters :]
-            given["query"] = queries
+            given["up_weights"] = upstream[..., states:]
+            given["query"] = _query(means, *attention[1:3])
+        last, made = self.steps_back(given, flat, kernel, attention)
+        d_gates = made["gates"]
+        d_kernel = kernel_gradient(
+            ops.reshape(before["hidden"], (-1, self.height, self.width, filters)),
+            ops.reshape(d_gates, (-1, self.height, self.width, 4 * filters)),
+            self.size,
+        )
+        d_bias = ops.sum(ops.cast(d_gates, "float32"), axis=(0, 1, 2, 3))
+        shared = (
+            ops.cast(last["hidden"], self.dtype),
+            last["cell"],
+            d_kernel,
+            ops.cast(d_bias, self.dtype),
+        )
+        if not attention:
+            return (time_first(d_gates), *shared)
+        weights = ops.transpose(done["weights"] * attention[5], (1, 2, 0))  # (batch, n, steps)
+        d_flat = ops.reshape(d_gates, (*ops.shape(d_gates)[:2], self.places * 4 * filters))
+        d_frames = ops.matmul(ops.cast(weights, self.dtype), time_first(d_flat))
+        d_attention = self.attention_gradients(
+            attention, given["query"], made["energies"], ops.cast(means, "float32")
+        )
+        return (ops.reshape(d_frames, ops.shape(frames)), *shared, *d_attention)
+
+    def steps_back(self, given, flat, kernel, attention):
+        """The steps in reverse: gradients of the initial states, and of what each step computes."""
+        back_kernel = ops.reshape(turned(kernel), (-1, self.filters))
 
         def step(carry, now):
             d_hidden, d_cell = carry["hidden"], carry["cell"]
@@ -216,52 +272,37 @@ def run(frames, hidden, cell, kernel, bias, attention=None, *, score=None, steps
                 ],
                 axis=-1,
             )
-            d_gates = ops.cast(d_gates, dtype)
-            d_before = ops.cast(gathered(d_gates, back_kernel), "float32")
+            d_gates = ops.cast(d_gates, self.dtype)
+            d_before = ops.cast(self.gathered(d_gates, back_kernel), "float32")
             emitted = {"gates": d_gates, "cell": d_cell * f}
             if attention:
-                column = ops.reshape(d_gates, (-1, places * 4 * filters, 1))
+                keys, query_kernel, _, vector, _, share = attention
+                column = ops.reshape(d_gates, (-1, self.places * 4 * self.filters, 1))
                 d_weights = ops.cast(ops.matmul(flat, column)[..., 0], "float32") * share
                 d_weights = d_weights + now["up_weights"]
                 mean = ops.sum(d_weights * now["weights"], axis=-1, keepdims=True)
                 d_energies = now["weights"] * (d_weights - mean)
-                _, d_query, _ = energy_gradients(score, keys, now["query"], vector, d_energies)
-                d_mean = ops.matmul(d_query, ops.transpose(query_kernel)) / places
+                _, d_query, _ = energy_gradients(self.score, keys, now["query"], vector, d_energies)
+                d_mean = ops.matmul(d_query, ops.transpose(query_kernel)) / self.places
                 d_before = d_before + d_mean[:, None, None]
                 emitted["energies"] = d_energies
             emitted["hidden"] = d_before
             return emitted, emitted
 
-        zeros = ops.zeros_like(done["cell"][0])
-        start = {
-            "hidden": zeros,
-            "cell": zeros,
-            "gates": ops.zeros_like(ops.cast(done["gates"][0], dtype)),
-        }
+        zeros = ops.zeros_like(given["cell"][0])
+        gates = ops.zeros_like(ops.cast(given["gates"][0], self.dtype))
+        start = {"hidden": zeros, "cell": zeros, "gates": gates}
         if attention:
-            start["energies"] = ops.zeros_like(done["weights"][0])
-        last, made = ops.scan(step, start, given, reverse=True)
-        d_hidden, d_cell = last["hidden"], last["cell"]
-        d_gates = made["gates"]
-        d_kernel = kernel_gradient(
-            ops.reshape(before["hidden"], (-1, height, width, filters)),
-            ops.reshape(d_gates, (-1, height, width, 4 * filters)),
-            size,
-        )
-        d_bias = ops.cast(ops.sum(ops.cast(d_gates, "float32"), axis=(0, 1, 2, 3)), dtype)
-        shared = (ops.cast(d_hidden, dtype), d_cell, d_kernel, d_bias)
-        if not attention:
-            return (time_first(d_gates), *shared)
-        weights = ops.transpose(done["weights"] * share, (1, 2, 0))  # (batch, n, steps)
-        d_flat = time_first(ops.reshape(d_gates, (*ops.shape(d_gates)[:2], places * 4 * filters)))
-        d_frames = ops.reshape(ops.matmul(ops.cast(weights, dtype), d_flat), ops.shape(frames))
+            start["energies"] = ops.zeros_like(given["weights"][0])
+        return ops.scan(step, start, given, reverse=True)
+
+    def attention_gradients(self, attention, queries, d_energies, means):
+        """Gradients with respect to the tensors of `attention`, summed over all steps."""
+        keys, _, _, vector, present, share = attention
         d_keys, d_queries, d_vector = energy_gradients(
-            score, keys, queries, vector, made["energies"]
+            self.score, keys, queries, vector, d_energies
         )
-        means = ops.cast(ops.mean(before["hidden"], axis=(2, 3)), "float32")
         return (
-            d_frames,
-            *shared,
             ops.sum(d_keys, axis=0),
             ops.einsum("tbf,tbu->fu", means, d_queries),
             ops.sum(d_queries, axis=(0, 1)),
@@ -270,12 +311,9 @@ def run(frames, hidden, cell, kernel, bias, attention=None, *, score=None, steps
             ops.zeros_like(share),
         )
 
-    packed = ops.custom_gradient(forward)(frames, hidden, cell, kernel, bias, *(attention or ()))
-    packed = time_first(packed)
-    states = ops.reshape(
-        packed[..., : places * filters], (*ops.shape(packed)[:2], height, width, filters)
-    )
-    return ops.cast(states, dtype), packed[..., places * filters :] if attention else None
+
+def _query(mean, kernel, bias):
+    return ops.matmul(ops.cast(mean, "float32"), kernel) + bias
 
 
 def time_first(x):
