@@ -230,20 +230,9 @@ def lsts(
         model = keras.Model(inputs, {"saliency": saliency}, name=name)
         return _with_weights(model, weights)
     else:
-        inputs, features = {}, []
-        for stream in names:
-            extractor = lsts_features(
-                stream=stream,
-                backbone=_of_stream(backbone, stream, names, "backbone"),
-                backbone_weights=_of_stream(backbone_weights, stream, names, "backbone_weights"),
-                **backbone_options,
-            )
-            extractor.trainable = trainable_backbone
-            inputs[stream] = keras.Input(extractor.input_shape[1:], name=stream)
-            # `training=False` keeps the statistics of a frozen backbone: only trained layers may
-            # use statistics of the batch.
-            call = {} if trainable_backbone else {"training": False}
-            features.append(extractor(inputs[stream], **call))
+        inputs, features = _clip_features(
+            names, backbone, backbone_options, trainable_backbone, backbone_weights
+        )
         x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
         inputs = inputs if len(names) > 1 else inputs[names[0]]
     head = _head(x.shape[1:], *settings)
@@ -255,6 +244,25 @@ def _with_weights(model, weights):
     if weights is not None:
         load_lsts(model, weights)
     return model
+
+
+def _clip_features(names, backbone, options, trainable, weights):
+    """The inputs by stream, and the pooled features of a clip of each stream."""
+    inputs, features = {}, []
+    for stream in names:
+        extractor = lsts_features(
+            stream=stream,
+            backbone=_of_stream(backbone, stream, names, "backbone"),
+            backbone_weights=_of_stream(weights, stream, names, "backbone_weights"),
+            **options,
+        )
+        extractor.trainable = trainable
+        inputs[stream] = keras.Input(extractor.input_shape[1:], name=stream)
+        # `training=False` keeps the statistics of a frozen backbone: only trained layers may use
+        # statistics of the batch.
+        call = {} if trainable else {"training": False}
+        features.append(extractor(inputs[stream], **call))
+    return inputs, features
 
 
 def _dense_features(names, options, causal, trainable, weights):
