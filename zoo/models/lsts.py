@@ -8,10 +8,8 @@ import keras
 from keras import layers
 
 from zoo.backbones.i3d import CHANNELS, i3d
-from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.channels_last import channels_last
 from zoo.layers.per_step import PerStep
-from zoo.layers.saliency_map import SaliencyMap
 from zoo.layers.temporal_phases import (
     CropTime,
     MergePhases,
@@ -20,22 +18,11 @@ from zoo.layers.temporal_phases import (
     TrailingMean,
 )
 from zoo.models.loading import load_into
+from zoo.models.lsts_head import Head, clip_head
 from zoo.models.lsts_weights import load_lsts
 
 STREAMS = {"rgb": ("rgb",), "flow": ("flow",), "both": ("rgb", "flow")}
-# Kernel, stride and published output channels of the seven transposed convolutions.
-STAGES = (
-    ((3, 3), (2, 2), 512),
-    ((4, 3), (3, 2), 256),
-    ((1, 3), (1, 2), 128),
-    ((4, 3), (3, 2), 64),
-    ((1, 3), (1, 2), 16),
-    ((3, 3), (2, 2), 4),
-    ((3, 3), (2, 2), 2),
-)
 POOLED_STEPS = 5
-# Do not scale down to fewer channels than this: a map of a single ReLU channel dies easily.
-FEWEST_CHANNELS = 8
 
 
 def pool_size(feature_shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -235,7 +222,7 @@ def lsts(
         )
         x = layers.Concatenate(name="fusion")(features) if len(features) > 1 else features[0]
         inputs = inputs if len(names) > 1 else inputs[names[0]]
-    head = _head(x.shape[1:], *settings)
+    head = clip_head(x.shape[1:], *settings)
     model = keras.Model(inputs, {"saliency": head(x)}, name=name)
     return _with_weights(model, weights)
 
@@ -293,7 +280,7 @@ def _dense_features(names, options, causal, trainable, weights):
 
 def _dense_head(x, frames, num_frames, *settings):
     """The head of the clip model applied to every frame, in eight interleaved phases."""
-    head = _Head(*settings)
+    head = Head(*settings)
     steps = math.ceil(num_frames / 8)
     pooled = pool_size((steps, *x.shape[2:4]))[0]
     x = PadTime(8, name="pad_steps")(x)
@@ -332,72 +319,3 @@ def _default_feature_shape(names, options) -> tuple[int, ...]:
     with keras.StatelessScope():  # number of I3D's output channels, without creating weights
         channels = i3d(width=options["width"]).output_shape[-1]
     return (*pooled, channels * len(names))
-
-
-class _Head:
-    """Creates the layers of the head, which share the variant, width and weight decay."""
-
-    def __init__(self, variant, output_size, facts, width, weight_decay, dropout):
-        self.released = variant == "released"
-        self.output_size = output_size
-        self.facts = facts  # of the map, see `SaliencyMap`
-        self.width = width
-        self.dropout = dropout
-        self.regularizer = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
-
-    def channels(self, published):
-        return max(min(published, FEWEST_CHANNELS), round(published * self.width))
-
-    def normalise(self, stage):
-        return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{stage}_norm")
-
-    def first(self, steps) -> list:
-        """The convolution over all steps, with the layers before and after it."""
-        found = [layers.SpatialDropout3D(self.dropout, name="dropout")] if self.dropout else []
-        found.append(
-            layers.Conv3D(
-                self.channels(512),
-                (steps, 1, 1),
-                kernel_regularizer=self.regularizer,
-                name="convolution",
-            )
-        )
-        if self.released:
-            found.append(self.normalise("convolution"))
-        return [*found, layers.ReLU(name="convolution_relu")]
-
-    def decode(self, x):
-        """The transposed convolutions, from (batch, rows, columns, channels) to the map."""
-        for number, (kernel, stride, filters) in enumerate(STAGES, start=1):
-            stage = f"stage_{number}"
-            enough = all(n * s >= m for n, s, m in zip(x.shape[1:3], stride, self.output_size))
-            last = number == len(STAGES) or enough
-            x = layers.Conv2DTranspose(
-                1 if last and not self.released else self.channels(filters),
-                kernel,
-                strides=stride,
-                padding="valid",
-                kernel_regularizer=self.regularizer,
-                name=f"{stage}_convolution",
-            )(x)
-            # PyTorch's padding 1 and output padding 1 drop the first row and column of the full
-            # result and keep the last ones. Keras's "same" would drop the last ones instead.
-            x = layers.Cropping2D(tuple((int(k > 1), 0) for k in kernel), name=stage)(x)
-            if self.released:
-                x = self.normalise(stage)(layers.ReLU(name=f"{stage}_relu")(x))
-            elif not last:
-                x = layers.ReLU(name=f"{stage}_relu")(self.normalise(stage)(x))
-            if last:
-                break
-        if self.released:
-            x = layers.Conv2D(1, 1, kernel_regularizer=self.regularizer, name="map_convolution")(x)
-        return SaliencyMap(*self.output_size, **self.facts, name="saliency")(x)
-
-
-def _head(feature_shape, *settings) -> keras.Model:
-    head = _Head(*settings)
-    inputs = x = keras.Input(feature_shape, name="features")
-    for layer in head.first(feature_shape[0]):
-        x = layer(x)
-    x = layers.Reshape((*x.shape[2:4], x.shape[-1]), name="squeeze")(x)
-    return keras.Model(inputs, head.decode(x), name="head")

@@ -8,7 +8,8 @@ import pytest
 
 import zoo
 from tests.weights.parity.compare import randomise, save, torch
-from zoo.models.lsts import STAGES, lsts
+from zoo.models.lsts import lsts
+from zoo.models.lsts_head import STAGES
 from zoo.weights import WeightsError
 
 pytestmark = pytest.mark.slow
