@@ -116,14 +116,9 @@ def evaluate(
         for record in records:
             open_record(record).require_whole()
     _check(records, baselines, initial, map_side, sigma)
-    models = _models(model)
-    for name, one in models.items():
-        saliency_output(output_names(one))
-        if name in BASELINES:
-            raise ValueError(f"A model must not have the name of a baseline. Received: {name!r}")
     streams = {
         name: open_stream(one, precision=precision, mirror=mirror, **_of_clips(one, stride, flow))
-        for name, one in models.items()
+        for name, one in _models(model).items()
     }
     gaze = {record.name: read_fixations(record, warn=False) for record in records}
     points = {name: _points(fixations, seed) for name, fixations in gaze.items()}
@@ -132,20 +127,9 @@ def evaluate(
         for record in train_records
         if record.name not in points
     }
-    notes = []
-    if train_records and len(trained) < len(train_records):
-        count = len(train_records) - len(trained)
-        notes.append(
-            f"{count} training videos are among the evaluated ones and were left out of the "
-            "trained central bias."
-        )
     bias = None
-    if trained and any(len(part) for part in trained.values()):
+    if any(len(part) for part in trained.values()):
         bias = fit_central_bias(list(trained.values()), seed=seed)
-    elif "trained_central_bias" in baselines:
-        notes.append("No training videos were given, so there is no trained central bias.")
-    if metric_maps:
-        notes.append("CC, SIM and KL were computed on densities blurred like the truth maps.")
     settings = {
         "models": list(streams),
         "baselines": list(baselines),
@@ -176,32 +160,19 @@ def evaluate(
         seed=seed,
     )
     key = digest(settings, scorer.identity())
-    folder = None
-    if output is not None:
-        folder = _enter(output, key, settings, overwrite)
+    folder = None if output is None else _enter(output, key, settings, overwrite)
     # Files and pipes have no width; do not cut the table to 80 columns there.
     console = Console() if sys.stdout.isatty() else Console(width=120)
     results = []
     for number, record in enumerate(_tracked(records, progress, console)):
         results.append(_one(scorer, record, gaze[record.name], folder, key, number < pictures))
-    notes += list(dict.fromkeys(note for result in results for note in result["notes"]))
-    empty = sum(len(result["frames_without_fixations"]) for result in results)
-    if empty:
-        held = sum(bool(result["frames_without_fixations"]) for result in results)
-        notes.append(f"{empty} frames of {held} videos have no fixation and were left out.")
+    notes = _notes(len(train_records) - len(trained), scorer, results)
     evaluation = Evaluation(results, settings, notes, None if folder is None else str(folder))
     if folder is not None:
         write_json(folder / "evaluation.json", evaluation.to_json())
         write_pages(folder, evaluation, _pictures(folder, records[:pictures]))
     if progress:
-        console.print(evaluation.rich_table())
-        for name, share in evaluation.explained_information.items():
-            print(
-                f"{one_line(name)} explains {share:.1%} of the information that the true density "
-                "has over the trained central bias."
-            )
-        for note in notes:
-            print(f"Note: {one_line(note)}")
+        _show(evaluation, console)
     return evaluation
 
 
@@ -233,10 +204,15 @@ def _check(records, baselines, initial, map_side, sigma):
 def _models(model) -> dict[str, keras.Model]:
     if model is None:
         return {}
-    if isinstance(model, Mapping):
-        return {n: m if isinstance(m, keras.Model) else load(m) for n, m in model.items()}
-    model = model if isinstance(model, keras.Model) else load(model)
-    return {model.name: model}
+    if not isinstance(model, Mapping):
+        model = model if isinstance(model, keras.Model) else load(model)
+        model = {model.name: model}
+    models = {n: m if isinstance(m, keras.Model) else load(m) for n, m in model.items()}
+    for name, one in models.items():
+        saliency_output(output_names(one))
+        if name in BASELINES:
+            raise ValueError(f"A model must not have the name of a baseline. Received: {name!r}")
+    return models
 
 
 def _of_clips(model, stride, flow) -> dict:
@@ -303,6 +279,38 @@ def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
         base.with_name(f"{base.name}.jpg").write_bytes(strip)
     write_json(done, result)  # written last: it marks the video as finished
     return result
+
+
+def _notes(left_out: int, scorer: Scorer, results: list[dict]) -> list[str]:
+    """What a reader of the scores must know."""
+    notes = []
+    if left_out:
+        notes.append(
+            f"{left_out} training videos are among the evaluated ones and were left out of the "
+            "trained central bias."
+        )
+    if scorer.bias is None and "trained_central_bias" in scorer.baselines:
+        notes.append("No training videos were given, so there is no trained central bias.")
+    if scorer.metric_maps:
+        notes.append("CC, SIM and KL were computed on densities blurred like the truth maps.")
+    notes += dict.fromkeys(note for result in results for note in result["notes"])
+    without = [len(result["frames_without_fixations"]) for result in results]
+    if any(without):
+        held = sum(map(bool, without))
+        notes.append(f"{sum(without)} frames of {held} videos have no fixation and were left out.")
+    return notes
+
+
+def _show(evaluation: Evaluation, console: Console) -> None:
+    """Print the table, and what is to be said of it."""
+    console.print(evaluation.rich_table())
+    for name, share in evaluation.explained_information.items():
+        print(
+            f"{one_line(name)} explains {share:.1%} of the information that the true density "
+            "has over the trained central bias."
+        )
+    for note in evaluation.notes:
+        print(f"Note: {one_line(note)}")
 
 
 def _write_csv(path, frames: dict[str, np.ndarray]) -> None:
