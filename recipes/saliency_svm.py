@@ -24,8 +24,10 @@ Spatiotemporal Visual Attention, ICLR 2017, sections 3.4 and 4.2, appendices A a
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import warnings
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +50,8 @@ from zoo.training.run import prepare_run, run_facts
 from zoo.training.svm.classifier import LinearSVM
 from zoo.training.svm.features import Descriptors, VideoToDescribe
 from zoo.training.svm.tables import table_3, table_4, table_5
+
+COLUMNS_OF_TABLE_4 = {"fc6/clip/3": "truth", "fc6/clip/5": "predicted", "bias": "central_bias"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,99 +149,86 @@ def main(config: Config) -> dict:
 
 def _fold(config: Config, fold: int | None, extractor, saliency) -> dict:
     """All experiments on one fold."""
-    count = len(class_names(config.dataset, config.data_dir))
-    cache = Path(config.cache or Path(config.output) / "cache")
-    dense = extractor.input_shape[1] is None
-    target = Action(count, config.multi_label)
-    parts, labels = {}, {}
-    for split in ("train", "test"):
-        options = {} if fold is None else {"fold": fold}
-        records = load_records(config.dataset, config.data_dir, split, "label", **options)
-        samples = Samples(
-            records,
-            Windows(1 if dense else CLIP_LENGTH),
-            inputs=[Frames(tuple(extractor.input_shape[2:4]))],
-            targets=[Mixture(1), target],
-            points={record.name: NO_GAZE for record in records if record.gaze is None},
-        )
-        parts[split] = [VideoToDescribe(samples, number) for number in range(len(records))]
-        labels[split] = np.stack(list(labels_of(samples, target).values()))
-    gaze = all(np.isfinite(source.points).any() for part in parts.values() for source in part)
+    classes = class_names(config.dataset, config.data_dir)
+    parts, labels = _videos(config, fold, extractor, Action(len(classes), config.multi_label))
     bias = _bias(config, parts["train"])
     descriptors = Descriptors(
-        cache / "descriptors",
+        Path(config.cache or Path(config.output) / "cache") / "descriptors",
         extractor,
         saliency,
         central_bias=bias,
         stride=config.stride,
         sigma=config.sigma,
     )
-    outputs = extractor.output if isinstance(extractor.output, dict) else {"fc6": None}
+    gaze = all(np.isfinite(source.points).any() for part in parts.values() for source in part)
     kinds = {"truth": gaze, "predicted": saliency is not None, "central_bias": bias is not None}
     kinds["diffused"] = saliency is not None and bias is not None
     kinds = [kind for kind, there in kinds.items() if there]
-    held: dict[tuple, dict[str, np.ndarray]] = {}
-
-    def described(kind: str, mode: str, features: str) -> dict[str, np.ndarray]:
-        if (kind, mode, features) not in held:
-            held[kind, mode, features] = {
-                split: np.stack([descriptors.get(source, kind, mode)[features] for source in part])
-                for split, part in parts.items()
-            }
-        return held[kind, mode, features]
-
     todo = [(s, k) for part in parts.values() for s in part for k in ("original", *kinds)]
     for source, kind in track(todo, description="Describing videos"):
         descriptors.get(source, kind)
 
-    found, chosen, per_class = {}, {}, {}
+    @functools.cache
+    def described(kind: str, mode: str, features: str) -> dict[str, np.ndarray]:
+        return {
+            split: np.stack([descriptors.get(source, kind, mode)[features] for source in part])
+            for split, part in parts.items()
+        }
 
-    def experiment(name: str, *blocks, components=None) -> LinearSVM:
-        x = {s: np.concatenate([block[s] for block in blocks], axis=1) for s in parts}
-        svm = LinearSVM(
-            multi_label=config.multi_label, components=components, seed=config.seed
-        ).fit(x["train"], labels["train"])
+    found, chosen, per_class = {}, {}, {}
+    outputs = extractor.output if isinstance(extractor.output, dict) else {"fc6": None}
+    for name, *blocks in _experiments(kinds, outputs):
+        x = {s: np.concatenate([described(*block)[s] for block in blocks], axis=1) for s in parts}
+        # The principal components are as many as the features of the first block.
+        width = described(*blocks[0])["train"].shape[1] if name == "fc6/clip/pca" else None
+        svm = LinearSVM(multi_label=config.multi_label, components=width, seed=config.seed)
+        svm.fit(x["train"], labels["train"])
         found[name] = 100.0 * svm.measure(x["test"], labels["test"])
         chosen[name] = {"C": svm.chosen, "validation": 100.0 * svm.validation}
-        column = {"fc6/clip/3": "truth", "fc6/clip/5": "predicted", "bias": "central_bias"}
-        if name in column:
-            hot = labels["test"]
-            if not config.multi_label:
-                hot = (hot[:, None] == np.arange(count)).astype(int)
-            scores = svm.scores(x["test"])
-            # The last classes have no column where no training video shows them.
-            missing = ((0, 0), (0, count - scores.shape[1]))
-            scores = np.pad(scores, missing, constant_values=scores.min() - 1)
-            names = class_names(config.dataset, config.data_dir)
-            per_class[column[name]] = _by_class(hot, scores, names)
-        return svm
+        if name in COLUMNS_OF_TABLE_4:
+            values = _by_class(labels["test"], svm.scores(x["test"]), classes)
+            per_class[COLUMNS_OF_TABLE_4[name]] = values
+    result = {"fold": fold, "accuracy": found, "chosen": chosen, "classes": per_class}
+    for name, key in (("bias", "central_bias"), ("diffused", "diffused")):  # of other tables
+        if name in found:
+            result[key] = found.pop(name)
+    return result
 
-    pairs = [("conv5", "feature"), ("conv5", "clip"), ("fc6", "clip")]
-    for features, mode in pairs:
+
+def _videos(config: Config, fold: int | None, extractor, target: Action) -> tuple[dict, dict]:
+    """The videos of the two splits, and their labels."""
+    parts, labels = {}, {}
+    window = 1 if extractor.input_shape[1] is None else CLIP_LENGTH
+    options = {} if fold is None else {"fold": fold}
+    for split in ("train", "test"):
+        records = load_records(config.dataset, config.data_dir, split, "label", **options)
+        samples = Samples(
+            records,
+            Windows(window),
+            inputs=[Frames(tuple(extractor.input_shape[2:4]))],
+            targets=[Mixture(1), target],
+            points={record.name: NO_GAZE for record in records if record.gaze is None},
+        )
+        parts[split] = [VideoToDescribe(samples, number) for number in range(len(records))]
+        labels[split] = np.stack(list(labels_of(samples, target).values()))
+    return parts, labels
+
+
+def _experiments(kinds: Sequence[str], outputs: Container[str]) -> Iterator[tuple]:
+    """Each experiment's name, and the (kind, mode, features) that it concatenates."""
+    for features, mode in (("conv5", "feature"), ("conv5", "clip"), ("fc6", "clip")):
         if features not in outputs:
             continue
-        original = described("original", "clip", features)
-        experiment(f"{features}/{mode}/1", original)
+        original = ("original", "clip", features)
+        yield f"{features}/{mode}/1", original
         for kind, alone, both in (("truth", 2, 3), ("predicted", 4, 5)):
-            if kind not in kinds:
-                continue
-            weighted = described(kind, mode, features)
-            experiment(f"{features}/{mode}/{alone}", weighted)
-            experiment(f"{features}/{mode}/{both}", original, weighted)
-    result = {"fold": fold, "accuracy": found, "chosen": chosen, "classes": per_class}
-    if "fc6" in outputs:
-        original = described("original", "clip", "fc6")
-        if "predicted" in kinds:
-            width = original["train"].shape[1]
-            both = (original, described("predicted", "clip", "fc6"))
-            experiment("fc6/clip/pca", *both, components=width)
-        if "central_bias" in kinds:
-            experiment("bias", original, described("central_bias", "clip", "fc6"))
-            result["central_bias"] = found.pop("bias")
-        if "diffused" in kinds:
-            experiment("diffused", original, described("diffused", "clip", "fc6"))
-            result["diffused"] = found.pop("diffused")
-    return result
+            if kind in kinds:
+                yield f"{features}/{mode}/{alone}", (kind, mode, features)
+                yield f"{features}/{mode}/{both}", original, (kind, mode, features)
+    names = {"predicted": "fc6/clip/pca", "central_bias": "bias", "diffused": "diffused"}
+    for kind, name in names.items():
+        if kind in kinds and "fc6" in outputs:
+            yield name, ("original", "clip", "fc6"), (kind, "clip", "fc6")
 
 
 def _extractor(config: Config) -> keras.Model:
@@ -273,7 +264,12 @@ def _bias(config: Config, sources: list[VideoToDescribe]) -> np.ndarray | None:
     return np.asarray(fit_central_bias(points, components=config.bias_components, seed=config.seed))
 
 
-def _by_class(hot, scores, names) -> dict[str, float]:
+def _by_class(labels, scores, names) -> dict[str, float]:
+    """Average precision of each class, in percent, and their mean."""
+    hot = labels if labels.ndim == 2 else (labels[:, None] == np.arange(len(names))).astype(int)
+    # The last classes have no column where no training video shows them.
+    missing = ((0, 0), (0, len(names) - scores.shape[1]))
+    scores = np.pad(scores, missing, constant_values=scores.min() - 1)
     values = 100.0 * average_precision(hot, scores)
     found = {n: float(v) for n, v in zip(names, values) if np.isfinite(v)}
     return {**found, "Mean": float(np.nanmean(values))}
