@@ -105,6 +105,9 @@ class Listing:
             published = self.published.get(name)
             of = "" if published is None else f" (published {shown_number(published)})"
             parts.append(f"{name} {count}{of}")
+        without = sum(record.split is None for record in self.records)
+        if splits is None and ALL not in self.published and 0 < without < len(self.records):
+            parts.append(f"without a split {without}")
         return f"{self.name}: {', '.join(parts) or 'no videos'}"
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.datasets import trees
 from tests.datasets.conftest import numbered_video
 from zoo.datasets import ucf11, ucf101
+from zoo.datasets.listing.listing import DatasetWarning
 from zoo.datasets.record import Record
 from zoo.recipes import soft_attention
 from zoo.training.named_data import class_names, hold_out, load_records, mixed_records
@@ -136,13 +137,30 @@ def test_a_table_s_test_rows_are_never_trained_on(tmp_path):
         load_records("csv", table, "both")
 
 
+def test_rows_in_splits_that_no_recipe_uses_are_named(tmp_path, caplog):
+    for at in range(5):
+        numbered_video(tmp_path / f"v{at}.mp4", 8)
+    table = tmp_path / "videos.csv"
+    table.write_text(
+        "video,label,split\nv0.mp4,a,Train\nv1.mp4,a,val\nv2.mp4,b,val\nv3.mp4,b,\nv4.mp4,b,test\n"
+    )
+    told = r"videos.csv with 3 of 5 rows .* left out: 'Train' 1, 'val' 2"
+    with caplog.at_level("INFO", "zoo.datasets"), pytest.warns(DatasetWarning, match=told):
+        assert [r.name for r in load_records("csv", table, "train", "label")] == ["v3"]
+    assert "Train 1, test 1, val 2, without a split 1" in caplog.text
+    table.write_text("video,label,split\nv0.mp4,a,validation\nv3.mp4,b,\nv4.mp4,b,test\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(load_records("csv", table, "train", "label")) == 2
+
+
 def test_the_hold_out_shares_no_video_with_the_training():
     records = [Record(f"r{n}", f"film{n // 2}.mp4") for n in range(20)]
     train, held = hold_out(records, 0.3, seed=1)
     assert len(train) + len(held) == 20 and len(held) == 6
     assert not {r.video for r in train} & {r.video for r in held}
     assert hold_out(records, 0.3, seed=1) == (train, held) != hold_out(records, 0.3, seed=2)
-    with pytest.raises(ValueError, match="at least 2 videos"):
+    with pytest.raises(ValueError, match=r"at least 2 different videos.*held out for validation"):
         hold_out(records[:2], 0.3)
     with pytest.raises(ValueError, match="share=1"):
         hold_out(records, 1)

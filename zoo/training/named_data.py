@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -20,7 +22,7 @@ import numpy as np
 
 from zoo.datasets.joint import Joint, join
 from zoo.datasets.listing.check_gaze import log_gaze_check
-from zoo.datasets.listing.listing import show_counts
+from zoo.datasets.listing.listing import DatasetWarning, show_counts
 from zoo.datasets.record import Record
 
 Kind = Literal["gaze", "label", "any"]
@@ -137,8 +139,9 @@ def hold_out(
     videos = list(dict.fromkeys(record.video for record in records))
     if len(videos) < 2:
         raise ValueError(
-            "Holding out needs at least 2 videos. "
-            f"Received: {len(videos)} videos, {[record.name for record in records]}"
+            "Training needs at least 2 different videos of the training split, because at least "
+            f"one of them is held out for validation. Received: {len(videos)} videos, "
+            f"{[record.name for record in records]}"
         )
     count = min(max(1, round(share * len(videos))), len(videos) - 1)
     drawn = np.random.default_rng(seed).permutation(len(videos))[:count]
@@ -154,7 +157,9 @@ def _of_split(name: str, root: str, split: str, **options) -> list[Record]:
     if name == "csv":
         from zoo.datasets import your_own
 
+        show_counts()
         held = your_own.load(root, **options)
+        _warn_of_unused_rows(held, root)
     elif name == "shards":
         from zoo.datasets.shards import reading
 
@@ -176,6 +181,20 @@ def _of_split(name: str, root: str, split: str, **options) -> list[Record]:
         return [record for part in splits for record in module.load(root, part, **options)]
     splits = training if split == "train" else (test,)
     return [record for record in held if (record.split or "train") in splits]
+
+
+def _warn_of_unused_rows(records: Sequence[Record], table: str) -> None:
+    used = (*SPLITS["csv"][0], SPLITS["csv"][1])
+    unused = Counter(r.split for r in records if r.split and r.split not in used)
+    if unused:
+        counts = ", ".join(f"{split!r} {count}" for split, count in sorted(unused.items()))
+        warnings.warn(
+            f"Only rows whose split is {', '.join(used)} or empty are used for training and "
+            f"testing. Received: {table} with {unused.total()} of {len(records)} rows in other "
+            f"splits, which are left out: {counts}",
+            DatasetWarning,
+            stacklevel=2,
+        )
 
 
 def _joined(found: dict[str, Sequence[Record]], similar: str) -> Joint:
