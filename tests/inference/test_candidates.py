@@ -41,8 +41,29 @@ def test_peaks_of_a_map():
     saliency[15, 31] = 0.5  # beside a higher one: no peak
     got = map_candidates(saliency)
     np.testing.assert_allclose(
-        got, [[10.5 / 40, 5.5 / 20, 0.75], [30.5 / 40, 15.5 / 20, 0.25]], rtol=1e-5
+        got, [[10.5 / 40, 5.5 / 20, 3 / 4.5], [30.5 / 40, 15.5 / 20, 1.5 / 4.5]], rtol=1e-5
     )
+    # How many are asked for changes neither the places nor the shares.
+    np.testing.assert_array_equal(map_candidates(saliency, max_candidates=1), got[:1])
+
+
+def test_shares_of_a_map_are_those_of_its_mixture():
+    from zoo.inference.writing.rendering import render_mixture
+
+    means = [(0.2, 0.25), (0.7, 0.3), (0.4, 0.8)]
+    mixture = np.array([[np.log(w), *at, -3.0, -3.0, 0.0] for w, at in zip((0.5, 0.2, 0.3), means)])
+    got = map_candidates(render_mixture(mixture, 60, 80))
+    np.testing.assert_allclose(got, mixture_candidates(mixture), atol=0.01)
+
+
+def test_a_lower_peak_nearby_belongs_to_the_higher_one():
+    saliency = np.full((40, 40), 1e-3, np.float32)
+    saliency[10, 10:13] = 3.0, 1.0, 2.0  # the second maximum is within the least distance
+    saliency[30, 30:32] = 1.0  # a plateau
+    got = map_candidates(saliency)
+    assert len(got) == 2
+    floor = 1e-3 * (40 * 40 - 5)
+    np.testing.assert_allclose(got[:, 2], [6 / (8 + floor), 2 / (8 + floor)], atol=0.02)
 
 
 def test_a_constant_map_has_no_peak():

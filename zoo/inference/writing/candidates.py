@@ -105,8 +105,10 @@ def map_candidates(
         distance: minimum distance between two peaks, as a fraction of the longer side.
 
     Returns:
-        Array (n, 3) float32: x, y in [0, 1], and the peak's value divided by the sum of
-        the returned peaks. A constant map has no peaks: (0, 3).
+        Array (n, 3) float32: x, y in [0, 1], and the share of the map's sum that lies where the
+        way uphill leads to this peak; a lower peak nearby, and its share, belong to the higher
+        one. The shares of all peaks sum to 1, except for flat ground at the map's lowest value.
+        A constant map has no peaks: (0, 3).
 
     Example: `map_candidates(maps[40])`.
     """
@@ -119,12 +121,40 @@ def map_candidates(
     kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     peak = (saliency >= cv2.dilate(saliency, kernel)) & (saliency > lowest)
     # A plateau counts once, at its middle.
-    count, _, _, centres = cv2.connectedComponentsWithStats(peak.astype(np.uint8))
+    count, labels, _, centres = cv2.connectedComponentsWithStats(peak.astype(np.uint8))
     places = centres[1:count]
     rows = np.clip(np.round(places[:, 1]).astype(int), 0, height - 1)
     columns = np.clip(np.round(places[:, 0]).astype(int), 0, width - 1)
     values = saliency[rows, columns]
     order = np.argsort(-values, kind="stable")[:max_candidates]
     x, y = (places[order, 0] + 0.5) / width, (places[order, 1] + 0.5) / height
-    share = values[order] / max(float(values[order].sum()), 1e-30)
-    return np.column_stack([x, y, share]).astype(np.float32)
+    owner = _peak_uphill(saliency, labels, reach, lowest)
+    mass = np.bincount(owner.ravel(), weights=saliency.ravel(), minlength=count)[1:]
+    return np.column_stack([x, y, mass[order] / saliency.sum(dtype=np.float64)]).astype(np.float32)
+
+
+def _peak_uphill(saliency: np.ndarray, labels: np.ndarray, reach: int, lowest: float) -> np.ndarray:
+    """For every pixel (height, width), the label of the peak that the way uphill leads to.
+
+    A pixel's next step is its highest neighbour. From a local maximum that is no peak it is the
+    highest pixel within `reach`. Flat ground at the lowest value belongs to no peak: label 0.
+    """
+    height, width = saliency.shape
+    padded = np.pad(saliency, 1, constant_values=-np.inf)
+    steps = [(0, 0), *((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j)]
+    around = [padded[1 + i : 1 + i + height, 1 + j : 1 + j + width] for i, j in steps]
+    down, right = np.array(steps).T
+    best = np.argmax(around, axis=0)  # a pixel without a higher neighbour stays where it is
+    numbers = np.arange(height * width).reshape(height, width)
+    parent = (numbers + down[best] * width + right[best]).ravel()
+    ends = (best == 0) & (labels == 0) & (saliency > lowest)
+    for row, column in np.argwhere(ends):
+        top, left = max(0, row - reach), max(0, column - reach)
+        near = saliency[top : row + reach + 1, left : column + reach + 1]
+        i, j = np.unravel_index(np.argmax(near), near.shape)
+        parent[row * width + column] = (top + i) * width + left + j
+    while True:
+        further = parent[parent]
+        if np.array_equal(further, parent):
+            return labels.ravel()[parent].reshape(height, width)
+        parent = further

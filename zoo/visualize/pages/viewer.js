@@ -193,7 +193,7 @@
     if (constant) text += ": the map is constant, it says nothing about where people look";
     else if (places.length) {
       const [x, y, share] = places[0];
-      text += `: the likeliest place is ${percent(x)} from the left and ${percent(y)} from the top, ${percent(share)} of the likeliest places together`;
+      text += `: the likeliest place is ${percent(x)} from the left and ${percent(y)} from the top, and ${percent(share)} of the saliency belongs to it`;
     }
     if (gaze.length) text += `; ${gaze.length} gaze points of viewers`;
     return `${text}.`;
