@@ -104,6 +104,39 @@ def test_one_of_several_that_is_unfit(clips, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["long"]
 
 
+@pytest.mark.parametrize("kind", ["list", "folder", "pattern"])
+def test_one_of_several_that_cannot_be_opened(model, clips, tmp_path, kind):
+    folder = clips[0].parent
+    (folder / "aa.mp4").write_text("no video")
+    given = {
+        "list": [clips[0], folder / "aa.mp4", clips[1], tmp_path / "gone.mp4"],
+        "folder": folder,
+        "pattern": str(folder / "*.mp4"),
+    }[kind]
+    count = 4 if kind == "list" else 3
+    with pytest.raises(PredictionError, match=rf"2 of {count} are done.*aa\.mp4 of 8 b") as told:
+        predict(given, model, output=tmp_path / "out", film=False, progress=False)
+    assert ("gone.mp4" in str(told.value)) == (kind == "list")
+    assert [p.num_frames for p in told.value.predictions] == [6, 4]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b.mkv"]
+
+
+def test_what_is_no_model(clips):
+    for wrong, told in ((5, "int"), (zoo.rmdn, r"function; call it first: rmdn\(\)")):
+        with pytest.raises(TypeError, match=f"`model` must be a keras.Model.*Received: {told}"):
+            predict(clips[0], wrong)
+    with pytest.raises(FileNotFoundError, match="or 'general'"):
+        predict(clips[0], "genral")
+
+
+def test_wrong_sizes_and_rates(model, clips):
+    with pytest.raises(ValueError, match=r"\(height, width\). Received: size=100"):
+        predict(clips[0], model, size=100)
+    for rate in (0, -3, float("nan")):
+        with pytest.raises(ValueError, match=r"`fps` must be a positive number"):
+            predict(np.zeros((2, 8, 8, 3), "uint8"), model, fps=rate)
+
+
 def test_array_and_picture(model, clips, tmp_path):
     frames = np.stack(list(open_video(clips[0]).frames()))
     from_file = predict(clips[0], model, progress=False)

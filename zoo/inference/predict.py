@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -123,7 +124,7 @@ def predict(
     """
     if _is_model(video) and not _is_model(model):
         video, model = model, video
-    _check(maps, candidates, initial, size)
+    _check(maps, candidates, initial, size, fps)
     model = GENERAL if model is None else model
     if isinstance(video, (str, int)) and is_live(video):
         return predict_live(
@@ -138,11 +139,18 @@ def predict(
             fps=fps,
             strict=strict,
         )
-    videos = find_videos(video, fps=fps)
+    failed: list[str] = []
+    videos = find_videos(video, fps=fps, failed=failed)
     if model == GENERAL:
         model = load_general(_common_size(videos))
     elif isinstance(model, (str, os.PathLike)):
         model = load(model, verbose=progress)
+    elif not _is_model(model):
+        raise TypeError(
+            "`model` must be a keras.Model, the path of a `.keras` file or 'general'. "
+            f"Received: {type(model).__name__}"
+            + (f"; call it first: {model.__name__}()" if inspect.isfunction(model) else "")
+        )
     run = _runner(
         model,
         classes=classes,
@@ -165,10 +173,10 @@ def predict(
             video.require_whole()
         return run(video, output=folder, size=size or default_size(video.height, video.width))
 
-    if _is_one(video, videos):
+    if _is_one(video, videos) and not failed:
         return one(videos[0], output)
     folders = _folders(videos, output, overwrite)
-    return _each(one, videos, folders)
+    return _each(one, videos, folders, failed)
 
 
 def _common_size(videos: list[AnyVideo]) -> tuple[int, int] | None:
@@ -221,8 +229,10 @@ def _folders(videos: list[AnyVideo], output, overwrite: bool) -> list[Path | Non
     return found
 
 
-def _each(one: Callable, videos: list[AnyVideo], folders: list[Path | None]) -> list[Any]:
-    found, failed = [], []
+def _each(
+    one: Callable, videos: list[AnyVideo], folders: list[Path | None], unreadable: list[str]
+) -> list[Any]:
+    found, failed = [], list(unreadable)
     for video, folder in zip(videos, folders):
         try:
             found.append(one(video, folder))
@@ -232,7 +242,8 @@ def _each(one: Callable, videos: list[AnyVideo], folders: list[Path | None]) -> 
                 folder.rmdir()
     if failed:
         error = PredictionError(
-            f"Prediction must succeed for every video; {len(found)} of {len(videos)} are done. "
+            "Prediction must succeed for every video; "
+            f"{len(found)} of {len(found) + len(failed)} are done. "
             f"Received: {'; '.join(failed)}"
         )
         error.predictions = found
@@ -258,12 +269,17 @@ def _names_actions(model: keras.Model) -> bool:
     return "action" in names and not names & set(SALIENCY_OUTPUTS)
 
 
-def _check(maps, candidates, initial, size) -> None:
+def _check(maps, candidates, initial, size, fps) -> None:
     if maps not in ("npz", "png", None):
         raise ValueError(f'`maps` must be "npz", "png" or None. Received: maps={maps!r}')
     if candidates < 0:
         raise ValueError(f"`candidates` must be 0 or more. Received: candidates={candidates}")
     if initial not in INITIAL:
         raise ValueError(f"`initial` must be one of {INITIAL}. Received: initial={initial!r}")
-    if size is not None and min(size) < 1:
-        raise ValueError(f"`size` must be positive. Received: size={size}")
+    if size is not None:
+        if not isinstance(size, (tuple, list)) or len(size) != 2:
+            raise ValueError(f"`size` must be (height, width). Received: size={size!r}")
+        if min(size) < 1:
+            raise ValueError(f"`size` must be positive. Received: size={size}")
+    if fps is not None and not 0 < fps < float("inf"):
+        raise ValueError(f"`fps` must be a positive number. Received: fps={fps}")

@@ -109,8 +109,8 @@ def check_file(path: str) -> None:
     """Raise an error unless the file is a complete `.keras` archive without forged sizes."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"A model must be an existing `.keras` file. Received: {path!r}, which is "
-            + ("a folder" if os.path.isdir(path) else "missing")
+            "A model must be an existing `.keras` file, or 'general' for the shipped one. "
+            f"Received: {path!r}, which is " + ("a folder" if os.path.isdir(path) else "missing")
         )
     if not zipfile.is_zipfile(path):
         raise ValueError(

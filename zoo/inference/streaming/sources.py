@@ -10,7 +10,7 @@ import re
 import tempfile
 import urllib.parse
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,7 +29,9 @@ AnyVideo: TypeAlias = Video | ArrayVideo
 ROUNDED = 0.01  # smaller deviations from square pixels are due to rounding sizes to integers
 
 
-def find_videos(what: Any, *, fps: float | None = None) -> list[AnyVideo]:
+def find_videos(
+    what: Any, *, fps: float | None = None, failed: list[str] | None = None
+) -> list[AnyVideo]:
     """Find and open videos, so that an unreadable file is reported before any work starts.
 
     Args:
@@ -37,18 +39,21 @@ def find_videos(what: Any, *, fps: float | None = None) -> list[AnyVideo]:
             video), a pattern such as "clips/*.mp4", an http or https address, an array
             (time, height, width, 3) or (height, width, 3), an open `Video`, or a list of these.
         fps: frame rate for picture folders and arrays, which do not specify one.
+        failed: receives the reason for each of several videos that cannot be opened; with None,
+            the first of them raises an error. A single video always does.
 
     Example: `find_videos(["one.mp4", "more/*.avi"])`
     """
     if isinstance(what, (Video, ArrayVideo)):
         return [what]
     if isinstance(what, (str, os.PathLike)):
-        return _named(os.fspath(what), fps)
+        return _named(os.fspath(what), fps, failed)
     if isinstance(what, np.ndarray) or hasattr(what, "__array__"):
         return [ArrayVideo(np.asarray(what), fps=fps)]
     if isinstance(what, Iterable):
-        found = [video for item in what for video in find_videos(item, fps=fps)]
-        if not found:
+        items = list(what)
+        found = _openable(lambda item: find_videos(item, fps=fps, failed=failed), items, failed)
+        if not items:
             raise VideoError("At least one video must be given. Received: none")
         return found
     raise TypeError(
@@ -94,18 +99,33 @@ def film_options(video: AnyVideo, size: tuple[int, int], *, sound: bool = True) 
     }
 
 
-def _named(name: str, fps: float | None) -> list[AnyVideo]:
+def _openable(
+    opened: Callable[[Any], list[AnyVideo]], items: Sequence[Any], failed: list[str] | None
+) -> list[AnyVideo]:
+    """The videos that can be opened; the reasons of the others are appended to `failed`."""
+    found = []
+    for item in items:
+        try:
+            found += opened(item)
+        except VideoError as error:
+            if failed is None or len(items) == 1:
+                raise
+            failed.append(str(error))
+    return found
+
+
+def _named(name: str, fps: float | None, failed: list[str] | None) -> list[AnyVideo]:
     if "://" in name:
         return [_fetched(name)]
     if os.path.isdir(name):
-        return _of_folder(name, fps)
+        return _of_folder(name, fps, failed)
     if os.path.isfile(name):
         return [_of_file(name)]
     if glob.has_magic(name) and "::" not in name:
         files = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
         if not files:
             raise VideoError(f"A pattern must fit at least one file. Received: {name}")
-        return [_of_file(path) for path in files]
+        return _openable(lambda path: [_of_file(path)], files, failed)
     return [open_video(name, folder_fps=fps)]
 
 
@@ -116,7 +136,7 @@ def _of_file(path: str) -> AnyVideo:
     return ArrayVideo(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), path=path)
 
 
-def _of_folder(folder: str, fps: float | None) -> list[AnyVideo]:
+def _of_folder(folder: str, fps: float | None, failed: list[str] | None) -> list[AnyVideo]:
     entries = sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
     files = [path for path in entries if path.is_file()]
     videos = [path for path in files if path.suffix.lower() in VIDEOS]
@@ -127,7 +147,7 @@ def _of_folder(folder: str, fps: float | None) -> list[AnyVideo]:
                 f"{folder}: {len(videos)} videos; {others} other entries are left out.",
                 stacklevel=2,
             )
-        return [open_video(path) for path in videos]
+        return _openable(lambda path: [open_video(path)], videos, failed)
     if pictures:
         if any(not re.search(r"\d", path.stem) for path in pictures):
             raise VideoError(
