@@ -140,8 +140,9 @@ def load(root: str | Path, split: str | None = None) -> list[Record]:
     root = Path(root)
     if not (root / "index.npz").is_file():
         raise FileNotFoundError(
-            f"A finished moving_targets folder must hold index.npz; `make` writes or completes "
-            f"one. Received: root={root}"
+            "A folder of moving_targets must hold index.npz, which "
+            "`zoo.datasets.moving_targets.make` writes at the end. "
+            f"Received: {root}, " + ("without it" if root.is_dir() else "which is no folder")
         )
     settings = json.loads((root / "settings.json").read_text())
     with np.load(root / "index.npz") as held:

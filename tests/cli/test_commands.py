@@ -9,6 +9,7 @@ import pytest
 
 import zoo
 from zoo.cli.main import main
+from zoo.cli.predict import _default_output
 from zoo.datasets import moving_targets
 
 
@@ -108,11 +109,30 @@ def test_mistakes(run, model, data, tmp_path):
         (("predict", model, video, "--candidates", "-1"), "candidates"),
         (("evaluate", model, "--data-dir", tmp_path / "no.csv"), "no.csv"),
         (("evaluate", model, "--dataset", "moving_targets", "--data-dir", tmp_path), "index.npz"),
+        (("evaluate", model, "--dataset", "moving_targets", "--data-dir", text), "--dataset csv"),
         (("train", "magic"), "no such recipe"),
+        (("predict", "--mdoel", "x", video), "no such argument: --mdoel. Did you mean '--model'?"),
     ):
         status, _, err = run(*arguments)
         assert status == 2, arguments
         assert expected in err, (arguments, err)
+
+
+@pytest.mark.parametrize(
+    ("videos", "folder"),
+    [
+        (["a.b/clip.mp4"], "clip_prediction"),
+        (["films/"], "films_prediction"),
+        (["."], "here_prediction"),
+        ([".."], "above_prediction"),
+        (["films/*.mp4"], "predictions"),
+        (["a.mp4", "b.mp4"], "predictions"),
+    ],
+)
+def test_the_default_folder_is_named_after_the_video(tmp_path, monkeypatch, videos, folder):
+    (tmp_path / "above" / "here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "above" / "here")
+    assert _default_output(videos) == folder
 
 
 def test_commands_of_other_parts(run):

@@ -77,10 +77,13 @@ def _one_line(box: str, name: str, options: Sequence[str]) -> str:
             part.append(line)
     text = (parts[0] if parts else " ".join(part)).split("Got errors:")[0].strip()
     if unknown := re.search(r"[Uu]nrecognized options?: (.*)", text):
-        first = unknown[1].split(",")[0].strip()
+        listed = re.match(r"[^\s,]+(?:, [^\s,]+)*", unknown[1])[0].split(", ")
+        # Whatever follows an unknown option is listed too, although it may be right.
+        names = [part for part in listed if part.startswith("-")] or listed
+        first = names[0]
         known = [f"--{option.replace('_', '-')}" for option in options]
         guess = did_you_mean(first, known) if first.startswith("-") else ""
-        return f"no such argument: {unknown[1]}. {guess}`zoo {name} --help` lists them."
+        return f"no such argument: {', '.join(names)}. {guess}`zoo {name} --help` lists them."
     if wrong := re.match(
         r"Error parsing (\S+): no type matching (.*) could be .*from \[(.*)\]", text
     ):

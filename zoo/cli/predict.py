@@ -59,7 +59,7 @@ def predict_videos(
         model: a .keras file; default the general model that the zoo ships. It may also be named
             before the videos, without the option.
         output: new folder for the files; default VIDEO_prediction in the current folder, for
-            several videos predictions.
+            several names or a pattern the folder predictions.
         maps: also write the maps: npz (an array a frame; the default where --maps stands alone)
             or png (a grey picture a frame).
         film: write the video with its saliency as a heat map.
@@ -194,7 +194,10 @@ def _default_output(videos: Sequence[str]) -> str:
     if len(videos) > 1 or any(sign in videos[0] for sign in "*?["):
         return "predictions"
     name = videos[0].partition("?")[0] if "://" in videos[0] else videos[0]
-    return f"{Path(name.rstrip('/')).stem}_prediction"
+    stem = Path(name.rstrip("/")).stem
+    if stem in ("", ".."):  # "." or "..": the folder's own name
+        stem = Path(name).resolve().stem
+    return f"{stem}_prediction"
 
 
 def _model_and_videos(model: str | None, named: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -168,6 +168,11 @@ def _of_split(name: str, root: str, split: str, **options) -> list[Record]:
         training, test = SPLITS.get(made_of, SPLITS["shards"])
     else:
         module = _module(name)
+        if os.path.isfile(root):
+            raise ValueError(
+                "A table of your own videos needs `dataset` csv; other data sets are folders. "
+                f"Received: dataset={name}, data_dir={root}"
+            )
         unknown = sorted(set(options) - set(inspect.signature(module.load).parameters))
         if unknown:
             raise ValueError(f"The reader of {name} must know every option. Received: {unknown}")
