@@ -10,7 +10,7 @@ import pytest
 from zoo.backbones.c3d import c3d
 from zoo.datasets.record import Record
 from zoo.training.backbone_features import BackboneFeatures
-from zoo.training.digests import video_key
+from zoo.training.digests import fingerprint, video_key
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (150, 16, 16, 3)).astype("uint8")
 
@@ -52,6 +52,18 @@ def test_other_weights_or_settings_have_another_description():
     ]
     assert all(one != other for n, one in enumerate(told) for other in told[:n])
     assert BackboneFeatures(backbone()).describe() == told[0]
+
+
+def test_features_depend_on_layers_without_weights_but_not_on_names():
+    def made(scale, name=None):
+        keras.utils.set_random_seed(0)
+        frame = keras.Input((4, 4, 3), name=name)
+        x = keras.layers.Rescaling(scale, name=name and f"{name}_scaled")(frame)
+        x = keras.layers.Conv2D(2, 3, name=name and f"{name}_layer")(x)
+        return keras.Model(frame, x)
+
+    assert fingerprint(made(1 / 255)) != fingerprint(made(1 / 127.5))
+    assert fingerprint(made(1 / 255)) == fingerprint(made(1 / 255, "other"))
 
 
 def test_the_key_follows_the_file(tmp_path):

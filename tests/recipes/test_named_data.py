@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from zoo.datasets import ucf11, ucf101
 from zoo.datasets.listing.listing import DatasetWarning
 from zoo.datasets.record import Record
 from zoo.recipes import soft_attention
-from zoo.training.named_data import class_names, hold_out, load_records, mixed_records
+from zoo.training.named_data import SPLITS, class_names, hold_out, load_records, mixed_records
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,30 @@ def test_rows_in_splits_that_no_recipe_uses_are_named(tmp_path, caplog):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(load_records("csv", table, "train", "label")) == 2
+
+
+def test_no_data_set_trains_on_its_test_split():
+    for name, (training, test) in SPLITS.items():
+        assert test not in training, name
+
+
+@pytest.mark.parametrize(
+    "made_of, training, test",
+    [
+        ("dhf1k", ["train"], ["validation"]),
+        ("thumos14", ["validation"], ["test"]),
+        ("ucf101", ["train", "validation"], ["test"]),
+    ],
+)
+def test_shards_have_the_splits_of_the_data_set_in_them(monkeypatch, made_of, training, test):
+    from zoo.datasets.shards import reading
+
+    held = [Record(split, "film.mp4", split, 0) for split in ("train", "validation", "test")]
+    opened = SimpleNamespace(manifest={"dataset": made_of})
+    monkeypatch.setattr(reading, "load", lambda root: held)
+    monkeypatch.setattr(reading, "open_shards", lambda root: opened)
+    for split, wanted in (("train", training), ("test", test)):
+        assert [r.name for r in load_records("shards", "folder", split, "label")] == wanted
 
 
 def test_the_hold_out_shares_no_video_with_the_training():
