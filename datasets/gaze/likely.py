@@ -88,7 +88,7 @@ def _beyond(raw: RawGaze, form: CsvFormat, shape: VideoShape) -> str:
 
 
 def _fit(raw: RawGaze, form: CsvFormat, shape: VideoShape) -> float:
-    """Fraction of the samples in the video, reduced if they crowd in one frame or corner."""
+    """Fraction of the samples in the video, reduced if they crowd in one frame or spot."""
     form = replace(form, samples="all")
     columns, _, _ = place(replace(raw), form, shape)
     total = int(np.sum(np.isfinite(raw.x) & np.isfinite(raw.y) & np.isfinite(raw.moment)))
@@ -98,9 +98,11 @@ def _fit(raw: RawGaze, form: CsvFormat, shape: VideoShape) -> float:
     counts = np.bincount(columns["frame"], minlength=shape.num_frames)
     if shape.num_frames >= 10 and counts.max() > 0.5 * counts.sum():
         share *= 1 - counts.max() / counts.sum()
-    corner = (columns["x"] * shape.width < 1.5) & (columns["y"] * shape.height < 1.5)
+    x, y = columns["x"] * shape.width, columns["y"] * shape.height
+    corner = (x < 1.5) & (y < 1.5)
+    spot = (np.abs(x - np.median(x)) < 1.5) & (np.abs(y - np.median(y)) < 1.5)
     covered = np.count_nonzero(counts) / min(shape.num_frames, counts.sum())
-    return float(share * (1 - corner.mean()) * min(1.0, 2 * covered))
+    return float(share * (1 - (corner | spot).mean()) * min(1.0, 2 * covered))
 
 
 def _some(raw: RawGaze) -> RawGaze:

@@ -67,6 +67,20 @@ def test_gaze_that_is_read_right_is_plausible(clip, gaze):
     assert "plausible" in gaze_line([found]) and "checked the gaze of 1 video" in gaze_line([found])
 
 
+def test_fractions_that_are_read_as_pixels(clip, gaze, tmp_path):
+    """One sample in a hundred is off the picture: every one fits into a single spot of pixels."""
+    lines = gaze.read_text().splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    rows = [
+        f"{viewer},{t},{frame},{1.2 if at % 100 == 0 else float(x) / WIDTH},{float(y) / HEIGHT}"
+        for at, (viewer, t, frame, x, y) in enumerate(rows)
+    ]
+    path = tmp_path / "gaze.csv"
+    path.write_text("\n".join([lines[0], *rows]))
+    found = look(clip, path)
+    assert "upper left corner" in found.text and "units='fraction'" in found.advice
+
+
 @pytest.mark.parametrize(
     "changes, doubt, advice",
     [
