@@ -17,6 +17,7 @@ from zoo.datasets.listing.check_report import Counts, Report
 from zoo.datasets.listing.check_videos import Looked, look
 from zoo.datasets.listing.listing import ALL, Listing, missing_paths, needed_files, shown
 from zoo.datasets.record import Record
+from zoo.files.interface import advised
 
 ALIASES = {"csv": "your_own"}
 CHUNK = 512
@@ -96,12 +97,22 @@ def check_dataset(
         ],
         findings=findings,
         gaze=gaze,
-        notes=list(dict.fromkeys(note for listing in listings for note in listing.notes)),
+        notes=[
+            *dict.fromkeys(note for listing in listings for note in listing.notes),
+            *([] if decode == "all" else _unread_gaze(chosen)),
+        ],
         looked=len(chosen),
         frames=frames,
         seconds=time.monotonic() - began,
         **held,
     )
+
+
+def _unread_gaze(records: Sequence[Record]) -> list[str]:
+    """A note if there is gaze, which only a check that decodes every frame reads."""
+    count = sum(r.gaze is not None and r.gaze.format != "maps" for r in records)
+    way = advised('decode="all"', "--decode all")
+    return [f"the gaze of {count} videos was not read; {way} does so"] if count else []
 
 
 def listings_of(dataset: str, root: str | Path, options: dict | None = None) -> list[Listing]:

@@ -105,6 +105,8 @@ def test_everything_that_can_be_wrong_is_named(table):
     quick = check_dataset("csv", table, decode="first")
     assert ("short", "short") not in kinds(quick) and ("empty", "unreadable") in kinds(quick)
     assert ("small maps", "size") in kinds(quick)
+    assert 'the gaze of 2 videos was not read; decode="all" does so' in quick.summary()
+    assert "was not read" not in report.summary()
     assert [
         f for f in check_dataset("csv", table, decode="none").findings if f.kind != "size"
     ] == []
