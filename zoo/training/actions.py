@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
 
 from zoo.backbones import googlenet, resnet50, small_cnn, small_video
 from zoo.datasets import Action, Features, Frames, HorizontalFlip, Samples, Segments, Windows
+from zoo.datasets.record import Record
 from zoo.datasets.shards.features import FeatureStore
 from zoo.models.loading import load
 from zoo.training.action_options import ActionOptions
@@ -64,29 +66,15 @@ def run(
         )
     devices = begin(config)
     classes = class_names(config.dataset, config.data_dir)
-    records = load_records(config.dataset, config.data_dir, "train", "label")
-    parts = list(hold_out(records, config.validation_share, config.seed))
-    if config.evaluate:
-        parts.append(load_records(config.dataset, config.data_dir, "test", "label"))
+    parts = _parts(config)
     for part in parts:  # reports unreadable and too short videos before any output is written
         samples_of(config, part, classes, None, config.num_frames, sampling, test_stride)
     output = claim(config)
 
-    given = {"num_classes": len(classes)}
-    with devices.scope():
-        backbone = BACKBONES[config.backbone](image_size=config.image_size)
-        whole = model = build(
-            **given, num_frames=config.num_frames, backbone=backbone, feature_shape=None
-        )
-    store, count = None, config.num_frames
-    if features_cached(config):
-        store, count, shape = feature_store(config, backbone, output)
-        for part in parts:
-            store.compute(part, skip_bad=config.skip_bad)
-        with devices.scope():
-            model = build(**given, num_frames=count, backbone=None, feature_shape=shape)
-        # `test_stride` counts frames; a row of features may stand for several of them.
-        test_stride = max(1, test_stride * count // config.num_frames)
+    build = partial(build, num_classes=len(classes))
+    model, whole, store, count = _networks(config, build, devices, parts, output)
+    # `test_stride` counts frames; a row of features may stand for several of them.
+    test_stride = max(1, test_stride * count // config.num_frames)
     samples, held, *tested = (
         samples_of(config, part, classes, store, count, sampling, test_stride) for part in parts
     )
@@ -96,11 +84,6 @@ def run(
     def judge(model: keras.Model, part: Samples, localise: bool = False) -> dict[str, float]:
         return measure(model, part, config.batch_size, localise=localise)
 
-    board = []
-    if config.tensorboard:
-        pictures = board_samples(held, config.image_size, shown=None)
-        shown = {"samples": pictures, "configuration": dataclasses.asdict(config)}
-        board = [AttentionBoard(output / "logs", **shown)]
     rate = schedule(
         config.schedule, config.rate, steps=steps_of(samples, config), epochs=config.epochs
     )
@@ -117,7 +100,7 @@ def run(
         validate=lambda model, epoch: {f"val_{k}": v for k, v in judge(model, held).items()},
         monitor="val_mean_average_precision" if config.multi_label else "val_accuracy",
         larger_is_better=True,
-        callbacks=board,
+        callbacks=_boards(config, held, output),
     )
     best = load(output / BEST, verbose=False)
     copy_layers(best, whole)
@@ -132,6 +115,41 @@ def run(
     save_model(config, whole, output, results, classes)
     finish(output, results)
     return results
+
+
+def _parts(config: ActionOptions) -> list[list[Record]]:
+    """The videos for training and validation, and with `evaluate` those for testing."""
+    records = load_records(config.dataset, config.data_dir, "train", "label")
+    parts = list(hold_out(records, config.validation_share, config.seed))
+    if config.evaluate:
+        parts.append(load_records(config.dataset, config.data_dir, "test", "label"))
+    return parts
+
+
+def _networks(config: ActionOptions, build, devices, parts, output: Path) -> tuple:
+    """The trained model, the model of frames, and with cached features their store.
+
+    The last value is the number of frames, or of rows of features, that a sample has.
+    """
+    with devices.scope():
+        backbone = BACKBONES[config.backbone](image_size=config.image_size)
+        whole = build(num_frames=config.num_frames, backbone=backbone, feature_shape=None)
+    if not features_cached(config):
+        return whole, whole, None, config.num_frames
+    store, count, shape = feature_store(config, backbone, output)
+    for part in parts:
+        store.compute(part, skip_bad=config.skip_bad)
+    with devices.scope():
+        model = build(num_frames=count, backbone=None, feature_shape=shape)
+    return model, whole, store, count
+
+
+def _boards(config: ActionOptions, held: Samples, output: Path) -> list[AttentionBoard]:
+    if not config.tensorboard:
+        return []
+    pictures = board_samples(held, config.image_size, shown=None)
+    configuration = dataclasses.asdict(config)
+    return [AttentionBoard(output / "logs", samples=pictures, configuration=configuration)]
 
 
 def feature_store(
