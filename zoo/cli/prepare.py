@@ -112,11 +112,8 @@ def prepare_data_set(
             )
         )
     if flow:
-        streams.append(
-            FlowStream(
-                tuple(flow_size), flow_method, make=tvl1_function if flow_method == "tvl1" else None
-            )
-        )
+        make = tvl1_function if flow_method == "tvl1" else None
+        streams.append(FlowStream(tuple(flow_size), flow_method, make=make))
     records, classes = load_all(dataset, data_dir, split)
     if runner == "beam":
         from zoo.datasets.shards.beam_runner import beam_runner
@@ -140,14 +137,18 @@ def prepare_data_set(
             seed=seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    size_of = sum(shard["bytes"] for shard in manifest["shards"])
+    _tell(manifest, output)
+    if verify:
+        print(f"{ShardSet(output).verify()} TFRecords verified")
+
+
+def _tell(manifest: dict, output: str) -> None:
+    size = sum(shard["bytes"] for shard in manifest["shards"])
     for name, counts in manifest["splits"].items():
         print(one_line(f"{name}: {counts['videos']} videos, {counts['frames']} frames"))
     for name, why in manifest["left_out"].items():
         print(one_line(f"left out: {name}: {why}"))
-    print(f"{len(manifest['shards'])} shards, {size_of / 2**20:.1f} MiB in {one_line(output)}")
-    if verify:
-        print(f"{ShardSet(output).verify()} TFRecords verified")
+    print(f"{len(manifest['shards'])} shards, {size / 2**20:.1f} MiB in {one_line(output)}")
 
 
 def _pairs(text: str) -> tuple[tuple[str, Any], ...]:
