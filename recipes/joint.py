@@ -42,7 +42,7 @@ from zoo.models.joint import joint
 from zoo.models.loading import load
 from zoo.recipes import rmdn
 from zoo.training import joint_scores, scores
-from zoo.training.board_samples import board_samples
+from zoo.training.board_samples import boards
 from zoo.training.engine.progress import Progress
 from zoo.training.layer_weights import copy_layers
 from zoo.training.named_data import hold_out, mixed_records
@@ -54,6 +54,7 @@ from zoo.training.pseudo_gaze import (
 )
 from zoo.training.recipe import (
     begin,
+    best_of,
     claim,
     features_cached,
     finish,
@@ -62,7 +63,6 @@ from zoo.training.recipe import (
     steps_of,
     train,
 )
-from zoo.training.run import BEST
 from zoo.visualize.joint_board import JointBoard
 
 SALIENCY_LAYERS = (
@@ -166,11 +166,8 @@ def main(config: Config) -> dict:
         return joint_scores.confusion(predictions.actions, labels)
 
     def board(stage: str) -> list[keras.callbacks.Callback]:
-        if not config.tensorboard:
-            return []
-        pictures = board_samples(held, config.image_size)
-        shown = {"samples": pictures, "configuration": dataclasses.asdict(config)}
-        return [JointBoard(output / "logs" / stage, counts=counts, classes=classes, **shown)]
+        options = {"counts": counts, "classes": classes}
+        return boards(config, output / "logs" / stage, held, JointBoard, **options)
 
     with devices.scope():
         model = trainable(config, whole, len(classes))
@@ -183,14 +180,15 @@ def main(config: Config) -> dict:
         progress = train(
             config, model, samples_with({}), output / "saliency", validate=validate, **first
         )
-        copy_layers(load(output / "saliency" / BEST, verbose=False), model)
-        results["seconds"] += round(progress.seconds, 1)
+        best, facts = best_of(progress, output / "saliency")
+        copy_layers(best, model)
+        results["seconds"] += facts["seconds"]
     with devices.scope():
         compiled(config, model, weights, steps)
     progress = train_both(config, model, samples_with, train_records, output, validate, board)
-    best = load(output / BEST, verbose=False)
-    results["best_epoch"] = progress.best_epoch + 1
-    results["seconds"] += round(progress.seconds, 1)
+    best, facts = best_of(progress, output)
+    results["best_epoch"] = facts["best_epoch"]
+    results["seconds"] += facts["seconds"]
     results["parameters"] = int(whole.count_params())
     results["validation"] = judge(config, best, held, bias, classes)
     copy_layers(best, whole)
@@ -292,16 +290,7 @@ def build(config: Config, num_classes: int, **changed) -> keras.Model:
             "or set `trainable_backbone`.",
             stacklevel=2,
         )
-    model = joint(
-        num_classes=num_classes,
-        **head,
-        trainable_backbone=config.trainable_backbone,
-        **rmdn.backbone_options(config),
-        causal=config.causal,
-        normalization=config.normalization,
-        preprocessing=config.preprocessing,
-        **changed,
-    )
+    model = joint(num_classes=num_classes, **head, **rmdn.backbone_options(config), **changed)
     rmdn.set_momentum(model, config.normalization_momentum)
     return model
 

@@ -39,20 +39,17 @@ from zoo.datasets.record import Record
 from zoo.datasets.shards.features import FeatureStore, JoinedFeatures
 from zoo.datasets.video.reading import open_record
 from zoo.files.interface import advised
-from zoo.inference.evaluate import evaluate
 from zoo.layers import tvl1_function
-from zoo.models.loading import load
 from zoo.models.lsts import STREAMS, lsts, lsts_features
 from zoo.training.backbone_features import BackboneFeatures
+from zoo.training.board_samples import boards
 from zoo.training.devices import predict_on_batch
 from zoo.training.layer_weights import copy_layers
 from zoo.training.named_data import hold_out, load_records
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions
-from zoo.training.recipe import begin, claim, finish, save_model, train
-from zoo.training.run import BEST
+from zoo.training.recipe import begin, best_of, claim, evaluate_on, finish, save_model, train
 from zoo.training.schedules import Halving
-from zoo.visualize.tensorboard import TensorBoard
 
 EPOCHS = {"rgb": 10, "flow": 2, "both": 1}
 LOSSES = {
@@ -195,14 +192,13 @@ def main(config: Config) -> dict:
             loss={"saliency": loss},
             steps_per_execution=config.steps_per_execution,
         )
-    options = {"configuration": dataclasses.asdict(config), "output": "saliency"}
-    board = [TensorBoard(output / "logs", **options)] if config.tensorboard else []
+    board = boards(config, output / "logs", output="saliency")
     progress = train(config, model, samples, output, validate=validate, callbacks=board)
-    copy_layers(load(output / BEST, verbose=False), model)
+    best, facts = best_of(progress, output)
+    copy_layers(best, model)
     whole = build_whole(extractors, model)
     results = {
-        "best_epoch": progress.best_epoch + 1,
-        "seconds": round(progress.seconds, 1),
+        **facts,
         "validation": {"loss": progress.history[progress.best_epoch]["val_loss"]},
     }
     save_model(config, whole, output, results)
@@ -348,20 +344,16 @@ def test(config: Config, whole: keras.Model, tested, records, output: Path) -> d
     """Evaluate the model and the baselines on the test videos."""
     least = config.num_frames + (config.streams != "rgb")
     tested = long_enough(tested, least if config.initial == "copy" else 1)
-    if not tested:
-        warnings.warn("There are no test videos: nothing is evaluated.", stacklevel=2)
-        return {}
-    found = evaluate(
-        whole,
+    found = evaluate_on(
         tested,
-        train_records=records,
-        output=output / "evaluation",
+        whole,
+        records,
+        output,
         initial="repeat" if config.initial == "copy" else "pad",
         sigma=config.sigma / config.degrees,
         stride=config.evaluate_stride,
-        overwrite=True,
     )
-    return {"test": found.table}
+    return {} if found is None else {"test": found.table}
 
 
 def long_enough(records: Sequence[Record], least: int) -> list[Record]:

@@ -47,20 +47,20 @@ from zoo.datasets import (
     Windows,
 )
 from zoo.datasets.shards.features import FeatureStore
-from zoo.inference.evaluate import evaluate
 from zoo.losses import MixtureNLL
 from zoo.models.general_features import STRIDE
-from zoo.models.loading import load
 from zoo.models.rmdn import rmdn
 from zoo.training import scores
 from zoo.training.backbone_features import BackboneFeatures
-from zoo.training.board_samples import board_samples
+from zoo.training.board_samples import boards
 from zoo.training.layer_weights import backbone_of, copy_layers
 from zoo.training.named_data import hold_out, load_records
 from zoo.training.options import RunOptions
 from zoo.training.recipe import (
     begin,
+    best_of,
     claim,
+    evaluate_on,
     features_cached,
     finish,
     optimizer_of,
@@ -68,8 +68,6 @@ from zoo.training.recipe import (
     steps_of,
     train,
 )
-from zoo.training.run import BEST
-from zoo.visualize.tensorboard import TensorBoard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,23 +196,17 @@ def main(config: Config) -> dict:
         values["loss"] = values.pop("loss_per_fixation")
         return {f"val_{name}": value for name, value in values.items()}
 
-    board = []
-    if config.tensorboard:
-        pictures = board_samples(held, config.image_size)
-        options = dataclasses.asdict(config)
-        board = [TensorBoard(output / "logs", samples=pictures, configuration=options)]
+    board = boards(config, output / "logs", held)
     with devices.scope():
         model = trainable(config, whole, steps_of(samples, config))
     progress = train(config, model, samples, output, validate=validate, callbacks=board)
-    best = load(output / BEST, verbose=False)
-    best_epoch = progress.best_epoch + 1
+    best, facts = best_of(progress, output)
     predictions = scores.predict_samples(best, held, config.batch_size, config.score_every)
     truth_map, table = scores.choose_truth_map(
         predictions, sigmas=config.sigmas, uniforms=config.uniforms, degrees=config.degrees
     )
     results = {
-        "best_epoch": best_epoch,
-        "seconds": round(progress.seconds, 1),
+        **facts,
         "validation": scores.score(predictions, truth_map, baseline=bias),
         "truth_map": dataclasses.asdict(truth_map),
         "truth_maps_tried": table,
@@ -224,8 +216,8 @@ def main(config: Config) -> dict:
         everything = samples_of(config, records, [Mixture(points, lag_of(config))], store)
         with devices.scope():
             model = trainable(config, build(config), steps_of(everything, config))
-        train(config, model, everything, output / "all", epochs=best_epoch)
-        best = load(output / "all" / BEST, verbose=False)
+        progress = train(config, model, everything, output / "all", epochs=facts["best_epoch"])
+        best, _ = best_of(progress, output / "all")
     copy_layers(best, whole)
     save_model(config, whole, output, results)
     if config.evaluate:
@@ -275,14 +267,7 @@ def build(config: Config) -> keras.Model:
             "`trainable_backbone`.",
             stacklevel=2,
         )
-    model = rmdn(
-        **head_options(config),
-        trainable_backbone=config.trainable_backbone,
-        **backbone_options(config),
-        causal=config.causal,
-        normalization=config.normalization,
-        preprocessing=config.preprocessing,
-    )
+    model = rmdn(**head_options(config), **backbone_options(config))
     set_momentum(model, config.normalization_momentum)
     return model
 
@@ -295,10 +280,12 @@ def set_momentum(model: keras.Model, momentum: float) -> None:
 
 
 def backbone_options(config: Config) -> dict:
-    """Which backbone, and its weights."""
+    """The options of the model that concern the backbone alone."""
+    names = ("trainable_backbone", "causal", "normalization", "preprocessing", "backbone_weights")
+    options = {name: getattr(config, name) for name in names}
     if config.weights:
-        return {"backbone": "general_saliency", "backbone_weights": config.weights}
-    return {"backbone_weights": config.backbone_weights}
+        options |= {"backbone": "general_saliency", "backbone_weights": config.weights}
+    return options
 
 
 def head_options(config: Config) -> dict:
@@ -378,17 +365,9 @@ def samples_of(config, records, targets, store: FeatureStore | None, **options) 
 def test(config: Config, whole: keras.Model, records, output: Path) -> dict:
     """Evaluate the model and the baselines on the test videos."""
     tested = load_records(config.dataset, config.data_dir, "test")
-    if not tested:
-        warnings.warn("There are no test videos: nothing is evaluated.", stacklevel=2)
+    found = evaluate_on(tested, whole, records, output, mirror=config.mirror)
+    if found is None:
         return {}
-    found = evaluate(
-        whole,
-        tested,
-        train_records=records,
-        output=output / "evaluation",
-        mirror=config.mirror,
-        overwrite=True,
-    )
     return {"test": found.table, "explained_information": found.explained_information}
 
 

@@ -23,13 +23,11 @@ from zoo.cli.main import run_recipe
 from zoo.datasets import Action, Frames, HorizontalFlip, Samples, Windows, moving_targets
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_video
-from zoo.models.loading import load
 from zoo.training.action_scores import measure
 from zoo.training.layer_weights import copy_layers
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions
-from zoo.training.recipe import begin, claim, finish, save_model, steps_of, train
-from zoo.training.run import BEST
+from zoo.training.recipe import begin, best_of, claim, finish, save_model, steps_of, train
 from zoo.training.schedules import schedule
 
 SHIFT = 3  # a training square is moved by up to this many pixels (and by up to one frame)
@@ -133,12 +131,11 @@ def main(config: Config) -> dict:
         monitor="val_accuracy",
         larger_is_better=True,
     )
-    best = load(output / BEST, verbose=False)
+    best, facts = best_of(progress, output)
     whole = small_video(image_size=config.image_size, filters=config.filters)
     copy_layers(best.get_layer(backbone.name), whole)
     results = {
-        "best_epoch": progress.best_epoch + 1,
-        "seconds": round(progress.seconds, 1),
+        **facts,
         "parameters": int(whole.count_params()),
         "validation": judge(best, 0),
     }

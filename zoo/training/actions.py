@@ -13,16 +13,16 @@ from zoo.backbones import googlenet, resnet50, small_cnn, small_video
 from zoo.datasets import Action, Features, Frames, HorizontalFlip, Samples, Segments, Windows
 from zoo.datasets.record import Record
 from zoo.datasets.shards.features import FeatureStore
-from zoo.models.loading import load
 from zoo.training.action_options import ActionOptions
 from zoo.training.action_scores import measure
 from zoo.training.backbone_features import BackboneFeatures
-from zoo.training.board_samples import board_samples
+from zoo.training.board_samples import boards
 from zoo.training.layer_weights import copy_layers
 from zoo.training.named_data import class_names, hold_out, load_records
 from zoo.training.optimizers import make_optimizer
 from zoo.training.recipe import (
     begin,
+    best_of,
     claim,
     features_cached,
     finish,
@@ -30,7 +30,6 @@ from zoo.training.recipe import (
     steps_of,
     train,
 )
-from zoo.training.run import BEST
 from zoo.training.schedules import schedule
 from zoo.visualize.attention_board import AttentionBoard
 
@@ -100,13 +99,12 @@ def run(
         validate=lambda model, epoch: {f"val_{k}": v for k, v in judge(model, held).items()},
         monitor="val_mean_average_precision" if config.multi_label else "val_accuracy",
         larger_is_better=True,
-        callbacks=_boards(config, held, output),
+        callbacks=boards(config, output / "logs", held, AttentionBoard, shown=None),
     )
-    best = load(output / BEST, verbose=False)
+    best, facts = best_of(progress, output)
     copy_layers(best, whole)
     results = {
-        "best_epoch": progress.best_epoch + 1,
-        "seconds": round(progress.seconds, 1),
+        **facts,
         "parameters": int(whole.count_params()),
         "validation": judge(best, held),
     }
@@ -142,14 +140,6 @@ def _networks(config: ActionOptions, build, devices, parts, output: Path) -> tup
     with devices.scope():
         model = build(num_frames=count, backbone=None, feature_shape=shape)
     return model, whole, store, count
-
-
-def _boards(config: ActionOptions, held: Samples, output: Path) -> list[AttentionBoard]:
-    if not config.tensorboard:
-        return []
-    pictures = board_samples(held, config.image_size, shown=None)
-    configuration = dataclasses.asdict(config)
-    return [AttentionBoard(output / "logs", samples=pictures, configuration=configuration)]
 
 
 def feature_store(

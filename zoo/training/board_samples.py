@@ -1,13 +1,37 @@
-"""Fixed validation frames that TensorBoard shows during training."""
+"""What TensorBoard shows during training."""
 
 from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from zoo.datasets import Samples
 from zoo.datasets.video.reading import open_record
-from zoo.visualize.tensorboard import Sample
+from zoo.training.options import RunOptions
+from zoo.visualize.tensorboard import Sample, TensorBoard
+
+
+def boards(
+    config: RunOptions,
+    folder: Path,
+    held: Samples | None = None,
+    kind: type[TensorBoard] = TensorBoard,
+    *,
+    shown: int | None = 4,
+    **options,
+) -> list[TensorBoard]:
+    """The run's callback for TensorBoard, in a list; none if the option `tensorboard` is off.
+
+    It draws the predictions for frames of `held`, see `board_samples`; without it, no pictures.
+    """
+    if not config.tensorboard:
+        return []
+    if held is not None:
+        options["samples"] = board_samples(held, config.image_size, shown=shown)
+    return [kind(folder, configuration=dataclasses.asdict(config), **options)]
 
 
 def board_samples(
