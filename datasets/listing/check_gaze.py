@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,9 +80,6 @@ class GazeFacts:
     agreement: float | None = None
     opposed_x: float = 0.0
     opposed_y: float = 0.0
-
-    def to_dict(self) -> dict:
-        return asdict(self)
 
 
 def gaze_facts(fixations: Fixations, width: int, height: int) -> GazeFacts:

@@ -12,8 +12,6 @@ from zoo.datasets.gaze.truth import blurred
 from zoo.datasets.record import Record
 from zoo.datasets.transforms import Sample
 
-NO_LABEL = -1
-
 
 @dataclass(frozen=True)
 class Mixture:

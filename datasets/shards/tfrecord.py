@@ -1,4 +1,4 @@
-"""TFRecord files and the `tf.train.Example` in them, written and read without TensorFlow.
+"""TFRecord files, written and read without TensorFlow, and the `tf.train.Example` in them.
 
 A file is a row of: length (8 bytes), its masked CRC-32C, the data, its masked CRC-32C. The data
 is an Example: a map from names to lists of bytes, of float32 or of int64 (protocol buffers).
@@ -97,36 +97,6 @@ def encode_example(features: Mapping[str, Value]) -> tuple[bytes, dict[str, list
     return data, {n: [len(head) + p for p in places] for n, places in placed.items() if places}
 
 
-def decode_example(data: bytes) -> dict[str, Value]:
-    """The features of an Example: lists of bytes, float32 arrays or int64 arrays."""
-    found: dict[str, Value] = {}
-    view = memoryview(data)
-    for _, features in _fields(view):
-        for _, entry in _fields(features):
-            parts = dict(_fields(entry))
-            name = bytes(parts[1]).decode()
-            ((kind, body),) = _fields(parts[2])
-            found[name] = _values(kind, body)
-    return found
-
-
-def _values(kind: int, body: memoryview) -> Value:
-    if kind == 1:
-        return [bytes(item) for _, item in _fields(body)]
-    packed = [item for _, item in _fields(body)]
-    if kind == 2:
-        return np.concatenate(
-            [np.frombuffer(item, "<f4") for item in packed] or [np.zeros(0, "<f4")]
-        )
-    numbers = []
-    for item in packed:
-        at = 0
-        while at < len(item):
-            value, at = _read_varint(item, at)
-            numbers.append(value - (1 << 64) if value >> 63 else value)
-    return np.asarray(numbers, np.int64)
-
-
 def _numbers(value: np.ndarray) -> tuple[int, bytes]:
     if value.dtype.kind == "f":
         return 2, _field(1, value.astype("<f4").tobytes())
@@ -138,20 +108,6 @@ def _field(number: int, body: bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(body)) + body
 
 
-def _fields(view: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """(number, body) of the length-delimited fields of a message."""
-    at = 0
-    while at < len(view):
-        tag, at = _read_varint(view, at)
-        if tag & 7 != 2:
-            raise ValueError(f"An Example must hold only delimited fields. Received: tag {tag}")
-        length, at = _read_varint(view, at)
-        if at + length > len(view):
-            raise ValueError("An Example must be complete. Received: a field that ends after it")
-        yield tag >> 3, view[at : at + length]
-        at += length
-
-
 def _varint(number: int) -> bytes:
     out = bytearray()
     while number > 0x7F:
@@ -159,16 +115,3 @@ def _varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
-
-
-def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        if at >= len(view):
-            raise ValueError("An Example must be complete. Received: a number that is cut off")
-        byte = view[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return number, at
-        shift += 7

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.datasets.shards.crc32c import _plain, crc32c
-from zoo.datasets.shards.tfrecord import decode_example, encode_example, frame_record, read_records
+from zoo.datasets.shards.tfrecord import encode_example, frame_record, read_records
 
 FEATURES = {
     "bytes": [b"", b"x", b"long" * 100],
@@ -14,15 +14,6 @@ FEATURES = {
     "floats": np.array([1.5, -2.25], np.float32),
     "none": [],
 }
-
-
-def same(found, wanted):
-    assert found.keys() == wanted.keys()
-    for name, value in wanted.items():
-        if isinstance(value, np.ndarray):
-            np.testing.assert_array_equal(found[name], value)
-        else:
-            assert found[name] == value
 
 
 def test_the_checksum_is_castagnolis():
@@ -35,9 +26,8 @@ def test_the_checksum_is_castagnolis():
         assert crc32c(data.tobytes()) == _plain(data)
 
 
-def test_an_example_comes_back_and_its_items_are_where_it_says():
+def test_items_of_an_example_are_where_it_says():
     data, places = encode_example(FEATURES)
-    same(decode_example(data), FEATURES)
     for place, item in zip(places["bytes"], FEATURES["bytes"], strict=True):
         assert data[place : place + len(item)] == item
 
@@ -54,11 +44,13 @@ def test_tensorflow_reads_what_is_written_and_writes_what_is_read(tmp_path):
     assert parsed["numbers"].int64_list.value == [0, 1, -5, 1 << 40]
     assert list(parsed["bytes"].bytes_list.value) == FEATURES["bytes"]
     assert list(parsed["floats"].float_list.value) == [1.5, -2.25]
+    assert list(parsed["n"].int64_list.value) == [2] and not parsed["none"].bytes_list.value
+    assert parsed.keys() == {*FEATURES, "n"}
     theirs = tf.train.Example.FromString(whole[1]).SerializeToString()
     with tf.io.TFRecordWriter(str(tmp_path / "b")) as writer:
         writer.write(theirs)
     with open(tmp_path / "b", "rb") as file:
-        same(decode_example(*read_records(file)), {**FEATURES, "n": np.array([1])})
+        assert list(read_records(file)) == [theirs]
 
 
 @pytest.mark.parametrize("change", ["cut head", "cut data", "cut foot", "bit in length", "bit"])

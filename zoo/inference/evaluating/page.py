@@ -47,7 +47,6 @@ def write_pages(
             folder / "videos" / f"{safe_name(video['name'])}.html",
             video["name"],
             _video_page(
-                evaluation,
                 video,
                 pictures.get(video["name"], ()),
                 (folder / "videos" / safe_name(video["name"]) / PAGE).exists(),
@@ -147,7 +146,7 @@ def _first_page(evaluation: Evaluation, pictures: Mapping[str, Sequence[Picture]
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _video_page(evaluation: Evaluation, video: dict, shown: Sequence[Picture], viewer: bool) -> str:
+def _video_page(video: dict, shown: Sequence[Picture], viewer: bool) -> str:
     rows = {
         method: {name: value["mean"] for name, value in values.items()}
         for method, values in video["metrics"].items()
