@@ -153,7 +153,7 @@ def train(table: str, row: str, seed: int, parts: dict, arguments) -> dict:
     from zoo.datasets import Action, Features, Samples, Segments, moving_targets, stream
     from zoo.losses import StepCrossEntropy
     from zoo.training import WarmCosine, make_optimizer
-    from zoo.training.action_scores import measure
+    from zoo.training.actions.scores import measure
 
     began = time.process_time()
     keras.utils.set_random_seed(seed)

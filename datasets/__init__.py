@@ -16,8 +16,9 @@ _SAMPLES = ("Action", "Boxes", "Features", "Flow", "Frames", "Mixture", "Salienc
 _CHANGES = ("Colour", "Crop", "HorizontalFlip", "MultiScaleCrop", "VerticalFlip")
 _NAMES = {
     **dict.fromkeys((*_SAMPLES, "stream", "validation"), "samples"),
-    **dict.fromkeys(("Segments", "Windows"), "sampling"),
-    **dict.fromkeys(_CHANGES, "transforms"),
+    **dict.fromkeys(("Segments", "Windows"), "samples.sampling"),
+    **dict.fromkeys(_CHANGES, "samples.transforms"),
+    **dict.fromkeys(("sampling", "transforms"), "samples"),
 }
 
 

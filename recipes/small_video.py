@@ -23,7 +23,7 @@ from zoo.cli.main import run_recipe
 from zoo.datasets import Action, Frames, HorizontalFlip, Samples, Windows, moving_targets
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_video
-from zoo.training.action_scores import measure
+from zoo.training.actions.scores import measure
 from zoo.training.layer_weights import copy_layers
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions

@@ -25,8 +25,8 @@ from typing import Literal
 from zoo.cli.main import run_recipe
 from zoo.losses import StepCrossEntropy
 from zoo.models.soft_attention import soft_attention
-from zoo.training.action_options import ActionOptions
 from zoo.training.actions import run
+from zoo.training.actions.options import ActionOptions
 
 
 @dataclasses.dataclass(frozen=True)

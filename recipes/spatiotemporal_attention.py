@@ -28,8 +28,8 @@ import keras
 
 from zoo.cli.main import run_recipe
 from zoo.models.spatiotemporal_attention import spatiotemporal_attention
-from zoo.training.action_options import ActionOptions
 from zoo.training.actions import run
+from zoo.training.actions.options import ActionOptions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -67,6 +67,13 @@ def floor(name: str) -> int | None:
     return None
 
 
+def test_every_folder_is_packaged():
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has none")
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        named = tomllib.load(file)["tool"]["setuptools"]["packages"]
+    assert named == sorted(n for n, path in SOURCES.items() if path.name == "__init__.py")
+
+
 def test_the_walk_sees_the_house():
     assert len(SOURCES) > 200
     assert any(name.startswith("zoo.layers") for name in IMPORTS["zoo.models.rmdn"])

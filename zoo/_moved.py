@@ -13,12 +13,17 @@ MOVED = {
     "zoo.datasets.check": "zoo.datasets.listing.check",
     "zoo.datasets.flow": "zoo.datasets.video.flow",
     "zoo.datasets.prepare": "zoo.datasets.shards.prepare",
+    "zoo.datasets.sampling": "zoo.datasets.samples.sampling",
+    "zoo.datasets.transforms": "zoo.datasets.samples.transforms",
     "zoo.datasets.truth": "zoo.datasets.gaze.truth",
     "zoo.datasets.video_writer": "zoo.datasets.video.writer",
     "zoo.inference.clip_maps": "zoo.inference.streaming.clip_maps",
     "zoo.inference.corrected_glimpse": "zoo.inference.actions.corrected_glimpse",
     "zoo.inference.maps": "zoo.inference.writing.maps",
     "zoo.inference.stream": "zoo.inference.streaming.stream",
+    "zoo.training.action_options": "zoo.training.actions.options",
+    "zoo.training.action_predictions": "zoo.training.actions.predictions",
+    "zoo.training.action_scores": "zoo.training.actions.scores",
     "zoo.weights.load": "zoo.backbones.loading",
 }
 

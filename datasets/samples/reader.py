@@ -9,8 +9,8 @@ import numpy as np
 from zoo.datasets.gaze.store import GazeStore
 from zoo.datasets.record import Record
 from zoo.datasets.samples.inputs import Features, Flow, Frames
-from zoo.datasets.sampling import resampled
-from zoo.datasets.transforms import Sample
+from zoo.datasets.samples.sampling import resampled
+from zoo.datasets.samples.transforms import Sample
 from zoo.datasets.video.index import VideoFacts, check_unchanged
 from zoo.datasets.video.reading import VideoError, open_video
 

@@ -15,9 +15,9 @@ from zoo.datasets.gaze.store import GazeStore
 from zoo.datasets.record import Record
 from zoo.datasets.samples.inputs import Features, Flow, Frames
 from zoo.datasets.samples.reader import Reader
+from zoo.datasets.samples.sampling import Windows
 from zoo.datasets.samples.targets import Mixture
-from zoo.datasets.sampling import Windows
-from zoo.datasets.transforms import Sample
+from zoo.datasets.samples.transforms import Sample
 from zoo.datasets.video.index import VideoFacts, VideoIndex
 from zoo.datasets.video.reading import FrameRateWarning, VideoError
 from zoo.files.interface import advised
@@ -28,7 +28,7 @@ INDEX, GAZE = "videos.npz", "gaze"
 
 
 class Sampling(Protocol):
-    """Interface of `zoo.datasets.sampling.Windows`, `Segments`, or a sampling of your own."""
+    """Interface of `zoo.datasets.Windows`, `zoo.datasets.Segments`, or a sampling of your own."""
 
     steps: int
 
@@ -73,12 +73,12 @@ class Samples:
 
     Args:
         records: Videos in files, folders or shards.
-        sampling: Which frames (or rows of features) form a sample; see `zoo.datasets.sampling`.
+        sampling: Which frames (or rows of features) form a sample: `Windows`, `Segments`.
         inputs: `Frames`, `Flow`, `Features` of `zoo.datasets.samples.inputs`.
         targets: `Mixture`, `Saliency`, `Action`, `Boxes` of `zoo.datasets.samples.targets`.
         per_video: Number of random samples per video and epoch; None: all samples of
             `sampling.all`, once each.
-        transforms: Augmentations of training samples, in order (`zoo.datasets.transforms`).
+        transforms: Augmentations of training samples, in order (`zoo.datasets.samples.transforms`).
         points: Name of a record -> fixations (frames, points, 2), for videos without gaze of
             their own.
         points_weight: Weight of such fixations relative to measured gaze.

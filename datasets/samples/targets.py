@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.datasets.gaze.truth import blurred
 from zoo.datasets.record import Record
-from zoo.datasets.transforms import Sample
+from zoo.datasets.samples.transforms import Sample
 
 
 @dataclass(frozen=True)

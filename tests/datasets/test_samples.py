@@ -20,11 +20,11 @@ from zoo.datasets.samples import (
     Saliency,
     Samples,
 )
-from zoo.datasets.sampling import Segments, Windows
+from zoo.datasets.samples.sampling import Segments, Windows
+from zoo.datasets.samples.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
 from zoo.datasets.shards.prepare import prepare
 from zoo.datasets.shards.reading import load, shard_video
 from zoo.datasets.shards.streams import FlowStream, FrameStream
-from zoo.datasets.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
 from zoo.datasets.video.flow import video_flow
 from zoo.datasets.video.reading import FrameRateWarning, VideoError, open_video
 

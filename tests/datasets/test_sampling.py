@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.datasets.sampling import Segments, Windows, resampled
+from zoo.datasets.samples.sampling import Segments, Windows, resampled
 
 STEADY = np.arange(100) / 25
 VARYING = np.array([0, 0.04, 0.08, 0.2, 0.24, 0.6, 0.64])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.datasets.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
+from zoo.datasets.samples.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
 
 
 def sample(height=40, width=60):

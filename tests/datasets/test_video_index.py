@@ -11,7 +11,7 @@ import pytest
 from tests.datasets.conftest import numbered_video
 from zoo.datasets.record import GazeSource, Record
 from zoo.datasets.samples import Frames, Samples
-from zoo.datasets.sampling import Windows
+from zoo.datasets.samples.sampling import Windows
 from zoo.datasets.video import index as module
 from zoo.datasets.video.index import VideoFacts, VideoIndex
 from zoo.datasets.video.reading import VideoError, open_video

@@ -15,7 +15,7 @@ from zoo.datasets.video.reading import open_video
 from zoo.datasets.video.writer import VideoWriter
 from zoo.inference.actions.naming import predict_action, spread_frames
 from zoo.inference.predict import predict
-from zoo.training.action_predictions import predict_videos
+from zoo.training.actions.predictions import predict_videos
 
 COUNT, SIDE = 23, 24
 

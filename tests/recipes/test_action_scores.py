@@ -4,8 +4,8 @@ import pytest
 
 from zoo.datasets import Action, Features, Samples, Segments, Windows, moving_targets
 from zoo.datasets.video.reading import open_video
-from zoo.training.action_predictions import predict_videos
-from zoo.training.action_scores import action_tubes, localisation, weight_in_segments
+from zoo.training.actions.predictions import predict_videos
+from zoo.training.actions.scores import action_tubes, localisation, weight_in_segments
 
 
 @pytest.fixture(scope="module")

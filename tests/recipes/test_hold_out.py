@@ -27,11 +27,11 @@ RECIPES = {
         },
     ),
     "soft_attention": (
-        "zoo.training.actions",
+        "zoo.training.actions.recipe",
         {**ACTION, "units": 4, "num_layers": 1, "trainable_backbone": True},
     ),
     "spatiotemporal_attention": (
-        "zoo.training.actions",
+        "zoo.training.actions.recipe",
         {**ACTION, "filters": 4, "mask_filters": (4,), "score_units": 4},
     ),
     "small_video": (

@@ -9,7 +9,7 @@ import pytest
 from tests.datasets.conftest import number_of, numbered_video
 from zoo.datasets import Features, Saliency, Samples
 from zoo.datasets.record import GazeSource, Record
-from zoo.datasets.sampling import Windows
+from zoo.datasets.samples.sampling import Windows
 from zoo.datasets.shards.features import FeatureStore
 from zoo.training.backbone_features import BackboneFeatures
 

@@ -24,7 +24,7 @@ from zoo.metrics.temporal_localisation import (
     temporal_localisation_map,
     true_segments,
 )
-from zoo.training.action_predictions import predict_videos
+from zoo.training.actions.predictions import predict_videos
 from zoo.training.joint_scores import labels_of
 
 TIME_IOU, SPACE_IOU = 0.3, 0.2

@@ -13,8 +13,8 @@ from zoo.backbones import googlenet, resnet50, small_cnn, small_video
 from zoo.datasets import Action, Features, Frames, HorizontalFlip, Samples, Segments, Windows
 from zoo.datasets.record import Record
 from zoo.datasets.shards.features import FeatureStore
-from zoo.training.action_options import ActionOptions
-from zoo.training.action_scores import measure
+from zoo.training.actions.options import ActionOptions
+from zoo.training.actions.scores import measure
 from zoo.training.backbone_features import BackboneFeatures
 from zoo.training.board_samples import boards
 from zoo.training.layer_weights import copy_layers
