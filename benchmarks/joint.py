@@ -45,7 +45,7 @@ from zoo.datasets.made.scene import CLASSES as ACTIONS
 from zoo.datasets.made.scene import boxes, draw_scene, visible_share
 from zoo.datasets.made.viewers import draw_gaze, gaze_density
 from zoo.datasets.record import GazeSource, Record
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.losses import MixtureNLL
 from zoo.training import WarmCosine, fit, make_optimizer, prepare_run, scores
 from zoo.training.devices import predict_on_batch
@@ -202,8 +202,7 @@ def videos(data: str, folder: Path) -> dict[str, list[Record]]:
             gaze = draw_gaze(rng, gaze_density(scene), viewers=settings["viewers"])
             rows = zip(gaze["viewer"], gaze["frame"], gaze["x"] * SIZE, gaze["y"] * SIZE)
             lines = [f"{viewer},{frame},{x:.6f},{y:.6f}" for viewer, frame, x, y in rows]
-            with atomic_path(table) as part:
-                part.write_text("\n".join(["viewer,frame,x,y", *lines]) + "\n")
+            write_text(table, "\n".join(["viewer,frame,x,y", *lines]) + "\n")
         gaze = GazeSource((str(table),), csv=CsvFormat(viewer="viewer", frame="frame"))
         record = Record(name, str(pictures), label=number % CLASSES, gaze=gaze)
         found[splits[number]].append(record)

@@ -42,9 +42,8 @@ def as_text(facts: dict) -> str:
 
 def write_results(name: str, results: dict, page: str, folder: Path = RESULTS) -> None:
     """Write NAME.json and NAME.md, each complete or not at all."""
-    from zoo.files.atomic import atomic_path
+    from zoo.files.atomic import write_text
 
     texts = {"json": json.dumps(results, indent=1, default=float), "md": page}
     for kind, text in texts.items():
-        with atomic_path(Path(folder) / f"{name}.{kind}") as part:
-            part.write_text(text.rstrip("\n") + "\n")
+        write_text(Path(folder) / f"{name}.{kind}", text.rstrip("\n") + "\n")

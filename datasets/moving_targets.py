@@ -26,7 +26,7 @@ from zoo.datasets.made.scene import (
 from zoo.datasets.made.viewers import GazeDensity, draw_gaze, gaze_density
 from zoo.datasets.record import Description, GazeSource, Record, Segment, Tube
 from zoo.datasets.video.writer import VideoWriter
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import atomic_path, write_text
 
 __all__ = ["CLASSES", "DESCRIPTION", "density", "load", "make", "true_density"]
 
@@ -237,8 +237,7 @@ def _claim(root: Path, settings: dict) -> None:
         return
     if root.is_dir() and any(root.iterdir()):
         raise ValueError(f"`root` must be empty or hold moving_targets. Received: root={root}")
-    with atomic_path(file) as part:
-        part.write_text(json.dumps(settings, indent=1))
+    write_text(file, json.dumps(settings, indent=1))
 
 
 def _splits(settings: dict) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ from sklearn.datasets import load_sample_image
 import zoo
 from zoo.cli.main import run_recipe
 from zoo.datasets import moving_targets
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.inference.evaluating.evaluation import METRICS
 from zoo.inference.evaluating.page import metric_meanings, metric_table
 from zoo.recipes import rmdn
@@ -140,8 +140,7 @@ def main(config: Config) -> dict:
     results["seconds_in_all"] = round(time.monotonic() - began, 1)
     written = output / "index.html"
     films = [os.path.relpath(found.files["film"], output) for found in (prediction, scene)]
-    with atomic_path(written) as part:
-        part.write_text(_page(results, evaluation, *films, credit), encoding="utf-8")
+    write_text(written, _page(results, evaluation, *films, credit))
     above = results["better_than_trained_central_bias"]
     print(
         f"Above the trained central bias in {sum(above.values())} of {len(above)} metrics"

@@ -38,7 +38,7 @@ from rich.progress import track
 from zoo.backbones.c3d import CLIP_LENGTH, c3d
 from zoo.cli.main import run_recipe
 from zoo.datasets import Action, Frames, Mixture, Samples, Windows
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.metrics import average_precision
 from zoo.models.loading import load
@@ -142,8 +142,7 @@ def main(config: Config) -> dict:
         "run": run_facts(config) | {"versions": versions(), "date": date()},
     }
     for name, content in (("tables.md", text), ("results.json", json.dumps(results, indent=1))):
-        with atomic_path(output / name) as part:
-            part.write_text(content)
+        write_text(output / name, content)
     return results
 
 

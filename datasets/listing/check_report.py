@@ -10,7 +10,7 @@ from pathlib import Path
 from zoo.datasets.listing.check_gaze import GazeLook, gaze_line
 from zoo.datasets.listing.check_videos import Finding
 from zoo.datasets.listing.listing import numbers, shown_number
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.files.printable import one_line
 
 NAMES = 3  # names shown per line
@@ -123,8 +123,7 @@ class Report:
 
     def write(self, path: str | Path) -> None:
         """Write the JSON to a file, atomically."""
-        with atomic_path(path) as part:
-            part.write_text(self.to_json(), encoding="utf-8")
+        write_text(path, self.to_json())
 
     def summary(self) -> str:
         """A summary of about one screen of text."""

@@ -18,7 +18,7 @@ from zoo.datasets.gaze.reading import read_fixations, video_shape
 from zoo.datasets.listing.check_gaze import GazeLook, gaze_line, look_at_gaze
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import Video, VideoError, open_video
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import atomic_path, write_text
 from zoo.files.interface import advised
 
 WIDTH = 280  # pixels of a frame on the page
@@ -88,8 +88,7 @@ def write_gaze_page(
     with atomic_path(folder / "gaze.json") as part:
         held = [{**asdict(look), "text": look.text} for look in looks]
         part.write_text(json.dumps(held, indent=1), encoding="utf-8")
-    with atomic_path(folder / "index.html") as part:
-        part.write_text(_page(looks, parts), encoding="utf-8")
+    write_text(folder / "index.html", _page(looks, parts))
     return looks
 
 

@@ -25,7 +25,7 @@ from zoo.datasets.shards.format import (
 )
 from zoo.datasets.shards.writer import ShardResult, ShardTask, write_shard
 from zoo.datasets.video.reading import VideoError
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.files.lock import folder_lock
 
 SHOWN = 10
@@ -103,8 +103,7 @@ def prepare(
                 f"{len(records)} cannot be read: {'; '.join(names[:SHOWN])}{more}"
             )
         manifest = _manifest(output, tasks, dataset, classes)
-        with atomic_path(output / MANIFEST) as part:
-            part.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+        write_text(output / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
     return manifest
 
 
@@ -209,8 +208,7 @@ def _claim(output: Path, settings: dict[str, Any]) -> None:
             )
     for left in output.glob(".*.part.*"):
         left.unlink(missing_ok=True)
-    with atomic_path(path) as part:
-        part.write_text(json.dumps(settings, indent=1, sort_keys=True), encoding="utf-8")
+    write_text(path, json.dumps(settings, indent=1, sort_keys=True))
 
 
 def _manifest(output: Path, tasks, dataset: str, classes: Sequence[str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,15 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike, text: str | Iterable[str]) -> None:
+    """Write a text, or lines from an iterator, in UTF-8; the file appears only when complete."""
+    with atomic_path(path) as part, open(part, "w", encoding="utf-8") as file:
+        if isinstance(text, str):
+            file.write(text)
+        else:
+            file.writelines(f"{line}\n" for line in text)
 
 
 def remove_partial(folder: str | os.PathLike) -> None:

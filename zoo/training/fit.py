@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.training.devices import device_count, machine, machines
 from zoo.training.engine.build import callbacks as build_callbacks
 from zoo.training.engine.choice import choose
@@ -114,8 +114,7 @@ def fit(
     )
     progress.best_epoch = chosen.epoch
     if machine() == 0:
-        with atomic_path(Path(output) / HISTORY) as part:
-            part.write_text(json.dumps(progress.history, indent=1))
+        write_text(Path(output) / HISTORY, json.dumps(progress.history, indent=1))
     return progress
 
 

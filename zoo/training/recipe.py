@@ -13,7 +13,7 @@ import keras
 
 from zoo.datasets import Samples, stream
 from zoo.datasets.record import Record
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.files.printable import one_line
 from zoo.inference.evaluate import evaluate
 from zoo.inference.evaluating.evaluation import Evaluation
@@ -168,8 +168,7 @@ def save_model(
         results=measured or None,
         **run_facts(config, given),
     )
-    with atomic_path(output / "results.json") as part:
-        part.write_text(json.dumps(results, indent=1, default=float))
+    write_text(output / "results.json", json.dumps(results, indent=1, default=float))
 
 
 def finish(output: Path, results: Mapping, name: str = "model.keras", then: str = "") -> None:

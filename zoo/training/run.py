@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from zoo.files.atomic import atomic_path, remove_partial
+from zoo.files.atomic import remove_partial, write_text
 
 STATE = "state.npz"
 BEST = "best.keras"
@@ -78,8 +78,7 @@ def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool =
                 "options (only `epochs` may grow), or set restart=True. "
                 f"Received: {shown} in {str(folder)!r}"
             )
-    with atomic_path(path) as part:
-        part.write_text(text)
+    write_text(path, text)
     return folder
 
 

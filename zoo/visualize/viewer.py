@@ -17,7 +17,7 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.visualize.pages import asset, page
 
 PAGE, FOLDER = "index.html", "viewer"
@@ -180,11 +180,9 @@ class Viewer:
             "gaze": None if gaze is None else [_rounded(points) for points in gaze],
         }
         _write_data(self.folder, about)
-        with atomic_path(self.folder / FOLDER / "viewer.js") as part:
-            part.write_text(asset("viewer.js"), encoding="utf-8")
+        write_text(self.folder / FOLDER / "viewer.js", asset("viewer.js"))
         path = self.folder / PAGE
-        with atomic_path(path) as part:
-            part.write_text(viewer_page([FOLDER], self.title, self.about), encoding="utf-8")
+        write_text(path, viewer_page([FOLDER], self.title, self.about))
         self._finished = True
         return path
 
@@ -192,8 +190,7 @@ class Viewer:
         _, data = cv2.imencode(".png", np.concatenate(self._held))
         url = "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
         name = f"maps-{self._chunks:04d}.js"
-        with atomic_path(self.folder / FOLDER / name) as part:
-            part.write_text(f"zooChunk({self._chunks},{_json(url)});\n", encoding="utf-8")
+        write_text(self.folder / FOLDER / name, f"zooChunk({self._chunks},{_json(url)});\n")
         self._chunks += 1
         self._held = []
 
@@ -220,8 +217,7 @@ def read_viewer(folder: str | os.PathLike) -> dict[str, Any]:
 
 
 def _write_data(folder: Path, about: Mapping[str, Any]) -> None:
-    with atomic_path(folder / FOLDER / "data.js") as part:
-        part.write_text(f"zooPane({_json(about)});\n", encoding="utf-8")
+    write_text(folder / FOLDER / "data.js", f"zooPane({_json(about)});\n")
 
 
 def viewer_page(folders: Sequence[str], title: str, about: str = "") -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.weights.errors import WeightsError
 from zoo.weights.names.origin import recognise
 from zoo.weights.origins import ORIGINS
@@ -33,8 +33,7 @@ def trusted(folder: Path) -> dict[str, str]:
 
 def trust(folder: Path, files: dict[str, str]) -> None:
     """Store the checksums of files that are used for the first time."""
-    with atomic_path(folder / TRUSTED) as part:
-        part.write_text(json.dumps({**trusted(folder), **files}, indent=1, sort_keys=True))
+    write_text(folder / TRUSTED, json.dumps({**trusted(folder), **files}, indent=1, sort_keys=True))
 
 
 def digest_of(path: Path, algorithm: str = "sha256") -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.inference.evaluating.evaluation import (
     MEANINGS,
     METRICS,
@@ -110,8 +110,7 @@ def metric_meanings(columns: Sequence[str]) -> str:
 
 def _write(path: Path, title: str, body: str) -> None:
     head = f"<script>\n{asset('table.js')}</script>\n"
-    with atomic_path(path) as part:
-        part.write_text(page(title, body, head=head), encoding="utf-8")
+    write_text(path, page(title, body, head=head))
 
 
 def _first_page(evaluation: Evaluation, pictures: Mapping[str, Sequence[Picture]]) -> str:

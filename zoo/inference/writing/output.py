@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from zoo.files.atomic import atomic_path
+from zoo.files.atomic import write_text
 from zoo.files.leftovers import remove_leftovers
 
 
@@ -62,15 +62,6 @@ def claim_folder(
         else:
             path.unlink(missing_ok=True)
     return folder
-
-
-def write_text(path: Path, text: str | Iterable[str]) -> None:
-    """Write a text, or lines from an iterator; the file appears only when complete."""
-    with atomic_path(path) as part, open(part, "w", encoding="utf-8") as file:
-        if isinstance(text, str):
-            file.write(text)
-        else:
-            file.writelines(f"{line}\n" for line in text)
 
 
 def write_json(path: Path, value) -> None:
