@@ -25,7 +25,7 @@ import numpy as np
 
 from zoo.cli.main import run_recipe
 from zoo.datasets import stills
-from zoo.inference.writing.output import write_json
+from zoo.files.json_file import write_json
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.losses import DensityCrossEntropy
 from zoo.models.general_saliency import general_saliency

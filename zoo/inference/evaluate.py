@@ -20,6 +20,7 @@ from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_record
 from zoo.files.atomic import write_text
+from zoo.files.json_file import write_json
 from zoo.files.printable import one_line
 from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.inference.evaluating.evaluation import METRICS, Evaluation, safe_name
@@ -29,7 +30,7 @@ from zoo.inference.evaluating.scoring import BASELINES, Scorer, digest
 from zoo.inference.streaming.joint import is_joint
 from zoo.inference.streaming.pipeline import INITIAL
 from zoo.inference.streaming.saliency_outputs import open_stream, output_names, saliency_output
-from zoo.inference.writing.output import OutputError, claim_folder, write_json
+from zoo.inference.writing.output import OutputError, claim_folder
 from zoo.models.loading import load
 
 POINTS_A_VIDEO = 20_000  # maximum number of fixations per video kept for the baselines

@@ -20,6 +20,7 @@ import numpy as np
 from zoo.datasets.video.source import resize
 from zoo.datasets.video.writer import TICKS
 from zoo.files.atomic import atomic_path
+from zoo.files.json_file import write_json
 from zoo.inference.streaming.live_source import LiveFrame, StreamError, arriving, open_live
 from zoo.inference.streaming.saliency_outputs import (
     output_map,
@@ -29,7 +30,7 @@ from zoo.inference.streaming.saliency_outputs import (
 from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.kept import KeptOutputs
 from zoo.inference.writing.maps import MapWriter
-from zoo.inference.writing.output import claim_folder, write_json
+from zoo.inference.writing.output import claim_folder
 from zoo.models.loading import GENERAL, load
 from zoo.visualize.overlay import overlay
 

@@ -14,6 +14,7 @@ import keras
 
 from zoo._version import __version__
 from zoo.files.atomic import atomic_path
+from zoo.files.json_file import plain
 from zoo.files.model_card import write_card
 
 # The cards of loaded and saved models, which Keras's model objects cannot store.
@@ -56,7 +57,7 @@ def save(
     if path.suffix != ".keras":
         raise ValueError(f"`path` must end in .keras. Received: path={str(path)!r}")
     given = {"classes": classes, "dataset": dataset, "command": command, "results": results, **more}
-    card = {**card_of(model), **{k: _plain(v) for k, v in given.items() if v is not None}}
+    card = {**card_of(model), **{k: plain(v) for k, v in given.items() if v is not None}}
     _check_classes(model, card.get("classes"))
     card |= {
         "model": model.name,
@@ -107,16 +108,3 @@ def _check_classes(model: keras.Model, classes: Sequence[str] | None) -> None:
             "`classes` must be one name for each class of the model. "
             f"Received: {len(classes)} names, {count} classes"
         )
-
-
-def _plain(value: Any) -> Any:
-    """Convert to JSON's types; NaN, which JSON does not support, becomes None."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and value != value:
-        return None
-    return value

@@ -11,8 +11,9 @@ import numpy as np
 
 from zoo.datasets.video.frame_index import describe_damage
 from zoo.files.atomic import atomic_path
+from zoo.files.json_file import write_json
 from zoo.inference.streaming.sources import film_options
-from zoo.inference.writing.output import claim_folder, write_json
+from zoo.inference.writing.output import claim_folder
 from zoo.inference.writing.prediction import default_size, is_picture
 from zoo.inference.writing.saliency_files import frame_times
 from zoo.inference.writing.shown import Shown

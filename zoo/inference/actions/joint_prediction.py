@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.files.json_file import write_json
 from zoo.inference.streaming.sources import film_options
-from zoo.inference.writing.output import write_json
 from zoo.inference.writing.prediction import Prediction, default_size, is_picture
 from zoo.inference.writing.rendering import render_mixture
 from zoo.inference.writing.saliency_files import FILES

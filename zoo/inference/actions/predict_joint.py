@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from zoo.datasets.video.reading import open_record
+from zoo.files.json_file import write_json
 from zoo.inference.actions.joint_prediction import JointPrediction
 from zoo.inference.evaluating.evaluation import Evaluation, safe_name
 from zoo.inference.saliency import predict_saliency, saliency_stream
@@ -19,7 +20,6 @@ from zoo.inference.streaming.joint import ActionPass, check_classes, saliency_pa
 from zoo.inference.streaming.pipeline import run_model
 from zoo.inference.streaming.sources import AnyVideo
 from zoo.inference.streaming.stream import Stream
-from zoo.inference.writing.output import write_json
 from zoo.inference.writing.prediction import is_picture
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from zoo.files.atomic import write_text
 from zoo.files.leftovers import remove_leftovers
 
 
@@ -62,22 +60,3 @@ def claim_folder(
         else:
             path.unlink(missing_ok=True)
     return folder
-
-
-def write_json(path: Path, value) -> None:
-    """Write JSON atomically. NaN becomes null, because NaN is not valid JSON."""
-    write_text(path, json.dumps(_plain(value), indent=1, allow_nan=False))
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and value != value:
-        return None
-    if isinstance(value, Path):
-        return str(value)
-    return value

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from zoo.files.atomic import atomic_path, write_text
+from zoo.files.json_file import write_json
 from zoo.inference.streaming.sources import AnyVideo, ArrayVideo, film_options
 from zoo.inference.writing.maps import MapWriter
-from zoo.inference.writing.output import write_json
 from zoo.visualize.film import SaliencyFilm
 from zoo.visualize.viewer import FOLDER as VIEWER
 from zoo.visualize.viewer import PAGE, Viewer
