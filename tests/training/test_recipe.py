@@ -17,12 +17,6 @@ from zoo.training import recipe
 from zoo.training.schedules import WarmCosine
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """No test writes into the user's cache."""
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "zoo_cache"))
-
-
 @pytest.fixture
 def samples(tmp_path):
     video = str(numbered_video(tmp_path / "video.mp4", 40))
