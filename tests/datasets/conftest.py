@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import contextlib
+import functools
+import http.server
+import threading
+
 import numpy as np
 import pytest
 
@@ -28,3 +33,20 @@ def number_of(frame):
     """Read the number back from a frame of `numbered_video`."""
     step = frame.shape[1] // 8
     return sum((int(frame[0, step // 2 + bit * step, 0]) > 127) << bit for bit in range(8))
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The address of a web server that gives the files of a folder."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()

@@ -5,14 +5,12 @@ The S3 server is moto's, on this machine.
 
 from __future__ import annotations
 
-import functools
-import http.server
 import sys
-import threading
 
 import numpy as np
 import pytest
 
+from tests.datasets.conftest import served
 from zoo.datasets import moving_targets
 from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.shards.prepare import prepare
@@ -59,15 +57,8 @@ def s3(local):
 
 @pytest.fixture(scope="module")
 def web(local):
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Handler, directory=str(local))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with served(local) as address:
+        yield address
 
 
 @pytest.mark.parametrize("where", ["s3", "web"])

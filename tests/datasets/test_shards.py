@@ -3,18 +3,15 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import errno
-import functools
-import http.server
 import json
 import os
 import pickle
-import threading
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.datasets.conftest import number_of, numbered_video
+from tests.datasets.conftest import number_of, numbered_video, served
 from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import GazeSource, Record, Segment, Tube
 from zoo.datasets.shards import writer as shard_writer
@@ -272,14 +269,7 @@ def test_a_record_keeps_what_is_known():
 
 
 def test_over_http(prepared, source):
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Handler, directory=str(prepared[0]))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        root = f"http://127.0.0.1:{server.server_port}"
+    with served(prepared[0]) as root:
         shards = ShardSet(root)
         assert [number_of(f) for f in shards["v0 [#]"].stream("rgb")[20:23]] == [20, 21, 22]
         assert shards.verify() == 6
@@ -287,7 +277,6 @@ def test_over_http(prepared, source):
         assert len(read_fixations(load(root, "test")[0])) == 24
         with pytest.raises(OSError, match="nowhere"):
             ShardSet(f"{root}/nowhere")
-        server.shutdown()
 
 
 def test_shards_travel_to_other_processes(prepared):

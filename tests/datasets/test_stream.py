@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.datasets.conftest import served
 from tests.datasets.test_samples import (
     SIZE,
     TARGETS,
@@ -169,20 +170,9 @@ def test_bad_arguments_are_named(records):
 
 
 def test_shards_on_a_web_server_are_streamed(sharded, records):
-    import functools
-    import http.server
-
     from zoo.datasets.shards.reading import load, shard_video
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    root = shard_video(sharded[0].video).shards.root
-    handler = functools.partial(Handler, directory=root)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        there = {r.name: r for r in load(f"http://127.0.0.1:{server.server_port}")}
+    with served(shard_video(sharded[0].video).shards.root) as address:
+        there = {r.name: r for r in load(address)}
         distant = [there[record.name] for record in sharded]
         equal(batches(made(sharded), 3), batches(made(distant), 3))
-        server.shutdown()
