@@ -25,12 +25,6 @@ __all__ = ["records"]
 NAN = np.nan
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """No test writes into the user's cache."""
-    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "zoo_cache"))
-
-
 def test_fixations_are_counted_in_their_pixels():
     points = [[[0.1, 0.9], [0.1, 0.95], [NAN, NAN]], [[1.0, 0.0], [0.5, 0.49], [NAN, 0.5]]]
     counts = point_counts(np.array(points, np.float32), 2, 4)
