@@ -183,6 +183,7 @@ def test_the_map_is_of_the_right_frame(records):
         assert np.nonzero(counts)[1].tolist() == [shown_frame] * 3 and counts.sum() == 3
         assert truth.sum() == pytest.approx(1, abs=1e-5)
         assert truth.max(0).argmax() == shown_frame
+        assert np.nonzero(counts)[0].tolist() == [1, 2, 3]  # y of the three viewers
         assert weights["saliency"] == 1
 
 

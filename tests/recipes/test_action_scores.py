@@ -1,9 +1,13 @@
+import dataclasses
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
 from zoo.datasets import Action, Features, Samples, Segments, Windows, moving_targets
 from zoo.datasets.video.reading import open_video
+from zoo.training.actions import scores as action_scores
 from zoo.training.actions.predictions import predict_videos
 from zoo.training.actions.scores import action_tubes, localisation, weight_in_segments
 
@@ -40,6 +44,38 @@ def test_perfect_attention_scores_one_and_simple_guesses_do_not(videos):
     assert values["whole_video_map"] == 0.0
     assert values["centre_box_map"] < 0.5
     assert values["weight_in_segments"] == pytest.approx(4.0)
+
+
+def test_a_part_of_a_video_is_scored_at_its_place(videos):
+    parts, outputs = [], []
+    for video in videos:
+        fps = open_video(video.video).fps
+        first = round(video.segments[0].start * fps) // 2
+        part = dataclasses.replace(video, start=first / fps, end=(first + 30) / fps)
+        found = perfect(video)
+        found["spatial_attention"] = found["spatial_attention"][first : first + 30]
+        weights = found["temporal_attention"][:, first : first + 30]
+        found["temporal_attention"] = weights / weights.sum(1, keepdims=True)
+        parts.append(part)
+        outputs.append(found)
+    assert any(part.start for part in parts)
+    values = localisation(parts, outputs)
+    assert values["temporal_map"] == 1.0 and values["spatial_map"] == 1.0
+    assert values["weight_in_segments"] == pytest.approx(3.0)
+
+
+def test_the_centre_box_has_the_true_boxes_size_in_the_middle():
+    source = SimpleNamespace(height=40, width=60)
+    boxes = action_scores._boxes(np.ones((2, 40, 60)), source, 5, np.array([20.0, 10.0]))
+    np.testing.assert_array_equal(boxes["centre_box_map"], [[20, 15, 20, 10]] * 5)
+
+
+def test_each_mask_covers_its_share_of_the_frames():
+    masks = np.zeros((2, 40, 60))
+    masks[0, :10, :10] = masks[1, 30:, 50:] = 1
+    source = SimpleNamespace(height=40, width=60)
+    boxes = action_scores._boxes(masks, source, 5, np.array([20.0, 10.0]))["spatial_map"]
+    assert boxes[:, 0].tolist() == [0, 0, 0, 50, 50]  # frames 0 to 2 lie in the first half
 
 
 def test_a_wrong_action_is_a_wrong_segment_and_a_wrong_box(videos):

@@ -41,6 +41,10 @@ def test_soft_attention_trains_from_frames(data, tmp_path):
     )
     results = soft_attention.main(config)
     assert 0 <= results["test"]["accuracy"] <= 1
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    accuracies = [epoch["val_accuracy"] for epoch in history]
+    assert results["best_epoch"] == 1 + accuracies.index(max(accuracies))
+    assert results["validation"]["accuracy"] == pytest.approx(max(accuracies))
     assert zoo.load(tmp_path / "run" / "model.keras").output["action"].shape[-1] == 7
     assert list((tmp_path / "run" / "logs" / "validation").glob("events*"))
     with pytest.raises(ValueError, match="`flips` needs"):

@@ -135,22 +135,24 @@ def test_early_stopping_is_counted_over_a_restart(tmp_path):
     assert len(run.history) == 4
 
 
-@pytest.mark.parametrize("larger, best", [(False, 4), (True, 0)])
-def test_the_best_epoch_is_kept(tmp_path, larger, best):
+@pytest.mark.parametrize("larger, min_delta, best", [(False, 0, 4), (True, 0, 0), (False, 0.45, 1)])
+def test_the_best_epoch_is_kept(tmp_path, larger, min_delta, best):
     kept = []
 
     class Keep(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             kept.append(self.model.get_weights())
 
-    train(
+    _, run = train(
         tmp_path,
         [Keep()],
         epochs=5,
         validate=lambda model, epoch: {"val_score": LOSSES[epoch]},
         monitor="val_score",
         larger_is_better=larger,
+        min_delta=min_delta,
     )
+    assert run.best_epoch == best
     saved = zoo.load(tmp_path / "best.keras").get_weights()
     same = [all(map(np.array_equal, weights, saved)) for weights in kept]
     assert same.index(True) == best
@@ -258,6 +260,8 @@ def test_the_output_of_other_options_is_refused(tmp_path):
         claim_output(tmp_path / "run", {"units": 256, "epochs": 2})
     with pytest.raises(ValueError, match=r"epochs=1 \(was 2\)"):
         claim_output(tmp_path / "run", {"units": 128, "epochs": 1})
+    with pytest.raises(ValueError, match=r"batch_size=4 \(was None\), epochs=3 \(was 2\)"):
+        claim_output(tmp_path / "run", {"units": 128, "batch_size": 4, "epochs": 3})
     claim_output(tmp_path / "run", {"units": 256, "epochs": 1}, restart=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="must be a folder"):
