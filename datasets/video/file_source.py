@@ -121,7 +121,8 @@ class FileSource:
         known = self.index is not None
         chosen = self._sought(indices) if known else _chosen(self._pass(), indices)
         with contextlib.closing(chosen):
-            yield from in_order(chosen, lambda frame: self._picture(frame, size))
+            pixels = self._coded[0] * self._coded[1]
+            yield from in_order(chosen, lambda frame: self._picture(frame, size), pixels)
 
     def _picture(self, frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
         if (frame.height, frame.width) != self._coded:

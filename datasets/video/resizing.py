@@ -14,6 +14,8 @@ import numpy as np
 from zoo.datasets.video.errors import VideoError
 
 AHEAD = 4  # number of frames to decode ahead of their conversion
+# Number of pixels up to which a frame is converted at once: passing it to a thread takes longer.
+SMALL = 320 * 240
 
 
 def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -44,15 +46,34 @@ def to_rgb(bgr: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def in_order(
-    frames: Generator[Any, None, None], picture: Callable[[Any], np.ndarray]
+    frames: Generator[Any, None, None], picture: Callable[[Any], np.ndarray], pixels: int
 ) -> Iterator[np.ndarray]:
-    """Convert frames by `picture`, in order, while further frames are decoded.
+    """Convert frames by `picture`, in order; large ones while further frames are decoded.
 
     A repeated frame is converted only once. If decoding fails, the frames before the failure are
     still yielded before the error is raised.
+
+    Args:
+        frames: The decoded frames; they are closed at the end.
+        picture: Converts a frame to an array.
+        pixels: Number of pixels of a frame.
     """
+    convert = _at_once if pixels <= SMALL else _meanwhile
+    with contextlib.closing(frames):
+        yield from convert(frames, picture)
+
+
+def _at_once(frames: Iterator[Any], picture: Callable[[Any], np.ndarray]) -> Iterator[np.ndarray]:
+    last = made = None
+    for frame in frames:
+        if frame is not last:
+            last, made = frame, picture(frame)
+        yield made
+
+
+def _meanwhile(frames: Iterator[Any], picture: Callable[[Any], np.ndarray]) -> Iterator[np.ndarray]:
     waiting, last, fault = deque(), None, None
-    with contextlib.closing(frames), ThreadPoolExecutor(2, "picture") as pool:
+    with ThreadPoolExecutor(2, "picture") as pool:
         try:
             for frame in frames:
                 if frame is not last:

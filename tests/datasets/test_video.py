@@ -4,6 +4,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -210,7 +211,8 @@ def test_with_known_time_stamps_the_file_is_not_scanned(tmp_path, monkeypatch):
     np.testing.assert_array_equal(video.read(range(16), (32, 64)), wanted)
 
 
-def test_what_came_before_a_fault_is_handed_out():
+@pytest.mark.parametrize("pixels", [resizing.SMALL, resizing.SMALL + 1])
+def test_what_came_before_a_fault_is_handed_out(pixels):
     def decoded():
         for number in range(9):
             yield np.full((8, 8, 3), number, np.uint8)
@@ -218,9 +220,32 @@ def test_what_came_before_a_fault_is_handed_out():
 
     seen = []
     with pytest.raises(VideoError, match="frame 9"):
-        for frame in resizing.in_order(decoded(), lambda frame: frame):
+        for frame in resizing.in_order(decoded(), lambda frame: frame, pixels):
             seen.append(int(frame[0, 0, 0]))
     assert seen == list(range(9))
+
+
+@pytest.mark.parametrize("pixels", [resizing.SMALL, resizing.SMALL + 1])
+def test_only_large_frames_are_converted_in_other_threads(pixels):
+    converted, closed = [], []
+
+    def decoded():
+        try:
+            for number in (0, 1, 1, 1, 2, 3, 3, 4, 5, 6, 7):
+                yield frames[number]
+        finally:
+            closed.append(True)
+
+    def picture(frame):
+        converted.append((int(frame[0]), threading.get_ident()))
+        return frame + 10
+
+    frames = [np.full(1, number) for number in range(8)]
+    given = [int(found[0]) for found in resizing.in_order(decoded(), picture, pixels)]
+    assert given == [10, 11, 11, 11, 12, 13, 13, 14, 15, 16, 17]
+    assert sorted(number for number, _ in converted) == list(range(8))  # each one once
+    here = {thread == threading.get_ident() for _, thread in converted}
+    assert here == {pixels <= resizing.SMALL} and closed
 
 
 FORKED = """
