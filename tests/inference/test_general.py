@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pytest
 
@@ -11,8 +12,10 @@ from tests.real_data import data_dir
 from zoo.cli.main import main
 from zoo.datasets.video.writer import VideoWriter
 from zoo.inference.live import predict_live
+from zoo.inference.streaming.adapt import adapt
 from zoo.inference.streaming.frame_size import fitting_size
 from zoo.inference.streaming.stream import Stream
+from zoo.models.loading import load_general
 
 
 def film(path, frames):
@@ -54,6 +57,22 @@ def test_a_video_of_any_shape_without_a_model(tmp_path, count, size):
     assert found.sum() == pytest.approx(1.0, abs=1e-4) and np.isfinite(found).all()
     assert (tmp_path / "out" / "film.mp4").is_file()
     assert (tmp_path / "out" / "log_density.npy").is_file()
+
+
+def test_bfloat16_is_built_at_once(monkeypatch):
+    video = noise(7, 36, 64)
+    expected = zoo.predict(np.stack(video), progress=False).outputs["log_density"]
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "set_weights", lambda *_: pytest.fail("the model is copied"))
+        prediction = zoo.predict(np.stack(video), precision="bfloat16", progress=False)
+    error = np.abs(prediction.outputs["log_density"] - expected)
+    assert 0 < error.max() < 1 and error.mean() < 0.1
+    assert keras.config.dtype_policy().name == "float32"
+    model = load_general((40, 64), policy="mixed_bfloat16")
+    readout = model.get_layer("readout").layer
+    assert readout.get_layer("logits").compute_dtype == "float32"
+    assert adapt(model, precision="bfloat16", any_length=False) is model
+    assert adapt(model, precision="float32", any_length=False) is not model
 
 
 def test_both_orders_and_the_name_give_the_same(tmp_path):

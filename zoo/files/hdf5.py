@@ -51,8 +51,8 @@ class Hdf5Reader:
             path, held = waiting.pop()
             if isinstance(held, h5py.Group):
                 self.once(held, path)
-                below = [f"{path}/{name}".lstrip("/") for name in held]
-                waiting += [(place, self.child(group, place)) for place in reversed(below)]
+                below = [(f"{path}/{name}".lstrip("/"), self.child(held, name)) for name in held]
+                waiting += reversed(below)
             elif isinstance(held, h5py.Dataset):
                 yield path, held
 

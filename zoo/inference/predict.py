@@ -14,6 +14,7 @@ from zoo.inference.actions.naming import predict_action
 from zoo.inference.actions.predict_joint import predict_joint
 from zoo.inference.live import predict_live
 from zoo.inference.saliency import predict_saliency, saliency_stream
+from zoo.inference.streaming.adapt import PRECISIONS
 from zoo.inference.streaming.clip_maps import ClipMaps
 from zoo.inference.streaming.frame_size import fitting_size
 from zoo.inference.streaming.joint import is_joint
@@ -142,7 +143,8 @@ def predict(
     failed: list[str] = []
     videos = find_videos(video, fps=fps, failed=failed)
     if model == GENERAL:
-        model = load_general(_common_size(videos))
+        policy = PRECISIONS.get(precision)  # built with it at once, not adapted afterwards
+        model = load_general(_common_size(videos), policy=policy)
     elif isinstance(model, (str, os.PathLike)):
         model = load(model, verbose=progress)
     elif not _is_model(model):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import zipfile
+from collections.abc import Iterator
 
 import keras
 
@@ -77,19 +79,24 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
 
 
 def load_general(
-    frame_size: tuple[int, int] | None = None, *, verbose: bool = False
+    frame_size: tuple[int, int] | None = None,
+    *,
+    policy: str | None = None,
+    verbose: bool = False,
 ) -> keras.Model:
     """The model that the zoo ships, `zoo.general_saliency(weights="general")`, with its card.
 
     Args:
         frame_size: (height, width) of the frames; None for any.
+        policy: Keras's dtype policy, such as "mixed_bfloat16"; None for the global one.
         verbose: Print the card.
     """
     from zoo.models.general_saliency import general_saliency
     from zoo.weights import fetch, read_provenance
     from zoo.weights.records import RECORDS
 
-    model = general_saliency(image_size=frame_size, weights=GENERAL)
+    with _policy(policy):
+        model = general_saliency(image_size=frame_size, weights=GENERAL)
     record = RECORDS[GENERAL]
     held = read_provenance(fetch(record)) or {}
     card = {
@@ -103,6 +110,17 @@ def load_general(
     if verbose:
         print("\n".join([GENERAL, *(f"  {line}" for line in card_lines(card))]))
     return model
+
+
+@contextlib.contextmanager
+def _policy(policy: str | None) -> Iterator[None]:
+    """Build layers with another dtype policy than the global one."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy or before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def check_file(path: str) -> None:

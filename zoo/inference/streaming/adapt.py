@@ -30,7 +30,8 @@ def adapt(
     """Free the model's time axis and, if requested, change the precision it computes in.
 
     Args:
-        model: a functional model. It is never modified, and is returned as is if it fits.
+        model: a functional model. It is never modified, and is returned as is if it fits, with
+            any layers that it was built to keep in float32.
         precision: None, "float32", "bfloat16" or "float16". The weights, the density
             layers and the output layers stay in float32.
         any_length: whether to accept any number of frames.
@@ -48,7 +49,8 @@ def adapt(
     policy = PRECISIONS.get(precision)
     free = not any_length or all(tensor.shape[1] is None for tensor in model.inputs)
     sized = frame_size is None or None not in model.inputs[0].shape[2:]
-    if sized and free and (policy is None or _policies(model) <= {policy}):
+    found = _policies(model)
+    if sized and free and (policy is None or {policy} <= found <= {policy, "float32"}):
         return model
     config = model.get_config()
     for layer in config["layers"]:

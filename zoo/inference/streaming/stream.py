@@ -70,7 +70,6 @@ class Stream:
         model, precision, step = self._built_from
         model = adapt(model, precision=precision, frame_size=frame_size)
         self._model = model
-        self._graph = model.to_json()
         recurrent = _recurrent_layers(model)
         clips = [layer for layer in model.layers if isinstance(layer, SlidingClips)]
         if any(layer.stride != 1 for layer in clips):
@@ -121,7 +120,7 @@ class Stream:
 
     def identity(self) -> list:
         """What identifies this model: its graph (with its precision) and weights."""
-        return [self._graph, *self._model.get_weights()]
+        return [self._model.to_json(), *self._model.get_weights()]
 
     @property
     def held(self) -> int:
