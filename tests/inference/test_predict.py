@@ -17,7 +17,7 @@ from zoo.datasets.video.reading import open_video
 from zoo.datasets.video.source import resize
 from zoo.datasets.video.writer import VideoWriter
 from zoo.inference.predict import predict
-from zoo.inference.streaming.pipeline import run_model
+from zoo.inference.streaming.pipeline import _decoded, run_model
 from zoo.inference.writing.maps import read_maps
 from zoo.inference.writing.output import OutputError
 
@@ -203,6 +203,13 @@ def test_a_failure_leaves_no_half_written_file(model, video, tmp_path, monkeypat
         predict(model, video, output=tmp_path, maps="npz", progress=False)
     assert list(tmp_path.iterdir()) == []
     assert not [t for t in threading.enumerate() if t.name in ("decode", "write")]
+
+
+@pytest.mark.parametrize(("size", "most"), [((360, 640), 4), ((720, 1280), 1), ((9, 9), 4)])
+def test_large_frames_are_decoded_in_smaller_pieces(video, size, most):
+    pieces = list(_decoded(open_video(video), (112, 112), size))
+    assert max(len(shown) for shown, _ in pieces) == most
+    assert {frame.shape for shown, _ in pieces for frame in shown} == {(*size, 3)}
 
 
 def test_a_reader_that_stops_early_ends_the_decoder(model, video):

@@ -18,7 +18,8 @@ from zoo.inference.streaming.saliency_outputs import open_stream
 from zoo.inference.streaming.stream import Stream
 
 INITIAL = ("repeat", "pad", "omit")
-PIECE = 8  # frames decoded at a time; about seven pieces are in memory at once
+PIECE = 4  # most frames decoded at a time; about seven pieces are in memory at once
+PIECE_BYTES = PIECE * 360 * 640 * 3  # the most that a piece takes, if it is not a single frame
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ def _decoded(video, model_size, frame_size):
     """Decode in a thread; yield pieces (frames at `frame_size`, if any; frames for the model)."""
     results: queue.Queue = queue.Queue(maxsize=2)
     stop = threading.Event()
+    height, width = frame_size or model_size
+    most = max(1, min(PIECE, PIECE_BYTES // (3 * height * width)))
 
     def put(item) -> bool:
         while not stop.is_set():
@@ -163,7 +166,7 @@ def _decoded(video, model_size, frame_size):
                 seen.append(resize(frame, model_size))
                 if frame_size:
                     shown.append(resize(frame, frame_size))
-                if len(seen) == PIECE:
+                if len(seen) == most:
                     if not put((shown, np.stack(seen))):
                         return
                     shown, seen = [], []
