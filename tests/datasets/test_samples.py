@@ -217,6 +217,21 @@ def test_every_place_once_an_epoch(records):
     assert drawn[:count] != drawn[count:]
 
 
+def test_each_epoch_draws_other_windows(records):
+    def windows(epoch, seed=0):
+        options = {"inputs": [Frames(SIZE)], "targets": [Action(3)], "per_video": 8, "seed": seed}
+        samples = Samples(records, Windows(5), **options)
+        chosen = [samples.choose(number) for number in range(24 * epoch, 24 * epoch + 24)]
+        return sorted((video, int(steps[0]), float(rng.random())) for video, steps, rng in chosen)
+
+    drawn = [windows(0), windows(1), windows(0, seed=1)]
+    assert drawn[0] == windows(0)
+    for part in (slice(0, 2), slice(2, 3)):  # where a window is, and its other random choices
+        sets = [{each[part] for each in found} for found in drawn]
+        assert sets[0] != sets[1] and sets[0] != sets[2]
+        assert all(len(found) > 12 for found in sets)
+
+
 def test_mixed_videos_weigh_as_a_mean_over_those_that_have_the_target(records):
     mixed = [
         dataclasses.replace(records[0], gaze=None),

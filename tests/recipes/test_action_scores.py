@@ -103,6 +103,17 @@ def test_without_temporal_attention_there_is_no_temporal_score(videos):
     assert 0 < values["spatial_map"] < 1  # boxes beyond the action are wrong
 
 
+def test_without_boxes_or_spatial_attention_there_is_no_spatial_score(videos):
+    unboxed = [dataclasses.replace(video, boxes=(), dataset="other") for video in videos]
+    values = localisation(unboxed, [perfect(video) for video in videos])
+    assert values["temporal_map"] == 1.0 and "spatial_map" not in values
+    outputs = [perfect(video) for video in videos]
+    for found in outputs:
+        del found["spatial_attention"]
+    values = localisation(videos, outputs)
+    assert values["temporal_map"] == 1.0 and "spatial_map" not in values
+
+
 def test_the_true_boxes_are_those_of_the_target_while_it_acts(videos):
     record = videos[0]
     (tube,) = action_tubes(record, 25.0)

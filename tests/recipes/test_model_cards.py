@@ -120,6 +120,16 @@ def test_no_recipe_is_left_out():
     assert set(recipes()) == {*RUNS, "general_saliency", "saliency_svm", "demo"}
 
 
+def test_a_command_has_the_options_that_are_not_the_defaults():
+    from zoo.recipes import rmdn
+
+    options = {"dense": True, "tensorboard": False, "image_size": (48, 64), "patience": 3}
+    command = run_facts(rmdn.Config(**options))["command"]
+    words = "--patience 3 --no-tensorboard --image-size 48 64 --dense"
+    assert command == f"zoo train rmdn {words}"
+    check_command(command, "rmdn", words.split())
+
+
 def test_data_of_ones_own_are_named_by_file_or_folder():
     from zoo.recipes import joint
 

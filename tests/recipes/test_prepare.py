@@ -124,6 +124,13 @@ def test_features_are_the_backbones(data, stream, shape, tmp_path):
     assert json.loads(json.dumps(about)) == about
 
 
+def test_the_number_of_frames_in_a_clip():
+    """A dense feature is one frame's: with a longer clip its gaze would be a later frame's."""
+    assert FeatureStream("c3d").length == 16 and FeatureStream("i3d").length == 79
+    assert FeatureStream("i3d", clip_length=25).length == 25
+    assert FeatureStream("c3d", dense=True).length == 1
+
+
 @pytest.mark.slow
 def test_pooling_is_that_of_lsts():
     """Of 79 frames of 224x224 I3D gives (10, 7, 7), which LSTS pools to (5, 5, 5)."""

@@ -115,6 +115,38 @@ def test_patience_is_counted_from_the_best_epoch():
         assert [stop for _, stop in found] == wanted, options
 
 
+def test_the_order_of_the_callbacks(tmp_path):
+    """Values of `validate` come before who reads them, and the state, which ends a step, last."""
+    calls = callbacks(
+        interrupted.build(),
+        tmp_path,
+        epochs=2,
+        steps=4,
+        validate=interrupted.validate,
+        monitor="val_loss",
+        patience=2,
+        others=[keras.callbacks.CSVLogger(tmp_path / "log.csv")],
+        wait=InputWait(),
+        profile=True,
+    )
+    assert [type(call).__name__ for call in calls] == [
+        "FinishEpoch",
+        "FiniteLoss",
+        "Evaluate",
+        "EarlyStopping",
+        "BestCheckpoint",
+        "Timing",
+        "CSVLogger",
+        "Profile",
+        "ProgressBar",
+        "State",
+    ]
+    traced = next(call for call in calls if isinstance(call, Profile))
+    assert pathlib.Path(traced.folder) == tmp_path / "logs" / "profile"
+    shown = next(call for call in calls if isinstance(call, ProgressBar))
+    assert (shown.epochs, shown.steps, shown.first_step, shown.seconds) == (2, 4, 0, 0.0)
+
+
 @pytest.mark.parametrize("process", [0, 1])
 def test_of_several_machines_the_first_one_writes(tmp_path, monkeypatch, process):
     monkeypatch.setattr(build, "machine", lambda: process)
