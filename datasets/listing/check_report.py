@@ -18,15 +18,15 @@ WIDTH = 160
 KINDS = {
     "unreadable": "unreadable videos",
     "short": "short videos",
-    "frames": "frame counts that disagree",
-    "size": "sizes that disagree",
-    "maps": "maps that cannot be read",
-    "gaze": "gaze",
-    "boxes": "boxes",
-    "segments": "segments",
+    "frames": "inconsistent frame counts",
+    "size": "inconsistent sizes",
+    "maps": "unreadable maps",
+    "gaze": "gaze problems",
+    "boxes": "wrong boxes",
+    "segments": "wrong segments",
     "damaged": "damaged videos",
     "interlaced": "interlaced videos",
-    "frame rate": "videos of unknown frame rate",
+    "frame rate": "videos without a frame rate",
     "header": "headers with a wrong frame count",
 }
 LOOKS = {
@@ -97,11 +97,11 @@ class Report:
 
     @property
     def problems(self) -> list[str]:
-        """One phrase for each problem; empty if the folder is as it should be."""
+        """One phrase for each problem; empty if the folder is in order."""
         found = list(self.errors)
         wrong = [counts for counts in self.counts if not counts.right]
         if wrong:
-            found.append(f"{len(wrong)} counts differ from the published")
+            found.append(f"{len(wrong)} counts differ from the published ones")
         if self.missing:
             found.append(f"{len(self.missing)} files missing")
         if self.lost:
@@ -154,7 +154,7 @@ class Report:
             frames = f", {self.frames} frames" if self.decode == "all" else ""
             done = f"{LOOKS[self.decode]}{frames}; {self.seconds:.0f} s"
             lines.append(f"  {self.looked} videos, {done}")
-        lines.append("As it should be." if self.ok else "NOT as it should be: ")
+        lines.append("No problems found." if self.ok else "Problems: ")
         if not self.ok:
             lines[-1] += one_line("; ".join(self.problems))
         return "\n".join(lines)

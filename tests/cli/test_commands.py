@@ -65,7 +65,7 @@ def test_predict(run, model, data, tmp_path, monkeypatch):
     assert status == 0
     assert (tmp_path / "out" / "film.mp4").is_file()
     assert not (tmp_path / "out" / "maps.npz").exists()
-    assert out.strip().splitlines()[-1].endswith(f"look at {tmp_path / 'out' / 'index.html'}")
+    assert out.strip().splitlines()[-1].endswith(f"see {tmp_path / 'out' / 'index.html'}")
     status, _, err = run("predict", model, video, "-o", tmp_path / "out")
     assert status == 2
     assert "new or empty folder" in err
@@ -146,7 +146,7 @@ def test_commands_of_other_parts(run):
 
 def test_check(run, data, tmp_path):
     status, out, _ = run("check", "moving_targets", data, "-o", tmp_path / "check.json")
-    assert status == 0 and "As it should be." in out and "72 frames" in out
+    assert status == 0 and "No problems found." in out and "72 frames" in out
     (tmp_path / "videos.csv").write_text("video\nnowhere.mp4\n")
     status, out, _ = run("check", "csv", tmp_path / "videos.csv", "-o", tmp_path / "check.json")
     assert status == 1 and "nowhere.mp4" in out

@@ -119,7 +119,7 @@ def test_the_command(table, tmp_path, capsys, monkeypatch):
     assert stop.value.code == 1
     out = capsys.readouterr().out
     assert len(out.splitlines()) < 24 and all(len(line) < 400 for line in out.splitlines())
-    assert "NOT as it should be" in out and "unreadable videos" in out and "nowhere.mp4" in out
+    assert "Problems: " in out and "unreadable videos" in out and "nowhere.mp4" in out
     held = json.loads((tmp_path / "out.json").read_text())
     assert held["ok"] is False and len(held["findings"]) == 11 and held["looked"] == 11
     good = tmp_path / "good"
@@ -128,7 +128,7 @@ def test_the_command(table, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check("csv", str(good), progress=False)
     out = capsys.readouterr().out
-    assert "As it should be." in out and "40 frames" in out
+    assert "No problems found." in out and "40 frames" in out
     assert json.loads((tmp_path / "csv_check.json").read_text())["ok"] is True
 
 

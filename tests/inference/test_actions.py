@@ -178,11 +178,17 @@ def test_bad_input(when, soft, video, tmp_path):
     with pytest.raises(ValueError, match="join a head of features"):
         predict_action(head, open_video(video), size=(46, 62))
     rmdn = zoo.rmdn(image_size=32, width=0.05, units=6, num_components=3)
-    with pytest.raises(ValueError, match="`classes` is for models"):
+    with pytest.raises(ValueError, match="`classes` applies only to models"):
         predict(rmdn, video, classes=("a",), progress=False)
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="'mixture' or 'saliency'"):
         predict(plain, video, progress=False)
+
+
+def test_class_names_in_the_file_of_a_saliency_model_do_no_harm(video, tmp_path):
+    rmdn = zoo.rmdn(image_size=32, width=0.05, units=6, num_components=3)
+    zoo.save(rmdn, tmp_path / "rmdn.keras", classes=("a", "b"))
+    assert "mixture" in predict(tmp_path / "rmdn.keras", video, progress=False).outputs
 
 
 def test_command_line(when, video, tmp_path, capsys):

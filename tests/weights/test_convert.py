@@ -87,7 +87,7 @@ def test_commands(tmp_path, published, capsys):
     said = capsys.readouterr().out
     assert "md5:2cb95161c43110f7111970584f804107" in said
     assert "graph: version='v1'" in said
-    with pytest.raises(CommandError, match="no such record"):
+    with pytest.raises(CommandError, match="no such weight file"):
         list_records("nothing")
     page = tmp_path / "w.pth"
     page.write_bytes(b"<!DOCTYPE html>")

@@ -1,4 +1,4 @@
-"""`zoo check`: is a data set complete and readable?"""
+"""`zoo check`: check whether a data set is complete and readable."""
 
 from __future__ import annotations
 
@@ -19,31 +19,34 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def check(
-    dataset: tyro.conf.Positional[str],
-    data_dir: tyro.conf.Positional[str],
+    dataset: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATASET")],
+    data_dir: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA_DIR")],
     decode: Literal["all", "first", "none"] = "all",
     options: tuple[str, ...] = (),
     sample: int | None = None,
     least: int = 16,
     strict: bool = False,
     workers: int | None = None,
-    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None,
     progress: bool = True,
 ) -> None:
-    """Is a data set's folder complete and readable? Exit status 0: yes, 1: no, 2: bad input.
+    """Check whether a data set's folder is complete and readable.
+
+    The exit status is 0 if it is, 1 if something is wrong with the data, and 2 for bad input.
 
     Args:
-        dataset: module of zoo.datasets (zoo list), or csv.
-        data_dir: its folder; for csv the table of videos, or a folder with a folder a class.
-        decode: how far videos are looked into: every frame, the first frame, or not at all.
-        options: of the reader, as NAME=VALUE: fold=2 (default all folds), lists=DIR,
-            annotation=DIR, gaze=DIR, raw_gaze=DIR, clip_sets=DIR.
-        sample: look into so many videos only, evenly spread over the data set.
-        least: a video of fewer frames is short.
-        strict: a damaged packet makes a video unfit; otherwise it is told.
-        workers: videos looked into at a time; default the number of processors.
-        output: file for the full result as JSON; default DATASET_check.json here.
-        progress: tell on the standard error stream how far it is.
+        dataset: name of the data set (`zoo list`), or csv.
+        data_dir: folder of the data set; for csv the table of videos, or a folder with one
+            subfolder per class.
+        decode: frames to decode in each video: all of them, only the first, or none.
+        options: options of the data set's reader, as NAME=VALUE: fold=2 (default: all folds),
+            lists=DIR, annotation=DIR, gaze=DIR, raw_gaze=DIR, clip_sets=DIR.
+        sample: number of videos to check, evenly spread over the data set; default all.
+        least: minimum number of frames; shorter videos are reported.
+        strict: count damaged packets as errors; otherwise they are only reported.
+        workers: number of videos checked in parallel; default the number of processors.
+        output: file for the full result as JSON; default DATASET_check.json in the current folder.
+        progress: show the progress on standard error.
     """
     check_data_set(dataset, "csv")
     from zoo.datasets.listing.check import check_dataset
@@ -62,13 +65,13 @@ def check(
     path = output or f"{dataset}_check.json"
     report.write(path)
     print(report.summary())
-    print(f"all of it: {one_line(path)}")
+    print(f"full result: {one_line(path)}")
     if not report.ok:
         raise SystemExit(1)
 
 
 def option(text: str) -> tuple[str, str]:
-    """The name and the value of an option of a reader."""
+    """Split NAME=VALUE, an option of a reader, into its name and its value."""
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise CommandError(f"--options must be NAME=VALUE. Received: {text!r}")

@@ -1,4 +1,4 @@
-"""`zoo completion`: a script that lets the shell complete commands, names and options."""
+"""`zoo completion`: print a script with which the shell completes commands, names and options."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ complete -c zoo -a '(__zoo_words)'""",
 }
 HELP = """usage: zoo completion SHELL
 
-Print a script for the shell: bash, zsh or fish. To use it in every new shell, add a line:
+Print a completion script for bash, zsh or fish. To use it in every new shell, add this line:
 
   bash   eval "$(zoo completion bash)"      in ~/.bashrc
   zsh    eval "$(zoo completion zsh)"       in ~/.zshrc, after compinit
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def words(typed: list[str]) -> list[str]:
-    """What may stand for the last of the typed words; nothing means a file."""
+    """Completions of the last typed word; none where the shell should complete file names."""
     from zoo.cli.main import COMMANDS
 
     *before, last = typed or [""]
@@ -96,7 +96,7 @@ def _arguments(path: Path) -> list[str]:
 
 
 def _fields(path: Path, name: str) -> list[str]:
-    """The options of a recipe: the fields of its dataclass and of those it is derived from."""
+    """The options of a recipe: the fields of its dataclass and of the base classes."""
     if not path.is_file():
         return []
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -111,7 +111,7 @@ def _fields(path: Path, name: str) -> list[str]:
 
 
 def _inherited(tree: ast.Module, base: str) -> list[str]:
-    """Of a base class imported by its name, or by its module: `Config`, `rmdn.Config`."""
+    """The options of a base class, imported as `Config` or through its module, `rmdn.Config`."""
     module_name, _, name = base.rpartition(".")
     for node in tree.body:
         if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("zoo."):

@@ -1,9 +1,10 @@
-"""`zoo convert`: a published weight file to a Keras file."""
+"""`zoo convert`: convert a published weight file to a Keras file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -17,7 +18,7 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def convert(
-    file: tyro.conf.Positional[str],
+    file: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FILE")],
     to: str | None = None,
     output: Path | None = None,
     mean_clip: Path | None = None,
@@ -27,12 +28,14 @@ def convert(
     """Convert a published weight file to a Keras file with its provenance inside.
 
     Args:
-        file: The file, or a record's name.
-        to: c3d, i3d, googlenet or resnet50; by default whichever the file holds.
-        output: A .weights.h5 or .keras file.
-        mean_clip: C3D's mean clip, with preprocessing "sports1m_mean_cube".
-        pool5_padding: C3D: "caffe" or "symmetric" instead of the file's own.
-        preprocessing: C3D: instead of the file's own.
+        file: a weight file, or the name of a published one (`zoo weights`).
+        to: architecture that the file must contain: c3d, i3d, googlenet or resnet50; default any
+            of them.
+        output: file to write: .weights.h5 (only weights) or .keras (weights and model); default
+            NAME.weights.h5 in the current folder.
+        mean_clip: for c3d: file of the mean clip, used with --preprocessing sports1m_mean_cube.
+        pool5_padding: for c3d: caffe or symmetric; default the padding that the file implies.
+        preprocessing: for c3d: the input normalization; default the one that the file implies.
     """
     from zoo.backbones.convert import convert as convert_file
 

@@ -1,4 +1,4 @@
-"""`zoo doctor`: what this machine has, and what is missing."""
+"""`zoo doctor`: show what is installed on this machine, and what is missing."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def examine() -> None:
-    """Tell versions, backend, devices, codecs and disk space. Exit status 1 if something is wrong.
+    """Show versions, backend, devices, video codecs and free disk space.
 
-    Paste its output into a report of a fault.
+    The exit status is 1 if something needs to be fixed. Include the output in bug reports.
     """
     problems: list[str] = []
     for title, part in (
@@ -41,7 +41,7 @@ def examine() -> None:
             print(f"  {line}")
     for problem in problems:
         print(f"problem: {problem}")
-    print("All as it should be." if not problems else f"{len(problems)} to mend.")
+    print("No problems found." if not problems else f"Problems found: {len(problems)}")
     if problems:
         raise SystemExit(1)
 
@@ -64,8 +64,8 @@ def _backend(problem: Callable[[str], None]) -> Iterator[str]:
         import keras
     except ImportError as error:
         problem(
-            "Keras finds no backend: pip install 'video-attention-zoo[tensorflow]', or [jax] or "
-            f"[torch] and set KERAS_BACKEND ({error})"
+            "Keras finds no backend: pip install 'video-attention-zoo[tensorflow]', or install "
+            f"[jax] or [torch] and set KERAS_BACKEND ({error})"
         )
         return
     name = keras.backend.backend()
@@ -74,11 +74,12 @@ def _backend(problem: Callable[[str], None]) -> Iterator[str]:
         devices = keras.distribution.list_devices()
         yield "devices: " + (", ".join(map(str, devices)) or "none")
     except (NotImplementedError, AttributeError):
-        yield "devices: not told by this backend"
+        yield "devices: this backend does not list them"
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield f"processor cores: {threads}"
     if "tensorflow" not in held:
-        yield f"training from videos needs TensorFlow's tf.data: extra [{EXTRAS['tensorflow']}]"
+        extra = EXTRAS["tensorflow"]
+        yield f"training on videos needs TensorFlow's tf.data: install the extra [{extra}]"
 
 
 def _video(problem: Callable[[str], None]) -> Iterator[str]:
@@ -114,7 +115,7 @@ def _disk(problem: Callable[[str], None]) -> Iterator[str]:
         if free < LEAST_FREE:
             problem(f"less than 2 GiB are free in {folder}")
         if not os.access(there, os.W_OK):
-            problem(f"{there} cannot be written to")
+            problem(f"{there} is not writable")
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""`zoo evaluate`: models beside baselines."""
+"""`zoo evaluate`: measure models and baselines."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def evaluate_models(
-    model: tyro.conf.Positional[tuple[str, ...]] = ("general",),
+    model: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[MODEL...]")] = (
+        "general",
+    ),
     *,
-    data_dir: str,
+    data_dir: Annotated[str, tyro.conf.arg(metavar="DIR")],
     dataset: str = "csv",
-    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None,
     baselines: tuple[str, ...] | None = None,
     map_side: int = 256,
     sigma: float = 0.028,
@@ -40,27 +42,35 @@ def evaluate_models(
     overwrite: bool = False,
     strict: bool = False,
 ) -> None:
-    """Measure models beside baselines, people and (where known) the true density.
+    """Measure how well models and baselines predict where the viewers of test videos look.
 
-    The same command on the same folder goes on where it was stopped.
+    To continue an interrupted evaluation, run the same command again.
 
     Args:
-        model: .keras files; general for the model that the zoo ships, which is the default; or
-            the word none for the baselines alone.
+        model: .keras files; general (default) for the general model that comes with the package;
+            none to measure only the baselines.
         data_dir: folder of the data set; for csv the table of videos.
-        dataset: which data set it is; its test videos are measured, and the trained central bias
-            is fitted to its training videos.
-        output: folder for the results; default none is written.
-        baselines: which of them; default all.
-        map_side: maps have at most so many pixels on the longer side.
-        sigma: Gaussian of the truth maps, as a share of the width.
-        metric_maps: blur densities as the truth is for CC, SIM and KL.
-        initial: the first frames of a model of clips.
-        precision, mirror, stride, flow: as in zoo predict.
-        seed: of the halves of the viewers and of the fitted mixture.
-        pictures: so many videos get pictures on the page.
-        overwrite: replace results of other settings in the folder.
-        strict: refuse damaged videos; otherwise the damage is told.
+        dataset: name of the data set (`zoo list`), csv or shards. Its test videos are measured;
+            the trained central bias is fitted to its training videos.
+        output: folder for the results; without it, no files are written.
+        baselines: baselines to measure: uniform, central_bias, trained_central_bias, motion,
+            viewers, true_density; default all.
+        map_side: maximum number of pixels on the longer side of a map.
+        sigma: standard deviation of the Gaussian that blurs the truth maps, as a fraction of the
+            frame's width.
+        metric_maps: for CC, SIM and KL, blur the predictions in the same way as the truth maps.
+        initial: how to treat the first frames, for which a clip-based model has no prediction,
+            see zoo predict.
+        precision: bfloat16 is about twice as fast on processors that support it; default the
+            model's own.
+        stride: for lsts: predict a map only for every STRIDE-th frame, and interpolate between
+            them.
+        flow: for lsts: method of computing optical flow; default the one it was trained with.
+        mirror: average with the prediction for the mirrored video; takes twice the time.
+        seed: random seed for splitting the viewers into halves and for fitting the mixture.
+        pictures: number of videos shown with pictures on the page.
+        overwrite: discard results in the folder that were computed with other settings.
+        strict: reject damaged videos; otherwise skip damaged packets and report them.
     """
     check_data_set(dataset, "csv", "shards")
     from zoo.inference.evaluate import evaluate
@@ -94,7 +104,7 @@ def evaluate_models(
 
 
 def _named(models: Sequence[str]) -> dict[str, str]:
-    """Model files by their names, with the folder's where two have one name."""
+    """Model files by name; files with the same name are called by their paths."""
     files = [Path(model) for model in models if model != NO_MODEL]
     stems = [file.stem for file in files]
     return {str(file) if stems.count(file.stem) > 1 else file.stem: str(file) for file in files}

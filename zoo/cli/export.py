@@ -1,4 +1,4 @@
-"""`zoo export`: a model in another program's format."""
+"""`zoo export`: write a model in another program's format."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def export_model(
-    model: tyro.conf.Positional[str],
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")],
     format: Literal["keras", "savedmodel", "onnx", "litert", "openvino"] = "onnx",
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
     frames: int | None = None,
     batch: int | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write a model in another program's format and compare the two on random input.
+    """Write a model in another program's format, and compare both on random input.
 
     Args:
         model: a .keras file.
-        format: keras, savedmodel (TensorFlow), onnx, litert or openvino.
-        output: the file to write; default the model's name in the current folder.
-        frames: length of the videos where the model takes any; litert has to know it.
-        batch: videos at a time; default any number, for litert one.
-        overwrite: replace an earlier file.
+        format: format of the new file; savedmodel is TensorFlow's.
+        output: file to write; default the model's name, in the current folder.
+        frames: number of frames per video, if the model accepts any number; required for litert.
+        batch: number of videos per call; default any number, for litert 1.
+        overwrite: replace an existing file.
     """
     from zoo.inference.export import export
 
@@ -50,6 +50,7 @@ def export_model(
         print(f"input {one_line(name)}: {sides}")
     for name, difference in exported.differences.items():
         print(
-            f"output {one_line(name)}: within {difference:.1e} of the model, of its largest value"
+            f"output {one_line(name)}: differs from the model's by at most {difference:.1e} of "
+            "its largest value"
         )
     print(f"{exported.format}: {one_line(exported.path)}")

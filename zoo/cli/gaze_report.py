@@ -1,4 +1,4 @@
-"""`zoo gaze-report`: a page that shows whether gaze was read right."""
+"""`zoo gaze-report`: write a page that shows whether gaze was read correctly."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def gaze_report(
-    dataset: tyro.conf.Positional[str],
-    data_dir: tyro.conf.Positional[str],
-    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
+    dataset: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATASET")],
+    data_dir: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA_DIR")],
+    output: Annotated[str | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None,
     options: tuple[str, ...] = (),
     split: str | None = None,
     sample: int = 20,
     frames: int = 8,
     overwrite: bool = False,
 ) -> None:
-    """A page that shows the gaze of videos over their frames and over time, and what is doubtful.
+    """Write a page that shows gaze on the frames and over time, and marks what looks wrong.
 
     Args:
-        dataset: module of zoo.datasets (zoo list), or csv.
-        data_dir: its folder; for csv the table of videos.
+        dataset: name of the data set (`zoo list`), or csv.
+        data_dir: folder of the data set; for csv the table of videos.
         output: new folder for the page; default DATASET_gaze in the current folder.
-        options: of the reader, as NAME=VALUE, as in zoo check.
-        split: the videos of this split only.
-        sample: so many videos, evenly spread over the data set; 0 takes all.
-        frames: pictures of each video.
+        options: options of the data set's reader, as NAME=VALUE, see zoo check.
+        split: show only the videos of this split.
+        sample: number of videos, evenly spread over the data set; 0 takes all.
+        frames: number of frames shown of each video.
         overwrite: replace an earlier page in the folder.
     """
     check_data_set(dataset, "csv")
@@ -55,5 +55,5 @@ def gaze_report(
         list(records.values()), path, sample=sample or None, frames=frames, overwrite=overwrite
     )
     wrong = sum(bool(look.doubts) for look in looks)
-    print(f"{len(looks)} videos, {wrong} doubtful")
+    print(f"{len(looks)} videos, {wrong} with doubtful gaze")
     print(f"page: {one_line(path)}/index.html")

@@ -1,4 +1,4 @@
-"""`zoo info`: what a model file says about itself, without loading it."""
+"""`zoo info`: show what is recorded in a model file, without loading it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def show(
     file: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="FILE...")],
     json: bool = False,
 ) -> None:
-    """List what .keras files say about themselves. Neither Keras nor its backend is loaded.
+    """Show what is recorded in .keras files, without loading Keras or its backend.
 
     Args:
         file: .keras files.
-        json: print everything as JSON, the classes in full.
+        json: print everything as JSON, including all class names.
     """
     if not file:
-        raise CommandError("a .keras file must be named. Received: none")
+        raise CommandError("a .keras file must be given: zoo info FILE. Received: none")
     found = [describe(path) for path in file]
     if json:
         _print_json(found)
@@ -44,7 +44,7 @@ def show(
 
 
 def describe(path: str) -> dict[str, Any]:
-    """All that is known of a `.keras` file: {"file", "graph", "card", "converted"}."""
+    """What is recorded in a `.keras` file: {"file", "graph", "card", "converted"}."""
     if not os.path.isfile(path):
         raise CommandError(f"a model must be an existing .keras file. Received: {path}")
     try:
@@ -57,7 +57,7 @@ def describe(path: str) -> dict[str, Any]:
             weights = _count_weights(archive) if "model.weights.h5" in names else None
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise CommandError(
-            "a model must be a whole .keras file, as model.save writes it. Received: "
+            "a model must be a complete .keras file, as written by model.save. Received: "
             f"{path} of {os.path.getsize(path)} bytes ({str(error).splitlines()[0]})"
         ) from error
     inner = config.get("config", {}) if isinstance(config.get("config"), dict) else {}
@@ -97,7 +97,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     if origin := facts["converted"]:
         lines.append(f"converted from: {origin.get('source')} ({origin.get('origin')})")
     if not facts["card"]:
-        lines.append(f"saved by Keras {file['keras']}, {file['saved']}; the file has no card")
+        lines.append(f"saved by Keras {file['keras']}, {file['saved']}; the file has no model card")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`zoo list`: models, recipes and data sets."""
+"""`zoo list`: list models, recipes and data sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `zoo`: finds the command, runs it, and turns a user's mistake into one line."""
+"""The command `zoo`: runs the chosen command and prints a user's mistake as one line."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ from zoo.files.interface import command_line
 
 
 class Command(NamedTuple):
-    """A command: what it does, and the module whose `run` does it."""
+    """A command: what it does, and the module whose `run` implements it."""
 
     summary: str
     module: str
 
 
-# The modules are imported when their command is called, so that `zoo --help` is quick.
+# A command's module is imported only when the command is called: `zoo --help` stays fast.
 COMMANDS = {
-    "predict": Command("where people look in videos, or the action: maps, a film", "predict"),
-    "view": Command("predictions in the browser, one or several side by side", "view"),
-    "train": Command("train a model by a recipe: zoo train RECIPE [options]", "train"),
-    "evaluate": Command("measure models beside baselines", "evaluate"),
-    "list": Command("models, recipes and data sets", "listing"),
-    "info": Command("what a model file says about itself", "info"),
+    "predict": Command("predict where people look in videos, or the action", "predict"),
+    "view": Command("show predictions in the browser, also side by side", "view"),
+    "train": Command("train a model with a recipe", "train"),
+    "evaluate": Command("measure models and baselines on a data set", "evaluate"),
+    "list": Command("list models, recipes and data sets", "listing"),
+    "info": Command("show what is recorded in a model file", "info"),
     "export": Command("write a model in another program's format", "export"),
-    "check": Command("is a data set complete and readable?", "check"),
-    "gaze-report": Command("a page that shows whether gaze was read right", "gaze_report"),
-    "prepare": Command("turn a data set into shards: frames, features, flow", "prepare"),
-    "weights": Command("the published weight files that are known", "weights"),
-    "convert": Command("turn a published weight file into a Keras file", "convert"),
-    "doctor": Command("versions, devices, codecs, backend and disk of this machine", "doctor"),
-    "completion": Command("a script for the shell's completion: bash, zsh or fish", "completion"),
+    "check": Command("check whether a data set is complete and readable", "check"),
+    "gaze-report": Command(
+        "write a page that shows whether gaze was read correctly", "gaze_report"
+    ),
+    "prepare": Command("convert a data set to shards: frames, features, flow", "prepare"),
+    "weights": Command("list the published weight files that can be used", "weights"),
+    "convert": Command("convert a published weight file to a Keras file", "convert"),
+    "doctor": Command("show versions, backend, devices, codecs and disk space", "doctor"),
+    "completion": Command("print a completion script for bash, zsh or fish", "completion"),
 }
 USER_ERRORS = (ValueError, OSError, CommandError)
 
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with command_line(), show_warnings_as_lines(f"zoo {name}"):
             importlib.import_module(f"zoo.cli.{COMMANDS[name].module}").run(rest)
-    except SystemExit as exit_:  # help, and commands with an exit status of their own
+    except SystemExit as exit_:  # help, and commands that set an exit status
         return exit_.code if isinstance(exit_.code, int) else 0 if exit_.code is None else 2
     except (*USER_ERRORS, ModuleNotFoundError) as error:
         if verbose or os.environ.get("ZOO_DEBUG"):
@@ -78,18 +80,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_recipe(name: str) -> NoReturn:
-    """What `python -m zoo.recipes.NAME` does: the same as `zoo train NAME`.
+    """Run a recipe for `python -m zoo.recipes.NAME`, as `zoo train NAME` does.
 
     Args:
-        name: The recipe.
+        name: The recipe's name.
     """
     sys.exit(main(["train", name, *sys.argv[1:]]))
 
 
 def _help() -> str:
-    lines = ["usage: zoo COMMAND [options]; zoo COMMAND --help lists them.", ""]
+    lines = ["usage: zoo COMMAND [options]", ""]
     lines += [f"  {name:<12}{command.summary}" for name, command in COMMANDS.items()]
-    lines += ["", "With any command, --verbose shows the backend's own messages and tracebacks."]
+    lines += [
+        "",
+        "`zoo COMMAND --help` lists a command's options. Every command takes --verbose, which also",
+        "shows the backend's messages, and a traceback for an error.",
+    ]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Errors as a user of the command line reads them: one line, with the command's own options."""
+"""Error messages of the command line: one line, in terms of the command's own options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 
 from zoo.files.printable import printable
 
-# Packages that some commands need, and the extra that brings them.
+# Packages that some commands need, and the extra that installs them.
 EXTRAS = {
     "tensorflow": "tensorflow",
     "tensorboard": "tensorflow",
@@ -35,14 +35,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """An error's message in one line, in which nothing steers the terminal."""
+    """An error's message as one line, without control characters."""
     return printable(_message(error))
 
 
 def _message(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").split(".")[0]
-        text = f"The package {package} is needed and not installed"
+        text = f"The package {package} is required but not installed"
         if package in EXTRAS:
             text += f": pip install 'video-attention-zoo[{EXTRAS[package]}]'"
         return text
@@ -52,15 +52,15 @@ def _message(error: BaseException) -> str:
 
 
 def in_options(message: str, names: Iterable[str], positional: Collection[str] = ()) -> str:
-    """A message about a function's arguments, said in the options of a command.
+    """Rewrite a message about a function's arguments in terms of a command's options.
 
     Args:
-        message: such as "`size` must be positive. Received: size=(0, 2)".
-        names: the function's arguments that the command has as options.
-        positional: those that the command takes without an option's name.
+        message: the message, such as "`size` must be positive. Received: size=(0, 2)".
+        names: the function's arguments that are options of the command.
+        positional: those that the command takes as positional arguments.
 
     Returns:
-        Such as "--size must be positive. Received: --size 0 2".
+        The new message, such as "--size must be positive. Received: --size 0 2".
     """
     for name in names:
         option = name.upper() if name in positional else f"--{name.replace('_', '-')}"

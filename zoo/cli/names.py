@@ -1,4 +1,4 @@
-"""What there is in the zoo, told from the source files without importing them."""
+"""Names of models, recipes and data sets, read from the source files without importing them."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ def data_sets() -> dict[str, str]:
 
 
 def check_data_set(name: str, *others: str) -> str:
-    """The name, if it is a data set's or one of the others; else an error with a guess.
+    """Return the name if it is a data set or one of the others; else raise an error with a guess.
 
-    Several names with `+` between them, and options behind a colon, are taken as well.
+    Several names may be joined by `+`, and each may be followed by a colon and options.
     """
     known = [*others, *data_sets()]
     for text in name.split("+"):
         alone = text.partition(":")[0].strip()
         if alone not in known:
             raise CommandError(
-                f"no such data set: {alone!r}. {did_you_mean(alone, known)}`zoo list` names them."
+                f"no such data set: {alone!r}. {did_you_mean(alone, known)}`zoo list` shows them."
             )
     return name
 
@@ -73,10 +73,10 @@ def _first_line(text: str) -> str:
 
 
 def _source(package: str, name: str) -> str:
-    # Found by its path: the import of `zoo.models` would bring Keras.
+    # Found by path, because importing `zoo.models` would import Keras.
     part = package.split(".")[1]
     for root in zoo.__path__:
         for path in (Path(root, part, f"{name}.py"), Path(root, part, name, "__init__.py")):
             if path.is_file():
                 return path.read_text(encoding="utf-8")
-    raise FileNotFoundError(f"The source of {package}.{name} must be there. Received: none")
+    raise FileNotFoundError(f"The source file of {package}.{name} must exist. Received: none")

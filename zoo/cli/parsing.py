@@ -1,4 +1,4 @@
-"""Arguments to a function's call: one line for a mistake, options named as the user typed them."""
+"""Calling a function with command-line arguments; mistakes are reported in one line."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def call(function: Callable[..., None], arguments: Sequence[str], name: str) -> 
 
     Args:
         function: its signature and docstring are the command's options and help.
-        arguments: what follows the command.
-        name: the command, such as "predict".
+        arguments: the arguments after the command's name.
+        name: the command's name, such as "predict".
     """
 
     @functools.wraps(function)
@@ -38,25 +38,25 @@ def call(function: Callable[..., None], arguments: Sequence[str], name: str) -> 
 
 
 def parse(target: Any, arguments: Sequence[str], name: str, options: Sequence[str] = ()) -> Any:
-    """What tyro makes of the arguments; a mistake is a `CommandError` of one line."""
+    """Parse the arguments with tyro; raise mistakes as a `CommandError` of one line."""
     if dataclasses.is_dataclass(target) and not options:
         options = [field.name for field in dataclasses.fields(target)]
-    told = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(told):
+        with contextlib.redirect_stderr(printed):
             return tyro.cli(target, args=list(arguments), prog=f"zoo {name}")
     except SystemExit as exit_:
         if not exit_.code:
             raise
-        raise CommandError(_one_line(told.getvalue(), name, options)) from None
+        raise CommandError(_one_line(printed.getvalue(), name, options)) from None
     finally:
         if sys.exc_info()[0] is None:
-            sys.stderr.write(told.getvalue())
+            sys.stderr.write(printed.getvalue())
 
 
 @contextlib.contextmanager
 def own_options(names: Sequence[str], positional: Sequence[str] = ()):
-    """Errors raised inside name the command's options instead of a function's arguments."""
+    """Make errors raised inside name the command's options instead of a function's arguments."""
     try:
         yield
     except ModuleNotFoundError:
@@ -66,7 +66,7 @@ def own_options(names: Sequence[str], positional: Sequence[str] = ()):
 
 
 def _one_line(box: str, name: str, options: Sequence[str]) -> str:
-    """The text of tyro's error box without its frame, help and list of attempts."""
+    """The text in tyro's error box, without the frame, the help and the list of attempts."""
     lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()]
     parts, part = [], []
     for line in lines[1:]:

@@ -1,4 +1,4 @@
-"""`zoo predict`: where people look in videos, or their action."""
+"""`zoo predict`: predict where people look in videos, or the action."""
 
 from __future__ import annotations
 
@@ -49,42 +49,43 @@ def predict_videos(
     stall: float = 10.0,
     strict: bool = False,
 ) -> None:
-    """Predict where people look in videos - a film, gaze candidates, maps - or their action.
+    """Predict where people look in videos, or which action they show.
 
     Args:
-        video: video files, folders of videos, folders of numbered pictures (each one video),
-            patterns, http and https addresses, or pictures. Or one live source: the number of a
-            camera, an rtsp address, or - for standard input (an encoded stream, or raw frames
-            with --raw-size).
-        model: a .keras file; default the general model that the zoo ships. It may also be named
-            before the videos, without the option.
-        output: new folder for the files; default VIDEO_prediction in the current folder, for
-            several names or a pattern the folder predictions.
-        maps: also write the maps: npz (an array a frame; the default where --maps stands alone)
-            or png (a grey picture a frame).
+        video: video files, folders of videos, folders of numbered images (one video each),
+            patterns such as "clips/*.mp4", http or https URLs, or images. Alternatively one live
+            source: a camera index, an rtsp URL, or - for standard input (an encoded stream, or
+            raw frames with --raw-size).
+        model: a .keras file; default the general model that comes with the package. The file may
+            also be given before the videos, without the option.
+        output: new folder for the files; default VIDEO_prediction in the current folder, or
+            predictions for several names or a pattern.
+        maps: also write the saliency maps, as npz (one array per frame; --maps without a value
+            means npz) or png (one grayscale image per frame).
         film: write the video with its saliency as a heat map.
-        sound: put the video's sound into the film; a camera's has none.
-        candidates: how many likely places of each frame are listed.
-        size: height and width of maps and film; default the video's, at most 1280 a side.
-        classes: of models of actions: a data set, or a text file with a name a line; default the
-            names in the model's file.
-        overwrite: replace an earlier prediction in the folder.
-        initial: what stands for the first frames of a model of clips (15 of 16, 78 of 79): the
-            first prediction repeated, a prediction from the video padded with its first frame,
-            or nothing.
-        precision: bfloat16 is about twice as fast on processors that have it.
-        mirror: average with the prediction for the mirror image; takes twice the time.
-        chunk: frames the model is given at a time.
-        stride: of lsts: a map is predicted for every so many frames, those between interpolated;
-            of soft_attention: a block begins at every so many frames.
-        flow: of lsts: the method; default the one it was trained with.
+        sound: include the video's sound in the film; cameras have no sound.
+        candidates: number of gaze candidates (most likely locations) listed per frame.
+        size: height and width of maps and film; default the video's, at most 1280 pixels a side.
+        classes: class names of an action model: a data set, or a text file with one name per
+            line; default the names stored in the model file.
+        overwrite: replace the files of an earlier prediction in the folder.
+        initial: how to treat the first frames, for which a clip-based model has no prediction
+            (15 frames with 16-frame clips, 78 with 79-frame clips): repeat the first prediction,
+            pad the video with its first frame, or omit these frames.
+        precision: bfloat16 is about twice as fast on processors that support it; default the
+            model's own.
+        mirror: average with the prediction for the mirrored video; takes twice the time.
+        chunk: number of frames per model call; affects memory usage and speed, not the result.
+        stride: for lsts: predict a map only for every STRIDE-th frame, and interpolate between
+            them; for soft_attention: number of frames from the start of one block to the next.
+        flow: for lsts: method of computing optical flow; default the one it was trained with.
         raw_size: height and width of raw frames on standard input.
-        pixel_format: of raw frames.
-        fps: frames per second of a folder of pictures, which states none, and of raw frames;
-            default 25, which is told, and for raw frames when each came.
-        window: show a live overlay; q ends it.
-        stall: seconds without a frame after which a live stream counts as stalled.
-        strict: refuse a damaged video; otherwise a damaged packet costs that packet and is told.
+        pixel_format: pixel format of raw frames.
+        fps: frame rate of folders of images and of raw frames, which do not state one; default 25
+            for folders, with a warning, and the arrival times for raw frames.
+        window: show the overlay in a window while a live source is predicted; q stops it.
+        stall: stop a live prediction after this many seconds without a frame.
+        strict: reject damaged videos; otherwise skip damaged packets and report them.
     """
     model, videos = _model_and_videos(model, video)
     from zoo.inference.streaming.live_source import is_live
@@ -92,7 +93,9 @@ def predict_videos(
     live = [name for name in videos if is_live(name)]
     if live:
         if len(videos) > 1:
-            raise CommandError(f"a live source must be the only one. Received: {' '.join(videos)}")
+            raise CommandError(
+                f"a live source cannot be combined with other videos. Received: {' '.join(videos)}"
+            )
         _predict_live(
             live[0],
             model,
@@ -158,7 +161,7 @@ def _scanned(video: str) -> Iterator[None]:
 
 
 def _tell(found: Any, output: str) -> None:
-    """The likeliest actions, and a last line that says where to look."""
+    """Print the most likely actions, and in the last line where to find the files."""
     if not isinstance(found, list):
         if hasattr(found, "top"):
             for label, share in found.top():
@@ -166,10 +169,10 @@ def _tell(found: Any, output: str) -> None:
         print(one_line(found.summary()))
         return
     for prediction in found:
-        damage = f"; {len(prediction.damage)} damaged places" if prediction.damage else ""
+        damage = f"; {len(prediction.damage)} damaged packets" if prediction.damage else ""
         print(one_line(f"{prediction.headline}{damage}"))
     frames, seconds = sum(p.num_frames for p in found), sum(p.seconds for p in found)
-    print(f"{len(found)} videos, {frames} frames in {seconds:.1f} s; look into {one_line(output)}")
+    print(f"{len(found)} videos, {frames} frames in {seconds:.1f} s; see {one_line(output)}")
 
 
 def _predict_live(source: str, model: str | None, **options: Any) -> None:
@@ -177,11 +180,11 @@ def _predict_live(source: str, model: str | None, **options: Any) -> None:
 
     live = predict_live(model, source, **options)
     shown = live.files.get("film") or live.files.get("summary")
-    print(one_line(f"{live.summary()}; look at {shown}"))
+    print(one_line(f"{live.summary()}; see {shown}"))
 
 
 def _with_form_of_maps(arguments: list[str]) -> list[str]:
-    """`--maps` alone means npz."""
+    """Insert npz after `--maps` if no form follows it."""
     found = []
     for at, argument in enumerate(arguments):
         found.append(argument)
@@ -201,17 +204,17 @@ def _default_output(videos: Sequence[str]) -> str:
 
 
 def _model_and_videos(model: str | None, named: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The model and the videos; a .keras file that comes first is the model."""
+    """The model and the videos; if the first of these is a .keras file, it is the model."""
     named = list(named)
     if model is None and named and named[0].endswith(".keras"):
         model = named.pop(0)
     if not named:
-        raise CommandError("a video must be named: zoo predict VIDEO. Received: none")
+        raise CommandError("a video must be given: zoo predict VIDEO. Received: none")
     return model, named
 
 
 def _class_names(source: str) -> list[str]:
-    """Classes of a data set of this zoo, or the lines of a file."""
+    """The class names of a data set, or the lines of a text file."""
     import importlib
 
     if Path(source).is_file():
@@ -220,5 +223,7 @@ def _class_names(source: str) -> list[str]:
     check_data_set(source)
     module = importlib.import_module(f"zoo.datasets.{source}")
     if not hasattr(module, "CLASSES"):
-        raise CommandError(f"--classes must be a data set of actions. Received: {source!r}")
+        raise CommandError(
+            f"--classes must be a data set with actions, or a text file. Received: {source!r}"
+        )
     return list(module.CLASSES)

@@ -1,4 +1,4 @@
-"""`zoo prepare`: a data set to shards of JPEG frames, backbone features and optical flow."""
+"""`zoo prepare`: convert a data set to shards of frames, backbone features and optical flow."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def prepare_data_set(
-    dataset: tyro.conf.Positional[str],
-    data_dir: tyro.conf.Positional[str],
-    output: tyro.conf.Positional[str],
+    dataset: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATASET")],
+    data_dir: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA_DIR")],
+    output: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OUTPUT")],
     frames: bool = False,
     features: str | None = None,
     flow: bool = False,
@@ -48,40 +48,45 @@ def prepare_data_set(
     beam_options: str = "",
     seed: int = 0,
 ) -> None:
-    """Turn a data set into shards once: JPEG frames, backbone features, optical flow, in any mix.
+    """Convert a data set to shards, so that training reads it faster.
 
-    The same command goes on where it was stopped. `--dataset shards --data-dir OUTPUT` of the
-    recipes reads them.
+    Shards hold any combination of JPEG frames, backbone features and optical flow. To train on
+    them, give a recipe `--dataset shards --data-dir OUTPUT`. To continue after an interruption,
+    run the same command again.
 
     Args:
         dataset: name of the data set (`zoo list`), or csv.
-        data_dir: its folder; for csv the table.
-        output: folder of the shards.
-        frames: keep the frames as JPEG pictures.
-        features: keep the features of a backbone: c3d, i3d, googlenet, resnet50, a .keras file.
-        flow: keep the optical flow.
-        split: this split alone; default all.
-        size: height and width of the kept frames.
-        quality: of the JPEG pictures.
-        features_size: height and width that the backbone takes; default 112 for c3d, else 224.
-        features_weights: weights of the backbone; default random ones, or the .keras file's.
-        features_options: more arguments of the backbone's builder, as JSON.
-        clip_length: frames of a clip; default 16 for c3d, 79 for i3d, 1 for single frames.
-        hop: frames between the beginnings of two clips.
-        pool: average pooling of the features over time, height and width, stride 1; LSTS: 6 3 3.
-        dense: c3d gives one feature a frame from one pass.
-        batch_size: clips in one call of the backbone.
-        flow_size: height and width at which the flow is computed and kept.
+        data_dir: folder of the data set; for csv the table of videos.
+        output: folder for the shards.
+        frames: store the frames as JPEG images.
+        features: store the features of a backbone: c3d, i3d, googlenet, resnet50 or a .keras file.
+        flow: store the optical flow.
+        split: convert only this split; default all.
+        size: height and width of the stored frames.
+        quality: quality of the JPEG images, 1 to 100.
+        features_size: height and width of the backbone's input; default 112 112 for c3d, else
+            224 224.
+        features_weights: weights of the backbone, a file or a name (`zoo weights`); default random
+            ones, or those in the .keras file.
+        features_options: further arguments of the backbone's builder, as JSON.
+        clip_length: number of frames per clip; default 16 for c3d, 79 for i3d, 1 for backbones of
+            single frames.
+        hop: number of frames from the start of one clip to the next.
+        pool: window (time, height, width) in which features are averaged, with stride 1; 6 3 3
+            for LSTS.
+        dense: for c3d: compute one feature per frame in a single pass.
+        batch_size: number of clips per call of the backbone.
+        flow_size: height and width at which flow is computed and stored.
         flow_method: dis:ultrafast, dis:fast, dis:medium or tvl1.
-        fps: wanted frame rate; default every frame.
-        per_shard: videos in a shard.
-        chunk: frames in one record of the files.
-        workers: processes; default one a core, and one with features.
-        skip_bad: leave out videos that cannot be read, and name them in index.json.
-        verify: read everything once more and check every checksum.
-        runner: local processes, or Apache Beam (extra `beam`).
+        fps: frame rate at which videos are sampled; default every frame.
+        per_shard: number of videos per shard.
+        chunk: number of frames per TFRecord.
+        workers: number of processes; default one per core, or one with --features.
+        skip_bad: leave out unreadable videos, and list them in index.json.
+        verify: afterwards, read all shards again and verify the checksums.
+        runner: run in local processes, or with Apache Beam (extra `beam`).
         beam_options: options of the Beam pipeline: --beam-options="--runner=FlinkRunner ...".
-        seed: of the order of the videos, and of random weights.
+        seed: random seed for the order of the videos and for random weights.
     """
     check_data_set(dataset, "csv")
     from rich.progress import Progress
@@ -152,7 +157,7 @@ def _tell(manifest: dict, output: str) -> None:
 
 
 def _pairs(text: str) -> tuple[tuple[str, Any], ...]:
-    """A JSON object as pairs that can be hashed."""
+    """A JSON object as hashable pairs."""
     found = json.loads(text)
     if not isinstance(found, dict):
         raise ValueError(f"`features_options` must be a JSON object. Received: {text!r}")

@@ -1,4 +1,4 @@
-"""Loads Keras and its backend without chatter on the standard error stream, and sooner."""
+"""Loading Keras and its backend faster, and without messages on standard error."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from collections.abc import Callable, Iterator
 
 from zoo.files.printable import printable
 
-# Their libraries write to the standard error stream while they are loaded, before any setting of
-# a level takes effect.
+# Their libraries write to standard error while they are being loaded, before any log level takes
+# effect.
 LOUD = ("tensorflow", "jax")
-# What Keras loads where it is installed, for wrappers and pictures that no command uses; together
-# a quarter of the time and a sixth of the memory of loading it.
+# Keras imports these if they are installed, for wrappers and plots that no command uses. They take
+# a quarter of Keras's import time and a sixth of its memory.
 UNUSED_BY_KERAS = ("sklearn", "matplotlib")
 
 
 def be_quiet() -> None:
     """Silence TensorFlow, its libraries and JAX; errors still reach the user as exceptions.
 
-    Must be called before they are imported. What the user has set already is kept.
+    Must be called before they are imported. Variables that the user has set are kept.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
@@ -36,9 +36,9 @@ def be_quiet() -> None:
 
 
 def load_keras_alone() -> None:
-    """Keep Keras from loading what it can do without, `UNUSED_BY_KERAS`; for commands alone.
+    """Keep Keras from importing the packages `UNUSED_BY_KERAS`; only for commands.
 
-    Must be called before it is imported. The commands themselves load those packages as ever.
+    Must be called before Keras is imported. Commands can still import those packages themselves.
     """
     _add_finder(_Finder(("keras",), _without_unused))
 
@@ -50,7 +50,7 @@ def _add_finder(finder: _Finder) -> None:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Lets some packages be loaded as ever, but inside of a context."""
+    """Imports some packages as usual, but inside a context."""
 
     def __init__(self, names: tuple[str, ...], context: Callable):
         self.names, self.context = names, context
@@ -69,7 +69,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 class _Loader(importlib.abc.Loader):
-    """A loader that works inside of a context."""
+    """A loader that executes modules inside a context."""
 
     def __init__(self, loader: importlib.abc.Loader, context: Callable):
         self._loader, self._context = loader, context
@@ -87,7 +87,7 @@ class _Loader(importlib.abc.Loader):
 
 @contextlib.contextmanager
 def _without_unused() -> Iterator[None]:
-    """`UNUSED_BY_KERAS` as if they were not installed, unless they are loaded already."""
+    """Hide `UNUSED_BY_KERAS` as if they were not installed, unless they are already imported."""
     hidden = [name for name in UNUSED_BY_KERAS if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # None: neither imported nor found
     try:
@@ -99,7 +99,7 @@ def _without_unused() -> Iterator[None]:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2; after an error it is written after all."""
+    """Suppress output to file descriptor 2; if an error is raised, write it after all."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as file:
@@ -120,7 +120,8 @@ def held_back() -> Iterator[None]:
 def show_warnings_as_lines(program: str) -> Iterator[None]:
     """Print each of the zoo's warnings as one line, without a file's name and source line."""
     with warnings.catch_warnings():
-        # Python shows no DeprecationWarning of a library; Keras's and NumPy's are not for users.
+        # Python hides DeprecationWarnings of libraries; FutureWarnings of Keras and NumPy do not
+        # concern users either.
         warnings.simplefilter("ignore", FutureWarning)
         printed: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""`zoo train`: the recipes."""
+"""`zoo train`: run a recipe."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def run(arguments: Sequence[str]) -> None:
     """Run a recipe: `zoo train RECIPE [options]`."""
     known = recipes()
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: zoo train RECIPE [options]; zoo train RECIPE --help lists the options.\n")
+        print("usage: zoo train RECIPE [options]\n")
         width = max(len(name) for name in known)
         for name, text in known.items():
             print(f"  {name:<{width}}  {text}")
+        print("\n`zoo train RECIPE --help` lists the options of a recipe.")
         return
     name, rest = arguments[0], arguments[1:]
     if name not in known:
@@ -30,7 +31,9 @@ def run(arguments: Sequence[str]) -> None:
     recipe = importlib.import_module(f"zoo.recipes.{name}")
     config = parse(recipe.Config, rest, f"train {name}")
     if isinstance(data_set := getattr(config, "dataset", None), str):
-        from zoo.training.run import OWN_DATA  # brings Keras, which the recipe has loaded by now
+        from zoo.training.run import (
+            OWN_DATA,
+        )  # imports Keras, which the recipe has imported already
 
         check_data_set(data_set, *OWN_DATA)
     with own_options([field.name for field in dataclasses.fields(config)]):

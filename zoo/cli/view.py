@@ -1,4 +1,4 @@
-"""`zoo view`: predictions in the browser."""
+"""`zoo view`: show predictions in the browser."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def view(
     port: int = 0,
     browser: bool = True,
 ) -> None:
-    """Show predictions in the browser; two folders stand side by side. Ctrl-C ends it.
+    """Show predictions in the browser, several folders side by side. Ctrl-C stops the server.
 
     Args:
-        folder: folders that `zoo predict` wrote.
-        port: port on 127.0.0.1; 0 takes a free one.
+        folder: output folders of `zoo predict`.
+        port: port on 127.0.0.1; 0 selects a free one.
         browser: open the browser.
     """
     from zoo.visualize.serving import serve
 
     with serve(folder, port) as server:
         address = f"http://127.0.0.1:{server.server_port}/"
-        print(f"{address} (Ctrl-C ends it)", flush=True)
+        print(f"{address} (Ctrl-C stops the server)", flush=True)
         if browser:
             webbrowser.open(address)
         server.serve_forever()

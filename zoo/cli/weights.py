@@ -1,4 +1,4 @@
-"""`zoo weights`: the published weight files that are known."""
+"""`zoo weights`: list the published weight files that the zoo can use."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
-    """List the published weight files, or all that is known of one of them.
+    """List the published weight files, or show all details of one.
 
     Args:
-        name: A record's name.
+        name: name of a weight file in the list.
     """
     from zoo.weights.cache import cache_folder
     from zoo.weights.origins import ORIGINS
@@ -37,7 +37,7 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
         for record in RECORDS.values():
             where = cache_folder() / record.name / record.file
             there = where.exists() or where.with_name(where.name + ".index").exists()
-            how = "can be fetched" if record.urls else "by hand"
+            how = "can be downloaded" if record.urls else "download by hand"
             if record.package:
                 how = f"pip install {record.package}"
             table.add_row(
@@ -47,12 +47,14 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
                 "here" if there or record.shipped else how,
             )
         console.print(table)
-        console.print("`zoo weights NAME` tells the rest of one: figure, licence, preprocessing.")
-        print(f"kept in {one_line(cache_folder())} (set ZOO_WEIGHTS to change it)")
+        console.print(
+            "`zoo weights NAME` shows the details: measured results, licence, preprocessing."
+        )
+        print(f"folder: {one_line(cache_folder())} (set ZOO_WEIGHTS to change it)")
         return
     if name not in RECORDS:
         raise CommandError(
-            f"no such record: {name!r}. {did_you_mean(name, RECORDS)}`zoo weights` lists them."
+            f"no such weight file: {name!r}. {did_you_mean(name, RECORDS)}`zoo weights` lists them."
         )
     record = RECORDS[name]
     origin = next((origin for origin in ORIGINS if origin.name == record.origin), None)

@@ -190,14 +190,20 @@ def _common_size(videos: list[AnyVideo]) -> tuple[int, int] | None:
 def _runner(model, *, classes, stride, flow, mirror, precision, film, sound, overwrite, **saliency):
     """A function that predicts one video; all its calls share the model's compiled graphs."""
     common = {"film": film, "sound": sound, "overwrite": overwrite}
-    if isinstance(model, keras.Model):
+    names_actions = is_joint(model) or (isinstance(model, keras.Model) and _names_actions(model))
+    if classes is not None and not names_actions:
+        raise ValueError(
+            "`classes` applies only to models with the output 'action'. Received: `classes` and a "
+            "model without this output"
+        )
+    if names_actions:
         classes = classes or card_of(model).get("classes")
     if is_joint(model):
         options = {**common, **saliency, "mirror": mirror, "precision": precision}
         return lambda video, **given: predict_joint(
             model, video, classes=classes, **options, **given
         )
-    if isinstance(model, keras.Model) and _names_actions(model):
+    if names_actions:
         if mirror:
             raise ValueError(
                 "`mirror` needs a model whose only output is 'mixture'. Received: the outputs "
@@ -207,8 +213,6 @@ def _runner(model, *, classes, stride, flow, mirror, precision, film, sound, ove
         return lambda video, **given: predict_action(
             model, video, classes=classes, **options, **given
         )
-    if classes is not None:
-        raise ValueError("`classes` is for models with the output 'action'. Received: another one")
     stream = saliency_stream(model, precision=precision, stride=stride, flow=flow, mirror=mirror)
     facts = {"stride": stride, "precision": precision or "as built"}
     saliency["model"] = getattr(model, "name", "")

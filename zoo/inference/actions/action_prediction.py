@@ -89,7 +89,7 @@ class ActionPrediction(Shown):
         shown = self.files.get("page") or self.files.get("summary")
         if self.damage:
             text += f"; {describe_damage(self._source().damage, most=2)}"
-        return f"{text}; look at {shown}" if shown else text
+        return f"{text}; see {shown}" if shown else text
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         """The most likely classes and their probabilities, in descending order."""

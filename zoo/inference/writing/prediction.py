@@ -84,7 +84,7 @@ class Prediction(Shown):
         shown = self.files.get("page") or self.files.get("summary")
         if self.damage:
             text += f"; {describe_damage(self._source().damage, most=2)}"
-        return f"{text}; look at {shown}" if shown else text
+        return f"{text}; see {shown}" if shown else text
 
     def map(self, frame: int, height: int | None = None, width: int | None = None) -> np.ndarray:
         """The saliency map of a frame at any size (default the video's), summing to 1."""
