@@ -371,13 +371,13 @@ def check(config: Config) -> None:
         )
     if config.local and config.feedback:
         raise ValueError(
-            "`feedback` gives its mixture inside the recurrence, `local` behind it: give one of "
-            "them. Received: local=True, feedback=True"
+            "`feedback` and `local` cannot be combined: `feedback` computes the mixture inside the "
+            "recurrence, `local` after it. Received: local=True, feedback=True"
         )
     if config.pseudo_gaze and config.freeze_saliency:
         raise ValueError(
-            "`pseudo_gaze` trains the saliency, `freeze_saliency` keeps it as it is: give one of "
-            f"them. Received: pseudo_gaze={config.pseudo_gaze}, freeze_saliency=True"
+            "`pseudo_gaze` and `freeze_saliency` cannot be combined: pseudo gaze trains the "
+            f"saliency. Received: pseudo_gaze={config.pseudo_gaze}, freeze_saliency=True"
         )
 
 

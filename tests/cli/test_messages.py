@@ -1,8 +1,11 @@
 """Errors are one line and name the command's own options."""
 
+import warnings
+
 import pytest
 
 from zoo.cli.messages import did_you_mean, in_options, message_of
+from zoo.cli.parsing import own_options
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,9 @@ def test_errors_become_one_line():
     assert message_of(error) == "No such file or directory: clip.mp4"
     missing = ModuleNotFoundError("No module named 'tf2onnx'", name="tf2onnx.convert")
     assert message_of(missing).endswith("pip install 'video-attention-zoo[export]'")
+
+
+def test_warnings_name_options():
+    expected = pytest.warns(UserWarning, match="give --backbone-weights")
+    with expected, own_options(["backbone_weights"]):
+        warnings.warn("give `backbone_weights`", stacklevel=1)

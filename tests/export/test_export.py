@@ -94,7 +94,7 @@ def test_litert_is_told_the_length(tmp_path, head, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     head.save("best.keras")
     assert main(["export", "best.keras", "--format", "litert"]) == 2
-    assert "give the length of the videos" in capsys.readouterr().err
+    assert "set the number of frames" in capsys.readouterr().err
 
 
 def test_what_is_not_possible_is_told(tmp_path, head, monkeypatch):

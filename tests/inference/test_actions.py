@@ -175,7 +175,7 @@ def test_bad_input(when, soft, video, tmp_path):
     head = zoo.soft_attention(
         num_classes=3, num_frames=4, backbone=None, feature_shape=(2, 2, 3), units=4, num_layers=1
     )
-    with pytest.raises(ValueError, match="join a head of features"):
+    with pytest.raises(ValueError, match="must be joined to its backbone"):
         predict_action(head, open_video(video), size=(46, 62))
     rmdn = zoo.rmdn(image_size=32, width=0.05, units=6, num_components=3)
     with pytest.raises(ValueError, match="`classes` applies only to models"):

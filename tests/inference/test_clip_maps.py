@@ -225,7 +225,7 @@ def test_bad_input(models, streams, video, tmp_path):
     with pytest.raises(ValueError, match="`stride` and `flow` are for models of long clips"):
         predict(rmdn, video, stride=2, progress=False)
     head = zoo.lsts(backbone=None, feature_shape=(1, 1, 1, 4), output_size=(12, 16), width=1 / 32)
-    with pytest.raises(ValueError, match="join a head of features"):
+    with pytest.raises(ValueError, match="must be joined to its"):
         predict(head, video, progress=False)
     with pytest.raises(ValueError, match=r"Frames must have shape \(n, 32, 32, 3\)"):
         ClipMaps(models["rgb"]).push(np.zeros((2, 16, 16, 3), np.uint8))

@@ -43,7 +43,7 @@ def noise(count, height, width, seed=0):
 )
 def test_fitting_size(given, expected):
     assert fitting_size(*given) == expected
-    with pytest.raises(ValueError, match="at least one pixel"):
+    with pytest.raises(ValueError, match="at least 1 pixel"):
         fitting_size(0, 5)
 
 

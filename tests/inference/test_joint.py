@@ -98,7 +98,7 @@ def test_mixtures_of_another_length_are_an_error(video):
 
 def test_a_teacher_has_no_place_in_prediction(video):
     model = zoo.joint(**TINY, feedback=True, teacher_forcing=True)
-    with pytest.raises(ValueError, match="teacher forcing is for training"):
+    with pytest.raises(ValueError, match="teacher forcing can only be trained"):
         saliency_part(model)
 
 

@@ -61,7 +61,7 @@ def test_equals_the_video_as_a_whole(model, tmp_path):
     assert got.delay == 0
     assert len(got.latency) == 12
     assert (got.latency > 0).all()
-    assert "latency a frame" in got.summary()
+    assert "latency per frame" in got.summary()
     assert "delay 0 frames" in got.summary()
     assert zoo.datasets.video.reading.open_video(tmp_path / "out" / "film.mp4").num_frames == 12
     summary = json.loads((tmp_path / "out" / "prediction.json").read_text())
@@ -189,7 +189,7 @@ def test_the_command_reads_a_pipe(model, tmp_path):
     options = {"cwd": tmp_path, "env": environment, "capture_output": True, "timeout": 300}
     done = subprocess.run(command, input=data, **options)
     assert done.returncode == 0, done.stderr
-    assert b"5 frames; latency a frame" in done.stdout
+    assert b"5 frames; latency per frame" in done.stdout
     broken = subprocess.run([*command, "--overwrite"], input=data[:-1], **options)
     assert broken.returncode == 2
     assert b"of frame 4; the 4 frames so far are kept in out" in broken.stderr

@@ -95,7 +95,7 @@ def test_picture_of_the_confusion():
     picture = confusion_picture(np.array([[9, 1], [0, 4]]), ("run", "walk"))
     margin = picture.shape[1] - 2 * 36
     assert picture[2, margin + 2, 0] < picture[2, margin + 38, 0] < 255
-    with pytest.raises(ValueError, match="must be square with one row a class"):
+    with pytest.raises(ValueError, match="must be square with one row per class"):
         confusion_picture(np.zeros((2, 2)), ("a", "b", "c"))
 
 

@@ -57,5 +57,5 @@ def test_files(tmp_path):
     assert cv2.imread(str(paths[1])).shape == (78, 288, 3)
     with pytest.raises(ValueError, match="'spatial_attention' or"):
         write_attention(tmp_path, FRAMES, {"action": np.zeros(3)})
-    with pytest.raises(ValueError, match="one entry a frame"):
+    with pytest.raises(ValueError, match="one entry per frame"):
         attention_picture(FRAMES, np.ones((5, 4, 4)))

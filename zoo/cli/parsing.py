@@ -9,6 +9,7 @@ import inspect
 import io
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,9 +57,16 @@ def parse(target: Any, arguments: Sequence[str], name: str, options: Sequence[st
 
 @contextlib.contextmanager
 def own_options(names: Sequence[str], positional: Sequence[str] = ()):
-    """Make errors raised inside name the command's options instead of a function's arguments."""
+    """Make errors and warnings inside name the command's options, not a function's arguments."""
+    show = warnings.showwarning
+
+    def in_the_options(message, *where, **more):
+        show(in_options(str(message), names, positional), *where, **more)
+
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = in_the_options
+            yield
     except ModuleNotFoundError:
         raise
     except (ValueError, OSError) as error:

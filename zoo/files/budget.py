@@ -51,7 +51,8 @@ class Budget:
             fits = size <= stored and self._plain <= SHARED * self.length + SLACK
         if not fits:
             raise FileFormatError(
-                f"A file's parts must fit what it holds, and unpack to at most "
-                f"{UNPACKED_LIMIT >> 30} GiB; it is damaged or forged. Received: {name!r} of "
-                f"{size} bytes, stored in {stored}, in {self.file} of {self.length} bytes"
+                "A file must be large enough for the arrays that it declares, which may take at "
+                f"most {UNPACKED_LIMIT >> 30} GiB unpacked; it is damaged or forged. Received: "
+                f"{name!r} of {size} bytes, stored in {stored}, in {self.file} of {self.length} "
+                "bytes"
             )

@@ -100,7 +100,7 @@ class Hdf5Reader:
 
     def _refused(self, name: str, what: str) -> FileFormatError:
         return FileFormatError(
-            "An HDF5 file must hold its own data, each in one place. Received: "
+            "An HDF5 file must contain its data itself, each part once. Received: "
             f"{what} at {name!r} in {self.label}"
         )
 
@@ -137,6 +137,6 @@ def open_hdf5(
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
         raise FileFormatError(
-            "The file must be whole HDF5; it is damaged or ends too early. "
+            "The file must be complete HDF5; it is damaged or truncated. "
             f"Received: {label}: {error}"
         ) from error

@@ -34,8 +34,8 @@ def check_heaps(file: BinaryIO, label: object) -> int:
             step = size if index == 0 else _HEAD + -(-size // 8) * 8
             if len(head) < _HEAD or step < _HEAD or at + step > end:
                 raise FileFormatError(
-                    "An HDF5 file's heap must hold what it declares. Received: an object of "
-                    f"{size} bytes at byte {at} of {label}"
+                    "An object in an HDF5 file's heap must lie within the heap. Received: an "
+                    f"object of {size} bytes at byte {at} of {label}"
                 )
             at += step
             if index:

@@ -50,7 +50,7 @@ def mat_field(path: str | os.PathLike, name: str):
         if name in held:
             return held[name]
         waiting += [value for value in held.values() if isinstance(value, dict)]
-    raise ValueError(f"A mat file must hold `{name}`. Received: {path} without")
+    raise ValueError(f"A mat file must contain `{name}`. Received: {path} without it")
 
 
 def _checked(path: str | os.PathLike) -> io.BytesIO:
@@ -67,7 +67,7 @@ def _variables(held: Hdf5Reader) -> dict:
 
     def value(node, name: str, depth: int):
         if depth > DEEPEST:
-            raise FileFormatError(f"Structs may nest {DEEPEST} deep. Received: {name} deeper")
+            raise FileFormatError(f"Structs may be nested {DEEPEST} deep. Received: {name}, deeper")
         if isinstance(node, h5py.Group):
             held.once(node, name)
             if "MATLAB_sparse" in node.attrs:
@@ -91,7 +91,7 @@ def _variables(held: Hdf5Reader) -> dict:
 def _target(held: Hdf5Reader, references: np.ndarray, name: str):
     reference = np.ravel(references)[0]
     if not reference:
-        raise FileFormatError(f"A reference must lead somewhere. Received: {name} without a place")
+        raise FileFormatError(f"A reference must have a target. Received: {name} without one")
     return held.file[reference]
 
 

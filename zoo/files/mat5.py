@@ -36,7 +36,7 @@ def unpack_mat5(path: str | Path) -> io.BytesIO:
         kind, size = struct.unpack(f"{order}II", data[at : at + 8])
         body = data[at + 8 : at + 8 + size]
         if len(body) < size:
-            raise _refused(path, f"an element of {size} bytes, of which {len(body)} are there")
+            raise _refused(path, f"an element of {size} bytes, of which only {len(body)} exist")
         at += 8 + size
         if kind == _COMPRESSED:
             element = _unpack(body, min(room, RATIO * size + SLACK), path)
@@ -78,7 +78,7 @@ def _tag(element: memoryview, order: str, path: object) -> tuple[int, int, int]:
 
 def _check_matrix(body: memoryview, order: str, path: object, depth: int) -> None:
     if depth > _DEEPEST:
-        raise _refused(path, f"more than {_DEEPEST} arrays inside one another")
+        raise _refused(path, f"more than {_DEEPEST} nested arrays")
     _, size, start = _tag(body, order, path)
     if size < 4:
         raise _refused(path, "an array without a class")
@@ -135,4 +135,4 @@ def _elements(
 
 
 def _refused(path: object, what: str) -> FileFormatError:
-    return FileFormatError(f"A mat file must hold what it declares. Received: {what} in {path}")
+    return FileFormatError(f"A mat file must contain what it declares. Received: {what} in {path}")

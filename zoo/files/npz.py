@@ -45,7 +45,7 @@ def read_npz(
             return {name: file[name] for name in (file.names if names is None else names)}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise FileFormatError(
-            f"An .npz must be whole and as NumPy writes it. Received: {label}: {error}"
+            f"An .npz file must be complete and written by NumPy. Received: {label}: {error}"
         ) from error
 
 
@@ -66,7 +66,8 @@ class NpzFile:
             self._archive = zipfile.ZipFile(file)
         except zipfile.BadZipFile as error:
             raise FileFormatError(
-                f"An .npz must be whole and as NumPy writes it. Received: {self.label}: {error}"
+                "An .npz file must be complete and written by NumPy. Received: "
+                f"{self.label}: {error}"
             ) from error
         self._members = {
             info.filename.removesuffix(".npy"): info for info in self._archive.infolist()
@@ -115,12 +116,12 @@ class NpzFile:
             shape, fortran, dtype = read(stream)
         except (ValueError, KeyError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
             raise FileFormatError(
-                f"An .npz must hold arrays as NumPy writes them. Received: {name!r} in "
+                f"An .npz file must contain arrays written by NumPy. Received: {name!r} in "
                 f"{self.label}: {error}"
             ) from error
         if dtype.hasobject or any(side < 0 for side in shape):
             raise FileFormatError(
-                f"An .npz must hold plain arrays. Received: {name!r} of shape {shape} and type "
-                f"{dtype} in {self.label}"
+                f"An .npz file must contain plain arrays. Received: {name!r} of shape {shape} and "
+                f"type {dtype} in {self.label}"
             )
         return shape, fortran, dtype

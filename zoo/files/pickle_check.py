@@ -129,11 +129,11 @@ class _Depths:
             below, taken = taken[:1], taken[1:]
         depth = max(max(below, default=0), max(taken, default=-1) + 1)
         if depth > DEEPEST:
-            raise _damaged(self.file, f"more than {DEEPEST} objects inside one another")
+            raise _damaged(self.file, f"more than {DEEPEST} nested objects")
         stack.extend([depth] * len(opcode.stack_after))
 
 
 def _damaged(file: object, why: str) -> FileFormatError:
     return FileFormatError(
-        f"A pickle must be whole and hold what it declares. Received: {file}: {why}"
+        f"A pickle must be complete and contain what it declares. Received: {file}: {why}"
     )

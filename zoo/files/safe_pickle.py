@@ -116,6 +116,6 @@ def read_pickle(path: str | Path, encoding: str = "latin1") -> object:
         return _Reader(io.BytesIO(data), encoding=encoding).load()
     except Exception as error:  # a damaged pickle can fail in any way
         raise FileFormatError(
-            "A pickle must hold lists, dicts, numbers, text and NumPy arrays alone, and be whole. "
+            "A pickle must be complete, with only lists, dicts, numbers, text and NumPy arrays. "
             f"Received: {path}: {type(error).__name__}: {error}"
         ) from error

@@ -86,7 +86,7 @@ def export(
     if form.ending and path.suffix != form.ending:
         path = path.with_name(path.name + form.ending)
     if path.exists() and not overwrite:
-        raise FileExistsError(f"`path` must be free, or pass overwrite=True. Received: {path}")
+        raise FileExistsError(f"`path` must not exist, or pass overwrite=True. Received: {path}")
     if not isinstance(model, keras.Model):
         model = load(model)
     _check_possible(model, format)
@@ -131,7 +131,7 @@ def _check_possible(model: keras.Model, format: str) -> None:
     if policies:
         raise ExportError(
             f"The format {format} needs a model that computes in float32: "
-            "zoo.inference.streaming.adapt.adapt(model, precision='float32') makes one. "
+            "zoo.inference.streaming.adapt.adapt(model, precision='float32') converts it. "
             f"Received: {', '.join(sorted(policies))}"
         )
 
@@ -149,7 +149,7 @@ def _shapes(model, frames, batch, format) -> dict[str, tuple[int | None, ...]]:
     free = {name: shape for name, shape in shapes.items() if None in shape}
     if FORMATS[format].fixed and free:
         raise ExportError(
-            f"The format {format} has no free sizes: give the length of the videos, `frames`. "
+            f"The format {format} needs fixed sizes: set the number of frames with `frames`. "
             f"Received: inputs {free}"
         )
     return shapes
@@ -214,7 +214,7 @@ def _reason(format, what, shapes, said, error) -> str:
     words = " ".join(" ".join([*said[:1], f"{type(error).__name__}: {error}"]).split())[:600]
     advice = ""
     if any(shape[1] is None for shape in shapes.values()):
-        advice = " A free number of frames is what fails most often: give `frames`."
+        advice = " The usual cause is a variable number of frames; set it with `frames`."
     return f"The model cannot {what} as {format}.{advice} Received: {words}"
 
 
@@ -239,7 +239,7 @@ def _compare(expected, found, format, tolerance) -> dict[str, float]:
     wrong = {name: f"{d:.2g}" for name, d in differences.items() if not d <= tolerance}  # or NaN
     if wrong:
         raise ExportError(
-            f"The exported model must give the model's numbers within {tolerance:g}. Received: "
-            f"as {format}, differences of {wrong}"
+            f"The exported outputs must differ from the model's by at most {tolerance:g}. "
+            f"Received: as {format}, differences of {wrong}"
         )
     return differences

@@ -85,7 +85,7 @@ class LivePrediction:
             return f"{self.num_frames} frames, no prediction; {delay}"
         middle, late = 1000 * np.quantile(self.latency, (0.5, 0.95))
         return (
-            f"{self.num_frames} frames; latency a frame {middle:.0f} ms (95 of 100 within "
+            f"{self.num_frames} frames; latency per frame {middle:.0f} ms (95% within "
             f"{late:.0f} ms); {delay}"
         )
 
@@ -229,12 +229,13 @@ class _LiveRun:
         self.damage += [f"{what} at frame {self.num_frames}" for what in damage]
         if self.strict and self.damage:
             raise StreamError(
-                f"A stream must not be damaged with strict=True. Received: {self.damage[-1]}"
+                f"With strict=True, a stream must not be damaged. Received: {self.damage[-1]}"
             )
         if self.waiting and frame.shape != self.waiting[-1][1].shape:
             raise StreamError(
-                f"A stream must keep its size. Received: {self.waiting[-1][1].shape} up to frame "
-                f"{self.num_frames - 1}, {frame.shape} at frame {self.num_frames}"
+                "The frames of a stream must all have the same size. Received: "
+                f"{self.waiting[-1][1].shape} up to frame {self.num_frames - 1}, {frame.shape} at "
+                f"frame {self.num_frames}"
             )
         if self.num_frames == 0 or self.sink.size is None:
             self.sink.open(frame.shape[:2])
@@ -242,7 +243,7 @@ class _LiveRun:
             self.stream.reset()
         elif frame.shape[:2] != self.sink.size:
             raise StreamError(
-                "A stream must keep its size. Received: "
+                "The frames of a stream must all have the same size. Received: "
                 f"{self.sink.size[0]}x{self.sink.size[1]} (height x width) up to frame "
                 f"{self.num_frames - 1}, {frame.shape[0]}x{frame.shape[1]} at frame "
                 f"{self.num_frames}"

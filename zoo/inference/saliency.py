@@ -70,7 +70,7 @@ def predict_saliency(
     if total < least and initial != "pad":
         raise ValueError(
             f"The video must have at least {least} frames for this model; "
-            'initial="pad" repeats its first frame as often as is missing. '
+            'initial="pad" fills in for missing ones with copies of the first. '
             f"Received: {video.path}, {total} frames"
         )
     folder = None

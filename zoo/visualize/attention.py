@@ -163,7 +163,7 @@ def attention_film(
             writer.write(np.ascontiguousarray(picture))
         if at + 1 != count:
             raise ValueError(
-                "Attention must have one entry a frame. "
+                "Attention must have one entry per frame. "
                 f"Received: {count} entries for {'more' if at == count else at + 1} frames"
             )
 
@@ -225,7 +225,7 @@ def _mean_weights(temporal, count: int) -> np.ndarray | None:
 def _check_length(name: str, values, count: int, axis: int) -> None:
     if values is not None and np.shape(values)[axis] != count:
         raise ValueError(
-            f"`{name}` must have one entry a frame. "
+            f"`{name}` must have one entry per frame. "
             f"Received: shape {np.shape(values)} for {count} frames"
         )
 

@@ -51,7 +51,7 @@ def confusion_picture(counts: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     counts = np.asarray(counts)
     if counts.shape != (len(classes), len(classes)):
         raise ValueError(
-            "`counts` must be square with one row a class. "
+            "`counts` must be square with one row per class. "
             f"Received: counts of shape {counts.shape}, {len(classes)} classes"
         )
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

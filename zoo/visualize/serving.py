@@ -31,7 +31,7 @@ def serve(folders: Sequence[str | os.PathLike], port: int = 0) -> ThreadingHTTPS
     missing = [str(f) for f in folders if not (f / FOLDER / "data.js").is_file()]
     if missing or not folders:
         raise ValueError(
-            "A folder must hold a viewer, as `zoo predict VIDEO --output FOLDER` writes it. "
+            "A folder must be one that `zoo predict VIDEO --output FOLDER` wrote. "
             f"Received: {missing or 'no folder'}"
         )
     return ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, folders=folders))

@@ -111,7 +111,7 @@ class Viewer:
             self._first = frame
         if frame != self._first + len(self._places):
             raise ValueError(
-                "Frames must come one after the other. "
+                "Frames must be consecutive. "
                 f"Received: frame={frame} after {self._first + len(self._places) - 1}"
             )
         saliency = np.asarray(saliency, np.float32)
@@ -155,7 +155,7 @@ class Viewer:
             self._write_chunk()
         curves = [
             Series("entropy", self._entropy, "bits", "how spread out the map is"),
-            Series("peak", self._peak, "x uniform", "density at the likeliest place"),
+            Series("peak", self._peak, "x uniform", "density at the most likely place"),
         ]
         curves = [*(curves if self._places else []), *series]
         about = {

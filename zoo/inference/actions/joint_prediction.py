@@ -92,7 +92,9 @@ class JointPrediction(Prediction):
         add_to_viewer(
             folder,
             film=FILES["film"] if film else None,
-            series=[Series("temporal attention", self.temporal, meaning="share of the action")],
+            series=[
+                Series("temporal attention", self.temporal, meaning="probability of the action")
+            ],
             actions=self.top(),
         )
 

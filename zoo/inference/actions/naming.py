@@ -94,12 +94,12 @@ class _Runner:
         if rgb is None or len(rgb.shape) != 5 or rgb.shape[-1] != 3:
             shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
             raise ValueError(
-                "A model of videos must take frames `rgb` (frames, height, width, 3); join a head "
-                f"of features to its backbone first. Received: inputs {shapes}"
+                "The model must have the input `rgb` (frames, height, width, 3); a head that takes "
+                f"features must be joined to its backbone. Received: inputs {shapes}"
             )
         others = sorted({tensor.name for tensor in model.inputs} - {"rgb", "present"})
         if others:
-            raise ValueError(f"A model must take `rgb` alone. Received: also {others}")
+            raise ValueError(f"`rgb` must be the only input of the model. Received: also {others}")
         self.stepwise = len(model.output["action"].shape) == 3
         self.length = rgb.shape[1]
         self.size = tuple(rgb.shape[2:4])

@@ -58,8 +58,8 @@ def _unrolled_scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     count = length if xs is None else ops.shape(keras.tree.flatten(xs)[0])[0]
     if not isinstance(count, int):
         raise ValueError(
-            "The steps of a recurrence are written out in this format, so their number must be "
-            "known: give `frames`."
+            "This format unrolls recurrent layers, so the number of steps must be known: set it "
+            "with `frames`."
         )
     carry, outputs = init, []
     for index in reversed(range(count)) if reverse else range(count):
@@ -85,8 +85,8 @@ def _pooling(layer):
         time, height, width, channels = inputs.shape[1:]
         if mode == "average" and padding == "same" and frames > 1:
             raise ValueError(
-                "An average pooling over time with padding 'same' counts fewer frames at the "
-                f"ends, which has no plain form here. Received: layer={layer.name!r}"
+                "Average pooling over time with padding 'same' averages fewer frames at the ends, "
+                f"which this format cannot express. Received: layer={layer.name!r}"
             )
         x = ops.reshape(inputs, (-1, height, width, channels))
         x = reduce(x, tuple(window), tuple(strides), padding)

@@ -154,7 +154,7 @@ class Plan:
             return self._call(layer, inputs, shape)
         if isinstance(layer, layers.MaxPooling3D):
             return self._windowed("pool", layer, layer.pool_size[0], first, shape, LOWEST)
-        raise NotCarried(f"It is not known what this layer needs to carry: {layer.name!r}")
+        raise NotCarried(f"This layer is not supported when a model runs in steps: {layer.name!r}")
 
     def _windowed(self, kind, layer, size, first, shape, fill) -> Signal:
         dilation = getattr(layer, "dilation_rate", (1,))[0]
@@ -168,7 +168,7 @@ class Plan:
             before, after = (size - 1) // 2 + before, size - 1 - (size - 1) // 2 + after
         if before + after != size - 1:
             raise NotCarried(
-                f"A layer must give one output a frame. Received: layer={layer.name!r} looks at "
+                f"A layer must give one output per frame. Received: layer={layer.name!r} looks at "
                 f"{size} frames of which {before + after} are padded at the video's ends"
             )
         return self._window(kind, layer, first, shape, size, after, fill)

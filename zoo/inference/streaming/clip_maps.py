@@ -121,7 +121,7 @@ class ClipMaps:
         if last < self.missing:
             raise ValueError(
                 f"This model needs at least {self.missing + self.trailing + 1} frames; "
-                'initial="pad" repeats the first frame as often as is missing. '
+                'initial="pad" fills in for missing ones with copies of the first. '
                 f"Received: {self.num_frames} frames"
             )
         return self._predict([last] if last >= self._next else [])
@@ -183,12 +183,13 @@ def _check_inputs(shapes):
     for name, shape in shapes.items():
         if known.get(name) != shape[-1] or len(shape) != 4 or None in shape:
             raise ValueError(
-                "A model of videos must take clips `rgb` (frames, height, width, 3) and/or `flow` "
-                "(frames, height, width, 2); join a head of features to its backbone first. "
+                "The model must have the inputs `rgb` (frames, height, width, 3) and/or `flow` "
+                "(frames, height, width, 2); a head that takes features must be joined to its "
+                "backbone. "
                 f"Received: input {name!r} of shape {shape}"
             )
     if len({shape[:3] for shape in shapes.values()}) > 1:
-        raise ValueError(f"Frames and flow must have one length and size. Received: {shapes}")
+        raise ValueError(f"Frames and flow must have the same length and size. Received: {shapes}")
 
 
 def _map_layer(model):

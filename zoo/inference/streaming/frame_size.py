@@ -15,7 +15,7 @@ def fitting_size(height: int, width: int, long_side: int = LONG_SIDE) -> tuple[i
     """
     if min(height, width, long_side) < 1:
         raise ValueError(
-            "A frame must have at least one pixel a side. "
+            "A frame must be at least 1 pixel high and wide. "
             f"Received: height={height}, width={width}, long_side={long_side}"
         )
     scale = long_side / max(height, width)

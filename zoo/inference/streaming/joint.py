@@ -30,7 +30,8 @@ def saliency_part(model: keras.Model) -> keras.Model:
     """The part of a joint model that predicts the mixtures; it shares the model's weights."""
     if len(model.inputs) > 1:
         raise ValueError(
-            "A model with teacher forcing is for training: give its weights to one built without. "
+            "A model with teacher forcing can only be trained; to predict, copy its weights into a "
+            "model built without teacher forcing. "
             f"Received: inputs {[tensor.name for tensor in model.inputs]}"
         )
     return keras.Model(model.inputs, {"mixture": model.output["mixture"]}, name=model.name)
@@ -99,7 +100,7 @@ class ActionPass:
             done = stop
         if done < total:
             raise ValueError(
-                "Saliency and video must be of one length. "
+                "Saliency and video must have the same length. "
                 f"Received: {total} mixtures, {done} of them with frames"
             )
         steps = np.concatenate(found)

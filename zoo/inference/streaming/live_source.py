@@ -65,8 +65,8 @@ def raw_frames(
             return
         if len(found) < length:
             raise StreamError(
-                "A stream of raw frames must end with a whole frame; the size or the pixel format "
-                f"may be another one. Received: {len(found)} of {length} bytes of frame {count}"
+                "A stream of raw frames must end with a complete frame; check the size and the "
+                f"pixel format. Received: {len(found)} of {length} bytes of frame {count}"
             )
         picture = np.frombuffer(found, np.uint8).reshape(shape)
         yield cv2.cvtColor(picture, conversion) if conversion is not None else picture
@@ -124,7 +124,7 @@ def encoded_frames(file: BinaryIO | str, **options: Any) -> Iterator[LiveFrame]:
             found = turner.shape(frame.height, frame.width)
             if size not in (None, found):
                 raise StreamError(
-                    "A stream must keep its size. Received: "
+                    "The frames of a stream must all have the same size. Received: "
                     f"{size[0]}x{size[1]} (height x width) up to frame {count - 1}, "
                     f"{found[0]}x{found[1]} at frame {count}"
                 )
@@ -138,7 +138,7 @@ def encoded_frames(file: BinaryIO | str, **options: Any) -> Iterator[LiveFrame]:
         if decoder.broken or not count:
             why = decoder.broken or "no frame"
             raise StreamError(
-                "A stream must be one that FFmpeg can read, to its end. Received: "
+                "A stream must be a video that FFmpeg can read to the end. Received: "
                 f"{why} at frame {count}"
             )
     finally:
@@ -167,7 +167,7 @@ def camera_frames(index: int) -> Iterator[LiveFrame]:
         yield from encoded_frames(name, format=form)
     except StreamError as error:
         raise StreamError(
-            f"A camera must give frames. Received: device {index}: {error}"
+            f"A camera must deliver frames. Received: device {index}: {error}"
         ) from error
 
 

@@ -75,8 +75,8 @@ def run_model(
     stream.reset()
     if len(stream.frame_shape) != 3 or stream.frame_shape[-1] != 3:
         raise ValueError(
-            "A model of videos must take frames (height, width, 3); join a head of features to "
-            f"its backbone first. Received: an input of shape {stream.frame_shape} a frame"
+            "The model's input must be frames (height, width, 3); a head that takes features must "
+            f"be joined to its backbone. Received: an input of shape {stream.frame_shape} per frame"
         )
     chunk = chunk or stream.chunk
     pieces = _decoded(video, stream.frame_shape[:2], frame_size)

@@ -79,8 +79,8 @@ def _of_layer(layer, dilation):
 def _window(layer, spread, stride, dilation):
     if stride != 1:
         raise ValueError(
-            "A model that is fed in chunks must give one output a frame: its layers cannot have "
-            f"a stride in time. Received: layer={layer.name!r}, stride={stride}"
+            "A model that is run in chunks must give one output per frame: its layers must not "
+            f"have a stride in time. Received: layer={layer.name!r}, stride={stride}"
         )
     if layer.padding == "same":
         return spread // 2 * dilation, (spread - spread // 2) * dilation

@@ -111,7 +111,7 @@ def resized_map(saliency: np.ndarray, height: int, width: int) -> np.ndarray:
     if not np.isfinite(saliency).all():
         raise ValueError(
             "`saliency` must be finite: the model's weights may have diverged in training. "
-            f"Received: {int((~np.isfinite(saliency)).sum())} values that are not"
+            f"Received: {int((~np.isfinite(saliency)).sum())} values that are not finite"
         )
     if saliency.shape != (height, width):
         shrinks = height <= saliency.shape[0] and width <= saliency.shape[1]

@@ -124,7 +124,7 @@ def _named(name: str, fps: float | None, failed: list[str] | None) -> list[AnyVi
     if glob.has_magic(name) and "::" not in name:
         files = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
         if not files:
-            raise VideoError(f"A pattern must fit at least one file. Received: {name}")
+            raise VideoError(f"A pattern must match at least one file. Received: {name}")
         return _openable(lambda path: [_of_file(path)], files, failed)
     return [open_video(name, folder_fps=fps)]
 
@@ -144,7 +144,7 @@ def _of_folder(folder: str, fps: float | None, failed: list[str] | None) -> list
     if videos:
         if others := len(entries) - len(videos):
             warnings.warn(
-                f"{folder}: {len(videos)} videos; {others} other entries are left out.",
+                f"{folder}: {len(videos)} videos; {others} other entries are ignored.",
                 stacklevel=2,
             )
         return _openable(lambda path: [open_video(path)], videos, failed)

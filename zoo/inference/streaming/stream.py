@@ -74,7 +74,7 @@ class Stream:
         clips = [layer for layer in model.layers if isinstance(layer, SlidingClips)]
         if any(layer.stride != 1 for layer in clips):
             raise ValueError(
-                "A model that is fed in chunks must slide its clips by one frame. Received: "
+                "A model that is run in chunks must slide its clips by one frame. Received: "
                 f"stride={clips[0].stride}"
             )
         self.missing = sum(layer.clip_length - 1 for layer in clips)
@@ -143,7 +143,7 @@ class Stream:
         if self.num_frames <= self.missing:
             raise ValueError(
                 f"This model needs at least {self.missing + 1} frames; "
-                'initial="pad" repeats the first frame as often as is missing. '
+                'initial="pad" fills in for missing ones with copies of the first. '
                 f"Received: {self.num_frames} frames"
             )
         return self._outputs(self._trunk.finish())
@@ -246,8 +246,8 @@ def _before_recurrence(model, first):
         layer = tensor._keras_history.operation
         if len(parents) > 1 or not is_pointwise(layer):
             raise ValueError(
-                "A model that is fed in chunks must have one path into its recurrence, or such "
-                "as part at layers that look at one frame at a time. "
+                "A model that is run in chunks must have one path into its recurrent layers, or "
+                "paths that split at layers that process each frame separately. "
                 f"Received: {layer.name!r} before {first.name!r}"
             )
         tensor = parents[0]
@@ -297,7 +297,7 @@ def _recurrent_layers(model) -> list:
             operation, "go_backwards", False
         ):
             raise ValueError(
-                "A model that is fed in chunks cannot read the video backwards. "
+                "A model that is run in chunks cannot read the video backwards. "
                 f"Received: layer={operation.name!r}"
             )
         if isinstance(operation, keras.layers.RNN):

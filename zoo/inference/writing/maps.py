@@ -86,7 +86,7 @@ def read_maps(path: str | os.PathLike, frames=None) -> np.ndarray:
         missing = sorted(set(names) - set(archive.names))
         if missing:
             raise KeyError(
-                f"The frames must have a map. Received: {len(missing)} without one in {path}, "
-                f"first: {missing[0]}"
+                f"Every requested frame must have a map. Received: {len(missing)} without one in "
+                f"{path}, first: {missing[0]}"
             )
         return np.stack([archive[name] for name in names])

@@ -49,7 +49,7 @@ def claim_folder(
     known = list(known)
     if links := [name for name in known if (folder / name).is_symlink()]:
         raise OutputError(
-            "`output` must hold no links where results go; nothing was replaced. "
+            "`output` must not contain links in place of results; nothing was replaced. "
             f"Received: {folder} with {', '.join(links)}"
         )
     remove_leftovers(folder)

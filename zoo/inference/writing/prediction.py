@@ -79,7 +79,7 @@ class Prediction(Shown):
 
     def summary(self) -> str:
         """One line with the headline, the processing time and the file to look at."""
-        rate = f", {self.num_frames / self.seconds:.1f} a second" if self.seconds else ""
+        rate = f", {self.num_frames / self.seconds:.1f} frames per second" if self.seconds else ""
         text = f"{self.headline} in {self.seconds:.1f} s{rate}"
         shown = self.files.get("page") or self.files.get("summary")
         if self.damage:

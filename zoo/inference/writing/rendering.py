@@ -49,7 +49,7 @@ def render_mixture(mixture: np.ndarray, height: int, width: int, *, threads: int
     if not np.all(np.isfinite(mixture)):
         raise ValueError(
             "`mixture` must be finite: the model's weights may have diverged in training. "
-            f"Received: {int((~np.isfinite(mixture)).sum())} values that are not"
+            f"Received: {int((~np.isfinite(mixture)).sum())} values that are not finite"
         )
     terms = _Terms(mixture, height, width)
     out = np.empty((height, width), np.float32)
