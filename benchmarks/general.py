@@ -1,4 +1,4 @@
-"""The general saliency model on unseen gaze, beside simple methods and people.
+"""The general saliency model on unseen gaze, compared with simple methods and viewers.
 
     python benchmarks/general.py --data-dir GAZE --output runs/general_benchmark
 
@@ -233,7 +233,7 @@ def interval(values: np.ndarray, draws: int = 1000) -> tuple[float, float]:
 def score_held_out(model: keras.Model, root: Path, centre: dict) -> dict:
     """Score the held-out stills, each as a video of one frame."""
     stream, found = Stream(model), {}
-    # By size: the graph of each is made once.
+    # Grouped by size, so that each size is compiled only once.
     held_out = stills_reader.load(root, "validation")
     for still in sorted(held_out, key=lambda s: fitting_size(s.height, s.width)):
         stream.fit(still.height, still.width)
@@ -284,7 +284,7 @@ def main(config: Config) -> None:
             print(clip.name, {m: np.round(s, 3).tolist() for m, s in scores.items()}, flush=True)
             named = {m: dict(zip(METRICS, s.tolist())) for m, s in scores.items()}
             results.setdefault(which, {})[clip.name] = named
-        # A run that is stopped leaves the sets that it has.
+        # A stopped run leaves the results of finished sets.
         write_results("general", results, markdown(results, list(streams)))
     results["stills"] = score_held_out(models["general"], root / "stills", centre)
     text = markdown(results, list(streams))

@@ -10,7 +10,7 @@ encoded from a real clip, with the gaze of 17 synthetic viewers, read as windows
 - the start, from the launch of Python to the end of the first training step, if the
   index exists;
 - the peak memory of that process, and the disk space of the cache relative to that of the videos;
-- batches per second of the stream, beside those of the decoder alone, which reads the same frames
+- batches per second of the stream, and of only the decoder, which reads the same frames
   of the same videos with `open_video` in as many threads and stacks them. Both take turns, and
   processor time is measured too, because other programs disturb it less.
 
@@ -169,7 +169,7 @@ def start(case: str, root: Path, launched: float) -> dict[str, float]:
 
 
 def decoding(case: str, root: Path, batches: int, rounds: int, workers: int) -> dict[str, float]:
-    """Batches per second of the stream, and of the decoder alone on the same frames."""
+    """Batches per second of the stream, and of only the decoder on the same frames."""
     from zoo.datasets import stream
     from zoo.datasets.video.reading import open_video
 
@@ -192,7 +192,8 @@ def decoding(case: str, root: Path, batches: int, rounds: int, workers: int) -> 
 
     def piped(first: int) -> tuple[float, float]:
         given = iter(stream(samples, BATCH, start_step=first - 2, workers=workers))
-        for _ in range(2):  # from one batch in full flow to another: what is read ahead is even
+        # Between two batches in the steady state, in which the prefetched amount is constant.
+        for _ in range(2):
             next(given)
         wall, processor = time.perf_counter(), time.process_time()
         for _ in range(batches):

@@ -152,7 +152,7 @@ class Run:
     pseudo_gaze: float = 0.0
 
 
-# Chosen by validation: the losses' weights, which of them train the saliency, the pseudo gaze.
+# Chosen on validation videos: loss weights, which losses train the saliency, the pseudo gaze.
 JOINT = {"weights": (1.0, 0.1), "options": (("attention_gradient", False),)}
 RUNS = (
     Run("joint", **JOINT),
@@ -174,7 +174,7 @@ RUNS = (
 
 
 def videos(data: str, folder: Path) -> dict[str, list[Record]]:
-    """Records of each split, drawn anew from the seed: the data set's pictures, never encoded."""
+    """Records of each split, generated from the seed: the data set's frames without encoding."""
     settings = SETS[data]
     frames, count = settings["frames"], sum(settings["videos"])
     splits = np.repeat(list(SPLITS), settings["videos"])
@@ -210,7 +210,7 @@ def videos(data: str, folder: Path) -> dict[str, list[Record]]:
 
 
 def halved(records: list[Record], kind: str) -> list[Record]:
-    """Every other video without gaze, the others without a label; for one task its half."""
+    """Remove the gaze of every other video and the labels of the rest; one task keeps its half."""
     found = [
         dataclasses.replace(record, gaze=None) if n % 2 else dataclasses.replace(record, label=None)
         for n, record in enumerate(records)
@@ -245,8 +245,8 @@ def train(run: Run, seed: int, folder: Path, data: dict, epochs: int, rate: floa
     names = [name for name in losses if name in model.output]
     weights = dict(zip(losses, run.weights))
     learn = halved(data["train"], run.kind) if run.half else data["train"]
-    # Half of the videos teach a task: as many steps as on all of them, and as many samples of
-    # each task a step.
+    # Half of the videos train a task: with as many steps as on all videos, and as many samples of
+    # each task per step.
     batch = 2 * BATCH if run.half and run.kind == "joint" else BATCH
     per_video = 2 if run.half else 1
     steps = len(learn) * per_video // batch
@@ -387,7 +387,7 @@ def cost(kind: str, steps: int = 12) -> dict[str, float]:
 
 
 def peak_mib() -> int:
-    """Most memory this program held; where Linux tells, without that of the one that began it."""
+    """Peak memory of this program; on Linux without that of its parent process."""
     status = Path("/proc/self/status")
     if status.exists():
         held = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())

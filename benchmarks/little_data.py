@@ -1,16 +1,16 @@
-"""With few films of one's own: an RMDN that starts from the general model, and one from scratch.
+"""Few training films: an RMDN that starts from the general model, and one from scratch.
 
     python benchmarks/little_data.py --data-dir GAZE --output runs/little_data
 
 GAZE holds `physics_clips`. Trains on 1, 3, 6 and 12 films and tests on films 3, 11 and 17, which
-no run sees; one film more chooses the best epoch. The general model without any training is the
+no run sees; one further film selects the best epoch. The general model without any training is the
 row of 0 films. "From the general model" is `zoo train rmdn --weights general`, the backbone frozen
 and its features computed once; "from scratch" is the small RMDN of `zoo demo`, trained end to end.
-Both take about the same number of steps whatever the number of films.
+Both take about the same number of steps, regardless of the number of films.
 
 Prints, and writes to `benchmarks/results/little_data.{json,md}` after each run: NSS and
 information gain over the centred Gaussian of the training stills, at every sixth frame of the test
-films. A run that is stopped goes on where it was; finished runs are not run again.
+films. A run that was stopped is resumed; finished runs are not repeated.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from general import WIDTH, Clip, clips_of, gaussian, open_video, score
 from results_page import as_text, machine, write_results
 
-# Nested sets; the film after the last one chooses the epoch.
+# Nested sets; the next film selects the epoch.
 FILMS = (1, 8, 15, 5, 12, 19, 2, 6, 10, 13, 16, 18, 4)
-SCORED = 6  # every so manieth frame
+SCORED = 6  # every 6th frame
 SHARED = {"window": 40, "patience": None, "tensorboard": False, "evaluate": False}
 FROM_GENERAL = {
     "weights": "general",
@@ -62,9 +62,9 @@ class Config:
     Args:
         data_dir: folder that holds `physics_clips`.
         output: folder of the runs.
-        films: how many films are trained on.
-        epochs: of every run.
-        windows: windows of an epoch, of all films together.
+        films: numbers of training films.
+        epochs: number of epochs of every run.
+        windows: number of windows per epoch, from all films together.
     """
 
     data_dir: str
@@ -75,7 +75,7 @@ class Config:
 
 
 def write_table(folder: Path, data: Path, count: int) -> Path:
-    """The recipe's table: `count` films to train on, and one that chooses the epoch."""
+    """Write the recipe's table: `count` training films, and one that selects the epoch."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "videos.csv"
     with path.open("w", newline="") as file:
@@ -88,7 +88,7 @@ def write_table(folder: Path, data: Path, count: int) -> Path:
 
 
 def train(way: str, options: dict, count: int, config: Config) -> Path:
-    """Train once, unless it has been; return the model."""
+    """Train unless this was done before; return the model."""
     folder = Path(config.output) / f"{way}_{count}"
     windows = max(1, config.windows // count)
     options = {**options, **SHARED, "epochs": config.epochs, "windows_per_video": windows}

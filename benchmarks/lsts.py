@@ -1,4 +1,4 @@
-"""The small version of LSTS on moving_targets, one row per stream, beside the baselines.
+"""The small version of LSTS on moving_targets, one row per stream, with the baselines.
 
     python benchmarks/lsts.py --data-dir made --output runs/lsts_benchmark
 
@@ -26,7 +26,7 @@ from zoo.recipes.lsts import SMALL, Config, main
 
 METRICS = ("auc_judd", "nss", "cc", "kl_divergence", "similarity", "auc_shuffled")
 BASELINES = ("uniform", "central_bias", "trained_central_bias", "motion", "viewers", "true_density")
-# An epoch has 51 iterations here: the printed halving every 50 would end the training at once.
+# An epoch has 51 iterations here: halving every 50, as printed, would stop training at once.
 # The rate and the epochs were chosen by the validation loss.
 OPTIONS = {"epochs": 12, "halve_every": 250}
 SHOWN = (

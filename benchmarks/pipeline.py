@@ -117,14 +117,14 @@ def engine(model, data, steps: int) -> dict[str, float]:
 
 
 def measure(name: str, make, root: Path, records, options) -> dict:
-    """Measure one model: its wait for input, and its steps beside those of `train_on_batch`."""
+    """Measure one model: its wait for input, and its steps compared with `train_on_batch`."""
     rows = {"streamed": [], "held": [], "bare": []}
     model, samples = make(root, records, options.steps_per_execution)
     given = next(iter(stream(samples, 8)))
     held = tf.data.Dataset.from_tensors(given).cache().repeat()
     plain, _ = make(root, records, 1)
     bare(plain, given, 2)
-    for _ in range(options.rounds):  # by turns: other programs disturb all alike
+    for _ in range(options.rounds):  # taking turns, so that other programs disturb both equally
         rows["streamed"].append(
             engine(model, lambda step: stream(samples, 8, start_step=step), options.steps)
         )

@@ -48,7 +48,7 @@ def run(task: dict, results) -> None:
     model = zoo.rmdn(**task["model"])
     stream = Stream(model, precision=task.get("precision"))
     arguments = {"progress": False, "film": task.get("film", False)}
-    # A first, short run builds the graphs; it is part of no measurement.
+    # A first, short run builds the graphs; it is not measured.
     predict(stream, task["warm"], **arguments)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, busy = time.perf_counter(), time.process_time()

@@ -39,7 +39,7 @@ import matplotlib.pyplot as plt
 
 PHYSICS_CLIPS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 15, 16, 17, 18, 19)
 PHYSICS_TESTS = ((3, 11, 17), (1, 8, 15), (5, 12, 19))
-# The same small model everywhere: trained end to end from scratch, one prediction a frame.
+# The same small model everywhere: trained end to end from scratch, one prediction per frame.
 SMALL = {
     "dense": True,
     "trainable_backbone": True,
@@ -62,9 +62,9 @@ SMALL = {
     "deterministic": False,
     "precision": "mixed_bfloat16",
 }
-# Drawn films without a ground: upside down they are films of the same kind, and so twice as many.
-# Local Gaussians carry what is learned in one place to others; of one video alone they learn the
-# training viewers by heart.
+# Animated films without a ground: flipped upside down they look alike, which doubles their number.
+# Local Gaussians transfer what is learned in one place to others; on a single video they memorise
+# the training viewers.
 PHYSICS = {"vertical_flips": True, "endpoint": "conv5b", "local": True, "epochs": 50}
 
 
@@ -119,7 +119,7 @@ def experiments(data: Path) -> dict[str, dict]:
             "format": "triple_jump",
         }
 
-    # Validation is drawn from the training viewers' own video: there is no other.
+    # Validation uses the training viewers' own video, because there is no other.
     half = [jump_row("training_viewers", "train", viewers[::2])]
     half += [jump_row("training_viewers_again", "train", viewers[::2])]
     half += [jump_row("unseen_viewers", "test", viewers[1::2])]
@@ -146,7 +146,7 @@ def experiments(data: Path) -> dict[str, dict]:
 
 
 def write_table(folder: Path, rows: list[dict]) -> Path:
-    """The recipe's table of videos; gaze in another form is rewritten to the plain columns."""
+    """The recipe's table of videos; gaze in other formats is rewritten with the plain columns."""
     folder.mkdir(parents=True, exist_ok=True)
     for row in rows:
         if row.pop("format", None) == "triple_jump":
@@ -240,7 +240,7 @@ def markdown(found: dict[str, dict], about: dict) -> str:
 
 
 def clip_by_clip(splits: dict[str, dict]) -> list[str]:
-    """Each unseen clip: the model's value, and in brackets the better of the two baselines."""
+    """Each unseen clip: the model's value, and in parentheses the better of the two baselines."""
     names = ("auc_judd", "nss", "cc", "similarity")
     lines = ["Clip by clip: the model (the better of motion and trained central bias).", ""]
     lines += ["| clip | " + " | ".join(METRICS[n][0] for n in names) + " |", "|---" * 5 + "|"]

@@ -4,12 +4,13 @@
     python benchmarks/resume.py --kills 3 --devices 2
     KERAS_BACKEND=jax python benchmarks/resume.py --kills 3 [--devices 2]
 
-Each recipe trains a small model on made data, with dropout if the model has it, and is repeatedly
-killed (`SIGKILL`) at a random moment after its first step, also in the middle of a step or of a
-write; then it runs to its end. The result is compared, bit for bit, with that of an uninterrupted
-run: weights, optimizer slots and dropout seeds after the last step of each stage, and the chosen
-model. If a run ends before it was killed often enough, it is compared as well, and another run
-starts. Adds its rows to resume.json and resume.md; rows that are already there are not run again.
+Each recipe trains a small model on synthetic data, with dropout if the model has it, and is
+repeatedly killed (`SIGKILL`) at a random moment after its first step, also in the middle of a step
+or of a write; then it runs to the end. The result is compared, bit for bit, with that of an
+uninterrupted run: weights, optimizer slots and dropout seeds after the last step of each stage, and
+the chosen model. If a run ends before it was killed often enough, it is compared as well, and
+another run starts. Adds its rows to resume.json and resume.md; rows that are already there are not
+run again.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ ONE_DEVICE = ("general_saliency",)  # recipes without the option `devices`
 
 
 def train(recipe: str, options: dict, devices: int, started) -> None:
-    """Run a recipe in this process, and tell when its first step is done and it ended."""
+    """Run a recipe in this process, and report when its first step and the run are done."""
     import keras
 
     from zoo.training.engine.state import State
@@ -119,10 +120,10 @@ def train(recipe: str, options: dict, devices: int, started) -> None:
 
 
 def run(context, recipe: str, options: dict, devices: int, limit: float | None = None):
-    """Run a recipe in a process of its own, or kill it so many seconds after its first step.
+    """Run a recipe in a separate process, or kill it some seconds after its first step.
 
     Returns:
-        Seconds from the first step to the end, or None where it was killed.
+        Seconds from the first step to the end, or None if it was killed.
     """
     heard, started = context.Pipe(duplex=False)
     process = context.Process(target=train, args=(recipe, options, devices, started))
@@ -147,7 +148,7 @@ def run(context, recipe: str, options: dict, devices: int, limit: float | None =
 
 
 def left_by(folder: Path) -> dict[str, np.ndarray]:
-    """All arrays that a finished run leaves: its states' and its chosen model's."""
+    """All arrays that a finished run leaves: those of its states and of the selected model."""
     found = {}
     for path in sorted(folder.rglob("state.npz")):
         with np.load(path) as held:
@@ -171,7 +172,7 @@ def left_by(folder: Path) -> dict[str, np.ndarray]:
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether two runs left the same bits."""
+    """Whether two runs left bit-identical arrays."""
     first, second = left_by(one), left_by(other)
     if not first:
         raise RuntimeError(f"nothing was trained in {one}")
@@ -181,7 +182,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def progress(folder: Path) -> str:
-    """How far a run is, by the state that was written last."""
+    """Progress of a run, from its latest saved state."""
     states = sorted(folder.rglob("state.npz"), key=lambda path: path.stat().st_mtime)
     if not states:
         return "the start"
@@ -283,7 +284,7 @@ def main() -> None:
     if options.devices > 1:
         count = f"--xla_force_host_platform_device_count={options.devices}"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {count}"
-    # Every process is a copy of one that has only imported: starting costs no imports.
+    # Every process is forked from one that has only imported the modules, so starting is cheap.
     context = multiprocessing.get_context("forkserver")
     used = sorted({f"zoo.recipes.{RECIPES[name][0]}" for name in options.recipes})
     context.set_forkserver_preload(["tensorflow", *used, "zoo.training.engine.state"])

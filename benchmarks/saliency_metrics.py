@@ -24,11 +24,11 @@ import numpy as np
 from results_page import RESULTS, machine, write_results
 
 SIZE = (360, 640)
-OTHERS = 1000  # Fixations of other frames: some 60 frames of 17 fixations.
+OTHERS = 1000  # Fixations of other frames: about 60 frames with 17 fixations each.
 
 
 def make_frames(folder: Path, fixations: int, frames: int) -> Path:
-    """Blurred blobs on noise, gaze near the blobs: no ties, as a network's maps."""
+    """Blurred blobs on noise, with gaze near the blobs: no ties, as in a network's maps."""
     rng = np.random.default_rng(fixations)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype("float32")
 
@@ -69,7 +69,7 @@ def ours(data) -> tuple[list[dict], list[np.ndarray]]:
     rows, seconds = [], []
     for i in range(len(data["saliency"])):
         frame = [data[name][i : i + 1] for name in names]
-        # Prepared anew for each frame: as if the other frames' fixations changed every time.
+        # Prepared for each frame, as if the other frames' fixations changed every time.
         start = clocks()
         result = saliency_metrics(*frame, data["others"], data["baseline"])
         seconds.append(clocks() - start)
@@ -108,7 +108,7 @@ def worker(tool: str, path: Path) -> dict:
     with np.load(path) as file:
         data = dict(file)
     run = {"zoo": ours, "pysaliency": theirs}[tool]
-    run({k: v[:2] if v.ndim == 3 else v for k, v in data.items()})  # Compilers, caches.
+    run({k: v[:2] if v.ndim == 3 else v for k, v in data.items()})  # Warms up compilers and caches.
     rows, seconds = run(data)
     return {"rows": rows, "ms": list(np.median(seconds, axis=0) * 1e3), "numpy": np.__version__}
 
@@ -161,7 +161,7 @@ def compare(pysaliency: str | None, frames: int, rounds: int) -> dict:
 def differences(own: list[dict], other: list[dict]) -> dict:
     """The largest difference in each metric that both define in the same way."""
     pairs = list(zip(own[0]["rows"], other[0]["rows"]))
-    # SIM is left out: ours scales to [0, 1] first unless told not to.
+    # SIM is left out: by default, ours scales maps to [0, 1] first.
     names = [name for name in pairs[0][1] if name != "similarity"]
     return {name: max(abs(a[name] - b[name]) for a, b in pairs) for name in names}
 

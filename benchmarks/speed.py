@@ -80,7 +80,7 @@ ROWS: dict[str, tuple] = {
     "torch LSTM 8x50x8192 to 256, training step": ("torch lstm", {}, None, 400),
     "rendering 640x360, 20 components": ("render", {}, None, 100),
 }
-BARS = {  # seconds a frame to reach
+BARS = {  # target, in seconds per frame
     "rmdn clip float32, file": 0.36,
     "rmdn clip bfloat16, file": 0.20,
     "rmdn dense float32, file": 0.065,
@@ -255,7 +255,7 @@ def measure_batch(kind, arguments, precision, frames) -> dict:
     )
     shape = model.inputs[0].shape[1:]
     video = np.random.default_rng(0).integers(0, 255, (1, *shape)).astype("float32")
-    # Clips of 16 leave the first 15 frames without an answer.
+    # 16-frame clips leave the first 15 frames without a prediction.
     answers = model.output["mixture"].shape[1] if kind == "joint" else frames
     return {
         "seconds_a_frame": best(lambda: model.predict_on_batch(video), 1) / answers,
@@ -292,7 +292,7 @@ def torch_video(kind, arguments, precision, frames) -> dict:
 
 
 def torch_frames(kind, arguments, precision, frames) -> dict:
-    """ResNet-50 of each frame."""
+    """ResNet-50 on each frame."""
     import torch
     import torch_models
 

@@ -1,4 +1,4 @@
-"""Start-up time and memory of `import zoo` and of the commands, beside `import keras`.
+"""Start-up time and memory of `import zoo` and of the commands, compared with `import keras`.
 
     python benchmarks/startup.py
 
@@ -23,12 +23,12 @@ from results_page import RESULTS, as_text, machine, write_results
 
 REPEATS = 5
 ALTERNATIVE = "import keras"
-# What is wanted: seconds, MB.
+# Targets: seconds, MB.
 LIMITS = {"import zoo": (1.5, 250), "zoo --help": (0.5, None), "zoo info model.keras": (1.0, None)}
 
 
 def commands(model: Path) -> dict[str, list[str]]:
-    """Name of each start, and its command."""
+    """Name and command of each measured start."""
     zoo = [sys.executable, "-m", "zoo.cli"]
     return {
         "python": [sys.executable, "-c", "pass"],

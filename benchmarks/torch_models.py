@@ -25,7 +25,7 @@ INCEPTION = (
 def c3d(dense: bool, padded: bool = False) -> nn.Module:
     """C3D's convolutions up to conv5b, on (batch, 3, frames, height, width).
 
-    With `padded` a dense network answers every frame; without, each pooling over time leaves out
+    With `padded`, a dense network predicts every frame; without it, each pooling over time drops
     the last ones.
     """
     layers, dilation, channels = [], 1, 3
@@ -47,7 +47,7 @@ def c3d(dense: bool, padded: bool = False) -> nn.Module:
 
 
 def later_frame_too(dilation: int) -> nn.Module:
-    """The maximum of each frame and the one `dilation` later; beyond the end there is zero."""
+    """The maximum of each frame and the one `dilation` later; beyond the end it is zero."""
     return nn.Sequential(
         nn.ConstantPad3d((0, 0, 0, 0, 0, dilation), 0.0),
         nn.MaxPool3d((2, 1, 1), 1, dilation=(dilation, 1, 1)),
@@ -89,7 +89,7 @@ def i3d(dense: bool, padded: bool = False) -> nn.Module:
         )
 
     def pool(size, stride):
-        # MaxPool3d refuses to pad by more than half its size, dilated or not.
+        # MaxPool3d does not allow padding by more than half its size, even if dilated.
         time, side = ((size - 1) // 2 * dilation, (size - 1) // 2)
         later = (size - 1) * dilation - time if padded else time
         strides = (1 if dense else stride, stride, stride)
@@ -164,7 +164,7 @@ def _unit(before: int, after: int, size: int = 1, stride: int = 1, groups: int =
 
 
 class Inverted(nn.Module):
-    """MobileNetV2's block: wide, depthwise, narrow again."""
+    """MobileNetV2's block: expansion, depthwise convolution, projection."""
 
     def __init__(self, before: int, after: int, expansion: int, stride: int = 1):
         super().__init__()
@@ -183,9 +183,9 @@ class Inverted(nn.Module):
 
 
 class Unisal(nn.Module):
-    """A network of UNISAL's shape: MobileNetV2, a bypassed convolutional GRU, two skips.
+    """A network with UNISAL's architecture: MobileNetV2, a bypassed convolutional GRU, two skips.
 
-    On (frames, 3, height, width) of one video; the GRU goes frame by frame.
+    On (frames, 3, height, width) of one video; the GRU processes frame by frame.
 
     Reference: Droste et al., Unified image and video saliency modeling, 2020.
     """

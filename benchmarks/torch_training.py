@@ -1,9 +1,9 @@
-"""The zoo's models as anybody would train them in PyTorch: what a training step is held against.
+"""The zoo's models in plain PyTorch, as the baseline for the speed of a training step.
 
 The same layers and the same number of trained parameters as the builder of the same name, on
 videos (batch, 3, frames, height, width); `benchmarks/train_speed.py` compares the counts. The
 scales of batch normalisation that the published I3D lacks, and the second bias of PyTorch's LSTM,
-are left untrained.
+are not trained.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ CLASSES = 10
 
 
 def untrained(parameters) -> None:
-    """Takes parameters out of the training."""
+    """Exclude parameters from training."""
     for parameter in parameters:
         parameter.requires_grad_(False)
 
 
 class Frozen(nn.Module):
-    """A backbone that is not trained: no graph, no statistics of the batch."""
+    """A backbone that is not trained: without gradients and batch statistics."""
 
     def __init__(self, backbone: nn.Module):
         super().__init__()
@@ -102,7 +102,7 @@ def gaussians(x):
 
 
 class Joint(Rmdn):
-    """RMDN and an action from the maps' means, with and without the saliency as weights."""
+    """RMDN, and an action from the means of the maps, weighted by the saliency and unweighted."""
 
     def __init__(self, dense: bool, trained: bool):
         super().__init__(dense, trained)
@@ -119,7 +119,7 @@ class Joint(Rmdn):
 
     @staticmethod
     def mass(mixture, rows: int, columns: int):
-        """The share of every place, from the density at its middle."""
+        """The probability of every place, from the density at its centre."""
         y = ((torch.arange(rows) + 0.5) / rows)[:, None]
         x = ((torch.arange(columns) + 0.5) / columns)[None]
         logit, mean_x, mean_y, log_x, log_y, rho = mixture[..., None, None].unbind(-3)
@@ -131,7 +131,7 @@ class Joint(Rmdn):
 
 
 class Lsts(nn.Module):
-    """I3D, means over space and time, one convolution over time, seven transposed ones."""
+    """I3D, average pooling, one convolution over time, seven transposed ones."""
 
     STAGES = (
         ((3, 3), (2, 2), 512),
@@ -204,7 +204,7 @@ def googlenet() -> nn.Module:
 
 
 class SoftAttention(nn.Module):
-    """GoogLeNet of each frame; three LSTMs that choose the place to look at in each."""
+    """GoogLeNet on each frame; three LSTMs that select the attended place."""
 
     def __init__(self, trained: bool, units: int = 512, channels: int = 1024, places: int = 49):
         super().__init__()
@@ -244,7 +244,7 @@ class SoftAttention(nn.Module):
 
 
 class SpatiotemporalAttention(nn.Module):
-    """ResNet-50 of each frame, a mask, and a ConvLSTM that weighs the frames at every step."""
+    """ResNet-50 on each frame, a mask, and a ConvLSTM that weights the frames at every step."""
 
     def __init__(self, trained: bool, filters: int = 512, channels: int = 2048):
         super().__init__()
@@ -297,7 +297,7 @@ class SpatiotemporalAttention(nn.Module):
 
 
 def same_pads(x, kernel: int, stride: int):
-    """Zeros around, what is odd below and to the right."""
+    """Zero padding, with an odd remainder at the bottom and right."""
     pads = []
     for length in (x.shape[3], x.shape[2]):
         total = max((-(-length // stride) - 1) * stride + kernel - length, 0)
@@ -306,7 +306,7 @@ def same_pads(x, kernel: int, stride: int):
 
 
 class LiteBlock(nn.Module):
-    """EfficientNet-Lite's block, its batch normalisation folded."""
+    """EfficientNet-Lite's block, with folded batch normalisation."""
 
     def __init__(self, before, kernel, stride, expansion, channels):
         super().__init__()
@@ -417,7 +417,7 @@ class GeneralSaliency(nn.Module):
 
 
 def build(model: str, dense: bool, trained: bool, num_frames: int) -> nn.Module:
-    """The network of a builder's name; `num_frames` counts for a clip of LSTS."""
+    """The network with a builder's name; only LSTS uses `num_frames`, the length of a clip."""
     if model == "rmdn":
         return Rmdn(dense, trained)
     if model == "joint":

@@ -1,20 +1,21 @@
-"""Seconds a frame and peak memory of a training step of every model, beside plain PyTorch.
+"""Seconds per frame and peak memory of a training step of every model, and in plain PyTorch.
 
     python benchmarks/train_speed.py --torch-python PATH [--only NAME ...] [--minutes 7] [--compile]
 
 Both sides train the same layers with the same number of trained parameters, by plain SGD, on the
-same number of random frames; the loss is the mean of the squares of all outputs, so that losses of
-maps, mixtures and actions cost the same on both sides; our own penalties (weight decay, contrast,
-total variation, unimodality) are switched off, as PyTorch's side has none. Ours take raw pixels and
-normalise them, PyTorch's side is given numbers that need no preprocessing.
+same number of random frames. The loss is the mean square of all outputs, so that it costs the same
+on both sides; our penalties (weight decay, contrast, total variation, unimodality) are switched
+off, because the PyTorch networks have none. Our models normalise raw pixels; the PyTorch networks
+get numbers that need no preprocessing.
 
-Each measurement is a process of its own: imports, builds, one step that is not counted, then the
-median of the next. Memory is the process's peak (VmHWM), with what the imports alone took, and the
-rest. PyTorch is measured in several forms, of which the fastest counts: "plain"; "channels_last"
-(or channels_last_3d); and with --compile also `torch.compile` of the faster of both. bfloat16 is
-`mixed_bfloat16` here and `torch.autocast` there. Rows measured before are kept unless --again is
-given, so that the page can be made in several goes; --minutes begins no row after that time.
-Rows with "full" are the sizes whose step takes over 10 s. Writes train_speed.json and .md.
+Each measurement runs in its own process: imports, build, one step that is not counted, then the
+median of the following steps. Memory is the process's peak (VmHWM), split into the share of the
+imports and the rest. PyTorch is measured in several forms, of which the fastest counts: "plain",
+"channels_last" (or channels_last_3d), and with --compile also `torch.compile` of the faster one.
+bfloat16 is `mixed_bfloat16` in Keras and `torch.autocast` in PyTorch. Rows measured earlier are
+kept unless --again is given, so the page can be made in several runs; with --minutes, no row is
+started after that time. Rows with "full" have the sizes whose step takes over 10 s. Writes
+train_speed.json and .md.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def rows() -> dict[str, tuple]:
-    """name of a row: what is in `MODELS`, whether the backbone is trained, precision."""
+    """Name of a row -> its entry of `MODELS`, whether the backbone is trained, the precision."""
     found = {}
     for name, spec in MODELS.items():
         for trained in (True,) if "full" in name else (True, False):
@@ -66,7 +67,7 @@ def rows() -> dict[str, tuple]:
 
 
 def peak_mib() -> float:
-    """The most memory that this process has had resident."""
+    """Peak resident memory of this process."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
@@ -74,7 +75,7 @@ def peak_mib() -> float:
 
 
 def timed(step) -> dict:
-    """The first step's seconds, the median of the next, and the peak."""
+    """Seconds of the first step, median of the following ones, and the peak memory."""
     taken = []
     for _ in range(1 + STEPS):
         start = time.perf_counter()
@@ -100,7 +101,7 @@ def measure_ours(row: tuple) -> dict:
         arguments["dense"] = dense
     if "attention" in model_name or model_name == "joint":
         arguments["num_classes"] = 10
-    if not (dense and model_name == "lsts"):  # whose `num_frames` is the head's window
+    if not (dense and model_name == "lsts"):  # where `num_frames` is the head's window
         arguments["num_frames"] = frames
     base = peak_mib()
     model = build(**arguments)
@@ -150,7 +151,7 @@ def measure_torch(row: tuple, form: str) -> dict:
 
 
 def run(python: str, name: str, side: str) -> dict:
-    """One measurement in a process of its own; {"error": ...} where it fails."""
+    """One measurement in its own process; {"error": ...} if it fails."""
     command = [python, __file__, "--row", name, "--side", side]
     load = os.getloadavg()[0]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -161,7 +162,7 @@ def run(python: str, name: str, side: str) -> dict:
 
 
 def measure_row(name: str, torch_python: str, known: dict, compiled: bool, again: bool) -> dict:
-    """Ours and PyTorch's forms, in turn; what is known is kept unless `again`."""
+    """Measure ours and PyTorch's forms in turn; earlier values are kept unless `again`."""
     row = {} if again else dict(known)
     for side in ("ours", *FORMS[:2]):
         if side not in row:

@@ -1,14 +1,13 @@
-"""How long the viewer page takes to show another place of a five-minute 720p film.
+"""How long the viewer page takes to seek in a five-minute 720p film.
 
     pip install -r requirements/browser.txt   # and chromium with chromedriver, see `make browser`
     python benchmarks/viewer.py
 
-A pan over a photograph of scikit-learn (china.jpg, CC BY, Hiroyuki Takeuchi), 7500 frames of
-1280x720 in 25 a second, is written as `zoo predict` writes its films, with a page of maps over it
-(a spot that moves: what is timed does not depend on the model). The page is opened in headless
-Chromium from the file system, and jumps to SEEKS random frames, drawn once. A jump lasts from the
-call until the browser shows the frame and the page has drawn its map. Writes viewer.json and
-viewer.md.
+The film is a pan over a photograph of scikit-learn (china.jpg, CC BY, Hiroyuki Takeuchi) with 7500
+frames of 1280x720 at 25 fps, written like the films of `zoo predict`. The page's maps show a moving
+spot, because the time does not depend on the model. The page is opened in headless Chromium from
+the file system and seeks to SEEKS random frames. A seek is timed from the call until the browser
+shows the frame and the page has drawn its map. Writes viewer.json and viewer.md.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ OPTIONS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
     "--disable-background-networking --disable-component-update --window-size=1280,1000"
 )
-# The frame is there when the video has sought and its map is drawn.
+# Ready when the video has finished seeking and the map is drawn.
 JUMP = """
 const [frame, done] = arguments, pane = zooViewer.panes[0], begin = performance.now();
 const wait = () => {
@@ -48,7 +47,7 @@ wait();
 
 
 def write_film(folder: Path, count: int) -> Path:
-    """The film, and the page over it."""
+    """Write the film and its page."""
     photograph = cv2.resize(load_sample_image("china.jpg"), None, fx=4, fy=4)
     rows, columns = photograph.shape[0] - HEIGHT, photograph.shape[1] - WIDTH
     down, across = np.mgrid[:54, :96] + 0.5
@@ -70,7 +69,7 @@ def write_film(folder: Path, count: int) -> Path:
 
 
 def jumps(folder: Path, count: int) -> tuple[float, list[float], str]:
-    """Seconds until the page is there, those of each jump, and the version of the browser."""
+    """Seconds until the page is ready, seconds of each seek, and the browser's version."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for argument in [*OPTIONS.split(), f"--user-data-dir={folder / 'profile'}"]:

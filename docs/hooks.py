@@ -1,7 +1,7 @@
-"""Pages of the site that are made: the reference, benchmarks, changes, how to contribute.
+"""Generates pages of the site: the reference, benchmarks, changes, how to contribute.
 
-The pages link to files of the repository as they lie there, so that the links work on the
-repository's own pages too; here such links are turned to the site's pages.
+The pages link to files by their paths in the repository, so that the links work there too; here
+such links are changed to the site's pages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CITATION.cff": "CITATION.cff",  # as it is
 }
-# Page of the reference -> its title, what it says first, and what it lists: packages, or names.
+# Page of the reference -> title, first paragraph, and the packages or names that it lists.
 REFERENCE = {
     "zoo": (
         "Models and functions",
@@ -101,7 +101,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Turn links to files of the repository to pages of the site."""
+    """Change links to files of the repository into links to pages of the site."""
     where = page.file.src_uri
     if where.startswith("benchmarks/"):
         source = f"{RESULTS}/{posixpath.basename(where)}"

@@ -53,12 +53,17 @@ class Config:
         backbone_weights: weights of the backbone, if `weights` is not given.
         head_epochs: number of epochs of the first stage, which trains the head alone; 0 skips it.
         epochs: number of epochs of the second stage.
-        head_rate, rate: highest learning rates of the two stages.
+        head_rate: peak learning rate of the first stage.
+        rate: peak learning rate of the second stage.
         batch_size: number of images in a batch.
         dropout: share of the backbone's channels that are dropped in training.
         weight_decay: decoupled weight decay.
-        nss, cc, kl: weights of these losses, which are added to the cross-entropy.
-        memory, memory_share, motion: how the model uses past frames, see `zoo.general_saliency`.
+        nss: weight of the NSS loss, which is added to the cross-entropy.
+        cc: weight of the CC loss, which is added to the cross-entropy.
+        kl: weight of the KL loss, which is added to the cross-entropy.
+        memory: number of frames in the mean density, including the present one; 1 for no memory.
+        memory_share: weight of the mean density; the present frame has the remaining weight.
+        motion: largest weight of the places that change; 0 for no motion.
         seed: random seed for initial weights, order, mirroring and dropout.
         save_seconds: seconds between two saved states.
         restart: discard an earlier run in the folder.

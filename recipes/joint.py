@@ -83,7 +83,8 @@ class Config(rmdn.Config):
         dataset: data set to train on.
         more: other data sets to mix in, each "name=FOLDER"; all must have the same classes.
         output: folder of the run.
-        attend: what the saliency weights: feature, clip, or None.
+        attend: where the saliency is applied as weights: to the features (feature), to the input
+            frames (clip), or nowhere (None).
         attention_gradient: let the loss of the action train the saliency too.
         central_bias: number of Gaussians of the trained central bias that is mixed into the
             attention; 0 for none.
@@ -94,7 +95,8 @@ class Config(rmdn.Config):
         action_dropout: dropout before the classifier.
         unimodality: weight of the log-concavity of the temporal attention.
         multi_label: videos may show several actions.
-        mixture_weight, action_weight: weights of the two losses.
+        mixture_weight: weight of the saliency loss.
+        action_weight: weight of the action loss.
         uncertainty: learn the weights of the losses.
         saliency_epochs: number of epochs that train the saliency alone, before both are trained.
         saliency_from: a `.keras` file whose trunk and saliency layers are copied.

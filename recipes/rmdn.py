@@ -114,8 +114,9 @@ class Config(RunOptions):
         clip: largest global norm of the gradient.
         weight_decay: decoupled weight decay.
         over_fixations: the loss is the sum (the paper's) or the mean over a frame's fixations.
-        sigmas, uniforms: truth maps to choose from on the held-out videos: sigma of the Gaussian
-            in degrees of visual angle, and share of the uniform distribution.
+        sigmas: candidate truth maps, of which one is chosen on the held-out videos: sigmas of the
+            Gaussian, in degrees of visual angle.
+        uniforms: likewise, shares of the uniform distribution.
         degrees: width of a frame in degrees of visual angle.
         score_every: validation metrics are computed on every `score_every`-th frame.
         retrain_on_all: train again on all videos, for as many epochs as the best run took.

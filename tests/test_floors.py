@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# Lowest first; folders on one line stand on one floor.
+# Lowest first; folders on one line are on the same floor.
 FLOORS = [
     ("zoo.files", "zoo.layers"),
     ("zoo.losses", "zoo.metrics", "zoo.optimizers"),
@@ -22,16 +22,16 @@ FLOORS = [
 ]
 # These may import TensorFlow; the other folders run on any backend.
 TENSORFLOW = ("zoo.datasets", "zoo.training", "zoo.recipes", "zoo.cli")
-TENSORFLOW_FILES = (  # what only TensorFlow has: formats of its own, replicas
+TENSORFLOW_FILES = (  # things that only TensorFlow has: its formats, replicas
     "zoo.weights.formats.tensorflow_checkpoint",
     "zoo.inference.exporting.formats",
-    "zoo.layers.replicas",  # `tf.distribute`, which keras.ops does not know
+    "zoo.layers.replicas",  # `tf.distribute`, which keras.ops does not support
 )
 MOST_FILES = 24
 
 
 def sources() -> dict[str, Path]:
-    """Every source file by its module's name."""
+    """All source files by module name."""
     found = {}
     for top in ("zoo", "layers", "datasets", "recipes"):
         for path in sorted((ROOT / top).rglob("*.py")):
@@ -74,13 +74,13 @@ def test_every_folder_is_packaged():
     assert named == sorted(n for n, path in SOURCES.items() if path.name == "__init__.py")
 
 
-def test_the_walk_sees_the_house():
+def test_the_walk_finds_all_folders():
     assert len(SOURCES) > 200
     assert any(name.startswith("zoo.layers") for name in IMPORTS["zoo.models.rmdn"])
     assert floor("zoo.layers.per_step") < floor("zoo.models.rmdn") < floor("zoo.recipes.rmdn")
 
 
-def test_no_file_imports_a_floor_above_its_own():
+def test_no_file_imports_a_higher_floor():
     wrong = [
         f"{name} imports {other}"
         for name, others in IMPORTS.items()
@@ -90,7 +90,7 @@ def test_no_file_imports_a_floor_above_its_own():
     assert not wrong
 
 
-def test_data_sets_import_files_alone():
+def test_data_sets_import_only_files():
     wrong = [
         f"{name} imports {other}"
         for name, others in IMPORTS.items()
@@ -140,7 +140,7 @@ def test_data_sets_are_attributes_of_the_package():
         _ = zoo.datasets.ucf102
 
 
-def test_modules_that_moved_answer_to_their_old_names():
+def test_moved_modules_keep_their_old_names():
     import importlib
     import sys
 

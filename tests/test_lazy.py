@@ -12,7 +12,7 @@ HEAVY = ("tensorflow", "jax", "torch", "keras", "cv2", "av", "matplotlib", "scip
 
 
 def alone(code: str) -> str:
-    """What Python prints in a process of its own."""
+    """The output of Python code in a separate process."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout
 
@@ -41,7 +41,7 @@ keras.layers.Dense(2)
     assert alone(code) == "[]\n"
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_exists():
     for name in zoo.__all__:
         assert getattr(zoo, name) is not None
     assert set(zoo.__all__) <= set(dir(zoo))
@@ -51,7 +51,7 @@ def test_every_public_name_is_there():
 
 @pytest.mark.slow
 def test_every_module_can_be_the_first_that_is_imported():
-    """Forked from a process in which the libraries are loaded, but nothing of the zoo."""
+    """Forked from a process in which the libraries are loaded, but no module of the zoo."""
     code = """
 import importlib, os, sys
 import cv2, av, matplotlib, numpy, scipy, sklearn, rich, tyro, tensorflow, keras
@@ -80,7 +80,7 @@ print("failed", failed)
     assert alone(code).strip() == "failed 0"
 
 
-def test_load_registers_what_a_saved_model_holds(tmp_path):
+def test_load_registers_the_classes_of_a_saved_model(tmp_path):
     import keras
 
     keras.utils.set_random_seed(0)
@@ -89,6 +89,6 @@ def test_load_registers_what_a_saved_model_holds(tmp_path):
     )
     path = str(tmp_path / "model.keras")
     assert "rmdn" in alone(f"import zoo; print(zoo.load({path!r}).name)")
-    # Keras's own loader knows the zoo's classes where Keras was imported first.
+    # Keras's own loader finds the zoo's classes if Keras was imported first.
     code = f"import keras, zoo; print(keras.models.load_model({path!r}, compile=False).name)"
     assert "rmdn" in alone(code)

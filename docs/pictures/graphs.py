@@ -1,7 +1,7 @@
 """Draws graph_MODEL.svg for every model: python docs/pictures/graphs.py
 
-Names, shapes and arrows are read from the Keras models; a box that names a layer which a model
-does not have, or a layer that no box names, is an error. One column, 400 units wide, with colours
+Names, shapes and arrows are read from the Keras models; a box with a layer that the model does not
+have, and a layer without a box, are errors. One column, 400 units wide, with colours
 that are readable on white and on black, so that phones and dark pages can show the same file.
 """
 
@@ -30,10 +30,10 @@ class Box:
     Args:
         title: what they do.
         layers: their names; the shape is that of the last one.
-        colour: of the box.
-        row: from above.
+        colour: colour of the box.
+        row: number of its row, from the top.
         column: 0 for the whole width, 1 for the left half, 2 for the right half.
-        sizes: names of the dimensions that are free, in their order.
+        sizes: names of the variable dimensions, in order.
         around: names of layers whose arrows pass other boxes: "left" or "right" of them.
     """
 
@@ -221,7 +221,7 @@ def models() -> dict[str, tuple[keras.Model, str, tuple[Box, ...]]]:
 
 @dataclasses.dataclass
 class Layer:
-    """A layer of a graph: what it is fed by, and the shape of what it gives."""
+    """A layer of a graph: its inputs and the shape of its output."""
 
     sources: list[str]
     shape: tuple
@@ -230,11 +230,11 @@ class Layer:
 def read_graph(model: keras.Model) -> dict[str, Layer]:
     """A model's layers by name, with those of its part "head" among them.
 
-    An output that is one of several of its layer is a layer of its own.
+    If a layer has several outputs, each is treated as a layer.
     """
 
     def name_of(operation) -> str:
-        # Keras numbers its own names by what was made before: reshape_1.
+        # Keras numbers default names in the order of creation: reshape_1.
         return re.sub(r"^(reshape)_\d+$", r"\1", operation.name)
 
     def source_of(tensor) -> str:
@@ -262,7 +262,7 @@ def read_graph(model: keras.Model) -> dict[str, Layer]:
 
 
 def shape_text(shape: tuple, sizes: tuple[str, ...]) -> str:
-    """A shape with names for the free dimensions: (B, T, 7, 7, 512)."""
+    """A shape with names for the variable dimensions: (B, T, 7, 7, 512)."""
     names = iter(sizes)
     parts = [next(names) if n is None else "classes" if n == CLASSES else str(n) for n in shape]
     return f"({', '.join(parts)})"
@@ -323,7 +323,7 @@ def _arrow(one: Box, other: Box, side: str | None) -> str:
     left, _, right, lower = one.place
     to_left, upper, to_right, to_lower = other.place
     if side is None:
-        # Straight down where the boxes lie above each other, else bent.
+        # Straight down if the boxes are above each other, otherwise bent.
         low, high = max(left, to_left), min(right, to_right)
         start = end = (low + high) / 2
         if low >= high:

@@ -25,7 +25,7 @@ def test_end_points(endpoint, clip, dense):
     assert c3d(width=1 / 16, endpoint=endpoint, dense=True).output_shape == (None, None, *dense)
 
 
-def test_pool5_pads_below_and_to_the_right_as_caffe():
+def test_pool5_pads_bottom_and_right_like_caffe():
     model = c3d(width=1 / 64)
     assert model.get_layer("pool5_pad").padding == ((0, 0), (0, 1), (0, 1))
     model = c3d(width=1 / 64, pool5_padding="symmetric")
@@ -33,7 +33,7 @@ def test_pool5_pads_below_and_to_the_right_as_caffe():
 
 
 def dense_reference(model, video, causal):
-    """Stride-1 pooling and dilated convolutions, one sum after the other, in float64."""
+    """Stride-1 pooling and dilated convolutions as explicit sums in float64."""
     x = video[..., ::-1].astype("float64") - [104, 117, 128]
     dilation = 1
 

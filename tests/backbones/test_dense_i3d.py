@@ -14,12 +14,14 @@ def _shaken(model):
         if weight.name in ("beta", "moving_mean", "bias"):
             weight.assign(rng.normal(size=weight.shape) * 0.2)
         elif weight.name == "moving_variance":
-            weight.assign(rng.uniform(0.4, 0.8, weight.shape))  # the frames must matter
+            weight.assign(
+                rng.uniform(0.4, 0.8, weight.shape)
+            )  # so that the output depends on the frames
     return model
 
 
 def _windows(x, size, dilation, stride, causal, fill):
-    """For every tap of a window: the values it sees, (T, H', W', C); beyond the ends `fill`."""
+    """For every tap of a window: its input values, (T, H', W', C), padded with `fill`."""
     before = (size[0] - 1 if causal else (size[0] - 1) // 2) * dilation
     pads = [(before, (size[0] - 1) * dilation - before)]
     for length, k in zip(x.shape[1:3], size[1:]):
@@ -113,7 +115,7 @@ def test_causal_i3d_does_not_look_ahead():
 
 
 @pytest.mark.parametrize("variant", ["released", "printed"])
-def test_dense_lsts_has_the_clips_weights_and_its_steps(variant):
+def test_dense_lsts_shares_the_clip_models_weights_and_steps(variant):
     keras.utils.set_random_seed(0)
     settings = {"image_size": 32, "width": 1 / 32, "output_size": (9, 16), "variant": variant}
     clip = _shaken(zoo.lsts(**settings))
@@ -124,7 +126,7 @@ def test_dense_lsts_has_the_clips_weights_and_its_steps(variant):
     assert got.shape == (27, 9, 16)
     features = keras.ops.convert_to_numpy(model.get_layer("rgb_features")(frames))[0]
     past = np.concatenate([np.zeros((72, *features.shape[1:]), "float32"), features])
-    # The clip's ten steps, 8 frames apart, ending at each frame, through the clip's own head.
+    # The ten steps of the clip ending at each frame, 8 frames apart, through its own head.
     steps = np.stack([past[t : t + 73 : 8] for t in range(27)])  # (27, 10, 1, 1, C)
     pooled = np.stack([steps[:, i : i + 6].mean(axis=1) for i in range(5)], axis=1)
     expected = keras.ops.convert_to_numpy(clip.get_layer("head")(pooled, training=False))

@@ -7,7 +7,7 @@ from zoo.backbones.efficientnet_lite import efficientnet_lite_endpoints, stage_e
 
 
 def test_published_parameter_counts():
-    # Of the TPU repository's table: 4.7, 5.4 and 6.1 million.
+    # The TPU repository's table: 4.7, 5.4 and 6.1 million.
     found = []
     with keras.StatelessScope():
         for variant in range(3):
@@ -56,7 +56,7 @@ def _with_statistics(model):
         lambda: resnet50(version="v1.5", width=0.1, image_size=32, endpoint="layer2"),
     ],
 )
-def test_folding_changes_no_output(build):
+def test_folding_does_not_change_outputs(build):
     model = _with_statistics(build())
     folded = fold_batch_norm(model)
     assert not [la for la in folded.layers if isinstance(la, keras.layers.BatchNormalization)]
@@ -68,7 +68,7 @@ def test_folding_changes_no_output(build):
     )
 
 
-def test_what_cannot_be_folded():
+def test_errors_of_folding():
     frame = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, activation="relu")(frame)
     with pytest.raises(ValueError, match="that has no activation"):

@@ -9,7 +9,7 @@ from zoo.layers import LocalResponseNormalization
 
 
 def shapes(build, **options):
-    with keras.StatelessScope():  # no memory for the weights
+    with keras.StatelessScope():  # allocates no memory for the weights
         model = build(**options)
     return model, sum(int(np.prod(w.shape)) for w in model.trainable_weights)
 
@@ -40,11 +40,11 @@ def test_pooling_rounds_up(edge, size):
     outputs = (edge + _overhang(edge, size) - size) // 2 + 1
     expected = -(-(edge - size) // 2) + 1
     assert outputs == expected
-    assert (outputs - 1) * 2 < edge  # every window begins inside
+    assert (outputs - 1) * 2 < edge  # every window starts inside the map
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_narrow_googlenet_runs_in_any_size(batch_norm):
+def test_narrow_googlenet_accepts_any_size(batch_norm):
     model = googlenet(batch_norm=batch_norm, width=0.06, image_size=(61, 40))
     frames = np.random.default_rng(0).integers(0, 256, (2, 61, 40, 3)).astype("uint8")
     features = model.predict(frames, verbose=0)
@@ -52,7 +52,7 @@ def test_narrow_googlenet_runs_in_any_size(batch_norm):
     assert np.isfinite(features).all() and (features >= 0).all()
 
 
-def test_preprocessing_is_inside():
+def test_preprocessing_is_part_of_the_model():
     pixels = np.zeros((1, 32, 32, 3), "float32")
     pixels[..., 0] = 255.0  # red
 

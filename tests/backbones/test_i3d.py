@@ -1,4 +1,4 @@
-"""I3D's graph, its published names and its two paddings."""
+"""I3D's graph, published variable names and two kinds of padding."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_every_published_variable_has_its_counterpart(checkpoint, stream, classe
         if name.endswith("/Momentum") or not name.startswith(prefix) or "/" not in name:
             continue
         if "batch_norm" in name:
-            shape = shape[-1:]  # the Kinetics-600 file keeps (1, 1, 1, 1, channels)
+            shape = shape[-1:]  # the Kinetics-600 file has (1, 1, 1, 1, channels)
         published[name.removeprefix(prefix)] = tuple(shape)
     ours = published_names(i3d(stream=stream, endpoint="Logits", num_classes=classes))
     assert {name: tuple(v.shape) for name, v in ours.items()} == published
@@ -99,7 +99,7 @@ def test_paddings_agree_on_even_lengths_and_differ_on_odd_ones(small):
     assert np.abs(same - static).max() > 1e-3
 
 
-def test_normalisation_is_inside(small):
+def test_normalisation_is_part_of_the_model(small):
     scaling = small.get_layer("scaling")
     np.testing.assert_allclose(scaling(np.array([[[[[0.0, 127.5, 255.0]]]]])), [[[[[-1, 0, 1]]]]])
     flow = i3d(stream="flow", num_frames=16, image_size=32, width=1 / 32, endpoint="Conv3d_1a_7x7")

@@ -75,7 +75,7 @@ def browser(tmp_path_factory):
 
 
 def until(browser, script: str, seconds: float = 30.0):
-    """The value of a script as soon as it is true."""
+    """Wait until a script's value is true, and return it."""
     end = time.monotonic() + seconds
     while not (value := browser.execute_script(script)):
         assert time.monotonic() < end, f"never true: {script}"
@@ -120,7 +120,7 @@ def test_seeking_draws_the_frame_and_its_map(browser, folder):
         x = 0.1 + 0.8 * frame / COUNT
         assert overlay_at(browser, x, 0.5)[3] > 100  # opacity .6 at the spot
         assert overlay_at(browser, (x + 0.5) % 1, 0.05)[3] < 20
-    # The video shows the frame that is drawn: frame 60 is grey 120.
+    # The video shows the same frame: frame 60 is grey 120.
     shown = browser.execute_script("return zooViewer.panes[0].video.currentTime")
     assert 60 / FPS <= shown < 61 / FPS
     caption = browser.execute_script("return zooViewer.panes[0].caption.textContent")
@@ -128,7 +128,7 @@ def test_seeking_draws_the_frame_and_its_map(browser, folder):
     assert not errors(browser)
 
 
-def test_a_constant_map_is_told_and_not_drawn(browser, folder):
+def test_a_constant_map_is_reported_and_not_drawn(browser, folder):
     opened(browser, (folder / "index.html").as_uri())
     go(browser, 3)
     assert "constant" in browser.execute_script("return zooViewer.panes[0].caption.textContent")
@@ -184,7 +184,7 @@ def test_toggles_sliders_keys_and_the_time_line(browser, folder):
     assert not errors(browser)
 
 
-def test_playing_moves_on(browser, folder):
+def test_playing_advances_the_frames(browser, folder):
     opened(browser, (folder / "index.html").as_uri())
     browser.execute_script("zooViewer.play(true)")
     until(browser, "return zooViewer.state.frame > 3")
@@ -194,7 +194,7 @@ def test_playing_moves_on(browser, folder):
 
 
 @pytest.mark.parametrize("width", [390, 1200])
-def test_pages_fit_their_width_and_name_their_parts(browser, folder, tmp_path, width):
+def test_pages_do_not_overflow_and_label_their_controls(browser, folder, tmp_path, width):
     videos = [
         {
             "name": f"film {number}",
@@ -234,7 +234,7 @@ def test_pages_fit_their_width_and_name_their_parts(browser, folder, tmp_path, w
         assert not errors(browser)
 
 
-def test_text_stands_out_from_its_ground_by_day_and_by_night(browser, folder):
+def test_text_has_enough_contrast_in_light_and_dark_mode(browser, folder):
     for scheme in ("light", "dark"):
         browser.execute_cdp_cmd(
             "Emulation.setEmulatedMedia",
@@ -272,7 +272,7 @@ def contrast(first: str, second: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_a_video_that_the_browser_cannot_play_gives_the_film(browser, folder, tmp_path):
+def test_the_film_replaces_a_video_that_the_browser_cannot_play(browser, folder, tmp_path):
     (tmp_path / "broken.avi").write_bytes(b"RIFF" + bytes(2000))
     shutil.copy(folder / "film.mp4", tmp_path / "film.mp4")
     make_viewer(tmp_path, tmp_path / "broken.avi")
@@ -280,7 +280,7 @@ def test_a_video_that_the_browser_cannot_play_gives_the_film(browser, folder, tm
     assert browser.execute_script("return zooViewer.panes[0].video.src").endswith("film.mp4")
     notice = browser.find_element("css selector", ".notice").text
     assert "cannot play or find broken.avi" in notice and "film.mp4" in notice
-    assert overlay_at(browser, 0.9, 0.9)[3] == 0  # the film has the saliency in it already
+    assert overlay_at(browser, 0.9, 0.9)[3] == 0  # the film already contains the saliency
 
 
 def test_without_any_video_the_page_says_so(browser, tmp_path):

@@ -51,12 +51,12 @@ def test_help_and_version(run):
     assert "--initial" in out
 
 
-def test_list_names_what_there_is(run):
+def test_list_shows_models_recipes_and_data_sets(run):
     status, out, _ = run("list")
     assert status == 0
     for name in ("rmdn", "moving_targets", "ucf_sports"):
         assert name in out
-    assert "list_models" not in out  # a function beside the builders, no model
+    assert "list_models" not in out  # a function next to the builders, not a model
 
 
 def test_predict(run, model, data, tmp_path, monkeypatch):
@@ -154,11 +154,11 @@ def test_check(run, data, tmp_path):
     assert status == 2 and "zoo list" in err
 
 
-HOSTILE = "a\x1b[2J\nok [red]b$\\no$"  # a terminal, Rich and Matplotlib each obey a part
+HOSTILE = "a\x1b[2J\nok [red]b$\\no$"  # interpreted in part by terminals, Rich and Matplotlib
 
 
-def test_a_name_steers_no_terminal(run, model, data, tmp_path, monkeypatch):
-    """Control characters, line ends and Rich's markup in a name are shown, not obeyed."""
+def test_names_cannot_control_the_terminal(run, model, data, tmp_path, monkeypatch):
+    """Control characters, line ends and Rich's markup in a name are printed, not interpreted."""
     monkeypatch.chdir(tmp_path)
     file, root = f"{HOSTILE}.keras", tmp_path / HOSTILE
     zoo.save(zoo.load(model), file, dataset=HOSTILE)

@@ -17,7 +17,7 @@ def test_words():
     assert words(["train", "rmdn", "--dataset", "ucf1"]) == ["ucf101", "ucf101_24", "ucf11"]
     assert words(["check", "dh"]) == words(["gaze-report", "dh"]) == ["dhf1k"]
     assert words(["predict", "--ov"]) == ["--overwrite"]
-    assert words(["predict", "clip"]) == []  # the shell's own: files
+    assert words(["predict", "clip"]) == []  # the shell completes files itself
     assert words(["nothing", "--x"]) == [] and words(["train", "nothing", "--x"]) == []
 
 

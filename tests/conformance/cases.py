@@ -1,4 +1,4 @@
-"""One row for every layer, loss, metric and model of the zoo: how to make it, and its input.
+"""One row for every layer, loss, metric and model of the zoo: a factory and the input.
 
 An input that is a shape is filled with random numbers in [0, 1), or in [0, 255) if it ends in three
 channels; an input that is an array is used as it is.
@@ -17,14 +17,14 @@ VIDEO = (2, 4, 5, 5, 6)
 
 
 def moving_pattern(height=24, width=24):
-    """Two smooth frames, one pixel apart: flow on noise has no answer to agree on."""
+    """Two smooth frames, shifted by one pixel: on noise, flow is not well defined."""
     y, x = np.mgrid[:height, :width].astype("float32")
     frames = [127.5 + 100.0 * np.sin((x - t) / 3.0) * np.cos(y / 4.0) for t in (0, 1)]
     return np.repeat(np.stack(frames)[None, ..., None], 3, axis=-1).astype("float32")
 
 
 def small_pyramid():
-    """A backbone of frames with maps at strides of 8 and 16."""
+    """A frame backbone with feature maps at strides 8 and 16."""
     frame = x = keras.Input((None, None, 3))
     maps = []
     for filters in (4, 4, 6, 6):
@@ -35,7 +35,7 @@ def small_pyramid():
     return keras.Model(frame, maps[2:], name="backbone")
 
 
-# name: (how to make it, shapes of the inputs)
+# name: (factory, shapes of the inputs)
 LAYERS = {
     "AttentionConvLSTM": (
         lambda **k: layers.AttentionConvLSTM(4, steps=3, units=4, unimodality=1.0, **k),
@@ -119,7 +119,7 @@ LAYERS = {
     "TVL1Flow": (lambda **k: layers.TVL1Flow(scales=2, warps=1, inner=3, **k), [moving_pattern()]),
 }
 
-# name: (how to make it, y_true, y_pred)
+# name: (factory, y_true, y_pred)
 _rng = np.random.default_rng(0)
 _truth = _rng.uniform(size=MAPS).astype("float32")
 _map = _rng.uniform(0.01, 1.0, size=MAPS).astype("float32")

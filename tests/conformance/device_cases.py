@@ -1,6 +1,6 @@
-"""Every model with every option that adds a loss: how to make it, its inputs, targets and losses.
+"""Every model with every option that adds a loss: factory, inputs, targets and losses.
 
-Small, and without dropout, whose masks belong to a device.
+Small, and without dropout, whose masks differ between devices.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LSTS = {"backbone": None, "feature_shape": (5, 5, 5, 8), "width": 1 / 64, "outpu
 
 
 def squared_error(y_true, y_pred):
-    """A loss that is a function, as users give them."""
+    """A loss given as a function, as users do."""
     return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=(1, 2))
 
 
@@ -31,11 +31,11 @@ def _small():
     return zoo.backbones.small_video(image_size=16, filters=(4, 6), stride=1)
 
 
-# name: (how to make the model, the losses of compile, what `fit` gets beside them)
+# name: (factory of the model, losses for `compile`, further inputs of `fit`)
 CASES = {
     "rmdn": (lambda: zoo.rmdn(width=1 / 16, image_size=32, **RMDN), GAZE, {}),
-    # Not C3D with its eight normalised layers: on noise they enlarge rounding so much that already
-    # the order of the samples in a batch changes the weights by more than is allowed here.
+    # Not C3D with its eight normalised layers: on noise they amplify rounding errors so much that
+    # merely reordering a batch changes the weights by more than the tolerance.
     "rmdn dense": (lambda: zoo.rmdn(backbone=_small(), dense=True, local=True, **RMDN), GAZE, {}),
     "joint": (
         lambda: zoo.joint(pooling="attention", unimodality=50.0, uncertainty=True, **JOINT),
@@ -139,4 +139,4 @@ def _target(key: str, shape: tuple[int, ...], random) -> np.ndarray:
         return random.uniform(size=(*shape[:2], 3, 2)).astype("float32")
     if key == "saliency":
         return random.uniform(size=shape).astype("float32")
-    return np.zeros(shape, "float32")  # losses of the attention alone
+    return np.zeros(shape, "float32")  # only losses of the attention

@@ -1,8 +1,8 @@
-"""Trains the cases on a number of devices and writes their weights, in a process of its own.
+"""Trains the cases on a number of devices and writes their weights, in a separate process.
 
     python -m tests.conformance.device_training OUTPUT DEVICES [--process 0 --port 12345]
 
-Devices are made of the processor: TensorFlow's logical ones, JAX's host platform's. With
+The devices are virtual CPUs: logical devices of TensorFlow, host devices of JAX. With
 `--process` there are two processes of one device each that train together, on JAX.
 """
 
@@ -20,7 +20,7 @@ BATCH, STEPS = 4, 3
 
 
 def prepare(devices: int, process: int | None, port: int):
-    """Make the devices; return the strategy under which TensorFlow's models are built."""
+    """Create the devices; return the strategy with which TensorFlow models are built."""
     if process is None:
         os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
     import keras
@@ -52,7 +52,7 @@ def train(name: str, strategy, devices: int, process: int | None = None) -> dict
     from zoo.training.devices import device_count
 
     distribution = keras.distribution.distribution()
-    keras.utils.clear_session()  # which forgets the distribution, too
+    keras.utils.clear_session()  # this also resets the distribution
     keras.distribution.set_distribution(distribution)
     keras.utils.set_random_seed(0)
     make, losses, _ = device_cases.CASES[name]

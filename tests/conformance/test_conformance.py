@@ -1,6 +1,6 @@
 """Every layer, loss, metric and model, on the backend that KERAS_BACKEND names.
 
-Saved and loaded, compiled, in mixed precision, and none left out.
+Each is saved and loaded, compiled, and run in mixed precision; none is left out.
 """
 
 import inspect
@@ -21,7 +21,7 @@ def public(module, base):
 
 
 def test_nothing_is_left_out():
-    # Regularisers of the activity have no input of their own; their tests are in tests/layers.
+    # Activity regularisers have no inputs; their tests are in tests/layers.
     assert public(zoo.layers, keras.layers.Layer) == set(LAYERS)
     assert public(zoo.losses, keras.losses.Loss) == set(LOSSES)
     assert public(zoo.metrics, keras.metrics.Metric) == set(METRICS)
@@ -48,7 +48,7 @@ def layer_model(factory, shapes, **kwargs):
 
 
 def by_name(outputs):
-    """A dict's values in the order of their names: JAX sorts dicts, the others do not."""
+    """A dict's values in the order of their names: JAX sorts dicts, other backends do not."""
     return [outputs[name] for name in sorted(outputs)]
 
 

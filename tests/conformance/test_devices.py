@@ -12,10 +12,10 @@ import pytest
 from tests.conformance.device_cases import ONE_OF_EACH, OTHERS
 
 BACKEND = keras.backend.backend()
-# Biases start at zero and stay small: float32 rounds them by as much as the weights beside them.
+# Biases start at zero and stay small, but their rounding errors are as large as the weights'.
 SMALLEST = 0.1
 
-# A fixture trains all of its models twice, in processes that compile them anew.
+# A fixture trains all of its models twice, in new processes that compile them again.
 pytestmark = pytest.mark.timeout(1800)
 
 if BACKEND == "torch":
@@ -23,7 +23,7 @@ if BACKEND == "torch":
 
 
 def train(output, *arguments):
-    """A started process of `device_training`: devices are made before a backend is used."""
+    """Start a process of `device_training`: devices must be created before the backend is used."""
     command = [sys.executable, "-m", "tests.conformance.device_training", str(output), *arguments]
     environment = {**os.environ, "KERAS_BACKEND": BACKEND, "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen(
@@ -38,7 +38,7 @@ def finish(*processes):
 
 
 def difference(one: dict, other: dict, name: str) -> float:
-    """Largest difference of a case's weights, as a share of the largest weight of its tensor."""
+    """Largest difference of a case's weights, relative to the largest weight of the tensor."""
     keys = [key for key in one if key.startswith(f"{name}/after/")]
     assert keys
     return max(
@@ -50,14 +50,14 @@ def difference(one: dict, other: dict, name: str) -> float:
 def check(one: dict, other: dict, name: str) -> None:
     assert difference(one, other, name) < 1e-5
     moved = {key.replace("before", "after"): one[key] for key in one if f"{name}/before" in key}
-    assert difference({**one}, {**moved}, name) > 1e-2  # the training did something
+    assert difference({**one}, {**moved}, name) > 1e-2  # training changed the weights
     for key in one:
         if key.startswith(f"{name}/history/"):
             np.testing.assert_allclose(one[key], other[key], rtol=1e-4, err_msg=key)
 
 
 def trained(folder, names) -> tuple[dict, dict]:
-    """What one and two devices made of some cases."""
+    """Results of some cases on one and on two devices."""
     for devices in ("1", "2"):
         finish(train(folder / f"{devices}.npz", devices, "--only", *names))
     return tuple(dict(np.load(folder / f"{devices}.npz")) for devices in ("1", "2"))

@@ -1,4 +1,4 @@
-"""Keras's global settings change nothing: channels stay last, and numbers are float32."""
+"""Keras's global settings have no effect: channels are last, and numbers are float32."""
 
 import contextlib
 
@@ -28,7 +28,7 @@ NETWORKS = {
 
 @contextlib.contextmanager
 def setting(name):
-    """One of Keras's global settings changed, and put back."""
+    """Change one of Keras's global settings, and restore it."""
     before = keras.config.floatx(), keras.config.image_data_format()
     if name == "float64":
         keras.config.set_floatx("float64")
@@ -61,7 +61,7 @@ def test_builders_keep_channels_last(name):
     plain = NETWORKS[name]()
     with setting("channels_first"):
         other = NETWORKS[name]()
-        assert keras.config.image_data_format() == "channels_first"  # put back after building
+        assert keras.config.image_data_format() == "channels_first"  # restored after building
     formats = [layer.data_format for layer in other._flatten_layers() if has_format(layer)]
     assert set(formats) <= {"channels_last"}
     assert [w.shape for w in other.weights] == [w.shape for w in plain.weights]

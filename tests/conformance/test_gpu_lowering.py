@@ -14,7 +14,7 @@ NAMES = [*ONE_OF_EACH, *(pytest.param(name, marks=pytest.mark.slow) for name in 
 
 
 def compiled(name):
-    """A case's model, trained one step, and a batch of it."""
+    """A case's model, trained for one step, and a batch."""
     keras.utils.set_random_seed(0)
     make, losses, _ = CASES[name]
     model = make()
@@ -25,11 +25,11 @@ def compiled(name):
 
 @pytest.mark.skipif(BACKEND != "jax", reason="`jax.export` is JAX's")
 @pytest.mark.parametrize("name", NAMES)
-def test_the_steps_lower_for_cuda(name):
+def test_training_steps_lower_for_cuda(name):
     import jax
 
     model, batch = compiled(name)
-    model.train_on_batch(*batch[:2], *batch[2:])  # makes the metrics' variables
+    model.train_on_batch(*batch[:2], *batch[2:])  # creates the metrics' variables
     variables = (
         model.trainable_variables,
         model.non_trainable_variables,
@@ -50,7 +50,7 @@ def test_the_steps_lower_for_cuda(name):
 
 
 def operations(graph) -> set[str]:
-    """Types of all operations of a graph and of the functions that it calls."""
+    """Types of all operations in a graph and in the functions that it calls."""
     definition = graph.as_graph_def()
     nodes = [*definition.node]
     for function in definition.library.function:
@@ -59,7 +59,7 @@ def operations(graph) -> set[str]:
 
 
 def without_gpu_kernel(types: set[str]) -> list[str]:
-    """Those that run on CPUs alone; DEFAULT kernels run everywhere."""
+    """Operations that run only on CPUs; DEFAULT kernels run everywhere."""
     from tensorflow.python.framework import kernels
 
     found = []
@@ -74,7 +74,7 @@ def without_gpu_kernel(types: set[str]) -> list[str]:
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow's graphs")
 @pytest.mark.parametrize("name", NAMES)
-def test_no_operation_is_for_processors_only(name):
+def test_every_operation_has_a_gpu_kernel(name):
     import tensorflow as tf
 
     assert without_gpu_kernel({"Conv3D", "SparseTensorDenseAdd"}) == ["SparseTensorDenseAdd"]

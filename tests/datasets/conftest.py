@@ -14,7 +14,7 @@ from zoo.datasets.video.writer import VideoWriter
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    """The folder and records of a small made data set; read only."""
+    """The folder and records of a small synthetic data set; read only."""
     root = tmp_path_factory.mktemp("moving_targets") / "data"
     return root, moving_targets.make(root, num_videos=8, frames=32, size=(64, 80), seed=3)
 

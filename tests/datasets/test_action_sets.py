@@ -19,7 +19,7 @@ def ucf(tmp_path_factory):
     return root, trees.ucf101_tree(root)
 
 
-def test_ucf101_in_full(ucf, caplog):
+def test_ucf101_complete(ucf, caplog):
     root, _ = ucf
     with caplog.at_level("INFO", "zoo.datasets"):
         for fold, (train, test) in ucf101.COUNTS.items():
@@ -33,7 +33,7 @@ def test_ucf101_in_full(ucf, caplog):
     assert len(ucf101.CLASSES) == 101 and ucf101.CLASSES[0] == "ApplyEyeMakeup"
 
 
-def test_ucf101_with_holes_and_with_too_much(ucf):
+def test_ucf101_with_missing_and_surplus_files(ucf):
     root, names = ucf
     hole = root / "UCF-101" / names[5]
     more = root / "UCF-101" / "YoYo" / "v_More_[1]#.avi"
@@ -72,7 +72,7 @@ def test_the_real_lists_of_ucf101(tmp_path):
         ("testlist01.txt", "YoYo/v_y.avi\nYoYo/v_y.avi\n", "1 videos listed more than once: YoYo"),
     ],
 )
-def test_wrong_lists_are_refused(tmp_path, file, text, message):
+def test_invalid_lists_are_rejected(tmp_path, file, text, message):
     lists = tmp_path / "ucfTrainTestlist"
     named = [f"{i} {n}" for i, n in enumerate(ucf101.CLASSES, 1)]
     trees.write(lists / "classInd.txt", named)
@@ -110,7 +110,7 @@ class RunsCode:
         return print, ("this must not run",)
 
 
-def test_ucf101_24_and_a_pickle_that_would_run_code(tmp_path, capsys):
+def test_ucf101_24_rejects_a_pickle_that_would_run_code(tmp_path, capsys):
     held = trees.ucf101_24_boxes()
     (tmp_path / "pyannot.pkl").write_bytes(pickle.dumps(held, protocol=2))
     test = [name for name in held if name.endswith("c02")]
@@ -139,7 +139,7 @@ def test_ucf101_24_and_a_pickle_that_would_run_code(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("module, name", [("os", "system"), ("numpy", "load"), ("copyreg", "x")])
-def test_pickles_name_nothing_but_arrays(tmp_path, module, name):
+def test_pickles_may_contain_only_arrays(tmp_path, module, name):
     from zoo.files.safe_pickle import read_pickle
 
     (tmp_path / "a.pkl").write_bytes(f"c{module}\n{name}\n(S'x'\ntR.".encode())
@@ -147,7 +147,7 @@ def test_pickles_name_nothing_but_arrays(tmp_path, module, name):
         read_pickle(tmp_path / "a.pkl")
 
 
-def test_hmdb51_in_full(tmp_path):
+def test_hmdb51_complete(tmp_path):
     paths = trees.hmdb51_tree(tmp_path)
     assert len(paths) == 6766
     with warnings.catch_warnings():
@@ -169,7 +169,7 @@ def test_hmdb51_in_full(tmp_path):
         hmdb51.load(tmp_path, fold=4)
 
 
-def test_hollywood2_in_full(tmp_path):
+def test_hollywood2_complete(tmp_path):
     root = trees.hollywood2_tree(tmp_path, "\r\n")
     records = hollywood2.load(tmp_path)
     assert len(records) == 823 + 884
@@ -187,7 +187,7 @@ def test_hollywood2_in_full(tmp_path):
         hollywood2.load(tmp_path)
 
 
-def test_ucf11_in_full(tmp_path):
+def test_ucf11_complete(tmp_path):
     paths = trees.ucf11_tree(tmp_path)
     records = ucf11.load(tmp_path)
     train, test = (ucf11.load(tmp_path, split) for split in ("train", "test"))

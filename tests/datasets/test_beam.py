@@ -1,4 +1,4 @@
-"""Shards made on Apache Beam; run where the extra `beam` is installed (`make beam`)."""
+"""Shards written by Apache Beam; run if the extra `beam` is installed (`make beam`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def files(root):
     return {path.name: path.read_bytes() for path in root.iterdir()}
 
 
-def test_the_same_shards_as_local_processes_write(tmp_path):
+def test_shards_equal_those_of_local_processes(tmp_path):
     from zoo.datasets.shards.beam_runner import beam_runner
 
     records = moving_targets.make(
@@ -40,7 +40,7 @@ def test_the_same_shards_as_local_processes_write(tmp_path):
     assert {name for name in kept if kept[name] != again[name]} == {lost.name}
 
 
-def test_a_bad_video_is_named_there_too(tmp_path):
+def test_an_unreadable_video_is_named(tmp_path):
     from zoo.datasets.record import Record
     from zoo.datasets.shards.beam_runner import beam_runner
 

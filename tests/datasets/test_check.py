@@ -30,7 +30,7 @@ def clip(tmp_path_factory):
 
 @pytest.fixture
 def table(tmp_path, clip):
-    """A table of twelve videos, most of which are wrong, each in its own way."""
+    """A table of twelve videos, most of which have a different problem."""
     whole = clip.read_bytes()
     files = {
         "good.mp4": whole,
@@ -76,7 +76,7 @@ def table(tmp_path, clip):
     return tmp_path / "videos.csv"
 
 
-def test_everything_that_can_be_wrong_is_named(table):
+def test_every_kind_of_problem_is_named(table):
     report = check_dataset("csv", table, workers=2)
     assert kinds(report) == [
         ("b [1]#", "gaze"),
@@ -132,7 +132,7 @@ def test_the_command(table, tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "csv_check.json").read_text())["ok"] is True
 
 
-def test_counts_and_folds_against_the_published(tmp_path):
+def test_counts_and_folds_match_the_published_ones(tmp_path):
     names = trees.ucf101_tree(tmp_path)
     report = check_dataset("ucf101", tmp_path, decode="none")
     assert report.ok and [c.named for c in report.counts] == [9537, 3783, 9586, 3734, 9624, 3696]

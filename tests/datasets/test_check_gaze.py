@@ -23,7 +23,7 @@ FRAMES, WIDTH, HEIGHT, RATE = 75, 160, 120, 25
 
 
 def target(frame):
-    """Where the moving square is, as fractions: mostly in the upper half."""
+    """Position of the moving square in [0, 1], mostly in the upper half."""
     turn = frame / FRAMES * 4 * np.pi
     return 0.5 + 0.35 * np.sin(turn), 0.25 + 0.1 * np.cos(turn)
 
@@ -61,7 +61,7 @@ def look(clip, path, **changes):
     return look_at_gaze(Record("clip", str(clip), gaze=GazeSource((str(path),), csv=form)))
 
 
-def test_gaze_that_is_read_right_is_plausible(clip, gaze):
+def test_correctly_read_gaze_is_plausible(clip, gaze):
     found = look(clip, gaze)
     assert found.doubts == () and found.facts.viewers == 4 and found.facts.agreement > 0.9
     assert "plausible" in gaze_line([found]) and "checked the gaze of 1 video" in gaze_line([found])
@@ -107,12 +107,12 @@ def test_a_wrong_option_is_named(clip, gaze, changes, doubt, advice):
     assert "1 probably misread: clip: " in gaze_line([found])
 
 
-def test_made_gaze_is_plausible(tmp_path):
+def test_synthetic_gaze_is_plausible(tmp_path):
     records = moving_targets.make(tmp_path, num_videos=6, frames=64, size=(48, 64), viewers=4)
     assert [look_at_gaze(record).text for record in records] == [""] * 6
 
 
-def test_what_is_wrong_in_the_file_itself(clip, gaze, tmp_path):
+def test_problems_of_the_file_itself(clip, gaze, tmp_path):
     rows = gaze.read_text().split("\n")
     table = [row.split(",") for row in rows[1:]]
 
@@ -142,7 +142,7 @@ def test_what_is_wrong_in_the_file_itself(clip, gaze, tmp_path):
     assert "25% of the viewers move up when others move down" in mirrored.text
 
 
-def test_a_faster_tracker_is_told(clip, gaze, tmp_path):
+def test_a_faster_tracker_is_reported(clip, gaze, tmp_path):
     rows = gaze.read_text().split("\n")
     kept = [row for at, row in enumerate(rows) if not row.startswith("P4,") or at % 5 == 0]
     (tmp_path / "g.csv").write_text("\n".join(kept))
@@ -152,7 +152,7 @@ def test_a_faster_tracker_is_told(clip, gaze, tmp_path):
     assert alike.notes == ("2400 samples became 300, one per viewer and frame",)
 
 
-def test_few_samples_say_nothing(clip, tmp_path):
+def test_few_samples_are_not_judged(clip, tmp_path):
     (tmp_path / "g.csv").write_text("viewer,t,x,y\n1,0,1,1\n1,99,1,1\n1,99,900,1\n")
     assert look(clip, tmp_path / "g.csv").doubts == ()
     (tmp_path / "g.csv").write_text("viewer,t,x,y\n")
@@ -161,7 +161,7 @@ def test_few_samples_say_nothing(clip, tmp_path):
     assert "must exist" in look(tmp_path / "none.mp4", tmp_path / "g.csv").text
 
 
-def test_maps_of_doubtful_numbers_are_doubted(clip, tmp_path):
+def test_maps_with_doubtful_numbers_are_reported(clip, tmp_path):
     for number in range(5, 30):
         picture = np.zeros((HEIGHT, WIDTH), np.uint8)
         picture[30, 80] = 255
@@ -170,7 +170,7 @@ def test_maps_of_doubtful_numbers_are_doubted(clip, tmp_path):
     assert "maps 5 to 29 for a video of 75 frames" in found.text and "first_frame" in found.text
 
 
-def test_the_line_is_told_before_training(clip, gaze, caplog):
+def test_the_summary_is_printed_before_training(clip, gaze, caplog):
     form = CsvFormat(frame=None, time="t", time_unit="ms")
     records = [Record("clip", str(clip), gaze=GazeSource((str(gaze),), csv=form))] * 3
     with caplog.at_level(logging.INFO, "zoo.datasets"), command_line():
@@ -197,7 +197,7 @@ def test_the_commands(clip, gaze, tmp_path, capsys):
     tile = strip[:, 284:568][2 : 2 + 210, 2 : 2 + 280]
     row, column = round(y * 210), round(x * 280)
     around = tile[row - 9 : row + 10, column - 9 : column + 10].astype(int)
-    assert np.ptp(around, axis=-1).max() > 150  # its colour is a strong one
+    assert np.ptp(around, axis=-1).max() > 150  # its colour is saturated
     held = json.loads((out / "gaze.json").read_text())
     assert held[0]["doubts"] == [] and held[0]["facts"]["viewers"] == 4
     assert main(["check", "csv", str(table), "-o", str(tmp_path / "c.json")]) == 0
@@ -222,6 +222,8 @@ def test_real_gaze_is_plausible():
     video = CsvFormat("x_video720", "y_video576", **form)
     record = Record("jump", str(folder / "triple_jump.avi"), gaze=GazeSource(files, csv=video))
     assert look_at_gaze(record).doubts == ()
-    screen = CsvFormat("x_screen1024", "y_screen768", **form)  # without the place on the screen
+    screen = CsvFormat(
+        "x_screen1024", "y_screen768", **form
+    )  # without the video's placement on the screen
     record = Record("jump", str(folder / "triple_jump.avi"), gaze=GazeSource(files, csv=screen))
     assert "beyond the video's 720x576 pixels" in look_at_gaze(record).text

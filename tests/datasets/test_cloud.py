@@ -1,4 +1,4 @@
-"""Shards on S3 and a web server through tensorflow-io; run where it is installed (`make tfio`).
+"""Shards on S3 and a web server through tensorflow-io; run if it is installed (`make tfio`).
 
 The S3 server is moto's, on this machine.
 """
@@ -32,7 +32,7 @@ def local(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def s3(local):
-    """Address of a bucket that holds the shards, and a client for it."""
+    """URL of a bucket with the shards, and a client for it."""
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
@@ -62,7 +62,7 @@ def web(local):
 
 
 @pytest.mark.parametrize("where", ["s3", "web"])
-def test_any_window_is_read_as_from_the_disk(where, local, s3, web):
+def test_any_window_reads_the_same_as_from_disk(where, local, s3, web):
     root = s3[0] if where == "s3" else web
     here, there = ShardSet(local), ShardSet(root)
     assert there.verify() == here.verify() == 4 * 3
@@ -88,7 +88,7 @@ def test_tf_data_reads_it(where, local, s3, web):
         assert one["rgb"].numpy().tolist() == other["rgb"].numpy().tolist()
 
 
-def test_damage_and_absence_are_named(local, s3):
+def test_damaged_and_missing_shards_are_named(local, s3):
     _, client = s3
     name = sorted(path.name for path in local.glob("*.tfrecord"))[0]
     for path in local.iterdir():
@@ -101,7 +101,7 @@ def test_damage_and_absence_are_named(local, s3):
         ShardSet("s3://videos/nothing")
 
 
-def test_fsspec_reads_where_tensorflow_io_is_not(local, monkeypatch):
+def test_fsspec_is_used_without_tensorflow_io(local, monkeypatch):
     memory = pytest.importorskip("fsspec").filesystem("memory")
     for path in local.iterdir():
         memory.pipe(f"/held/{path.name}", path.read_bytes())

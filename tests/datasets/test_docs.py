@@ -1,4 +1,4 @@
-"""The worked example of docs/data.md, run as it stands there."""
+"""The worked example of docs/data.md, run exactly as printed there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def test_the_worked_example(tmp_path):
 
 def test_the_example_of_another_tracker(tmp_path):
     (tmp_path / "gaze.json").write_text(blocks("json")[0])
-    numbered_video(tmp_path / "a.mp4", 3, 240, 320)  # on the screen 1440 wide, bars of 240
+    numbered_video(
+        tmp_path / "a.mp4", 3, 240, 320
+    )  # on the 1440-pixel-wide screen, bars of 240 pixels
     (tmp_path / "g.csv").write_text("t,gaze_x,gaze_y,valid\n0,240,0,1\n41,960,540,1\n41,1,1,0\n")
     (tmp_path / "videos.csv").write_text("video,gaze\na.mp4,g.csv\n")
     (record,) = your_own.load(tmp_path / "videos.csv")

@@ -15,7 +15,7 @@ __all__ = ["records"]
 
 
 class Numbers:
-    """A stream whose row of a clip tells the number of its first and of its last frame."""
+    """A stream whose row for a clip holds the numbers of its first and last frame."""
 
     name, size = "features", SIZE
 
@@ -36,7 +36,7 @@ class Numbers:
 
 
 def test_features_are_computed_once_and_belong_to_their_gaze(records, tmp_path):
-    """A shift by one frame is seen: features and gaze both tell the frame's number."""
+    """Detects a shift by one frame: features and gaze both contain the frame's number."""
     stream = Numbers()
     store = FeatureStore(tmp_path, stream)
     store.compute(records)

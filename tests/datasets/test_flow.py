@@ -17,7 +17,7 @@ def _moving(frames=7, size=64, step=1.5):
         yield np.repeat(shifted[:, size // 2 : size // 2 + size, None], 3, 2).astype("uint8")
 
 
-def test_one_field_for_every_frame_but_the_first():
+def test_one_flow_field_per_frame_except_the_first():
     calls = []
 
     def method(first, second):
@@ -32,7 +32,7 @@ def test_one_field_for_every_frame_but_the_first():
 
 
 @pytest.mark.parametrize("scaled", [True, False])
-def test_vectors_scale_with_the_field(scaled):
+def test_vectors_are_scaled_with_the_field(scaled):
     options = {"size": (64, 64), "output_size": (128, 192), "scale_vectors": scaled}
     fields = np.stack(list(video_flow(_moving(), **options)))
     assert fields.shape == (6, 128, 192, 2)

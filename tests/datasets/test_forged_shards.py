@@ -1,4 +1,4 @@
-"""Shards with altered lists are refused in one line, and no file outside is read."""
+"""Shards with altered lists are rejected with one line, and no file outside them is read."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_index_without_its_keys(root, key):
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff\xfe{}", b"[]", b'{"format": 1}'])
-def test_an_index_of_another_form(root, content):
+def test_an_index_with_another_structure(root, content):
     (root / "index.json").write_bytes(content)
     with pytest.raises(ShardError, match=r"index\.json"):
         ShardSet(root)
@@ -77,7 +77,7 @@ def test_rows_beyond_the_shard(root):
 
 
 @pytest.mark.parametrize("change", [lambda m, a: m.pop("videos"), lambda m, a: a.pop("rgb_crc")])
-def test_a_shards_index_without_its_parts(root, change):
+def test_an_incomplete_shard_index(root, change):
     alter_index(root, change)
     with pytest.raises(ShardError, match="as `zoo prepare` wrote it"):
         ShardSet(root)

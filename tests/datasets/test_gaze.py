@@ -38,7 +38,7 @@ def from_csv(tmp_path, text, **known):
     return read_fixations(record, **{**KNOWN, **known})
 
 
-def test_padded_holds_each_fixation_once():
+def test_padded_contains_each_fixation_once():
     fixations = some()
     padded = fixations.padded()
     assert padded.dtype == np.float32 and padded.shape[0] == 10
@@ -58,7 +58,7 @@ def test_a_sample_of_points_is_drawn_without_repetition():
     for frame in few:
         assert len(np.unique(frame[:, 0])) == 6
     drawn = np.concatenate([fixations.padded(3, seed)[0, :, 0] for seed in range(60)])
-    assert len(np.unique(drawn)) == fixations.per_frame[0]  # everyone gets his turn
+    assert len(np.unique(drawn)) == fixations.per_frame[0]  # every fixation is drawn at some point
 
 
 def test_parts_of_fixations():
@@ -107,7 +107,7 @@ def test_missing_columns_are_named(tmp_path):
         read_fixations(Record("a", "b"))
 
 
-def test_timed_gaze_falls_into_the_frame_that_is_shown(tmp_path):
+def test_timed_gaze_belongs_to_the_frame_shown_at_that_time(tmp_path):
     form = CsvFormat(frame=None, time="t", time_unit="ms", viewer=None)
     text = "t,x,y\n0,1,1\n39,1,1\n40,2,1\n119,3,1\n120,4,1\n159,4,1\n160,5,1\n"
     with pytest.warns(GazeWarning, match="1 beyond the video's end"):
@@ -131,7 +131,7 @@ def test_from_screen_to_video(placement, point, expected):
 
 
 def test_a_letterbox_has_bars_above_and_below():
-    # 640x360 on 1440x900: 810 rows high, bars of 45; the published mapping in other words.
+    # 640x360 on 1440x900: 810 rows high, bars of 45 rows, as in the published mapping.
     a, ys = 640 / 1440, np.array([45.0, 450.0, 855.0])
     published = a * (ys - (900 - 360 / a) / 2) / 360
     _, y = to_video(ys * 0, ys, width=640, height=360, placement="letterboxed", screen=(1440, 900))
@@ -196,13 +196,13 @@ def pixel(column, value=255, kind=np.uint8):
         (range(1, 11, 3), None, range(0, 10, 3)),
     ],
 )
-def test_a_maps_number_tells_its_frame(tmp_path, numbers, first, expected):
+def test_a_maps_number_determines_its_frame(tmp_path, numbers, first, expected):
     fixations = of_maps(tmp_path, {n: pixel(n % 20) for n in numbers}, first_frame=first)
     assert fixations.frame.tolist() == list(expected)
     assert not fixations.notes
 
 
-def test_a_doubtful_numbering_is_told(tmp_path):
+def test_doubtful_numbering_is_reported(tmp_path):
     fixations = of_maps(tmp_path, {number: pixel(number) for number in range(4, 8)})
     assert fixations.frame.tolist() == [0, 1, 2, 3]
     assert fixations.issues["maps whose numbers do not identify their frames"] == 4
@@ -233,7 +233,7 @@ def test_sparse_maps(tmp_path, version):
             scipy.io.savemat(tmp_path / f"{number}.mat", {"I": held})
             continue
         with h5py.File(tmp_path / f"{number}.mat", "w", userblock_size=512) as file:
-            group = file.create_group("I")  # as MATLAB lays a sparse matrix out
+            group = file.create_group("I")  # the layout of MATLAB's sparse matrices
             group.attrs["MATLAB_sparse"] = np.uint64(10)
             for name, part in (("data", held.data), ("ir", held.indices), ("jc", held.indptr)):
                 group.create_dataset(name, data=part)

@@ -45,9 +45,9 @@ def test_fixation_maps(folder, frames, expected):
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_the_shown_aspect(stored, tmp_path):
+def test_the_display_aspect_ratio(stored, tmp_path):
     fixations = of("anamorphic_letterbox")
-    if stored:  # as the input of a training reads it
+    if stored:  # as training reads it
         (record,) = your_own.load(data_dir("reports", "anamorphic_letterbox") / "videos.csv")
         facts = VideoIndex().scan([record.video])[record.video]
         GazeStore(tmp_path).get(record, facts)

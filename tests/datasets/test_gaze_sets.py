@@ -161,7 +161,7 @@ def test_raw_gaze_of_dhf1k(tmp_path):
         (record,) = dhf1k.load(tmp_path, raw_gaze=raw, partial=True)
     fixations = read_fixations(record)
     assert fixations.viewer_names == ("001", "017")
-    # 640x360 stands 1440x810 on the 1440x900 screen: 45 rows above and below it.
+    # 640x360 is shown as 1440x810 on the 1440x900 screen: 45 rows above and below it.
     assert fixations.frame.tolist() == [0, 0, 1, 1, 2, 2]
     np.testing.assert_allclose(fixations.x[::2], [0.5, 0.5, 0])
     np.testing.assert_allclose(fixations.y[::2], [0.5, 0, 0.5])
@@ -172,9 +172,9 @@ def test_raw_gaze_of_dhf1k(tmp_path):
 def test_diem(tmp_path):
     rows = [
         "1 640 480 900 1 650 480 900 1",  # both eyes fixate: the mean
-        "2 640 480 900 1 9000 9000 900 2",  # the left one does
+        "2 640 480 900 1 9000 9000 900 2",  # only the left one
         "3 640 480 900 2 640 480 900 0",  # none
-        "4 300 480 900 1 300 480 900 1",  # beside the video
+        "4 300 480 900 1 300 480 900 1",  # outside the video
     ]
     for at in range(84):
         clip = f"clip_{at:02d}_640x480"

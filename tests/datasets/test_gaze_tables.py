@@ -1,4 +1,4 @@
-"""Tables of gaze as programs write them: encodings, delimiters, quotes, viewers, eyes, units."""
+"""Gaze tables as exported by programs: encodings, delimiters, quotes, viewers, eyes, units."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_viewers_name_is_a_text(tmp_path):
     assert fixations.take([0]).viewer_names == fixations.viewer_names
 
 
-def test_one_viewer_a_file_by_its_path(tmp_path):
+def test_one_viewer_per_file_named_by_the_path(tmp_path):
     paths = []
     for folder in ("P1", "P2", "P3"):
         (tmp_path / folder).mkdir()
@@ -51,7 +51,7 @@ def test_one_viewer_a_file_by_its_path(tmp_path):
 
     assert names(paths) == ("P1/gaze", "P2/gaze", "P3/gaze")
     assert names(paths[:1]) == ("gaze",)
-    assert names(paths, file_viewer=r"P(\d)") == ("1", "2", "3")  # of the path
+    assert names(paths, file_viewer=r"P(\d)") == ("1", "2", "3")  # from the path
     with pytest.raises(ValueError, match="must contain the viewer"):
         names(paths, file_viewer=r"Q(\d)")
 
@@ -66,7 +66,7 @@ def test_encodings_and_delimiters(tmp_path, encoding, delimiter, end):
     np.testing.assert_allclose(fixations.x, [0.1, 0.2])
 
 
-def test_latin_1_is_read_and_told(tmp_path):
+def test_latin_1_is_read_and_reported(tmp_path):
     text = "viewer,frame,x,y,café\nJosé,0,10,5,né\nJosé,0,10,5,xx\n"
     for form in (CsvFormat(keep=(("café", ("né",)),)), CsvFormat(encoding="latin-1")):
         fixations = read(tmp_path, text, form, encoding="latin-1")
@@ -80,8 +80,8 @@ def test_latin_1_is_read_and_told(tmp_path):
         read(tmp_path, broken)
 
 
-def test_as_the_csv_module_reads(tmp_path, monkeypatch):
-    """Quoted fields, with delimiters, quotes and line breaks in them, over chunks of any size."""
+def test_quoted_fields_are_read_like_the_csv_module(tmp_path, monkeypatch):
+    """Quoted fields that contain delimiters, quotes and line breaks, in chunks of any size."""
     rng = np.random.default_rng(0)
     pieces = ["a", " b", "c,d", 'in "inches"', "line\nbreak", "", "é", "7"]
     rows = [[pieces[rng.integers(len(pieces))] for _ in range(4)] for _ in range(300)]
@@ -101,12 +101,12 @@ def test_as_the_csv_module_reads(tmp_path, monkeypatch):
         assert found == [(row[0].strip(), row[2].strip()) for row in rows]
 
 
-def test_an_inch_sign_encloses_nothing(tmp_path):
+def test_an_inch_sign_is_not_a_quote(tmp_path):
     text = 'viewer\tframe\tx\ty\nA 24" screen\t0\t10\t5\nB\t1\t20\t5\n'
     assert read(tmp_path, text).viewer_names == ('A 24" screen', "B")
 
 
-def test_numbers_as_they_are_written(tmp_path):
+def test_formats_of_numbers(tmp_path):
     text = "viewer;frame;x;y\n1;0;10,5;5\n1;1;1e1;+5\n1;2;;5\n1;3;NA;5\n"
     with pytest.raises(ValueError, match=r'`decimal=","`.*g\.csv, line 2: 10,5'):
         read(tmp_path, text)
@@ -118,7 +118,7 @@ def test_numbers_as_they_are_written(tmp_path):
         read(tmp_path, "")
 
 
-def test_numbers_are_those_of_float(tmp_path):
+def test_numbers_equal_pythons_float(tmp_path):
     rng = np.random.default_rng(0)
     texts = [f"{value:.{digits}f}" for digits in range(7) for value in rng.normal(0, 1e4, 200)]
     texts += ["0", "-0.0", "+1.5", ".5", "5.", "-.25", "1e-3", "1E5", "123456789012345", "0.1"]
@@ -187,7 +187,7 @@ def test_two_eyes(tmp_path):
         ((-0.5, 0.5), {"units": "norm", "y_up": True}, (0.25, 0.25)),
         # PsychoPy's heights: a 100x50 picture is 2 wide and 1 high.
         ((0.5, 0.25), {"units": "height", "y_up": True, "origin": "centre"}, (0.75, 0.25)),
-        # 10 degrees at 60 cm are 10.58 cm: of 40 cm on 400 pixels, 105.8 pixels.
+        # 10 degrees at 60 cm are 10.58 cm; with 40 cm on 400 pixels, 105.8 pixels.
         (
             (10, 0),
             {
@@ -212,7 +212,7 @@ def test_units_and_origins(tmp_path, point, form, expected):
     np.testing.assert_allclose((fixations.x[0], fixations.y[0]), expected, rtol=1e-9)
 
 
-def test_the_shown_aspect_counts_on_a_screen(tmp_path):
+def test_the_display_aspect_ratio_applies_on_a_screen(tmp_path):
     """720x576 with pixels of 64:45 is shown 16:9 and fills a screen of 1920x1080."""
     known = {"width": 720, "height": 576, "pixel_aspect": 64 / 45}
     form = CsvFormat(placement="letterboxed", screen=(1920, 1080))
@@ -250,12 +250,12 @@ def test_a_frames_own_rounded_stamp_belongs_to_the_frame(tmp_path):
         assert read(tmp_path, text, form, **known).per_frame.tolist() == [1] * 90
     whole = "viewer,t,x,y\n" + "".join(f"1,{stamp:.0f},80,20\n" for stamp in true)
     assert read(tmp_path, whole, form, **known).per_frame.tolist() == [1] * 90
-    # Not more than that: a sample 0.6 ms before a frame is of the one before it.
+    # Only within the rounding: a sample 0.6 ms before a frame belongs to the previous one.
     early = "viewer,t,x,y\n1,39.4,1,1\n1,39.7,1,1\n"
     assert read(tmp_path, early, form, time_resolution=0.001).frame.tolist() == [0, 1]
 
 
-def test_rows_that_are_fixations_are_in_every_frame_they_last(tmp_path):
+def test_fixations_belong_to_every_frame_they_overlap(tmp_path):
     form = CsvFormat(frame=None, time="start", time_unit="ms", duration="ms")
     rows = "1,0,80,10,5\n1,90,20,20,5\n2,-30,31,30,5\n2,150,500,40,5\n2,200,9,1,1\n"
     fixations = read(tmp_path, "viewer,start,ms,x,y\n" + rows, form)
@@ -264,7 +264,7 @@ def test_rows_that_are_fixations_are_in_every_frame_they_last(tmp_path):
     assert fixations.issues == {"beyond the video's end": 1}
 
 
-def test_numbers_that_are_none(tmp_path):
+def test_values_that_are_not_numbers(tmp_path):
     form = CsvFormat(frame=None, time="t", duration="d", viewer=None)
     text = "t,d,x,y\n0,nan,1,1\n0,-1,1,1\n0,inf,1,1\nnan,1,1,1\n0,0.01,inf,1\n0,0,1,1\n"
     fixations = read(tmp_path, text, form)
@@ -276,7 +276,7 @@ def test_numbers_that_are_none(tmp_path):
 
 
 def test_the_real_fixations_of_hevc_clips():
-    """Every frame holds the fixations that last while it is shown, told one by one."""
+    """Every frame contains the fixations that overlap it, compared one by one."""
     folder = data_dir("gaze", "hevc_clips")
     form = CsvFormat(frame=None, time="start_ms", time_unit="ms", duration="duration_ms")
     source = GazeSource((str(folder / "BasketballPass.csv"),), csv=form)
@@ -339,7 +339,7 @@ def test_each_record_has_its_own_description(tmp_path):
         ('{"placement": "area", "screen": [9, 9]}', "area"),
     ],
 )
-def test_bad_descriptions_are_refused(tmp_path, text, message):
+def test_invalid_descriptions_are_rejected(tmp_path, text, message):
     numbered_video(tmp_path / "a.mp4", 2)
     (tmp_path / "g.csv").write_text("viewer,frame,x,y\n")
     (tmp_path / "videos.csv").write_text("video,gaze\na.mp4,g.csv\n")

@@ -22,7 +22,7 @@ def parts():
     return {"a": (first, A), "b": (second, B)}
 
 
-def test_classes_of_one_name_are_one_class():
+def test_classes_with_the_same_name_are_merged():
     whole = join(parts(), similar="same")
     assert whole.classes == ("Run", "GolfSwing", "Eat", "Jump")
     assert [r.name for r in whole.records] == ["a/x", "a/y", "b/x", "b/w"]
@@ -34,7 +34,7 @@ def test_classes_of_one_name_are_one_class():
     assert [r.name for r in whole.of_split("train")] == ["a/x", "b/x", "b/w"]
 
 
-def test_like_names_must_be_decided():
+def test_similar_names_must_be_decided():
     with pytest.raises(ValueError, match="b/golf_swing and GolfSwing"):
         join(parts())
     apart = join(parts(), similar="distinct")
@@ -44,7 +44,7 @@ def test_like_names_must_be_decided():
     assert named.records[2].label == 1 and named.records[2].segments[0].label == 4
 
 
-def test_several_labels_make_tuples_of_all():
+def test_several_labels_become_tuples():
     held = {**parts(), "c": ([Record("v", "v.mp4", "train", (1, 0))], ("Eat", "Kiss"))}
     whole = join(held, similar="same")
     assert [r.label for r in whole.records] == [(0,), (1,), (1,), None, (2, 4)]

@@ -36,7 +36,7 @@ def test_the_real_ucf_sports_sample():
         ucf_sports.load(root, "train", partial=True)
 
 
-def test_ucf_sports_in_full_and_with_a_hole(tmp_path):
+def test_ucf_sports_complete_and_with_a_missing_file(tmp_path):
     for split, numbers in (("training", range(47, 150)), ("testing", range(47))):
         for number in numbers:
             for part in ("images", "fixation", "maps"):
@@ -51,7 +51,7 @@ def test_ucf_sports_in_full_and_with_a_hole(tmp_path):
         ucf_sports.load(tmp_path, "training")
 
 
-def test_dhf1k_in_all_its_forms(tmp_path):
+def test_dhf1k_in_all_published_layouts(tmp_path):
     (tmp_path / "video").mkdir()
     numbered_video(tmp_path / "video" / "1.mp4", 2, 36, 64).rename(tmp_path / "video" / "001.AVI")
     for number in (1, 2):

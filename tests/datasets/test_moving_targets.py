@@ -20,7 +20,7 @@ def scene(label=0, seed=0, frames=48, **changes):
     return draw_scene(np.random.default_rng(seed), frames=frames, **given)
 
 
-def test_records_carry_all_truth(made):
+def test_records_contain_all_ground_truth(made):
     root, records = made
     assert len(records) == 8
     assert {record.split for record in records} == {"train", "validation", "test"}
@@ -32,7 +32,7 @@ def test_records_carry_all_truth(made):
         assert (video.num_frames, video.height, video.width, video.fps) == (32, 64, 80, 25.0)
         (segment,) = record.segments
         assert segment.label == record.label
-        assert 0 < segment.start < segment.end < 32 / 25  # a part of the video only
+        assert 0 < segment.start < segment.end < 32 / 25  # only a part of the video
         assert [tube.label for tube in record.boxes] == [0, 1, 1, 1]
         assert record.boxes[0].boxes.shape == (32, 4)
         fixations = read_fixations(record)
@@ -55,7 +55,7 @@ def test_the_target_can_be_seen(tmp_path):
             assert np.mean(inside[warm]) > 0.8
 
 
-def test_gaze_has_exactly_the_density_that_is_told():
+def test_gaze_follows_the_stated_density():
     density = gaze_density(scene(seed=5))
     gaze = draw_gaze(np.random.default_rng(0), density, viewers=20_000)
     height, width = 8, 10
@@ -87,7 +87,7 @@ def test_gaze_is_late_and_persistent():
     assert np.argmin(errors) in (2, 3, 4)
     one = gaze["viewer"] == 0
     steps = np.abs(np.diff(gaze["x"][one]))
-    assert np.median(steps) < 0.03  # independent draws would step by twice the spread
+    assert np.median(steps) < 0.03  # independent samples would jump by twice the spread
 
 
 @pytest.mark.parametrize("label", range(len(CLASSES)))
@@ -132,7 +132,7 @@ def test_the_same_seed_gives_the_same_files_and_a_broken_run_is_completed(made, 
         moving_targets.load(copy)
 
 
-def test_a_folder_of_other_things_is_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_not_touched(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(ValueError, match="must be empty"):
         moving_targets.make(tmp_path, num_videos=3)
@@ -154,7 +154,7 @@ def test_occlusions_hide_the_target_for_a_while(tmp_path):
         assert np.sum((hue > 3) & (hue < 23) & (strength > 150)) < 10
 
 
-def test_a_true_density_needs_a_made_record(made):
+def test_a_true_density_needs_a_synthetic_record(made):
     import dataclasses
 
     with pytest.raises(ValueError, match="moving_targets only"):

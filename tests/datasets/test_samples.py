@@ -35,7 +35,7 @@ TRANSFORMS = (HorizontalFlip(), Crop(), MultiScaleCrop(), Colour())
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    """Videos that show their frame's number; gaze and a box say it too: x = frame / 64."""
+    """Videos whose frames show their number; gaze and a box encode it too: x = frame / 64."""
     root, made = tmp_path_factory.mktemp("videos"), []
     for at, count in enumerate((40, 25, 60)):
         video = numbered_video(root / f"{at}.mp4", count)
@@ -76,7 +76,7 @@ def numbers_of(rgb):
 
 
 def shown(points):
-    """The frames that gaze of `records` says, from x."""
+    """Frame numbers decoded from the gaze of `records`."""
     return np.floor(points[..., 0] * 64)
 
 
@@ -135,7 +135,7 @@ def test_a_short_video_is_padded_with_its_last_frame_and_no_gaze(records):
 
 
 def test_flow_is_that_of_its_frames(records, sharded):
-    def method(first, second):  # tells which frames it was given
+    def method(first, second):  # returns which frames it was given
         return np.stack([second.astype(np.float32) - first, first], -1)
 
     flow = Flow(SIZE, method=method)
@@ -173,7 +173,7 @@ def test_a_flip_mirrors_pictures_gaze_boxes_and_flow(records):
         np.testing.assert_allclose(64 - left - width, my["boxes"][..., 0])
 
 
-def test_the_map_is_of_the_right_frame(records):
+def test_the_map_belongs_to_the_right_frame(records):
     for frame, place in (("last", -1), ("centre", 4)):
         target = Saliency((32, 64), frame=frame, sigma=0.02)
         samples = Samples(records, Windows(8), inputs=[Frames(SIZE)], targets=[target])
@@ -203,7 +203,7 @@ def test_each_prediction_is_scored_once_in_order(records):
     np.testing.assert_array_equal(shown(samples.truth(1))[:, 0], range(25))
 
 
-def test_every_place_once_an_epoch(records):
+def test_every_window_is_used_once_per_epoch(records):
     samples = Samples(
         records, Windows(16, hop=4), inputs=[Frames(SIZE)], targets=[Action(3)], per_video=None
     )
@@ -232,7 +232,7 @@ def test_each_epoch_draws_other_windows(records):
         assert all(len(found) > 12 for found in sets)
 
 
-def test_mixed_videos_weigh_as_a_mean_over_those_that_have_the_target(records):
+def test_weights_average_over_the_videos_that_have_the_target(records):
     mixed = [
         dataclasses.replace(records[0], gaze=None),
         dataclasses.replace(records[1], label=None),
@@ -247,11 +247,11 @@ def test_mixed_videos_weigh_as_a_mean_over_those_that_have_the_target(records):
         assert (weights["mixture"] > 0) == np.isfinite(targets["mixture"]).any()
         if not weights["action"]:
             assert targets["action"] == 0
-    # Over an epoch the weights of each task add up to the number of samples.
+    # Over an epoch, the weights of each task sum to the number of samples.
     assert total == {"mixture": pytest.approx(4), "action": pytest.approx(4)}
 
 
-def test_drawn_gaze_stands_for_missing_gaze(records):
+def test_sampled_gaze_replaces_missing_gaze(records):
     bare = [dataclasses.replace(records[0], gaze=None), records[1]]
     points = np.stack([np.arange(40) / 64 + 1 / 128, np.full(40, 0.5)], -1)[:, None]
     samples = Samples(
@@ -262,7 +262,7 @@ def test_drawn_gaze_stands_for_missing_gaze(records):
         inputs, targets, weight = samples.draw(number)
         weights.add(float(weight["mixture"]))
         np.testing.assert_array_equal(shown(targets["mixture"])[:, 0], numbers_of(inputs["rgb"]))
-    # One of two videos has gaze of its own: it counts twice, the drawn gaze half as much.
+    # One of two videos has recorded gaze: its weight is 2, that of the sampled gaze half as large.
     assert weights == {1.0, 2.0}
 
 
@@ -282,7 +282,7 @@ def test_the_teacher_follows_the_step(records):
     assert np.isnan(samples.in_order(0)[0]["fixations"]).all()
 
 
-def test_bad_videos_are_counted_and_named_before_anything_is_read(records, tmp_path):
+def test_bad_videos_are_counted_and_named_before_training(records, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     bad = [

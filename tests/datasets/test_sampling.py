@@ -23,7 +23,7 @@ def test_windows_follow_each_other():
 
 
 @pytest.mark.parametrize("fps", [6, 10, 12.5, 25, 29.97, 30])
-def test_blocks_at_a_wanted_rate(fps):
+def test_blocks_at_a_given_frame_rate(fps):
     """The k-th frame of a block is what is on the screen k / fps seconds after its first."""
     frames = resampled(STEADY, fps)
     assert len(frames) == int(np.ceil(4 * fps))
@@ -36,7 +36,7 @@ def test_blocks_at_a_wanted_rate(fps):
     assert any(np.array_equal(block, frames[p : p + blocks.length]) for p in places)
 
 
-def test_a_varying_rate_goes_by_time_stamps():
+def test_a_variable_frame_rate_uses_time_stamps():
     assert resampled(VARYING, 25).tolist() == [0, 1, 2, 2, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 6]
     assert resampled(VARYING, 5).tolist() == [0, 3, 4, 5]
     assert resampled(VARYING, None).tolist() == list(range(7))

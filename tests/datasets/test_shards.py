@@ -29,7 +29,7 @@ COUNTS = (40, 16, 21)
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """Three videos that show their frame's number and whose gaze says it; two are for training."""
+    """Three videos whose frames and gaze encode the frame number; two are for training."""
     root = tmp_path_factory.mktemp("source")
     records = []
     for at, count in enumerate(COUNTS):
@@ -52,7 +52,7 @@ def files(root):
     return {path.name: path.read_bytes() for path in root.iterdir()}
 
 
-def test_everything_comes_back(source, prepared):
+def test_everything_is_read_back(source, prepared):
     root, manifest = prepared
     assert manifest["splits"] == {
         "test": {"videos": 1, "frames": 16},
@@ -82,7 +82,7 @@ def test_everything_comes_back(source, prepared):
             np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
 
 
-def test_a_frame_is_the_jpeg_of_the_videos_frame(source, prepared):
+def test_a_frame_is_the_jpeg_of_the_video_frame(source, prepared):
     frame = open_video(source[0].video).read([11], SIZE)[0]
     ok, data = cv2.imencode(".jpg", frame[..., ::-1], jpeg_options(100))
     assert ok
@@ -110,7 +110,7 @@ def test_the_same_files_from_several_processes(source, prepared, tmp_path):
     assert files(tmp_path) == files(prepared[0])
 
 
-def test_the_same_files_after_a_break(source, prepared, tmp_path):
+def test_the_same_files_after_an_interruption(source, prepared, tmp_path):
     prepare(source, tmp_path, STREAMS, dataset="mine", classes=("a", "b"), **OPTIONS)
     wanted = files(prepared[0])
     assert files(tmp_path) == wanted
@@ -133,7 +133,7 @@ def test_a_video_that_has_changed_is_written_anew(source, tmp_path):
         prepare(records, tmp_path / "out", STREAMS[:1], per_shard=2, chunk=8)
 
 
-def test_bad_videos_are_named_and_nothing_shrinks(source, tmp_path):
+def test_bad_videos_are_named_and_not_silently_dropped(source, tmp_path):
     (tmp_path / "empty.mp4").touch()
     whole = (numbered_video(tmp_path / "whole.mp4", 60)).read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 4 // 5])
@@ -143,7 +143,7 @@ def test_bad_videos_are_named_and_nothing_shrinks(source, tmp_path):
         prepare(everything, tmp_path / "out", STREAMS[:1], **OPTIONS)
     with pytest.raises(ShardError, match=r"must hold index\.json"):
         ShardSet(tmp_path / "out")
-    (tmp_path / "empty.mp4").write_bytes(whole)  # one is mended, the other given up
+    (tmp_path / "empty.mp4").write_bytes(whole)  # one is repaired, the other left out
     options = {**OPTIONS, "skip_bad": True}
     manifest = prepare(everything, tmp_path / "out", STREAMS[:1], **options)
     assert list(manifest["left_out"]) == ["cut"]
@@ -155,7 +155,7 @@ def test_bad_videos_are_named_and_nothing_shrinks(source, tmp_path):
         prepare(everything, tmp_path / "out", STREAMS[:1], **OPTIONS)
 
 
-def test_a_full_disk_leaves_no_half_file_and_the_rest_follows(source, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_no_partial_file_and_the_run_can_continue(source, tmp_path, monkeypatch):
     class Full:
         def __init__(self, file):
             self.file, self.room = file, 3000
@@ -213,7 +213,7 @@ def test_a_truncated_shard(damaged):
         last.stream("rgb")[:]
 
 
-def test_a_wrong_bit_is_found_on_reading(damaged):
+def test_a_flipped_bit_is_detected_on_reading(damaged):
     shards = ShardSet(damaged)
     video = shards["v0 [#]"]
     place = int(video.tables["rgb"][0][5]) + 40
@@ -246,7 +246,7 @@ def test_another_version_is_refused(damaged, where):
         ShardSet(damaged)
 
 
-def test_indices_that_do_not_belong_are_refused(damaged):
+def test_mismatched_indices_are_rejected(damaged):
     index = damaged / "train-00000-of-00001.npz"
     index.write_bytes((damaged / "test-00000-of-00001.npz").read_bytes())
     with pytest.raises(ShardError, match="another checksum"):
@@ -259,7 +259,7 @@ def test_indices_that_do_not_belong_are_refused(damaged):
         ShardSet(damaged)
 
 
-def test_a_record_keeps_what_is_known():
+def test_a_record_keeps_its_annotation():
     boxes = (Tube(2, 3, np.array([[1.0, 2, 3, 4]]), np.array([0.5])),)
     record = Record("a", "a.mp4", "train", (1, 2), segments=(Segment(1, 0.5, 2.0),), boxes=boxes)
     again = record_from_json(json.loads(json.dumps(record_to_json(record))))
@@ -309,7 +309,7 @@ def test_names_must_be_unique(source, tmp_path):
     assert list(local_runner(1)([])) == []
 
 
-def test_a_shard_is_on_the_disk_before_it_has_its_name(source, tmp_path, monkeypatch):
+def test_a_shard_is_synced_to_disk_before_it_is_renamed(source, tmp_path, monkeypatch):
     done, sync, replace = [], os.fsync, os.replace
 
     def synced(handle):

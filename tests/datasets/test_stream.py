@@ -50,7 +50,7 @@ def test_each_batch_is_a_function_of_seed_and_step(records):
     equal(whole[3:], batches(samples, 4, start_step=3, workers=2))
     other = batches(made(records, seed=5), 7)
     assert not np.array_equal(whole[0][0], other[0][0])
-    # Every batch is full; nine samples an epoch, three of each video, run on across epochs.
+    # Every batch is full: nine samples per epoch, three per video, continue across epochs.
     labels = np.concatenate([targets["action"] for _, targets, _ in whole])
     assert len(labels) == 28
     for epoch in range(3):
@@ -72,9 +72,9 @@ def test_hosts_share_each_batch_without_overlap(records):
     equal(whole, joined)
 
 
-def test_more_workers_than_processors_read_at_a_time(records, monkeypatch):
+def test_more_workers_than_processors_read_in_parallel(records, monkeypatch):
     workers = 2 + (os.cpu_count() or 1)
-    met = threading.Barrier(workers, timeout=60)  # raises where fewer come
+    met = threading.Barrier(workers, timeout=60)  # raises an error if fewer arrive
     samples = made(records)
     draw = Samples.draw
 
@@ -87,7 +87,7 @@ def test_more_workers_than_processors_read_at_a_time(records, monkeypatch):
     assert len(batches(samples, 2, size=workers, workers=workers)) == 2
 
 
-def test_shapes_are_static_and_types_are_told(records):
+def test_shapes_and_types_are_static(records):
     inputs, targets, weights = stream(made(records), 4).element_spec
     assert inputs == tf.TensorSpec((4, 5, *SIZE, 3), tf.uint8)
     assert targets["mixture"] == tf.TensorSpec((4, 5, 2, 2), tf.float32)
@@ -95,7 +95,7 @@ def test_shapes_are_static_and_types_are_told(records):
     assert weights["boxes"] == tf.TensorSpec((4,), tf.float32)
 
 
-def test_validation_is_finite_and_its_filling_weighs_nothing(records):
+def test_validation_is_finite_and_padding_has_weight_zero(records):
     samples = made(records, targets=[Mixture(1, lag=2), Action(3)])
     dataset = validation(samples, 4)
     count = len(samples.places)
@@ -125,7 +125,7 @@ def test_keras_fits_on_it(records):
     assert np.isfinite(history.history["val_loss"]).all()
 
 
-def test_a_fault_in_the_middle_keeps_its_name(records, tmp_path):
+def test_an_error_in_the_middle_names_the_video(records, tmp_path):
     path = tmp_path / "a.mp4"
     shutil.copy(records[0].video, path)
     samples = made([dataclasses.replace(records[0], video=str(path)), *records[1:]])

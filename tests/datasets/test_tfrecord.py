@@ -26,7 +26,7 @@ def test_the_checksum_is_castagnolis():
         assert crc32c(data.tobytes()) == _plain(data)
 
 
-def test_items_of_an_example_are_where_it_says():
+def test_items_of_an_example_lie_at_the_stated_offsets():
     data, places = encode_example(FEATURES)
     for place, item in zip(places["bytes"], FEATURES["bytes"], strict=True):
         assert data[place : place + len(item)] == item

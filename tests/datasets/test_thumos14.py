@@ -12,7 +12,7 @@ from zoo.datasets.record import Segment
 
 
 def tree(root):
-    """All files of the annotation; video i shows class i % 20, video 1 a second one too."""
+    """All annotation files; video i has class i % 20, and video 1 a second class too."""
     for split, short, count in (("validation", "val", 200), ("test", "test", 213)):
         folder = root / f"annotations_{short}"
         names = [f"video_{split}_{number:07d}" for number in range(1, count + 1)]
@@ -25,7 +25,7 @@ def tree(root):
         trees.touch(root / split / f"video_{split}_0001000.mp4")
 
 
-def test_thumos14_in_full(tmp_path):
+def test_thumos14_complete(tmp_path):
     tree(tmp_path)
     records = thumos14.load(tmp_path)
     assert [r.split for r in records].count("validation") == 200 and len(records) == 413
@@ -77,7 +77,7 @@ def test_the_real_segments_and_frame_rates(tmp_path):
     assert len(found.facts) == 1010 + 1574
     known = [found.facts[r.name] for r in found.of_split("validation")]
     rates = {round(f.frames / f.seconds, 1) for f in known if f.frames and f.seconds}
-    assert len(rates) > 1  # frame rates differ: segments are in seconds for that
+    assert len(rates) > 1  # segments are in seconds because frame rates differ
     for record in found.of_split("validation"):
         seconds = found.facts[record.name].seconds
         assert max(s.end for s in record.segments) <= np.ceil(seconds) + 1

@@ -195,7 +195,7 @@ def test_eyelink(tmp_path):
         )
 
 
-def test_presets_ask_for_what_they_cannot_know():
+def test_presets_ask_for_missing_settings():
     with pytest.raises(ValueError, match="`screen`"):
         gaze_format("tobii_pro_lab", time_start="first")
     with pytest.raises(ValueError, match=r"clock.*time_start"):
@@ -204,12 +204,12 @@ def test_presets_ask_for_what_they_cannot_know():
         gaze_format("pupil_neon", eye="left")
     with pytest.raises(ValueError, match="may have"):
         gaze_format("smi", colour="red")
-    for name in PRESETS:  # each can be had
+    for name in PRESETS:  # each setting can be given
         gaze_format(name, screen=SCREEN, time_start="first" if name != "pupil_core" else 0.0)
 
 
 def test_fixations_of_real_samples_by_velocity_and_dispersion():
-    """As an expert labelled them: 1 fixation or 4 pursuit, against saccades and blinks."""
+    """Against an expert's labels: 1 fixation or 4 pursuit, as opposed to saccades and blinks."""
     pytest.importorskip("pymovements", reason="the extra `gaze` is not installed")
     folder = data_dir("gaze", "triple_jump")
     paths = tuple(str(path) for path in sorted(folder.glob("*.csv")))
@@ -235,12 +235,12 @@ def test_fixations_of_real_samples_by_velocity_and_dispersion():
     assert len(found["all"]) > 10 * len(found["one_per_frame"])
     for samples in ("one_per_frame", "ivt", "idt"):
         once = np.unique(np.stack([found[samples].frame, found[samples].viewer]), axis=1)
-        assert once.shape[1] >= 0.9 * len(found[samples])  # two fixations share a few frames
+        assert once.shape[1] >= 0.9 * len(found[samples])  # two fixations share some frames
     assert "fixations by I-VT (30 degrees per second" in found["ivt"].notes[0]
     per_frame = found["one_per_frame"]
     share = len(found["ivt"]) / len(per_frame)
-    assert 0.6 < share < 1.05  # most of looking is fixation and pursuit
-    for viewer in per_frame.viewers[:2]:  # and where the samples are
+    assert 0.6 < share < 1.05  # most samples are fixation or pursuit
+    for viewer in per_frame.viewers[:2]:  # and at the positions of the samples
         own, raw = found["ivt"].of_viewers([viewer]), per_frame.of_viewers([viewer])
         near = np.interp(own.frame, raw.frame, raw.x)
         assert np.median(np.abs(own.x - near)) < 0.03

@@ -28,7 +28,7 @@ def agree(held):
     assert np.abs(held["flow"][0, row, column]).min() > 0
 
 
-def test_a_flip_mirrors_everything():
+def test_a_flip_mirrors_frames_gaze_boxes_and_flow():
     before = sample()
     after = HorizontalFlip(1.0)(before, np.random.default_rng(0))
     agree(after)
@@ -42,7 +42,7 @@ def test_a_flip_mirrors_everything():
     assert HorizontalFlip(0.0)(before, np.random.default_rng(0)) is before
 
 
-def test_a_crop_takes_everything_along():
+def test_a_crop_applies_to_gaze_boxes_and_flow():
     kept = 0
     for seed in range(20):
         after = Crop((0.5,))(sample(), np.random.default_rng(seed))

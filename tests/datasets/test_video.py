@@ -42,7 +42,7 @@ def test_frames_in_order_and_at_random(tmp_path):
 
 
 @pytest.mark.parametrize("fps, expected", [(12.5, range(0, 40, 2)), (50, np.arange(80) // 2)])
-def test_wanted_frame_rate(tmp_path, fps, expected):
+def test_sampling_at_a_frame_rate(tmp_path, fps, expected):
     video = open_video(numbered_video(tmp_path / "a.mp4", 40), fps=fps)
     assert video.fps == fps and video.num_frames == len(expected)
     assert [number_of(frame) for frame in video.frames()] == list(expected)
@@ -57,7 +57,7 @@ def test_a_part_of_a_video(tmp_path):
 
 
 def varying(path, stamps, rotate=False):
-    """A video with frame i at `stamps[i]` milliseconds; `rotate`: to be shown turned by 90."""
+    """A video with frame i at `stamps[i]` milliseconds; `rotate`: tagged as rotated by 90."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "0", "g": "4", "bf": "2"})
         stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
@@ -79,7 +79,7 @@ def varying(path, stamps, rotate=False):
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv"])
-def test_a_varying_frame_rate_goes_by_time_stamps(tmp_path, kind, monkeypatch):
+def test_variable_frame_rate_video_uses_time_stamps(tmp_path, kind, monkeypatch):
     steps = np.random.default_rng(3).choice([20, 40, 40, 120, 300], 59)
     stamps = np.append(0, np.cumsum(steps))
     path = varying(tmp_path / f"a.{kind}", stamps.tolist())
@@ -91,7 +91,9 @@ def test_a_varying_frame_rate_goes_by_time_stamps(tmp_path, kind, monkeypatch):
     moments = np.arange(even.num_frames) * 50
     wanted = np.searchsorted(np.round(video.source_times * 1000), moments, side="right") - 1
     assert [number_of(frame) for frame in even.frames()] == wanted.tolist()
-    assert 0 <= even.num_frames - stamps[-1] / 50 <= 3  # how long the last frame lasts is not said
+    assert (
+        0 <= even.num_frames - stamps[-1] / 50 <= 3
+    )  # the duration of the last frame is not stated
     part = open_video(path, start=stamps[10] / 1000, end=stamps[20] / 1000)
     assert [number_of(frame) for frame in part.frames()] == list(range(10, 20))
     monkeypatch.setattr(file_source, "SEEK_GAP", 0)
@@ -99,7 +101,7 @@ def test_a_varying_frame_rate_goes_by_time_stamps(tmp_path, kind, monkeypatch):
         assert number_of(video.read([draw])[0]) == draw
 
 
-def test_a_turned_video_is_shown_upright(tmp_path):
+def test_a_rotated_video_is_decoded_upright(tmp_path):
     video = open_video(varying(tmp_path / "a.mp4", range(0, 800, 40), rotate=True))
     assert (video.num_frames, video.height, video.width) == (20, 64, 32)
     turned = [np.rot90(frame) for frame in video.frames()]
@@ -159,7 +161,7 @@ def test_random_access_is_exact_on_real_clips(name, monkeypatch):
         np.testing.assert_array_equal(video.read([draw], (40, 56))[0], whole[draw])
 
 
-def test_a_real_file_that_ends_early(tmp_path):
+def test_a_truncated_real_file(tmp_path):
     data = data_dir("clips", "ucf101", "v_SoccerJuggling_g23_c01.avi").read_bytes()
     (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
     with pytest.raises(VideoError, match="121 frames of 240"):
@@ -171,11 +173,11 @@ def test_resizing():
     blocks = picture.reshape(10, 4, 16, 4, 3).mean((1, 3))
     np.testing.assert_allclose(resizing.resize(picture, (10, 16)), blocks, atol=1.1)
     assert resizing.resize(picture, (40, 64)) is picture
-    # Odd sides that are twice too large: every pixel counts, none is stepped over.
+    # Sides that are odd and twice as large: every pixel is used, none is skipped.
     striped = np.zeros((45, 45, 3), np.uint8)
     striped[::3] = 240
     np.testing.assert_allclose(resizing.resize(striped, (5, 5)), 80, atol=1)
-    # To any other size, no coordinate is shifted: a ramp stays the same ramp.
+    # At any other size, no coordinate is shifted: a ramp stays the same ramp.
     ramp = np.tile(np.arange(0, 240, dtype=np.uint8)[None, :, None], (8, 1, 3))
     for width in (90, 100, 160, 480):
         found = resizing.resize(ramp, (8, width))[0, :, 0].astype(float)
@@ -188,19 +190,19 @@ def test_resized_frames_are_the_same_frames(tmp_path):
     video = open_video(path)
     for size in ((16, 32), (32, 64), (24, 40)):
         expected = [resizing.resize(frame, size) for frame in video.frames()]
-        for _ in range(2):  # the file that was opened last is taken over once only
+        for _ in range(2):  # the last opened file is reused only once
             np.testing.assert_array_equal(list(video.frames(size)), expected)
         wanted = [31, 2, 2, 39, 0]
         np.testing.assert_array_equal(video.read(wanted, size), [expected[i] for i in wanted])
     other = open_video(path, fps=50)  # every frame twice
     assert [number_of(frame) for frame in other.frames((16, 32))][:6] == [0, 0, 1, 1, 2, 2]
-    for number, frame in enumerate(video.frames((16, 32))):  # left before its end
+    for number, frame in enumerate(video.frames((16, 32))):  # closed before its end
         if number == 3:
             assert number_of(frame) == 3
             break
 
 
-def test_with_known_time_stamps_the_file_is_not_scanned(tmp_path, monkeypatch):
+def test_known_time_stamps_avoid_a_scan(tmp_path, monkeypatch):
     path = numbered_video(tmp_path / "a.mp4", 40)
     stamps = open_video(path).stamps
     wanted = open_video(path, fps=10).read(range(16), (32, 64))
@@ -212,7 +214,7 @@ def test_with_known_time_stamps_the_file_is_not_scanned(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("pixels", [resizing.SMALL, resizing.SMALL + 1])
-def test_what_came_before_a_fault_is_handed_out(pixels):
+def test_frames_before_an_error_are_returned(pixels):
     def decoded():
         for number in range(9):
             yield np.full((8, 8, 3), number, np.uint8)
@@ -262,7 +264,7 @@ print(found, len(list(opened.frames())))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_process_reads_for_itself(tmp_path):
+def test_a_forked_process_opens_the_file_again(tmp_path):
     command = [sys.executable, "-c", FORKED, numbered_video(tmp_path / "a.mp4", 40)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.stdout.split() == ["40", "40"], done.stderr

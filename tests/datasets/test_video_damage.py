@@ -1,4 +1,4 @@
-"""Damaged video files: what is kept, what is reported, and what is refused."""
+"""Damaged video files: what is kept, what is reported, and what is rejected."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_damaged_packet_costs_that_packet(tmp_path, codec, suffix, pixels, at)
     moments = np.round(times * 25).astype(int)
     assert len(whole) == video.num_frames >= 20
     np.testing.assert_allclose(times, moments / 25, atol=2e-3)
-    # What is lost or shown wrong lies between the packet and the next frame that needs no other.
+    # Only frames from the packet to the next keyframe are lost or wrong.
     wrong = {m for m, frame in zip(moments, whole) if number_in(frame) != m}
     wrong |= set(range(COUNT)) - set(moments.tolist())
     assert wrong <= set(range(max(0, at - 4), at // 8 * 8 + 9))
@@ -95,7 +95,7 @@ def test_a_transport_stream_with_a_gap(tmp_path, codec, found):
     assert video.damage and "damaged" in str(video.damage[0])
 
 
-def test_the_same_frames_whoever_asks_first(tmp_path):
+def test_frames_do_not_depend_on_the_order_of_access(tmp_path):
     path = overwritten(write_video(tmp_path / "a.mp4", options={"bf": "2"}), 12)
     first = np.stack(list(open_video(path).frames()))  # damage is met on the way
     file_source.forget()
@@ -130,7 +130,7 @@ def test_a_file_that_was_cut_off(tmp_path, suffix):
     assert len(list(part.frames())) == part.num_frames
 
 
-def test_check_tells_damage_and_fails_where_strict(tmp_path):
+def test_check_reports_damage_and_fails_if_strict(tmp_path):
     (tmp_path / "run").mkdir()
     overwritten(write_video(tmp_path / "run" / "a.mp4"), 9)
     write_video(tmp_path / "run" / "b.mp4")
@@ -162,7 +162,7 @@ def test_a_picture_that_was_cut_off_is_named(tmp_path):
         list(open_video(folder, folder_fps=10).frames())
 
 
-def test_a_small_picture_in_the_head_of_a_jpeg_is_not_its_end(tmp_path):
+def test_a_jpeg_thumbnail_is_not_taken_for_the_end(tmp_path):
     whole = cv2.imencode(".jpg", np.full((40, 40, 3), 90, np.uint8))[1].tobytes()
     small = cv2.imencode(".jpg", np.full((8, 8, 3), 90, np.uint8))[1].tobytes()
     head = b"Exif\0\0" + small

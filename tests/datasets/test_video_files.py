@@ -61,7 +61,7 @@ def numbers_of(video, **options):
 
 
 def check_exact(path, count=COUNT, expected=None):
-    """In order, at random, by seeks with and without what a pass has told: the same frames."""
+    """The same frames in order, at random, and by seeking with and without an index."""
     file_source.forget()
     video = open_video(path)
     whole = np.stack(list(video.frames()))
@@ -81,7 +81,7 @@ def check_exact(path, count=COUNT, expected=None):
 
 
 def encoded(path, codec, **options):
-    """`write_video`, or a skip where the FFmpeg at hand does not encode this."""
+    """`write_video`, or skip the test if the installed FFmpeg cannot encode this."""
     try:
         return write_video(path, codec, **options)
     except (av.error.FFmpegError, ValueError) as error:
@@ -99,7 +99,7 @@ def test_every_container_and_codec(tmp_path, codec, pixels, suffix):
     assert video.damage == () and video.rate_known == (suffix not in WITHOUT_TIMES)
 
 
-def test_a_stream_without_times_says_that_its_rate_is_assumed(tmp_path):
+def test_a_stream_without_time_stamps_has_an_assumed_rate(tmp_path):
     video = open_video(write_video(tmp_path / "a.h264"))
     assert video.num_frames == COUNT
     with pytest.warns(FrameRateWarning, match=r"a\.h264 does not state .* 25 frames"):
@@ -117,7 +117,7 @@ INTERLACED = {
     "codec, suffix",
     [("libx264", "mp4"), ("libx264", "ts"), ("mpeg2video", "mpg"), ("mpeg4", "avi")],
 )
-def test_interlaced_frames_stay_woven(tmp_path, codec, suffix):
+def test_interlaced_frames_are_not_deinterlaced(tmp_path, codec, suffix):
     fields = [frame.copy() for frame in numbered(COUNT)]
     for frame in fields:
         frame[1::2] //= 2  # the other field is darker
@@ -136,7 +136,7 @@ def test_a_stream_that_turns_interlaced_midway(tmp_path):
     (tmp_path / "c.m2v").write_bytes(plain.read_bytes() + woven.read_bytes())
     with av.open(str(tmp_path / "c.m2v")) as container:
         plain = [number_in(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
-    assert len(plain) >= 15  # at the turn, FFmpeg lets go of the frame that it holds back
+    assert len(plain) >= 15  # at the change, FFmpeg outputs the frame that it holds back
     video = check_exact(tmp_path / "c.m2v", expected=plain)
     assert 0 < video.index.interlaced < 16
 
@@ -172,7 +172,7 @@ def test_a_fragmented_file_with_longer_sound(tmp_path):
 
 
 def remuxed(source, path, change, **file):
-    """The packets of a file, changed and written again."""
+    """Change the packets of a file and write them again."""
     with av.open(str(source)) as given, av.open(str(path), "w", **file) as made:
         stream = given.streams.video[0]
         copy = made.add_stream_from_template(stream)
@@ -213,7 +213,7 @@ OPEN = {
 
 
 @pytest.mark.parametrize("kind", OPEN)
-def test_decoding_begins_where_it_is_exact(tmp_path, kind):
+def test_decoding_starts_where_it_is_exact(tmp_path, kind):
     codec, suffix, options = OPEN[kind]
     more = {"container_options": {"live": "1"}} if kind == "no index mkv" else {}
     check_exact(encoded(tmp_path / f"a.{suffix}", codec, options=options, **more))
@@ -233,7 +233,7 @@ def test_the_sample_aspect(tmp_path, suffix):
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90])
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_turned_and_mirrored(tmp_path, degrees, mirrored):
+def test_rotated_and_mirrored(tmp_path, degrees, mirrored):
     def turn(stream):
         if not hasattr(stream, "set_display_rotation"):
             pytest.skip("this PyAV writes no display matrix")
@@ -306,14 +306,14 @@ def test_tags_in_another_encoding(tmp_path):
     check_exact(path)
 
 
-def test_a_codec_that_is_not_at_hand_is_named(tmp_path):
+def test_a_missing_codec_is_named(tmp_path):
     path = write_video(tmp_path / "a.mp4")
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
     with pytest.raises(VideoError, match=r"codec.*a\.mp4.*zzzz"):
         open_video(path)
 
 
-def test_sound_alone_is_no_video(tmp_path):
+def test_a_file_with_only_sound_is_not_a_video(tmp_path):
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=16000)
         frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
@@ -353,7 +353,7 @@ def test_reported_files(place):
     whole = np.stack(list(video.frames()))
     assert len(whole) == video.num_frames == count
     assert video.index.end == pytest.approx(seconds, abs=2e-3) and video.damage == ()
-    with av.open(str(path)) as container:  # FFmpeg's own frames, one by one, in one thread
+    with av.open(str(path)) as container:  # FFmpeg's own frames, one at a time, single-threaded
         container.streams.video[0].codec_context.thread_count = 1
         plain = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     shown = np.stack([np.rot90(frame) if "rot90" in place[1] else frame for frame in plain])

@@ -25,7 +25,7 @@ def videos(tmp_path_factory):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """The videos that are opened, as they are."""
+    """The videos, in the order in which they are opened."""
     seen = []
 
     def watched(path, **options):
@@ -36,7 +36,7 @@ def opened(monkeypatch):
     return seen
 
 
-def test_a_second_start_opens_no_video(videos, tmp_path, opened):
+def test_a_second_run_opens_no_video(videos, tmp_path, opened):
     path = tmp_path / "cache" / "videos.npz"
     facts = VideoIndex(path).scan(videos)
     assert sorted(opened) == ["20.mp4", "25.mp4", "30.mp4"]
@@ -49,7 +49,7 @@ def test_a_second_start_opens_no_video(videos, tmp_path, opened):
             assert found.count == whole.num_frames and (found.height, found.width) == (32, 64)
             np.testing.assert_allclose(found.times, whole.source_times, atol=1e-6)
             np.testing.assert_allclose(found.stamps, whole.stamps, atol=1e-6)
-    assert VideoIndex(None).scan(videos[:1])[videos[0]].count == 30  # in memory alone
+    assert VideoIndex(None).scan(videos[:1])[videos[0]].count == 30  # only in memory
 
 
 def test_a_video_that_is_newer_than_its_entry_is_read_again(videos, tmp_path, opened):
@@ -75,7 +75,7 @@ def test_a_video_that_is_newer_than_its_entry_is_read_again(videos, tmp_path, op
     assert VideoIndex(path).scan([str(folder)])[str(folder)].count == 4
 
 
-def test_a_varying_rate_is_kept_exactly(tmp_path):
+def test_a_variable_frame_rate_is_stored_exactly(tmp_path):
     stamps = np.array([0.5, 0.54, 0.6, 1.0, 1.01])
     facts = VideoFacts.of(stamps, 25.0, 4, 6)
     steady = VideoFacts.of(2 + np.arange(100) / 29.97, 29.97, 4, 6)
@@ -118,16 +118,16 @@ def test_processes_write_and_read_one_index_at_once(tmp_path):
         for name in "ab"
     ]
     while any(process.poll() is None for process in running):
-        VideoIndex(path)  # a warning, an error here, were half a file
+        VideoIndex(path)  # a partial file would cause a warning, which is an error here
     for process in running:
         assert process.returncode == 0, process.stderr.read()
-    # What one of two simultaneous writers lost, it adds again with its next entry.
+    # Entries that one of two simultaneous writers lost are added again with its next entry.
     paths = set(VideoIndex(path)._held)
     assert len(paths) >= 20 and {p for p in paths if p.endswith("/19")}
     assert not list(tmp_path.glob(".*"))
 
 
-def test_bad_videos_do_not_hide_the_good_ones(videos, tmp_path, opened):
+def test_bad_videos_do_not_affect_good_ones(videos, tmp_path, opened):
     broken = tmp_path / "b.mp4"
     broken.write_bytes(b"x")
     path = tmp_path / "videos.npz"
@@ -137,7 +137,7 @@ def test_bad_videos_do_not_hide_the_good_ones(videos, tmp_path, opened):
     assert len(VideoIndex(path).scan(videos)) == 3 and opened == []
 
 
-def test_a_start_with_an_index_opens_only_what_is_drawn(videos, tmp_path, monkeypatch):
+def test_a_run_with_an_index_opens_only_sampled_videos(videos, tmp_path, monkeypatch):
     gaze = tmp_path / "gaze.csv"
     gaze.write_text("viewer,frame,x,y\n1,3,0.5,0.5\n")
     records = [Record(v, v, gaze=GazeSource((str(gaze),))) for v in videos]

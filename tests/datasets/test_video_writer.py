@@ -20,7 +20,7 @@ def test_odd_sizes_repeat_the_last_row_and_column(tmp_path):
     assert np.abs(error).mean() < 4
 
 
-def test_an_error_leaves_nothing(tmp_path):
+def test_an_error_leaves_no_file(tmp_path):
     with (
         pytest.raises(ValueError, match="frame"),
         VideoWriter(tmp_path / "a.mp4", fps=25, height=32, width=32) as writer,
@@ -30,7 +30,7 @@ def test_an_error_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_old_file_survives_a_failure(tmp_path):
+def test_a_failed_write_keeps_the_old_file(tmp_path):
     (tmp_path / "a.mp4").write_text("old")
     with (
         pytest.raises(KeyboardInterrupt),
@@ -56,7 +56,7 @@ def test_times_and_shape_are_kept(tmp_path):
     assert [round(float(frame.mean()) / 50) for frame in video.frames()] == [0, 1, 2, 3, 4]
 
 
-def test_a_film_with_a_gap_is_as_long_as_its_last_frame_is_shown(tmp_path):
+def test_a_film_with_a_gap_lasts_until_the_end_of_its_last_frame(tmp_path):
     times = [number / 25 + 8 * (number > 27) for number in range(30)]  # 30 frames over 9.2 s
     with VideoWriter(tmp_path / "a.mp4", fps=25, height=32, width=32, times=times) as writer:
         for number in range(30):

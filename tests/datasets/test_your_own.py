@@ -36,7 +36,7 @@ def table(tmp_path):
     return path
 
 
-def test_a_table_becomes_records(table):
+def test_a_table_is_read_as_records(table):
     first, second = your_own.load(table)
     assert your_own.class_names(table) == ("jump", "run", "walk")
     assert (first.name, first.label, first.split) == ("a b", 2, "train")
@@ -64,7 +64,7 @@ def test_a_table_becomes_records(table):
         ("video,gaze\na b.mp4,lost.csv\n", r"1 missing.*lost\.csv"),
     ],
 )
-def test_bad_tables_are_refused(table, text, message):
+def test_invalid_tables_are_rejected(table, text, message):
     table.write_text(text)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         your_own.load(table)
@@ -80,7 +80,7 @@ def test_other_mistakes(table):
         your_own.load(table)
 
 
-def test_a_folder_a_class(tmp_path):
+def test_one_folder_per_class(tmp_path):
     for label, name in (("Run [1]", "x#1"), ("Run [1]", "y"), ("Eat", "x#1")):
         numbered_video(tmp_path / label / f"{name}.mp4", 2)
     records = your_own.load(tmp_path)

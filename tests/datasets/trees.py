@@ -1,4 +1,4 @@
-"""Folders in the published layouts of data sets, written for tests: names and lists, no videos."""
+"""Folders in the published layouts of data sets, for tests: names and lists, without videos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write(path, lines, end="\n"):
 
 
 def ucf101_tree(root, end="\r\n"):
-    """UCF101 in full by its counts: every clip is in the training or test list of each fold."""
+    """UCF101 with its full counts: every clip is in the training or test list of each fold."""
     stem = {name: name for name in ucf101.CLASSES} | {"HandstandPushups": "HandStandPushups"}
     names = [
         f"{name}/v_{stem[name]}_g{g:02d}_c{c:02d}.avi"
@@ -43,7 +43,7 @@ def ucf101_tree(root, end="\r\n"):
 
 
 def hmdb51_tree(root, end=" \r\n"):
-    """HMDB51 in full by its counts, with the odd characters of its names."""
+    """HMDB51 with its full counts and the unusual characters of its names."""
     left = dict(hmdb51.DESCRIPTION.counts)
     flags = {split: flag for flag, split in hmdb51.SPLITS.items()}
     names = {
@@ -67,7 +67,7 @@ def hmdb51_tree(root, end=" \r\n"):
 
 
 def hollywood2_tree(root, end="\n"):
-    """Hollywood2 in full by its counts: clip i shows class i % 12, and every tenth class 0 too."""
+    """Hollywood2 with its full counts: clip i has class i % 12, every tenth clip class 0 too."""
     root = root / "Hollywood2"
     for split, count in hollywood2.DESCRIPTION.counts.items():
         clips = [f"actionclip{split}{n:05d}" for n in range(1, count + 1)]
@@ -82,7 +82,7 @@ def hollywood2_tree(root, end="\n"):
 
 
 def ucf11_tree(root):
-    """UCF11 in full by its counts: file names do not tell the class."""
+    """UCF11 with its full counts; file names do not contain the class."""
     paths = [
         root / "action_youtube_naudio" / name / f"v_clip_{g:02d}" / f"v_clip_{g:02d}_{c:02d}.avi"
         for c in range(1, 8)
@@ -106,7 +106,7 @@ def moments_tree(root, rows):
 
 
 def ucf101_24_boxes():
-    """An annotation like the published one: bytes whose sum passes 255."""
+    """An annotation like the published one: uint8 values whose sum exceeds 255."""
     import numpy as np
 
     return {

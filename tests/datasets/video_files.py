@@ -1,4 +1,4 @@
-"""Makes small video files of many kinds, frame i of which shows the number i."""
+"""Writes small video files of many kinds, in which frame i shows the number i."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def numbered(count: int, size: tuple[int, int] = SIZE) -> Iterable[np.ndarray]:
 
 
 def number_in(frame: np.ndarray) -> int:
-    """The number that a frame of `numbered` shows."""
+    """The number shown in a frame of `numbered`."""
     height, width = frame.shape[:2]
     middles = frame[height // 4 : -height // 4].mean((0, 2)).reshape(8, width // 8)
     return sum((value > 127) << bit for bit, value in enumerate(middles.mean(1)))
@@ -54,7 +54,7 @@ def write_video(
     metadata: dict[str, str] | None = None,
     **file: object,
 ) -> Path:
-    """Write numbered frames at `stamps` (in `unit`), beside `sound` seconds of silence.
+    """Write numbered frames at `stamps` (in `unit`), with `sound` seconds of silence.
 
     `setup` is called with the video stream before it is opened; `file` is for `av.open`.
     """

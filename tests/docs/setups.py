@@ -1,4 +1,4 @@
-"""What the snippets of each page assume, such as a video and a trained model."""
+"""Prepares what the snippets of each page assume, such as a video and a trained model."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 import zoo
 
-# A snippet with one of these needs what the test has not got: published data and weights, or
-# several devices or machines on JAX. Its imports are run and its calls held against the
+# A snippet with one of these needs what the tests do not have: published data and weights, or
+# several devices or machines on JAX. Its imports are run and its calls checked against the
 # functions' signatures.
 PUBLISHED = ("ucf101.load(a)", "sport1m_iter", "keras.distribution")
 
 
 def small_options() -> dict[str, dict[str, Any]]:
-    """Arguments by builder: the snippets' own networks would take gigabytes and minutes."""
+    """Arguments by builder: the snippets' own networks would take gigabytes and minutes to run."""
     cnn = zoo.backbones.small_cnn(image_size=32)
     return {
         "rmdn": {"image_size": 32, "width": 0.05, "units": 4},

@@ -1,4 +1,4 @@
-"""The pictures of the models' graphs are those of the models."""
+"""The pictures of the models' graphs match the models."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PAGES = ("general", "rmdn", "lsts", "soft_attention", "spatiotemporal_attention"
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_shows_its_graph(page):
+def test_each_model_page_shows_its_graph(page):
     text = (PICTURES.parent / f"{page}.md").read_text(encoding="utf-8")
     (name,) = re.findall(r"\]\(pictures/(graph_\w+\.svg)\)", text)
     root = ElementTree.parse(PICTURES / name).getroot()
-    assert float(root.get("width")) <= 400  # a phone shows the text at its size
+    assert float(root.get("width")) <= 400  # the text stays readable on a phone
     assert root.find("{*}title").text
 
 

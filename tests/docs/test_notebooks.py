@@ -1,4 +1,4 @@
-"""The notebooks of the documentation run from their first cell to their last."""
+"""The notebooks of the documentation run from the first cell to the last."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def code_cells(path: Path) -> list[dict]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_committed_as_it_ran(path):
+def test_a_notebook_is_committed_with_its_output(path):
     cells = code_cells(path)
     counts = [cell["execution_count"] for cell in cells]
     assert counts == list(range(1, len(cells) + 1))

@@ -1,4 +1,4 @@
-"""The Python snippets of README and docs run as printed; their commands have the options."""
+"""The Python snippets of README and docs run as printed; the options of their commands exist."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_snippets_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if name(page) == "docs/export.md":
         pytest.importorskip("tf2onnx", reason="the extra `export` is not installed")
-    if page.name != "README.md":  # the page that newcomers copy runs with nothing made smaller
+    if page.name != "README.md":  # the page that newcomers copy runs at its full size
         make_small(monkeypatch)
     space = {"__name__": "snippet"}
     exec(compile(SETUPS.get(name(page), ""), "setup", "exec"), space)
@@ -63,8 +63,8 @@ def test_snippets_run(page, tmp_path, monkeypatch):
 def make_small(monkeypatch) -> None:
     for builder, options in small_options().items():
         small = functools.partial(getattr(zoo.models, builder), **options)
-        # `zoo` takes its builders from `zoo.models` when they are first asked for: it comes first,
-        # or the small one would be taken for the original, and be put back after the test.
+        # `zoo` imports its builders from `zoo.models` at their first use, so this must happen
+        # first, or the small builder would be taken for the original and kept after the test.
         monkeypatch.setattr(zoo, builder, small)
         monkeypatch.setattr(zoo.models, builder, small)
     make = moving_targets.make
@@ -76,7 +76,7 @@ def make_small(monkeypatch) -> None:
 
 
 def check_names(tree: ast.Module, space: dict) -> None:
-    """Run the imports; every call of what they bring must fit the function's signature."""
+    """Run the imports; every call of an imported function must match its signature."""
     imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     exec(compile(ast.Module(imports, []), "imports", "exec"), space)
     for node in ast.walk(tree):
@@ -89,14 +89,14 @@ def check_names(tree: ast.Module, space: dict) -> None:
             inspect.signature(function).bind(*node.args, **given)
 
 
-def test_calls_are_held_against_signatures():
+def test_calls_are_checked_against_signatures():
     tree = ast.parse("from zoo.datasets import ucf101\nucf101.load('x', fould=1)")
     with pytest.raises(TypeError, match="fould"):
         check_names(tree, {})
 
 
 def commands(page: Path) -> list[str]:
-    """The lines of a page's shell blocks, continued lines as one, without comments."""
+    """The commands in a page's shell blocks, with continued lines joined, without comments."""
     found = []
     for language in ("", "sh", "bash"):
         for _, text in blocks(page, language):

@@ -1,4 +1,4 @@
-"""Small versions of every model, with weights like those after training."""
+"""Small versions of every model, with weights as after training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ I3D = {"width": 1 / 32, "num_frames": 17, "image_size": 32, "output_size": (18, 
 ACTION = {"num_classes": 3, "num_frames": None, "backbone": None, "feature_shape": (5, 5, 6)}
 MASK = {"mask_filters": (4,), "filters": 4, "score_units": 4, "steps": 3}
 
-# Name: how it is built, and the length of the videos where it takes any.
+# Name: factory, and the number of frames if the model accepts any.
 MODELS = {
     "rmdn": (lambda: zoo.rmdn(**C3D), 18),
     "rmdn_rnn": (lambda: zoo.rmdn(**C3D, cell="rnn", endpoint="fc7"), 18),
@@ -38,7 +38,7 @@ MODELS = {
 
 
 def make(name: str) -> tuple[keras.Model, int | None]:
-    """A model with random statistics, and biases that are not zero; and its frames."""
+    """A model with random statistics and nonzero biases, and its number of frames."""
     keras.utils.set_random_seed(0)
     build, frames = MODELS[name]
     model, random = build(), np.random.default_rng(0)

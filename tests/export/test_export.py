@@ -35,7 +35,7 @@ def needs(format):
 
 @pytest.fixture(scope="module")
 def head():
-    """The smallest model that has a recurrence: mixtures of given features."""
+    """The smallest recurrent model: mixtures from given features."""
     keras.utils.set_random_seed(0)
     return zoo.rmdn(backbone=None, feature_shape=(5,), units=3, num_components=2)
 
@@ -49,7 +49,7 @@ def test_a_head(tmp_path, head, format):
     assert told.differences["mixture"] < 1e-5
     assert told.inputs["features"] == (1 if format == "litert" else None, 4, 5)
     assert sorted(os.listdir(tmp_path)) == FILES[format]
-    # What lies there runs by itself, on other numbers than those of the check.
+    # The exported file runs without the model, on other inputs than those of the check.
     features = np.random.default_rng(7).normal(size=(1, 4, 5)).astype("float32")
     (found,) = FORMATS[format].run(told.path, {"features": features}).values()
     np.testing.assert_allclose(found, head(features)["mixture"], atol=1e-5)
@@ -72,7 +72,7 @@ def test_every_model(tmp_path, name, format):
 @pytest.mark.parametrize(
     "change", [lambda x: x * 1.001, lambda x: x[:, :-1], lambda x: np.full_like(x, np.nan)]
 )
-def test_an_export_with_other_outputs_is_refused_and_deleted(tmp_path, head, monkeypatch, change):
+def test_an_export_with_other_outputs_is_rejected_and_deleted(tmp_path, head, monkeypatch, change):
     form = FORMATS["keras"]
 
     def run(path, inputs):
@@ -87,7 +87,7 @@ def test_an_export_with_other_outputs_is_refused_and_deleted(tmp_path, head, mon
     assert os.listdir(tmp_path) == []
 
 
-def test_litert_is_told_the_length(tmp_path, head, capsys, monkeypatch):
+def test_litert_needs_the_number_of_frames(tmp_path, head, capsys, monkeypatch):
     needs("litert")
     with pytest.raises(ExportError, match=r"litert has no free sizes: give .*`frames`"):
         export(head, tmp_path / "m", format="litert")
@@ -97,7 +97,7 @@ def test_litert_is_told_the_length(tmp_path, head, capsys, monkeypatch):
     assert "set the number of frames" in capsys.readouterr().err
 
 
-def test_what_is_not_possible_is_told(tmp_path, head, monkeypatch):
+def test_impossible_exports_are_reported(tmp_path, head, monkeypatch):
     with pytest.raises(ValueError, match=r"`format` must be one of .*'openvino'"):
         export(head, tmp_path / "m", format="tensorrt")
     with pytest.raises(ExportError, match="number of frames is 4, so `frames` must be left out"):
@@ -122,13 +122,13 @@ def test_what_is_not_possible_is_told(tmp_path, head, monkeypatch):
 
 @keras.saving.register_keras_serializable(package="test")
 class Unsupported(keras.layers.Layer):
-    """An operation that LiteRT does not have."""
+    """An operation that LiteRT does not support."""
 
     def call(self, inputs):
         return keras.ops.erfinv(inputs)
 
 
-def test_an_operation_that_a_format_lacks_is_named(tmp_path):
+def test_an_unsupported_operation_is_named(tmp_path):
     inputs = keras.Input((3, 4), name="features")
     model = keras.Model(inputs, Unsupported()(inputs))
     needs("litert")
@@ -152,7 +152,7 @@ def test_poolings_in_two_dimensions(layer, padding):
     assert "call" not in vars(pool)
 
 
-def test_scans_written_out():
+def test_unrolled_scans():
     x = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
 
     def step(carry, now):

@@ -24,7 +24,7 @@ with folder_lock({folder!r}):
 """
 
 
-def test_one_program_at_a_time(tmp_path):
+def test_a_lock_admits_one_program(tmp_path):
     code = HOLD.format(path=sys.path, folder=str(tmp_path))
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
@@ -52,7 +52,7 @@ def dead_process() -> int:
     return process.pid
 
 
-def test_leftovers_of_a_killed_program(tmp_path):
+def test_leftovers_of_a_killed_program_are_removed(tmp_path):
     dead, alive = dead_process(), os.getpid()
     gone = [f".film.mp4.{dead}.part", f".maps.npz.{dead}.part", f".index.{dead}-7.part.json"]
     gone += [f".film.mp4.{dead}.sound", f".probe.{dead}"]
@@ -82,12 +82,12 @@ def test_a_link_is_reported_before_anything_is_deleted(tmp_path):
     assert (folder / "maps").is_symlink() and (tmp_path / "elsewhere").is_dir()
 
 
-def test_nothing_in_a_name_steers_the_terminal():
+def test_control_characters_in_names_are_escaped():
     assert printable("a\x1b[2Jb\r\x9bc\u202e\ud800") == r"a\x1b[2Jb\r\x9bc\u202e\ud800"
     assert printable("ä 日本 \t\n/") == "ä 日本 \t\n/"
 
 
-def test_the_command_line_writes_escapes_out(tmp_path, capsys):
+def test_the_command_line_escapes_control_characters(tmp_path, capsys):
     from zoo.cli.main import main
 
     name = str(tmp_path / "a\x1b[31m\x07.keras")

@@ -1,4 +1,4 @@
-"""Files with false sizes or links are refused before memory is allocated."""
+"""Files with false sizes or links are rejected before memory is allocated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SIDE = 60_000  # 60000 x 60000 float32 are 14 GB
 
 @pytest.fixture(autouse=True)
 def little_memory():
-    """Nothing here may take the memory that a forged file asks for."""
+    """No test here may allocate the memory that a forged file asks for."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -111,10 +111,10 @@ def test_links_in_a_keras_3_file_and_in_a_mat_file(tmp_path):
         load_mat(tmp_path / "m.mat")
 
 
-def test_groups_that_double(tmp_path):
+def test_groups_that_multiply_by_links(tmp_path):
     with h5py.File(tmp_path / "m.mat", "w") as file:
         group = file.create_group("a")
-        for level in range(40):  # 2 ** 40 places of one value
+        for level in range(40):  # 2 ** 40 paths to one value
             below = group.create_group("x") if level < 39 else group
             group["y"] = below
             group = below
@@ -134,7 +134,7 @@ def forged_npy(shape, dtype: str = "<f4", data: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("shape", [(SIDE, SIDE), (2**40, 2**40), (3,), (-1, 4)])
-def test_an_npz_header_that_lies(tmp_path, shape):
+def test_a_false_npz_header(tmp_path, shape):
     with zipfile.ZipFile(tmp_path / "w.npz", "w") as archive:
         archive.writestr("conv/kernel.npy", forged_npy(shape, data=b"1234"))
     with pytest.raises(WeightsError, match="conv/kernel"):
@@ -145,8 +145,8 @@ def test_an_npz_that_unpacks_to_gigabytes(tmp_path):
     with zipfile.ZipFile(tmp_path / "w.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", forged_npy((2**26,), "u1") + bytes(2**26))
     content = (tmp_path / "w.npz").read_bytes()
-    assert read_npz(content)["a"].shape == (2**26,)  # as large as it says: it is read
-    # The same body under a length that no packing reaches.
+    assert read_npz(content)["a"].shape == (2**26,)  # as large as stated: it is read
+    # The same data with a declared length that no compression can reach.
     at = content.rindex(b"PK\x01\x02")
     forged = bytearray(content)
     forged[at + 24 : at + 28] = struct.pack("<I", 4_000_000_000)
@@ -154,7 +154,7 @@ def test_an_npz_that_unpacks_to_gigabytes(tmp_path):
         read_npz(bytes(forged))
 
 
-def test_npz_keeps_orders_and_types():
+def test_npz_keeps_memory_orders_and_types():
     random = np.random.default_rng(0)
     arrays = {
         "fortran": np.asfortranarray(random.normal(size=(3, 4))),
@@ -168,7 +168,7 @@ def test_npz_keeps_orders_and_types():
     for name, array in arrays.items():
         assert found[name].dtype == array.dtype
         np.testing.assert_array_equal(found[name], array)
-    found["fortran"][0, 0] = 1  # may be written to
+    found["fortran"][0, 0] = 1  # writable
     with pytest.raises(KeyError):
         read_npz(out.getvalue(), ["missing"])
 
@@ -178,7 +178,7 @@ def test_npz_keeps_orders_and_types():
     [
         b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00P\xd6\xdc\x01\x85R.",  # bytearray(8e9)
         b"\x80\x02cbuiltins\nlist\ncbuiltins\nrange\nJ\xff\xff\xff\x7f\x85R\x85R.",
-        b"\x80\x02Nr\xff\xff\xff\x7f.",  # remembers object 2147483647
+        b"\x80\x02Nr\xff\xff\xff\x7f.",  # memoises object 2147483647
         b"\x80\x04\x8e\x00\x00\x00\x00\x02\x00\x00\x00x.",  # 8 GB of bytes
         b"\x80\x02}N" + b"\x85" * 300_000 + b"Ns.",  # a key 300,000 tuples deep
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nJ\x60\xea\x00\x00"
@@ -207,7 +207,7 @@ def test_a_pickle_of_arrays_reads_as_pickle_reads_it(tmp_path):
     }
     for protocol in (0, 2, 3, 4, 5):
         (tmp_path / "a.pkl").write_bytes(pickle.dumps(kept, protocol))
-        if protocol == 5:  # arrays as buffers need a name that is not admitted
+        if protocol == 5:  # arrays as buffers need a global that is not allowed
             with pytest.raises(FileFormatError):
                 read_pickle(tmp_path / "a.pkl")
             continue
@@ -229,8 +229,8 @@ def test_a_tensor_of_stride_zero(tmp_path):
         read_weights(write_torch_zip(tmp_path / "w.pth", views))
 
 
-def test_a_table_inside_itself(tmp_path):
-    # {"model": <the same table>, "x": {"w": tensor}}: the way to the weights has no end
+def test_a_table_that_contains_itself(tmp_path):
+    # {"model": <the same table>, "x": {"w": tensor}}: the path to the weights is infinite
     path = write_torch_zip(tmp_path / "w.pth", {"w": np.ones(3, "f4")}, nested="x")
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
@@ -260,7 +260,7 @@ def safetensors(path: Path, header: object, body: bytes = b"") -> Path:
         [1, 2],
     ],
 )
-def test_a_safetensors_header_that_lies(tmp_path, entry):
+def test_a_false_safetensors_header(tmp_path, entry):
     path = safetensors(tmp_path / "w.safetensors", {"conv": entry}, b"1234")
     with pytest.raises(WeightsError, match="conv"):
         read_weights(path)
@@ -366,15 +366,15 @@ def checkpoint(folder: Path) -> Path:
 
 
 def resealed(index: bytes) -> bytes:
-    """The index with the checksum that its first block, the one of names, has now."""
+    """The index with a new checksum for its changed first block, that of the names."""
     end = len(index.split(b"\0\0\0\0\x01\0\0\0")[0]) + 8
     code = crc32c(index[: end + 1])
     code = ((code >> 15 | code << 17) + 0xA282EAD8) & 0xFFFFFFFF
     return index[: end + 1] + struct.pack("<I", code) + index[end + 5 :]
 
 
-# Found by changing bytes of an index at random and setting its checksum right again. TensorFlow
-# ends the process at the first three, and raises errors of its own at the others.
+# Found by changing random bytes of an index and correcting its checksum. TensorFlow
+# aborts the process for the first three, and raises its own errors for the others.
 @pytest.mark.parametrize(
     "before, after",
     [
@@ -383,7 +383,7 @@ def resealed(index: bytes) -> bytes:
         (b"\x08\x01\x12\x0c\x12\x02\x08\x02", b"\x08\x01\x12\x0c\x12\xff\xff\xff"),
         (b"\x08\x01\x12\x04", b"\x08\0\x12\x04"),  # type 0
         (b"\x08\x01\x12\x04", b"\x08\x7f\x12\x04"),  # type 127
-        (b"conv/b", b"conv/\xff"),  # a name that is no text
+        (b"conv/b", b"conv/\xff"),  # a name that is not text
         (b"\0\x06\x08\x01", b"\0\xff\xff\x01"),  # a header of 32767 bytes
     ],
 )

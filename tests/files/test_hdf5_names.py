@@ -21,7 +21,7 @@ def test_many_short_names_in_a_large_file(tmp_path):
         assert held.text_list(held.file, "layer_names") == names
 
 
-def test_names_that_are_all_long_are_refused(tmp_path):
+def test_too_many_long_names_are_rejected(tmp_path):
     write(tmp_path / "w.h5", ["a" * (2 << 20)] + ["b"] * 3999, 1)
     with pytest.raises(FileFormatError, match="4000 names"), open_hdf5(tmp_path / "w.h5") as held:
         held.text_list(held.file, "layer_names")

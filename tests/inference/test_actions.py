@@ -123,7 +123,7 @@ def test_files(when, soft, video, tmp_path):
     assert other.top(1)[0][0] == str(other.outputs["action"].argmax())
 
 
-def test_the_film_is_coloured_where_the_model_looks(when, video, tmp_path):
+def test_the_film_is_coloured_at_the_attended_place(when, video, tmp_path):
     got = predict(when, video, output=tmp_path / "out", progress=False)
     film = np.stack(list(open_video(got.files["film"]).frames())).astype(int)[:, :46]
     changed = np.abs(film - np.stack(list(open_video(video).frames()))).sum(-1)
@@ -146,7 +146,7 @@ def test_a_short_video(when, soft, tmp_path):
     assert got.frames.tolist() == [0, 1, 2, 3, 4]
     weights = got.outputs["temporal_attention"]
     assert weights.shape == (4, 5)
-    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-4)  # none on what is not there
+    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-4)  # none on the padding
 
 
 def test_a_baseline_without_attention_and_any_number_of_frames(video, tmp_path):

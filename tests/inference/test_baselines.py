@@ -32,11 +32,11 @@ def test_the_trained_central_bias_is_the_density_of_the_fixations():
         baselines.fit_central_bias([points[:1]])
 
 
-def test_the_number_of_gaussians_suits_other_videos():
+def test_the_number_of_gaussians_is_chosen_on_held_out_videos():
     rng = np.random.default_rng(0)
     two = [np.concatenate([rng.normal(m, 0.03, (500, 2)) for m in (0.2, 0.8)]) for _ in range(4)]
     assert len(baselines.fit_central_bias(two)) >= 2
-    # Each video has a place of its own: what is learned from some says little of the others.
+    # Each video has a different place, so training videos say little about others.
     apart = [rng.normal(rng.uniform(0.1, 0.9, 2), 0.01, (50, 2)) for _ in range(8)]
     assert len(baselines.fit_central_bias(apart)) == 1
 

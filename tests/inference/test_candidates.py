@@ -38,7 +38,7 @@ def test_peaks_of_a_map():
     saliency = np.zeros((20, 40), np.float32)
     saliency[5, 10] = 3.0
     saliency[15, 30] = 1.0
-    saliency[15, 31] = 0.5  # beside a higher one: no peak
+    saliency[15, 31] = 0.5  # next to a higher value: not a peak
     got = map_candidates(saliency)
     np.testing.assert_allclose(
         got, [[10.5 / 40, 5.5 / 20, 3 / 4.5], [30.5 / 40, 15.5 / 20, 1.5 / 4.5]], rtol=1e-5

@@ -1,4 +1,4 @@
-"""Processing in steps with carried borders equals one call on the video, and a plain loop."""
+"""Processing in steps with carried borders equals one call on the video, and a simple loop."""
 
 import keras
 import numpy as np
@@ -12,13 +12,15 @@ from zoo.inference.streaming.carried_plan import NotCarried
 
 
 def _shaken(model, seed=0):
-    """Biases, offsets and statistics that are not zero, so that a wrong border shows."""
+    """Set nonzero biases, offsets and statistics, so that a wrong border is detected."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if weight.name in ("bias", "beta", "moving_mean"):
             weight.assign(rng.normal(size=weight.shape) * 0.3)
         elif weight.name == "moving_variance":
-            weight.assign(rng.uniform(0.4, 0.8, weight.shape))  # the frames must matter
+            weight.assign(
+                rng.uniform(0.4, 0.8, weight.shape)
+            )  # so that the output depends on the frames
     return model
 
 
@@ -60,7 +62,7 @@ def test_steps_equal_the_whole(name):
     trunk = CarriedTrunk(model, step=step)
     if delay is not None:
         assert trunk.delay == delay
-    # Longer than the first step and the lag together, shorter than either, and in between.
+    # Longer than the first step plus the lag, shorter than either, and in between.
     for count, sizes in ((171, (1, 90, 3, 7)), (101, (101,)), (20, (5,)), (1, ())):
         frames = _frames(count)
         expected = _whole(model, frames)
@@ -133,7 +135,7 @@ def test_branches_with_different_lags_are_aligned():
     np.testing.assert_allclose(_in_chunks(trunk, frames, (3, 9)), expected, atol=1e-3)
 
 
-def test_what_cannot_be_carried_is_named():
+def test_an_unsupported_layer_is_named():
     inputs = keras.Input((None, 8, 8, 3))
     strided = keras.layers.Conv3D(2, 3, strides=(2, 1, 1), padding="same", name="strided")(inputs)
     with pytest.raises(NotCarried, match="strided"):

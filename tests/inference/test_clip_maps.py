@@ -43,7 +43,7 @@ def _model(streams, target="last", length=LENGTH):
         target=target,
         flow=FLOW if streams != "rgb" else None,
     )
-    # A random head says nearly the same for every clip: spread its logits.
+    # A random head gives nearly the same output for every clip: spread its logits.
     kernel, _ = model.get_layer("head").get_layer("map_convolution").weights
     kernel.assign(kernel * 100)
     return model
@@ -67,7 +67,7 @@ def video(tmp_path_factory):
 
 
 def _expected(model, video, before=0, after=0):
-    """Every clip by itself, from the whole video's frames and flow."""
+    """Predictions for each clip separately, from the whole video's frames and flow."""
     frames = np.stack(list(open_video(video).frames(size=(SIDE, SIDE))))
     frames = np.concatenate([frames[:1]] * before + [frames] + [frames[-1:]] * after)
     fields = list(video_flow(frames, size=(32, 32), output_size=(SIDE, SIDE)))
@@ -87,12 +87,12 @@ def streams(models):
 
 
 @pytest.mark.parametrize(("name", "chunk"), [("rgb", 5), ("flow", None), ("both", 30)])
-def test_equals_every_clip_by_itself(models, streams, video, name, chunk):
+def test_equals_separate_calls_on_every_clip(models, streams, video, name, chunk):
     model = models[name]
     whole = _expected(model, video)
     missing = COUNT - len(whole)
     assert missing == LENGTH - 1 + (name != "rgb")
-    assert np.ptp(whole, axis=0).max() > 0.05  # the clips differ, so a wrong one would be seen
+    assert np.ptp(whole, axis=0).max() > 0.05  # the clips differ, so a wrong one would be detected
     got = predict(streams[name], video, chunk=chunk, progress=False)
     assert got.frames.tolist() == list(range(COUNT))
     saliency = got.outputs["saliency"]
@@ -142,7 +142,7 @@ def test_maps_between_predicted_ones_are_interpolated(models, video):
         np.testing.assert_allclose(got.outputs["saliency"], expected, atol=2e-3)
 
 
-def test_no_more_than_a_clip_is_held(models):
+def test_memory_holds_at_most_one_clip(models):
     stream = ClipMaps(models["both"], stride=5)
     for _ in range(12):
         stream.push(np.zeros((4, SIDE, SIDE, 3), np.uint8))
@@ -177,7 +177,7 @@ def test_files(models, video, tmp_path):
     assert json.loads((tmp_path / "out" / "prediction.json").read_text())["stride"] == 2
 
 
-def test_the_model_tells_how_its_flow_is_computed(models, tmp_path):
+def test_the_model_states_how_its_flow_is_computed(models, tmp_path):
     models["flow"].save(tmp_path / "flow.keras")
     loaded = zoo.load(tmp_path / "flow.keras")
     layer = next(la for la in loaded._flatten_layers() if isinstance(la, SaliencyMap))
@@ -186,7 +186,7 @@ def test_the_model_tells_how_its_flow_is_computed(models, tmp_path):
     assert "'dis'" in same and "(32, 32)" in same and "'tvl1'" in other
 
 
-def test_evaluated_beside_another_model(models, streams, tmp_path):
+def test_evaluated_together_with_another_model(models, streams, tmp_path):
     records = moving_targets.make(
         tmp_path / "set", num_videos=3, frames=19, size=(48, 64), viewers=5
     )
@@ -195,7 +195,7 @@ def test_evaluated_beside_another_model(models, streams, tmp_path):
     options = {"baselines": ("uniform", "true_density"), "progress": False}
     got = evaluate(both, records[:2], stride=2, **options)
     assert got.settings["stride"] == 2
-    assert got.videos[0]["first_frame"] == 15  # of RMDN; the same frames for all
+    assert got.videos[0]["first_frame"] == 15  # RMDN's; the same frames for all
     assert all(np.isfinite(list(row.values())).all() for row in got.table.values())
     alone = evaluate(models["both"], records[:1], **options)
     prediction = predict(streams["both"], records[0].video, initial="omit", progress=False)

@@ -9,7 +9,7 @@ from zoo.models import soft_attention
 
 @pytest.mark.slow
 def test_the_glimpse_moves_and_the_model_stays():
-    # Two places hold the two classes: which one is named depends on where the model looks.
+    # Two places show the two classes: the predicted one depends on where the model looks.
     keras.utils.set_random_seed(3)
     video = np.zeros((1, 4, 1, 2, 2), "float32")
     video[..., 0, 0] = video[..., 1, 1] = 1.0
@@ -23,7 +23,7 @@ def test_the_glimpse_moves_and_the_model_stays():
         dropout=0.2,
     )
     one = np.zeros((2, 4, 1, 2, 2), "float32")
-    one[0, ..., 0], one[1, ..., 1] = 1.0, 1.0  # class 0 where both places hold the first feature
+    one[0, ..., 0], one[1, ..., 1] = 1.0, 1.0  # class 0 if both places have the first feature
     model.compile(keras.optimizers.Adam(0.02), loss={"action": StepCrossEntropy()})
     model.fit(one, {"action": np.array([0, 1])}, epochs=60, verbose=0)
     before = model.get_weights()

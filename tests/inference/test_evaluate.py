@@ -1,4 +1,4 @@
-"""Evaluation of models beside baselines, also when it is resumed."""
+"""Evaluation of models and baselines, also when it is resumed."""
 
 import csv
 import dataclasses
@@ -81,11 +81,13 @@ def test_values_are_those_of_predict_and_the_metrics(model, records):
     expected = keras.ops.convert_to_numpy(nss(maps, counts)).mean()
     assert got.table["rmdn"]["nss"] == pytest.approx(float(expected), abs=1e-4)
     assert got.settings["information_gain_over"] == "central_bias"
-    assert "auc_shuffled" not in got.table["rmdn"]  # one video: nothing to shuffle with
+    assert (
+        "auc_shuffled" not in got.table["rmdn"]
+    )  # a single video: no fixations of others for the shuffled AUC
     assert any("no shuffled AUC" in note for note in got.notes)
 
 
-def test_metric_maps_are_densities_blurred_as_the_truth_is(model, records):
+def test_metric_maps_are_blurred_like_the_truth(model, records):
     options = {"train_records": records[2:], "progress": False}
     plain = evaluate(model, records[:2], **options)
     got = evaluate(model, records[:2], metric_maps=True, **options)
@@ -102,14 +104,14 @@ def test_metric_maps_are_densities_blurred_as_the_truth_is(model, records):
         same = set(plain.table[name]) - {"cc", "similarity", "kl_divergence"}
         assert all(got.table[name][m] == plain.table[name][m] for m in same)
     assert got.table["viewers"] == plain.table["viewers"]
-    # The density that the gaze was drawn from is now as near to the truth map as a density can be.
+    # The density that the gaze was drawn from is now as close to the truth map as possible.
     truth, before = got.table["true_density"], plain.table["true_density"]
     assert truth["cc"] > before["cc"]
     assert truth["kl_divergence"] < before["kl_divergence"]
     assert any("blurred like the truth" in note for note in got.notes)
 
 
-def test_any_name_of_a_model(model, records, tmp_path):
+def test_any_model_name(model, records, tmp_path):
     name = 'dense, 3/4 wide "b"'
     got = evaluate(
         {name: model}, records[:1], baselines=("uniform",), output=tmp_path, progress=False

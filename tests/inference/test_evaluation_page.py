@@ -39,8 +39,8 @@ def test_filmstrip_has_a_row_for_the_gaze_and_each_method():
     spot = np.zeros((30, 40), np.float32)
     spot[10:20, 10:20] = 1
     maps = {
-        "net": dict.fromkeys((1, 2, 3), spot),  # none for frame 5: it is dimmed
-        "uniform": {1: spot},  # not worth a row
+        "net": dict.fromkeys((1, 2, 3), spot),  # none for frame 5, which is dimmed
+        "uniform": {1: spot},  # too little for a row
     }
     gaze = [np.array([[0.5, 0.5]])] * 4
     strip = _decode(filmstrip([1, 2, 3, 5], frames, gaze, maps)).astype(int)
@@ -71,10 +71,10 @@ def test_a_constant_map_is_named_and_not_coloured():
     strip = _decode(filmstrip(range(4), frames, [np.zeros((0, 2))] * 4, {"net": flat})).astype(int)
     row = strip[-round(60 * (STRIP_WIDTH // 4) / 80) :]
     assert np.abs(row - row.mean(-1, keepdims=True)).max() < 30  # grey: no heat map
-    assert row[4, 4].mean() < 120 and row.max() > 230  # dimmed, with a word on it
+    assert row[4, 4].mean() < 120 and row.max() > 230  # dimmed, with a label
 
 
-def test_the_pages_are_whole_and_escape(tmp_path):
+def test_the_pages_are_complete_and_escape_names(tmp_path):
     evaluation = _evaluation()
     picture = Picture(time_plot(np.arange(5), {"net": np.arange(5.0)}, "NSS"), "NSS of <one>")
     write_pages(tmp_path, evaluation, {"<one>": [picture]})
@@ -84,7 +84,7 @@ def test_the_pages_are_whole_and_escape(tmp_path):
     assert "a &lt;note&gt;" in page
     assert 'alt="NSS of &lt;one&gt;" src="data:image/png;base64,' in page
     assert "net explains <b>50.0%</b>" in page
-    assert "<td class=best>2.000</td>" in page  # the true density does not compete
+    assert "<td class=best>2.000</td>" in page  # the true density is excluded from the comparison
     assert "NSS &uarr;" in page and "standard deviations" in page
     assert '<a href="videos/_one_.html">&lt;one&gt;</a>' in page
     assert "net: 2 frames" in page  # whose maps were constant

@@ -1,4 +1,4 @@
-"""The general model, which is used if no model is named."""
+"""The general model, which is used by default."""
 
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def test_bfloat16_is_built_at_once(monkeypatch):
     assert adapt(model, precision="float32", any_length=False) is not model
 
 
-def test_both_orders_and_the_name_give_the_same(tmp_path):
+def test_argument_order_and_the_models_name(tmp_path):
     path = film(tmp_path / "clip.mp4", noise(4, 64, 96))
     model = zoo.load("general", verbose=False)
     maps = [

@@ -1,4 +1,4 @@
-"""Joint models on a whole file: equal to one call; the film; the measured action."""
+"""Joint models on a whole file: equality to a single call, the film, the evaluated action."""
 
 import json
 
@@ -96,7 +96,7 @@ def test_mixtures_of_another_length_are_an_error(video):
         action(iter([frames]), np.zeros((40, 3, 6), "float32"))
 
 
-def test_a_teacher_has_no_place_in_prediction(video):
+def test_a_model_with_teacher_forcing_cannot_predict(video):
     model = zoo.joint(**TINY, feedback=True, teacher_forcing=True)
     with pytest.raises(ValueError, match="teacher forcing can only be trained"):
         saliency_part(model)

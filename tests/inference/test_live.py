@@ -85,7 +85,7 @@ def test_each_frame_is_answered_before_the_next_comes(model, monkeypatch):
     def source():
         for frame in _frames(4):
             yield frame
-            waited.append(answered.acquire(timeout=60))  # no further frame before the answer
+            waited.append(answered.acquire(timeout=60))  # no further frame before the prediction
 
     monkeypatch.setattr(Stream, "push", counted)
     got = predict_live(model, source())
@@ -94,7 +94,7 @@ def test_each_frame_is_answered_before_the_next_comes(model, monkeypatch):
     assert got.error is None
 
 
-def test_a_model_that_looks_ahead_lags():
+def test_a_model_that_looks_ahead_is_delayed():
     keras.utils.set_random_seed(0)
     ahead = zoo.rmdn(image_size=32, width=0.03, units=4, num_components=3)
     got = predict_live(ahead, iter(_frames(18)))
@@ -119,7 +119,7 @@ def test_a_model_that_looks_ahead_lags():
     ],
     ids=["middle of a frame", "size", "stall"],
 )
-def test_a_broken_stream_keeps_what_came(model, tmp_path, source, match, kept):
+def test_a_broken_stream_keeps_the_results_so_far(model, tmp_path, source, match, kept):
     with pytest.raises(StreamError, match=match) as caught:
         predict_live(model, source(), output=tmp_path / "out", stall=0.5)
     assert f"the {kept} frames so far are kept" in str(caught.value)
@@ -231,6 +231,6 @@ def test_a_damaged_packet_costs_that_packet(model):
         predict_live(model, encoded_frames(io.BytesIO(bytes(data))), strict=True)
 
 
-def test_a_camera_that_is_not_there():
+def test_a_missing_camera():
     with pytest.raises(StreamError, match="device 97"):
         next(camera_frames(97))

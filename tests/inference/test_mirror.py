@@ -25,7 +25,7 @@ def test_the_density_is_the_mean_of_both_and_mirrors_with_the_video():
     keras.utils.set_random_seed(3)
     model = zoo.rmdn(image_size=SIZE, width=0.05, units=6, num_components=3, dense=True)
     mixture = model.get_layer("mixture")
-    # Away from the symmetric start, correlation included.
+    # Away from the symmetric initial state, including the correlation.
     mixture.set_weights([np.random.default_rng(0).normal(0, 0.2, w.shape) for w in mixture.weights])
     frames = np.random.default_rng(1).integers(0, 255, (20, SIZE, SIZE, 3), dtype=np.uint8)
     turned = frames[:, :, ::-1]

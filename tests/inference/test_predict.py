@@ -125,7 +125,7 @@ def test_film_is_coloured_where_the_map_is_high(model, video, tmp_path):
     film = np.stack(list(open_video(tmp_path / "film.mp4").frames())).astype(int)
     plain = np.stack(list(open_video(video).frames())).astype(int)
     changed = np.abs(film - plain).sum(-1)
-    assert changed[:15].mean() < 15  # no prediction: the frame as it is
+    assert changed[:15].mean() < 15  # no prediction: the unchanged frame
     saliency = got.map(30)
     high = saliency > 0.5 * saliency.max()
     low = saliency < 0.03 * saliency.max()

@@ -25,7 +25,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    """A folder with ten frames in a second, without sound."""
+    """A folder of ten frames at 10 fps, without sound."""
     folder = tmp_path_factory.mktemp("clip")
     rng = np.random.default_rng(0)
     base = cv2.resize(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8), (64, 48))
@@ -104,7 +104,7 @@ def test_the_sound_can_be_left_out(model, clip, tmp_path):
     assert sound(got.save(tmp_path / "silent", sound=False)["film"]) == (None, None)
 
 
-def test_looking_at_it(model, clip):
+def test_repr_and_html(model, clip):
     got = predict(clip / "silent.mp4", model, progress=False)
     assert repr(got) == ("Prediction(silent.mp4: 10 of 10 frames, 48x64; mixture (10, 2, 6))")
     assert got.picture(3).shape == (48, 64, 3)
@@ -141,7 +141,7 @@ def test_show(model, clip, monkeypatch):
     assert len(shown) == 1 and not plt.get_fignums()
 
 
-def test_rows_need_pandas_only_as_a_frame(model, clip, monkeypatch):
+def test_only_to_dataframe_needs_pandas(model, clip, monkeypatch):
     import sys
 
     got = predict(clip / "silent.mp4", model, progress=False)
@@ -170,7 +170,7 @@ def test_saving_later_writes_the_same(model, clip, tmp_path):
     assert not (tmp_path / "two" / "film.mp4").exists()
 
 
-def test_names_of_the_file_come_out(clip, tmp_path):
+def test_class_names_of_the_file_are_used(clip, tmp_path):
     keras.utils.set_random_seed(0)
     options = {"image_size": 32, "width": 0.05, "units": 4, "num_components": 2, "dense": True}
     zoo.save(zoo.joint(num_classes=2, **options), tmp_path / "j.keras", classes=("walk", "run"))

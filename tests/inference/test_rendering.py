@@ -61,7 +61,7 @@ def test_a_component_narrower_than_a_pixel_keeps_its_place():
     np.testing.assert_allclose(got[1:3, 1:3], 0.25, atol=1e-6)
 
 
-def test_weights_far_apart_and_means_outside_the_frame():
+def test_weights_of_different_magnitude_and_means_outside_the_frame():
     mixture = np.array([[200.0, 1.4, -0.3, -2.0, -2.0, 1.0], [-200.0, 0.5, 0.5, -2.0, -2.0, 0.0]])
     got = render_mixture(mixture, 20, 30)
     assert np.isfinite(got).all()

@@ -46,7 +46,7 @@ def clips(tmp_path):
 
 @contextlib.contextmanager
 def served(body, length=None):
-    """An address at which these bytes are given, with another length promised if asked for."""
+    """A URL that serves these bytes, optionally with a wrong length in the header."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -95,7 +95,7 @@ def test_two_videos_of_one_name(model, clips, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "a_2"]
 
 
-def test_one_of_several_that_is_unfit(clips, tmp_path):
+def test_one_unreadable_video_among_several(clips, tmp_path):
     clip_model = zoo.rmdn(image_size=32, width=0.05, units=4, num_components=2)
     long = write(tmp_path / "long.mp4", 17)
     with pytest.raises(PredictionError, match=r"1 of 2 are done.*a\.mp4, 6 frames") as told:
@@ -149,7 +149,7 @@ def test_array_and_picture(model, clips, tmp_path):
     np.testing.assert_array_equal(picture.outputs["mixture"], array.outputs["mixture"])
     assert set(picture.files) == {"picture", "candidates", "arrays", "summary", "page"}
     assert cv2.imread(picture.files["picture"]).shape == (48, 64, 3)
-    # A model of clips is given the picture as often as it needs.
+    # A clip-based model gets as many copies of the picture as it needs.
     clip_model = zoo.rmdn(image_size=32, width=0.05, units=4, num_components=2)
     assert predict(frames[0], clip_model, progress=False).frames.tolist() == [0]
 
@@ -167,7 +167,7 @@ def test_array_and_picture(model, clips, tmp_path):
         (np.full((2, 3, 4, 3), "a"), "dtype"),
     ],
 )
-def test_unfit_arrays(array, match):
+def test_invalid_arrays(array, match):
     with pytest.raises(ValueError, match=match):
         ArrayVideo(array)
 

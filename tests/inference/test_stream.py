@@ -72,7 +72,7 @@ def test_dense_interior_of_a_long_video():
     np.testing.assert_allclose(got, _whole(model, frames), atol=1e-4)
 
 
-def test_what_is_held_does_not_grow():
+def test_memory_does_not_grow():
     stream = Stream(_model(dense=True))
     held = []
     for index in range(8):
@@ -115,7 +115,7 @@ def test_features_as_input():
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def test_precision_changes_the_arithmetic_not_the_model():
+def test_precision_changes_only_the_arithmetic():
     model = _model()
     frames = _frames(20)
     expected = _whole(model, frames)

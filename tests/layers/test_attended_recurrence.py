@@ -31,7 +31,7 @@ POINT = {
     "share": np.array([[0.25], [0.5]], "float32"),
 }
 ATTENTION = ("keys", "query_kernel", "query_bias", "vector", "present", "share")
-# So that every output has a gradient of its own.
+# So that every output has a different gradient.
 FACTORS = random(BATCH, STEPS, HEIGHT, WIDTH, FILTERS), random(BATCH, STEPS, FRAMES)
 
 
@@ -42,7 +42,7 @@ def fast(p, score):
 
 
 def plain(p, score):
-    """The same, step by step, to be differentiated automatically."""
+    """The same recurrence step by step, differentiated automatically."""
     h, c = p["hidden"], p["cell"]
     states, all_weights = [], []
     for t in range(p["frames"].shape[1] if score is None else STEPS):

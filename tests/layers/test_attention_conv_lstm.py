@@ -13,7 +13,7 @@ def sigmoid(x):
 
 
 def convolve(x, kernel):
-    """A convolution with zeros around, in float64: x (batch, h, w, in), kernel (3, 3, in, out)."""
+    """A zero-padded convolution in float64: x (batch, h, w, in), kernel (3, 3, in, out)."""
     height, width = x.shape[1:3]
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     return sum(

@@ -81,7 +81,7 @@ def test_penalty_is_a_sum_over_a_sample_and_a_mean_over_the_batch():
     assert float(sum(layer.losses)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_dropout_is_in_training_only_and_differs_between_steps():
+def test_dropout_only_in_training_and_different_at_each_step():
     layer = AttentionLSTM(6, num_layers=1, attention="average", dropout=0.5, seed=1)
     same = np.repeat(FEATURES[:, :1], 4, axis=1)
     calm = [ops.convert_to_numpy(layer(same, training=False)[0]) for _ in range(2)]

@@ -5,7 +5,7 @@ from keras import ops
 from zoo.layers import BatchNormalization
 
 
-def test_on_one_device_it_is_that_of_keras():
+def test_it_equals_keras_on_one_device():
     features = np.random.default_rng(0).normal(3.0, 2.0, (4, 5, 6)).astype("float32")
     ours, theirs = BatchNormalization(momentum=0.5), keras.layers.BatchNormalization(momentum=0.5)
     for training in (True, False):
@@ -15,7 +15,7 @@ def test_on_one_device_it_is_that_of_keras():
         np.testing.assert_array_equal(one, two)
 
 
-def test_it_has_keras_configuration_and_loads_on_every_backend():
+def test_it_has_the_configuration_of_keras_and_loads_on_every_backend():
     theirs = keras.layers.BatchNormalization(epsilon=1e-5, name="bn")
     ours = BatchNormalization.from_config(theirs.get_config())
     assert (ours.epsilon, ours.name) == (1e-5, "bn")

@@ -26,7 +26,7 @@ def numpy(x):
 
 
 @pytest.mark.parametrize("size", [(9, 13), (10, 14), (3, 4), (5, 7), (1, 1)])
-def test_resize_is_kerass_own(size):
+def test_resize_equals_keras(size):
     x = RNG.normal(size=(2, 5, 7, 3)).astype("float32")
     expected = numpy(keras.ops.image.resize(x, size, data_format="channels_last"))
     np.testing.assert_allclose(numpy(ResizeLike()(x, np.zeros((2, *size, 1)))), expected, atol=1e-5)
@@ -55,7 +55,7 @@ def test_log_density_and_its_temperature():
     np.testing.assert_allclose(np.exp(found).sum((-1, -2)), 1.0, rtol=1e-4)
     layer.temperature.assign([2.0])
     half = numpy(layer(x)).astype("float64")
-    difference = (half - found / 2)[0, 0]  # a constant: what makes the sum 1
+    difference = (half - found / 2)[0, 0]  # the constant that normalises the sum to 1
     np.testing.assert_allclose(difference, difference[0, 0], atol=1e-4)
     assert np.isfinite(numpy(layer(np.full((1, 2, 2, 1), 1e30, "float32")))).all()
 
@@ -88,11 +88,11 @@ def test_earlier():
         Earlier(0)
 
 
-def test_motion_draws_the_density_and_a_still_picture_keeps_it():
+def test_motion_attracts_the_density_and_a_still_picture_does_not():
     density = RNG.uniform(0.5, 1.5, (1, 3, 12, 16)).astype("float32")
     density = np.log(density / density.sum((-1, -2), keepdims=True))
     brightness = np.full((1, 3, 12, 16), 100.0, "float32")
-    brightness[0, 1:, 2:4, 12:14] = 200.0  # a square appears in frame 1, and stays
+    brightness[0, 1:, 2:4, 12:14] = 200.0  # a square appears in frame 1 and remains
     before = numpy(Earlier(1)(brightness))
     layer = MotionMixture(0.3, sigma=0.05, power=0.25)
     found = numpy(layer([density, brightness, before]))
@@ -102,7 +102,7 @@ def test_motion_draws_the_density_and_a_still_picture_keeps_it():
     assert gained[1:5, 11:15].sum() > 0.15
     assert gained[6:, :8].max() < 0
     panned = numpy(layer([density, brightness + 30 * (before > 0), before]))
-    np.testing.assert_allclose(panned[:, 2], density[:, 2], atol=1e-3)  # everything changes
+    np.testing.assert_allclose(panned[:, 2], density[:, 2], atol=1e-3)  # the whole frame changes
     for wrong in ({"share": 1.0}, {"power": -1}, {"sigma": 0}, {"spread": 0}):
         with pytest.raises(ValueError, match="must be"):
             MotionMixture(**wrong)
@@ -134,7 +134,7 @@ def test_map_mixture_keeps_mean_and_covariance():
         np.testing.assert_allclose(second.sum(-1) - found**2, variance, rtol=1e-3)
 
 
-def test_map_mixture_draws_the_map():
+def test_map_mixture_reproduces_the_map():
     y, x = np.mgrid[:48, :64]
     blob = np.exp(-((x - 40) ** 2 + (y - 12) ** 2) / 50.0) + 1e-6
     blob /= blob.sum()

@@ -36,7 +36,7 @@ def test_every_place_has_the_gaussian_of_its_features():
                 np.testing.assert_allclose(given, wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_density_is_that_of_scipy():
+def test_density_equals_scipy():
     _, _, _, found = built()
     mixture = found[0, 0].astype("float64")
     weights = np.exp(mixture[:, 0]) / np.exp(mixture[:, 0]).sum()

@@ -84,7 +84,7 @@ def test_nll_skips_padding(over):
     assert got[2] == 0.0
 
 
-def test_nll_takes_weights_a_frame_and_a_sample():
+def test_nll_accepts_weights_per_frame_and_per_sample():
     rng = np.random.default_rng(3)
     mixture = random_mixture(rng, 2, 3)
     fixations = rng.uniform(size=(2, 3, 4, 2)).astype("float32")

@@ -48,7 +48,7 @@ def test_with_correlation_it_is_close(sx, sy, rho):
     numbers = component(sx=sx, sy=sy, rho=rho)
     wanted = exact(numbers, 5, 4)
     found = array(mixture_mass(np.array([numbers], "float32"), 5, 4))
-    # The mass that is in the wrong cell: most where a row cuts a flat, slanted component in half.
+    # Mass in the wrong cell: largest where a row cuts a flat, slanted component in half.
     assert np.abs(found - wanted / wanted.sum()).sum() / 2 < 0.05
 
 
@@ -64,7 +64,7 @@ def test_a_fine_grid_gives_the_density_map():
 
 
 def test_nothing_is_lost_between_the_cells():
-    # Wherever it is, a component much narrower than a cell is in one cell, or shared by neighbours.
+    # A component much narrower than a cell lies in one cell or is shared by neighbours, anywhere.
     for x in np.linspace(0.02, 0.98, 25):
         mixture = [component(x=x, sx=0.004, sy=0.004), component(x=0.5, y=0.1, sx=0.01, sy=0.01)]
         found = array(mixture_mass(np.array(mixture, "float32"), 4, 4))
@@ -88,7 +88,7 @@ def test_extremes_are_finite_and_so_are_their_gradients(numbers):
     assert np.isfinite(gradient(lambda m: ops.sum(mixture_mass(m, 4, 4) * weights), mixture)).all()
 
 
-def test_outside_the_frame_every_cell_has_the_same_share():
+def test_a_component_outside_the_frame_gives_equal_shares():
     mixture = np.array([component(x=5.0, sx=0.1, sy=0.1)], "float32")
     np.testing.assert_allclose(array(mixture_mass(mixture, 2, 3)), np.full((2, 3), 1 / 6))
 

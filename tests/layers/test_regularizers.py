@@ -21,7 +21,7 @@ def test_total_variation_gradient_of_a_worked_case():
     np.testing.assert_allclose(gradient(TotalVariation(1.0), MASK), expected, atol=1e-6)
 
 
-def test_contrast_value_and_gradient_pass_nothing_through_the_indicator():
+def test_contrast_has_no_gradient_through_the_indicator():
     # on: .8, .9; off: .1, .4, .3, .2
     assert float(Contrast(1.0)(MASK)) == pytest.approx(-0.5 * 1.7 + 0.5 * 1.0, abs=1e-6)
     expected = np.where(MASK > 0.5, -0.5, 0.5)
@@ -74,7 +74,7 @@ def test_spatial_mask_ignores_padded_frames():
     assert not ops.convert_to_numpy(mask)[:, 2].any()
 
 
-def test_spatial_mask_starts_where_it_is_told():
+def test_spatial_mask_starts_at_the_initial_value():
     layer = SpatialMask((3,), initial_mask=0.2)
     _, mask = layer(np.zeros((2, 4, 4, 5), "float32"))  # zeros: only the biases count
     np.testing.assert_allclose(ops.convert_to_numpy(mask), 0.2, rtol=1e-5)

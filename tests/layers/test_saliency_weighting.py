@@ -106,7 +106,7 @@ def test_uncertainty_weighs_as_printed():
     assert float(layer.weigh({"b": 3.0})) == pytest.approx(3 * np.exp(1.0) - 1.0, rel=1e-5)
 
 
-def test_teacher_gives_the_step_before():
+def test_teacher_provides_the_previous_step():
     features = np.zeros((1, 3, 10, 10, 2), "float32")
     points = np.full((1, 3, 2, 2), np.nan, "float32")
     points[0, 0, 0] = (0.25, 0.75)
@@ -121,12 +121,12 @@ def feedback(**options):
     return SaliencyFeedback(4, num_components=2, **options)
 
 
-def test_feedback_uses_the_saliency_of_the_step_before():
+def test_feedback_uses_the_saliency_of_the_previous_step():
     keras.utils.set_random_seed(0)
     features = numbers(1, 3, 4, 4, 2)
     layer = feedback(floor=0.0)
     first = array(layer(features))
-    # By hand: two steps of the cell on features weighted by the map of the step before.
+    # Explicitly: two steps of the cell on features weighted by the previous step's map.
     cell, states = layer.cell.cells[0], [np.zeros((1, 4), "float32")] * 2
     weights = np.ones((1, 4, 4), "float32")
     from zoo.layers.saliency.saliency_weighting import saliency_weights
@@ -156,7 +156,7 @@ def test_a_teacher_replaces_the_saliency_only_where_it_is_given():
     assert np.abs(forced[:, 2] - own[:, 2]).max() > 1e-6
 
 
-def test_dropout_is_on_in_training_only():
+def test_dropout_only_in_training():
     layer = feedback(dropout=0.5, num_layers=2, cell="rnn")
     x = numbers(2, 3, 4, 4, 2)
     np.testing.assert_array_equal(array(layer(x)), array(layer(x)))

@@ -69,7 +69,7 @@ def test_clip_scaling_by_hand():
     np.testing.assert_allclose(got, [[[0.25, -1], [1, 0]]])
     clips = np.array([[[-30.0], [0.0], [-5.0]], [[0.0], [4.0], [1.0]]], "float32")
     got = ops.convert_to_numpy(ClipScaling(-10.0, 20.0, mode="min_max")(clips))
-    np.testing.assert_allclose(got, [[[-1], [1], [0]], [[-1], [1], [-0.5]]])  # each by itself
+    np.testing.assert_allclose(got, [[[-1], [1], [0]], [[-1], [1], [-0.5]]])  # each separately
 
 
 def test_same_time_padding_is_zero_and_in_time_only():

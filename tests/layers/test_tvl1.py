@@ -16,7 +16,7 @@ CLIPS = ["ucf101/v_SoccerJuggling_g23_c01.avi", "kinetics/arm_wrestling_demo.mp4
 
 @pytest.fixture(scope="module")
 def flow_112():
-    return tvl1_function((112, 112), scales=3)  # fewer levels compile sooner
+    return tvl1_function((112, 112), scales=3)  # fewer levels compile faster
 
 
 def _texture(rng, size):
@@ -24,7 +24,7 @@ def _texture(rng, size):
     return ((noise - noise.min()) / np.ptp(noise) * 255).astype("float32")
 
 
-def test_median_is_that_of_scipy():
+def test_median_equals_scipy():
     images = np.random.default_rng(0).normal(size=(2, 9, 13)).astype("float32")
     expected = [ndimage.median_filter(image, 5, mode="nearest") for image in images]
     np.testing.assert_array_equal(median_filter_5x5(images), expected)
@@ -44,7 +44,7 @@ def test_known_shifts(flow_112):
         assert np.hypot(*(field - shift).T).mean() < 0.05
 
 
-def test_a_still_pair_does_not_move_and_a_batch_is_its_parts(flow_112):
+def test_a_still_pair_has_no_flow_and_batches_are_independent(flow_112):
     rng = np.random.default_rng(1)
     a, b = _texture(rng, 112), _texture(rng, 112)
     flow = flow_112(
@@ -56,7 +56,7 @@ def test_a_still_pair_does_not_move_and_a_batch_is_its_parts(flow_112):
 
 
 def _consistent(forward, backward):
-    """Where going forward and back again ends within half a pixel of the start."""
+    """Where following the flow forward and back ends within half a pixel of the start."""
     rows, columns = np.mgrid[: forward.shape[0], : forward.shape[1]].astype("float32")
     x, y = columns + forward[..., 0], rows + forward[..., 1]
     back = cv2.remap(backward, x, y, cv2.INTER_LINEAR, borderValue=(99.0, 99.0))

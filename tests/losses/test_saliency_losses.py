@@ -57,7 +57,7 @@ def test_best_values():
 
 
 @pytest.mark.parametrize("function", CLASSES.values())
-def test_maps_without_truth_cost_a_finite_constant(function):
+def test_maps_without_truth_have_a_finite_constant_loss(function):
     empty = np.zeros((2, 9, 12), "float32")
     value = np.asarray(function(empty, SALIENCY[:2]))
     expected = np.mean(SALIENCY[:2] ** 2, (1, 2)) if function is losses.min_max_mse else 0
@@ -108,7 +108,7 @@ def test_gradient_is_finite_and_the_class_is_serialisable(cls):
 
 
 @pytest.mark.parametrize("name", ["nss", "cc", "kl"])
-def test_the_density_loss_adds_one_loss_at_a_time(name):
+def test_the_density_loss_adds_each_loss(name):
     more = {
         "nss": losses.saliency_nss,
         "cc": losses.saliency_correlation,

@@ -1,4 +1,4 @@
-"""Cross-entropy of steps and likelihood of fixations, against sums written out."""
+"""Cross-entropy of steps and likelihood of fixations, against explicit sums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain float64 implementations of the published definitions, written for reading."""
+"""Simple float64 implementations of the published definitions, written for readability."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def information_gain(saliency, fixations, baseline, epsilon=2.22e-16) -> float:
 
 
 def auc_borji(saliency, fixations, splits, seed, others=None, step=0.1) -> float:
-    """Line by line after the Matlab code; negatives from `others`' pixels without replacement."""
+    """Follows the Matlab code line by line; negatives from `others`' pixels without replacement."""
     rng = np.random.default_rng(seed)
     saliency = (saliency - saliency.min()) / (saliency.max() - saliency.min())
     at_fixations = saliency[fixations > 0]

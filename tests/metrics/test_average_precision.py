@@ -13,7 +13,7 @@ def test_average_precision_by_hand():
     labels = np.array([[1], [0], [1], [0]])
     scores = np.array([[0.9], [0.8], [0.7], [0.1]])
     assert average_precision(labels, scores)[0] == pytest.approx((1 + 2 / 3) / 2)
-    # All equal: one threshold, whose precision is the share of the positives.
+    # All equal: a single threshold, whose precision is the fraction of positives.
     assert average_precision(labels, np.zeros((4, 1)))[0] == 0.5
 
 

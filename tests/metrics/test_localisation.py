@@ -26,7 +26,7 @@ def tube(video="a", label=0, start=0, frames=4, box=(0, 0, 10, 10), score=1.0):
     return VideoTube(video, label, start, np.tile(box, (frames, 1)), score)
 
 
-def test_boxes_of_attention():
+def test_boxes_from_attention():
     masks = np.zeros((3, 4, 4))
     masks[0, 1, 2] = 1.0
     masks[1] = 0.9
@@ -41,7 +41,7 @@ def test_boxes_of_attention():
     np.testing.assert_array_equal(attention_boxes(masks[1:2], 9, 17)[0], [0, 0, 17, 9])
 
 
-def test_tubes_of_boxes_are_runs_of_frames():
+def test_tubes_from_boxes_are_runs_of_frames():
     boxes = np.full((6, 4), np.nan)
     boxes[1:3], boxes[5] = (1, 2, 3, 4), (5, 6, 7, 8)
     tubes = attention_tubes("a", 3, boxes, start=10, score=0.5)
@@ -71,7 +71,7 @@ def test_spatial_map_by_hand():
     assert spatial_localisation_map(truth, truth) == dict.fromkeys((0.05, 0.1, 0.2, 0.3), 1.0)
     predictions = [
         tube("a", score=0.9),
-        tube("a", score=0.8),  # The true tube is taken: wrong.
+        tube("a", score=0.8),  # The true tube is already matched: wrong.
         tube("b", score=0.7, box=(5, 0, 10, 10)),  # IoU 1/3.
         tube("c", label=0, score=0.95),  # The other class.
         tube("c", label=1, score=0.1),
@@ -96,23 +96,23 @@ def test_spatial_match_is_strictly_above_the_threshold():
     assert spatial_localisation_map([tube()], [half], thresholds=(0.5, 0.49)) == {0.5: 0, 0.49: 1}
 
 
-def test_single_frames_can_be_judged_alone():
+def test_single_frames_can_be_evaluated():
     # Two of the four frames are covered, and nothing else is claimed: precision 1, recall 1/2.
     found = spatial_localisation_map([tube()], [tube(frames=2)], thresholds=(0.6,), level="frame")
     assert found == {0.6: 0.5}
-    # A one-frame tube meets a long true tube at the tube level.
+    # A one-frame tube compared with a long true tube at the tube level.
     found = spatial_localisation_map([tube()], [tube(frames=1, start=2)], thresholds=(0.2,))
     assert found == {0.2: 1.0}
     found = spatial_localisation_map([tube(frames=1, start=2)], [tube()], thresholds=(0.2, 0.3))
     assert found == {0.2: 1.0, 0.3: 0.0}
 
 
-def test_segments_of_attention():
+def test_segments_from_attention():
     weights = np.array([0.1, 0.4, 0.5, 0.1, 0.1, 0.45, 0.1, 0.1])
     segments = attention_segments("a", 2, weights, 16.0, score=0.5)
     assert [(s.start, s.end) for s in segments] == [(2.0, 6.0), (10.0, 12.0)]
     assert segments[0].score == pytest.approx(0.5 * (0.75 + 1.0) / 2)
-    # Divided by the highest, 0.3 of 0.5 passes; less the lowest first, it does not.
+    # Relative to the highest, 0.3 of 0.5 passes; with the lowest subtracted first, it does not.
     weights = np.array([0.2, 0.3, 0.5])
     assert attention_segments("a", 0, weights, 3.0, normalisation="max")[0].start == 1.0
     assert attention_segments("a", 0, weights, 3.0)[0].start == 2.0
@@ -137,7 +137,7 @@ def test_temporal_map_by_hand():
     truth = [VideoSegment("a", 0, 0, 10), VideoSegment("a", 0, 20, 30), VideoSegment("b", 1, 0, 4)]
     predictions = [
         VideoSegment("a", 0, 0, 10, 0.9),
-        VideoSegment("a", 0, 0, 9, 0.8),  # A second one for the same truth: wrong.
+        VideoSegment("a", 0, 0, 9, 0.8),  # A second match for the same true segment: wrong.
         VideoSegment("a", 0, 25, 35, 0.7),  # IoU 1/3.
         VideoSegment("b", 0, 0, 4, 0.6),  # The other class.
     ]

@@ -26,7 +26,7 @@ ALLOWED = {
 
 
 class ArraysOnly(pickle.Unpickler):
-    """Admits NumPy's arrays and numbers, and nothing that runs code."""
+    """Allows NumPy's arrays and numbers, and nothing that runs code."""
 
     def find_class(self, module, name):
         if (module, name) not in ALLOWED:
@@ -51,7 +51,7 @@ def tubes():
 
 
 def moved(tubes, right=0.0, score=1.0):
-    """Tubes moved to the right by a share of each box's width."""
+    """Tubes moved to the right by a fraction of each box's width."""
     east = np.array([[right, 0.0, 0.0, 0.0]])
     return [
         VideoTube(t.video, t.label, t.start, t.boxes + t.boxes[:, 2:3] * east, score) for t in tubes
@@ -59,7 +59,7 @@ def moved(tubes, right=0.0, score=1.0):
 
 
 def single(tubes) -> list[VideoTube]:
-    """The tubes that are alone in their video: what they match is known beforehand."""
+    """The only tube of each video, so that its match is known."""
     count = defaultdict(int)
     for tube in tubes:
         count[tube.video] += 1
@@ -71,15 +71,15 @@ def test_true_tubes_match_themselves(tubes):
 
 
 def test_tubes_moved_by_half_their_width(tubes):
-    # Half of a box is shared: 1/2 of 3/2 areas, an IoU of 1/3.
+    # Half of a box overlaps: 1/2 of 3/2 areas, an IoU of 1/3.
     tubes = single(tubes)
     found = spatial_localisation_map(tubes, moved(tubes, right=0.5), thresholds=(0.33, 0.34))
     assert found == {0.33: 1.0, 0.34: 0.0}
 
 
 def test_tubes_with_every_class_half_wrong(tubes):
-    # Every true tube found, behind as many surer ones that miss: precision i / (n + i) rises to
-    # its highest value, 1/2, at the last one; the envelope is 1/2 throughout.
+    # Every true tube is found, after as many wrong ones of higher score: precision i / (n + i)
+    # rises to 1/2 at the last one, so the envelope is 1/2 throughout.
     tubes = single(tubes)
     predictions = moved(tubes, right=2.0, score=2.0) + moved(tubes)
     found = spatial_localisation_map(tubes, predictions, thresholds=(0.2,))
@@ -87,7 +87,7 @@ def test_tubes_with_every_class_half_wrong(tubes):
 
 
 def test_tubes_moved_in_time(tubes):
-    # n frames moved by n / 2 share a third of the joint time. The first box stands still, so the
+    # n frames moved by n / 2 have a temporal IoU of 1/3. The first box does not move, so the
     # boxes are the same.
     still, late = [], []
     for t in single(tubes):
@@ -108,7 +108,7 @@ def segments():
 
 
 def apart(segments) -> list[VideoSegment]:
-    """One segment a video, the longest: nothing else can be matched."""
+    """Only the longest segment of each video: nothing else can be matched."""
     by_length = sorted(segments, key=lambda s: s.end - s.start)
     return list({s.video: s for s in by_length}.values())
 

@@ -75,7 +75,7 @@ def test_the_class_is_the_mean_of_the_function_and_survives_saving(cls):
     )
 
 
-def test_undefined_frames_are_left_out_and_broken_predictions_show():
+def test_undefined_frames_are_left_out_and_invalid_predictions_give_nan():
     truth, saliency = example(metrics.NSS)
     truth[1] = 0
     metric = metrics.NSS()

@@ -1,4 +1,4 @@
-"""The five means that were published with CrowdFix's sample frames."""
+"""The five means published with CrowdFix's sample frames."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ def pillow(array, height, width):
 @pytest.mark.parametrize(
     ("before", "factors"), [((12, 20), (2, 3)), ((48, 60), (1 / 4, 1 / 3)), ((24, 24), (1 / 2, 2))]
 )
-def test_the_map_mirrored_beyond_its_edges_as_pillow_resizes_it(before, factors):
+def test_edges_equal_pillow_on_the_mirrored_map(before, factors):
     array = np.random.default_rng(0).uniform(0, 1, before)
     after = [round(side * factor) for side, factor in zip(before, factors)]
-    # Pillow leaves out what lies beyond the edges: a map with its mirror around it has none.
+    # Pillow ignores what lies beyond the edges; a map surrounded by its mirror images has no edges.
     pads = [(side, side) for side in before]
     whole = pillow(np.pad(array, pads, mode="symmetric"), *(3 * side for side in after))
     wanted = whole[after[0] : 2 * after[0], after[1] : 2 * after[1]]
@@ -46,7 +46,7 @@ def test_closed_forms():
     point = np.asarray(metrics.resize(np.eye(5)[2:3], 1, 10))[0]
     np.testing.assert_allclose(point[:5], np.array(wanted)[[1, 2, 3, 4, 5]], atol=1e-6)
     np.testing.assert_allclose(point, point[::-1], atol=1e-6)
-    assert point.min() < 0  # nothing is cut
+    assert point.min() < 0  # nothing is cropped
     np.testing.assert_array_equal(metrics.resize(ramp, 4, 40), ramp)
 
 

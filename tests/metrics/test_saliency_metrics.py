@@ -34,7 +34,7 @@ def frames(seed=0, batch=3, height=23, width=31, levels=None):
 def test_auc_judd_is_the_published_curve(levels, ties):
     saliency, fixations, _, _ = frames(levels=levels)
     wanted = [reference.auc_judd(s.astype("float64"), f, ties) for s, f in zip(saliency, fixations)]
-    # 400 draws of the random tie breaking lie this near to its mean.
+    # 400 draws of the random tie breaking are this close to its mean.
     tolerance = 2e-3 if ties == "expected" and levels else 2e-6
     np.testing.assert_allclose(
         values(metrics.auc_judd(saliency, fixations, ties=ties)), wanted, atol=tolerance
@@ -81,7 +81,7 @@ def test_sampled_aucs_agree_with_the_matlab_procedure():
 
 
 def test_sampled_shuffled_auc_draws_without_replacement():
-    # As many draws as there are other pixels: every split holds all of them, nothing is random.
+    # As many draws as there are other pixels: every split contains all of them, nothing is random.
     saliency = np.array([[[0.95, 0.55, 0.75], [0.35, 0.05, 0.0], [0.15, 0.25, 1.0]]])
     fixations = np.array([[[1, 1, 0], [0, 0, 0], [1, 0, 0]]])
     others = np.array([[[0, 0, 1], [1, 1, 0], [0, 0, 0]]])
@@ -156,7 +156,7 @@ def test_closed_forms():
     np.testing.assert_allclose(values(metrics.kl_divergence(density, density)), 0, atol=1e-6)
     np.testing.assert_allclose(values(metrics.similarity(density, density)), 1, rtol=1e-6)
     np.testing.assert_allclose(values(metrics.cc(density, 1 - density)), -1, rtol=1e-5)
-    # Half of the mass is shared: 0.01 at the peak and 0.5 elsewhere.
+    # Half of the mass overlaps: 0.01 at the peak and 0.5 elsewhere.
     np.testing.assert_allclose(
         values(metrics.similarity(density, uniform, min_max_first=False)), 0.51, rtol=1e-5
     )
@@ -204,7 +204,7 @@ def test_a_constant_map_scores_chance_and_is_not_left_out(level):
     assert 0 < values(metrics.similarity(saliency, truth))[0] < 1
 
 
-def test_a_frame_without_fixations_is_nan_and_spoils_no_other():
+def test_a_frame_without_fixations_is_nan_and_affects_no_other():
     saliency, fixations, others, truth = frames(seed=8)
     alone = {n: values(v) for n, v in everything(saliency, fixations, others, truth).items()}
     fixations = fixations.copy()
@@ -345,7 +345,7 @@ def everything(saliency, fixations, others, truth, ties="together") -> dict:
 
 
 def pysaliency_case():
-    """The two pictures, fixations and the Gaussian of pysaliency's own test of its AUC."""
+    """The two pictures, the fixations and the Gaussian of pysaliency's own AUC test."""
     rows, columns = np.mgrid[:40, :40]
     squares = (columns - 20) ** 2 + (rows - 20) ** 2
     saliency = np.exp(-0.5 * squares / np.sqrt(2 * 40**2))

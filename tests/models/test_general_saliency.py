@@ -30,7 +30,7 @@ def test_any_size_gives_a_density(size):
     assert out["mixture"].shape == (1, 3, 6, 6) and np.isfinite(out["mixture"]).all()
 
 
-def test_the_memory_is_the_mean_of_the_frames_so_far():
+def test_the_memory_is_the_mean_of_past_frames():
     video = np.random.default_rng(0).integers(0, 256, (1, 6, 32, 48, 3)).astype("float32")
     model = small(motion=0, memory=3, memory_share=0.4)
     single = small(motion=0, memory=1)
@@ -42,7 +42,7 @@ def test_the_memory_is_the_mean_of_the_frames_so_far():
         np.testing.assert_allclose(found[t], 0.6 * each[t] + 0.4 * past, rtol=1e-4)
 
 
-def test_what_moves_draws_the_density():
+def test_motion_attracts_the_density():
     still = np.full((1, 4, 64, 96, 3), 90, "float32")
     moved = still.copy()
     moved[:, 3:, 40:56, 8:24] = 200

@@ -80,8 +80,8 @@ def test_attended_branch_is_the_expected_feature_under_the_saliency():
     assert ops.convert_to_numpy(cut(constant)[0]) == pytest.approx(1.0, abs=1e-3)
 
 
-def test_clip_mode_sees_what_the_saliency_leaves():
-    """With all saliency in one corner, what moves in the other does not reach that branch."""
+def test_clip_mode_sees_only_salient_places():
+    """With all saliency in one corner, motion in the other does not affect that branch."""
     model = zoo.joint(attend="clip", dense=True, **CLIPS)
     head = model.get_layer("mixture")
     kernel, bias = head.get_weights()
@@ -110,7 +110,7 @@ def changed_by(model, batch, weights):
 
 
 @pytest.mark.slow
-def test_both_losses_train_the_trunk_and_neither_a_sample_without_targets():
+def test_both_losses_train_the_trunk_except_on_samples_without_targets():
     ones, zeros = np.ones(2, "float32"), np.zeros(2, "float32")
     video = np.random.default_rng(0).uniform(0, 255, (2, 17, 32, 32, 3)).astype("float32")
     unwatched = np.full((2, 2, 3, 2), np.nan, "float32")
@@ -194,7 +194,7 @@ def test_central_bias_widens_the_attention_but_not_the_output():
 
 
 @pytest.mark.slow
-def test_teacher_forcing_has_the_weights_of_the_model_without():
+def test_teacher_forcing_does_not_change_the_weights():
     model = zoo.joint(feedback=True, **TINY)
     taught = compiled(feedback=True, teacher_forcing=True)
     taught.set_weights(model.get_weights())

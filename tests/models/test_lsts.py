@@ -1,4 +1,4 @@
-"""LSTS: its stages' sizes, its parameters, its variants, and heads on cached features."""
+"""LSTS: sizes of its stages, parameters, variants, and heads on cached features."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_weight_decay_is_half_the_square():
     np.testing.assert_allclose(sum(float(v) for v in model.losses), expected, rtol=1e-5)
 
 
-def test_dropout_leaves_out_whole_channels_and_only_in_training():
+def test_dropout_drops_whole_channels_only_in_training():
     keras.utils.set_random_seed(0)
     model = lsts(backbone=None, feature_shape=(2, 2, 2, 64), width=1 / 64, dropout=0.5)
     features = np.ones((3, 2, 2, 2, 64), "float32")

@@ -102,7 +102,7 @@ def test_save_and_load(tmp_path, dense, local):
     )
 
 
-def test_load_says_what_is_wrong(tmp_path):
+def test_load_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing"):
         zoo.load(tmp_path / "none.keras")
     (tmp_path / "text.keras").write_text("<html>")

@@ -1,4 +1,4 @@
-"""Model cards: what a saved model says about itself."""
+"""Model cards: what a saved model records about itself."""
 
 import json
 import zipfile
@@ -67,7 +67,7 @@ def test_bad_cards(model, tmp_path):
         zoo.save(model, tmp_path / "x.h5")
     with pytest.raises(TypeError):
         zoo.save(model, tmp_path / "x.keras", odd=object())
-    assert not list(tmp_path.iterdir())  # no half file
+    assert not list(tmp_path.iterdir())  # no partial file
     path = tmp_path / "y.keras"
     zoo.save(model, path)
     write_card(path, {})

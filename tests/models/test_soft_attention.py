@@ -49,7 +49,7 @@ def test_weight_decay_is_the_sum_of_the_squared_matrices():
     assert float(sum(model.losses)) == pytest.approx(0.5 * squares, rel=1e-5)
 
 
-def test_frames_go_through_the_backbone():
+def test_frames_are_passed_through_the_backbone():
     video = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 16, 3)).astype("uint8")
     backbone = small_cnn(image_size=16, filters=(4, 6))
     model = soft_attention(num_classes=3, num_frames=3, backbone=backbone, units=5, num_layers=1)

@@ -85,7 +85,7 @@ def test_unimodality_makes_the_mean_weights_more_unimodal():
     for weight in (0.0, 1000.0):
         keras.utils.set_random_seed(1)
         model = spatiotemporal_attention(**HEAD, unimodality=weight, tv=0, contrast=0)
-        for w in model.trainable_weights:  # sharp weights to begin with
+        for w in model.trainable_weights:  # sharp initial weights
             if "energy" in w.path or "attention/key" in w.path:
                 w.assign(3 * keras.ops.convert_to_numpy(w))
         model.compile(
@@ -102,7 +102,7 @@ def test_parameter_count_at_the_papers_size_is_its_closed_form():
     mask = 9 * (d * 1024 + 1024 * 512 + 512) + 1024 + 512 + 1 + 4 * (1024 + 512)
     recurrence = 9 * (d + f) * 4 * f + 4 * f + d * u + (f + 1) * u + u
     initial = 2 * (9 * d * f + f + 9 * f * f + f + 8 * f)
-    with keras.StatelessScope():  # no memory for 90 million weights
+    with keras.StatelessScope():  # allocates no memory for 90 million weights
         model = spatiotemporal_attention(backbone=None)
     found = sum(int(np.prod(w.shape)) for w in model.weights)
     assert found == mask + recurrence + initial + (f + 1) * classes

@@ -6,7 +6,7 @@ import zoo
 
 
 @pytest.mark.parametrize("name", ["Adam", "RMSprop", "SGD"])
-def test_on_one_device_it_is_that_of_keras(name):
+def test_it_equals_keras_on_one_device(name):
     random = np.random.default_rng(0)
     x, y = random.normal(size=(8, 3)).astype("float32"), random.normal(size=(8, 1))
     weights = []

@@ -1,6 +1,6 @@
-"""Builds the sdist, the wheel from it, and uses the wheel from an empty folder.
+"""Builds the sdist and a wheel from it, and uses the wheel from an empty folder.
 
-The environment is new and holds Hugging Face's `datasets` too: both must work side by side.
+The environment is new and also contains Hugging Face's `datasets`: both must work together.
 Run by `make package`.
 """
 
@@ -45,7 +45,7 @@ zoo.save(model, "model.keras")
 assert zoo.predict(rgb[0], "model.keras", output="out", progress=False).num_frames == 6
 """
 
-# Without any backend: what needs none works, and the rest says what to install.
+# Without any backend: parts that need none work, and others say what to install.
 USE_NONE = """
 import zoo
 try:
@@ -71,14 +71,14 @@ def run(*command: str, cwd: Path = ROOT, **environment: str) -> str:
 
 
 def environment(folder: Path) -> tuple[Path, tuple]:
-    """The Python of a new environment, and its pip's command."""
+    """The Python of a new environment, and its pip command."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     return python, (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 
 
 def check_backends(wheel: Path, folder: Path) -> None:
-    """The extras `jax` and `torch` bring no TensorFlow, and the package works with JAX alone."""
+    """The extras `jax` and `torch` do not install TensorFlow; the package works with only JAX."""
     python, pip = environment(folder / "jax")
     for extra in ("jax", "torch"):
         report = run(*pip, "--dry-run", "--report", "-", f"{wheel}[{extra}]")

@@ -16,7 +16,7 @@ from zoo.training.engine.state import State
 
 @contextlib.contextmanager
 def broken_off(after: int):
-    """Interrupt what trains inside, after so many steps."""
+    """Interrupt the training inside this block after a number of steps."""
     real, seen = State.on_train_batch_end, []
 
     def counted(self, batch, logs=None):
@@ -33,9 +33,9 @@ def broken_off(after: int):
 
 
 def compare(main: Callable, config, folder: Path, steps: Sequence[int], model="model.keras"):
-    """Fail unless a run that is broken off, after each number of steps, ends as one that is not.
+    """Fail unless a run interrupted after each of these steps ends like an uninterrupted one.
 
-    Returns the unbroken run's results.
+    Returns the results of the uninterrupted run.
     """
     config = dataclasses.replace(config, save_seconds=0.0)
     whole = dataclasses.replace(config, output=str(folder / "whole"))

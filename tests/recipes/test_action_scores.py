@@ -21,7 +21,7 @@ def videos(tmp_path_factory):
 
 
 def perfect(record):
-    """What a model would give that looks at the target alone, while it acts alone."""
+    """Output of a model that attends only to the target, and only during its action."""
     fps = open_video(record.video).fps
     segment = record.segments[0]
     times = (np.arange(40) + 0.5) / fps
@@ -40,7 +40,7 @@ def perfect(record):
 def test_perfect_attention_scores_one_and_simple_guesses_do_not(videos):
     values = localisation(videos, [perfect(video) for video in videos])
     assert values["temporal_map"] == 1.0 and values["spatial_map"] == 1.0
-    # An action of a quarter of the video overlaps the whole of it by 0.25, below 0.3.
+    # An action in a quarter of the video overlaps the whole video by 0.25, below 0.3.
     assert values["whole_video_map"] == 0.0
     assert values["centre_box_map"] < 0.5
     assert values["weight_in_segments"] == pytest.approx(4.0)
@@ -135,7 +135,7 @@ class Store:
 
 
 class Echo(keras.Model):
-    """Names what it is given: of each step the number it holds."""
+    """Returns its input: the number in each step."""
 
     def call(self, given):
         numbers = given[..., 0]

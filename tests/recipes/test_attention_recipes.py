@@ -52,7 +52,7 @@ def test_soft_attention_trains_from_frames(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_soft_attention_is_broken_off(data, tmp_path):
+def test_soft_attention_resumes_after_an_interruption(data, tmp_path):
     options = {**SMALL, "deterministic": True, "epochs": 3, "trainable_backbone": True}
     config = soft_attention.Config(
         data_dir=data,
@@ -101,7 +101,7 @@ def test_spatiotemporal_attention_trains_from_cached_features(data, tmp_path):
     assert 0 <= results["test"]["spatial_map"] <= 1
     model = zoo.load(tmp_path / "whole" / "model.keras")
     assert model.input_shape == (None, 6, 32, 32, 3)
-    # What was trained on features gives the same from frames.
+    # The model trained on features gives the same output from frames.
     kept = zoo.load(tmp_path / "whole" / "best.keras")
     for layer in (layer for layer in kept.layers if layer.weights):
         for one, other in zip(layer.get_weights(), model.get_layer(layer.name).get_weights()):

@@ -1,4 +1,4 @@
-"""The RMDN and joint recipes with `--weights general`, on made videos."""
+"""The RMDN and joint recipes with `--weights general`, on synthetic videos."""
 
 import keras
 import numpy as np
@@ -35,7 +35,7 @@ def data(tmp_path_factory):
     return str(root)
 
 
-def test_it_starts_as_the_general_model():
+def test_before_training_it_equals_the_general_model():
     config = rmdn.Config(**TINY)
     model = rmdn.build(config)
     frames = np.random.default_rng(0).integers(0, 256, (1, 3, *SIZE, 3)).astype("float32")
@@ -62,7 +62,7 @@ def test_rmdn_reads_each_frame_once(data, tmp_path, monkeypatch):
     records = [r for r in moving_targets.load(data) if r.split != "test"]
     assert sum(seen) == 20 * len(records)
     assert np.isfinite(results["validation"]["nss"])
-    # What was trained on features predicts the same from frames, and streams.
+    # The model trained on features predicts the same from frames, also as a stream.
     model = zoo.load(tmp_path / "model.keras", verbose=False)
     trained = zoo.load(tmp_path / "best.keras", verbose=False)
     video = np.random.default_rng(0).integers(0, 256, (5, *SIZE, 3)).astype("uint8")

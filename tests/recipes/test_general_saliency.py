@@ -1,4 +1,4 @@
-"""The recipe of the general model, on made stills."""
+"""The recipe of the general model, on synthetic still images."""
 
 import cv2
 import numpy as np
@@ -62,7 +62,7 @@ def test_two_stages_and_weights_that_load(folder, tmp_path):
     assert any("lateral_2" in name for name in changed)
 
 
-def test_the_cut_model_is_the_whole_one(folder):
+def test_the_split_model_equals_the_whole_one(folder):
     model = zoo.general_saliency(weights="general", memory=1)
     trunk, _, upper = recipe.split(model)
     frame = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3)).astype("float32")

@@ -1,4 +1,4 @@
-"""Every recipe trains on the training videos, judges on the held-out ones, and keeps the better."""
+"""Every recipe trains on the training videos, validates on held-out ones, and keeps the best."""
 
 import importlib
 
@@ -42,7 +42,7 @@ RECIPES = {
 
 
 class Enough(Exception):
-    """Raised where the training would begin."""
+    """Raised where training would start."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def videos(records) -> set:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_what_is_trained_on_is_not_what_is_judged_or_tested(name, data, tmp_path, monkeypatch):
+def test_training_validation_and_test_videos_are_disjoint(name, data, tmp_path, monkeypatch):
     where, options = RECIPES[name]
     module, recipe = importlib.import_module(where), importlib.import_module(f"zoo.recipes.{name}")
     parts, begun, judged = [], {}, set()

@@ -47,7 +47,7 @@ def test_a_missing_gaze_or_label_has_sample_weight_zero(data):
     weights = [tuple(float(w) for w in weights.values()) for *_, weights in found]
     scale = pytest.approx(4 / 3)
     assert sorted(weights) == [(0.0, scale), (scale, 0.0), (scale, scale), (scale, scale)]
-    # Without any gaze the saliency is there, and weighs nothing.
+    # Without any gaze, the saliency target exists but has weight zero.
     blind = joint.samples_of(config, records[:1], None, moving_targets.CLASSES, 5)
     assert {k: float(v) for k, v in blind.draw(0)[2].items()} == {"mixture": 0.0, "action": 1.0}
 
@@ -131,12 +131,12 @@ def test_end_to_end_in_stages_with_feedback(data, tmp_path):
     events.Reload()
     assert "confusion" in events.Tags()["images"] and len(events.Tags()["images"]) > 1
     assert {"accuracy", "nss", "action_loss"} <= set(events.Tags()["scalars"])
-    assert joint.main(config)["validation"] == results["validation"]  # nothing left to do
+    assert joint.main(config)["validation"] == results["validation"]  # already finished
 
 
 @pytest.mark.slow
-def test_the_stages_are_broken_off(data, tmp_path):
-    """In the first stage; then in the second, which the same process has begun."""
+def test_the_stages_resume_after_an_interruption(data, tmp_path):
+    """In the first stage, and then in the second, started by the same process."""
     stages = {"saliency_epochs": 1, "feedback": True, "teacher": 0.8, "uncertainty": True}
     options = {**TINY, **stages, "trainable_backbone": True, "dense": True}
     config = joint.Config(data_dir=data, tensorboard=False, evaluate=False, **options)

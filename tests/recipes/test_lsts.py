@@ -1,4 +1,4 @@
-"""The LSTS recipe: clips of frames, cached features, batches, resume, and a run on made data."""
+"""The LSTS recipe: clips of frames, cached features, batches, resume, a run on synthetic data."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def test_a_run_with_both_streams_and_its_model(made, tmp_path):
     assert held["video_mean"]["lsts"]["nss"] == pytest.approx(results["test"]["lsts"]["nss"])
     assert (held["settings"]["initial"], held["settings"]["stride"]) == ("pad", 4)
     assert held["settings"]["sigma"] == pytest.approx(1.5 / 43.2)
-    assert held["frames_evaluated"] > 8 * held["num_videos"]  # those before the first clip too
+    assert (
+        held["frames_evaluated"] > 8 * held["num_videos"]
+    )  # including those before the first clip
     clip = {"rgb": np.zeros((1, 8, 32, 32, 3)), "flow": np.zeros((1, 8, 32, 32, 2))}
     assert model(clip)["saliency"].shape == (1, 12, 16)
     with pytest.raises(ValueError, match="other options"):
@@ -67,7 +69,7 @@ def test_a_run_with_both_streams_and_its_model(made, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:I3D of the")
-def test_a_run_that_is_broken_off(made, tmp_path):
+def test_an_interrupted_run_resumes(made, tmp_path):
     options = {**SMALL, "epochs": 3, "stride": 2, "dropout": 0.3, "halve_every": 2}
     config = lsts.Config(data_dir=str(made), evaluate=False, **options)
     results = compare(lsts.main, config, tmp_path, steps=(1, 3))
@@ -86,7 +88,7 @@ def test_short_test_videos_are_named_and_left_out(made):
     "options, first, rows",
     [
         ({"streams": "rgb"}, 7, 9),
-        # The first flow is that of frame 1, so a clip of 8 fields is ready at frame 8.
+        # The first flow field is that of frame 1, so a clip of 8 fields is complete at frame 8.
         ({"streams": "flow"}, 8, 8),
         ({"streams": "both", "stride": 4}, 8, 2),
         ({"streams": "rgb", "target": "centre"}, 4, 9),

@@ -1,4 +1,4 @@
-"""Which frames a cached clip has: the features in this test are the frames themselves."""
+"""Which frames a cached clip contains: in this test, features are the frames themselves."""
 
 from __future__ import annotations
 

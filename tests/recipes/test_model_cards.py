@@ -1,4 +1,4 @@
-"""Every recipe leaves a file that says what was trained: classes, data, command, results."""
+"""Every recipe writes a file that records the training: classes, data, command, results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SMALL_C3D = (
     "--trainable-backbone --score-every 9 --batch-size 2"
 )
 SMALL_ACTION = "--backbone small --image-size 32 32 --num-frames 6 --batch-size 4"
-# Recipe -> the options of a run of one epoch, which is two or three steps.
+# Recipe -> options for a run of one epoch of two or three steps.
 RUNS = {
     "rmdn": SMALL_C3D,
     "joint": SMALL_C3D,
@@ -43,7 +43,7 @@ def data(tmp_path_factory):
 
 
 def checked_card(path, dataset, capsys):
-    """The card of a recipe's model, once `zoo info` has listed all of it."""
+    """The card of a recipe's model, after checking that `zoo info` lists all of it."""
     capsys.readouterr()
     assert main(["info", str(path)]) == 0
     listed = capsys.readouterr().out
@@ -57,7 +57,7 @@ def checked_card(path, dataset, capsys):
 
 
 def check_command(command, name, arguments):
-    """A card's command sets the same options as the arguments that the run was started with."""
+    """A card's command must set the same options as the arguments of the run."""
     words, config = shlex.split(command), importlib.import_module(f"zoo.recipes.{name}").Config
     assert words[:3] == ["zoo", "train", name]
     assert parse(config, words[3:], name) == parse(config, arguments, name)
@@ -130,7 +130,7 @@ def test_a_command_has_the_options_that_are_not_the_defaults():
     check_command(command, "rmdn", words.split())
 
 
-def test_data_of_ones_own_are_named_by_file_or_folder():
+def test_the_users_own_data_are_named_by_file_or_folder():
     from zoo.recipes import joint
 
     config = joint.Config(dataset="csv", data_dir="films/labels.csv", more=("dhf1k=DHF1K",))

@@ -118,7 +118,7 @@ def test_gaze_without_published_splits(tmp_path):
     assert not {r.name for r in train} & {r.name for r in test}
 
 
-def test_a_table_s_test_rows_are_never_trained_on(tmp_path):
+def test_test_rows_of_a_table_are_never_trained_on(tmp_path):
     clip = numbered_video(tmp_path / "clip.mp4", 8).read_bytes()
     rows = ["video,label,split"]
     for at, split in enumerate(("train", "", "validation", "test", "test")):

@@ -32,7 +32,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
-    """C3D as the recipe below builds it, in a file."""
+    """A file with C3D as built by the recipe below."""
     keras.utils.set_random_seed(3)
     path = tmp_path_factory.mktemp("backbone") / "c3d.keras"
     zoo.backbones.c3d(image_size=(32, 32), **TINY).save(path)
@@ -68,7 +68,7 @@ def test_the_command_writes_all_three(data, backbone, prepared):
         np.testing.assert_allclose(rows[:], model.predict_on_batch(clips), **ROWS)
 
 
-def test_the_command_says_what_is_wrong(data, prepared, tmp_path, capsys):
+def test_errors_of_the_command(data, prepared, tmp_path, capsys):
     def run(*arguments):
         status = main(["prepare", *map(str, arguments)])
         return status, capsys.readouterr().err
@@ -105,7 +105,7 @@ def test_the_command_says_what_is_wrong(data, prepared, tmp_path, capsys):
     ],
     ids=["dense c3d", "every third clip", "single frames", "pooled i3d"],
 )
-def test_features_are_the_backbones(data, stream, shape, tmp_path):
+def test_features_equal_the_backbones(data, stream, shape, tmp_path):
     record = moving_targets.load(data)[0]
     frames = frames_of(record, stream.size)
     rows = list(stream.rows(iter(frames), len(frames)))
@@ -133,7 +133,7 @@ def test_the_number_of_frames_in_a_clip():
 
 @pytest.mark.slow
 def test_pooling_is_that_of_lsts():
-    """Of 79 frames of 224x224 I3D gives (10, 7, 7), which LSTS pools to (5, 5, 5)."""
+    """For 79 frames of 224x224, I3D gives (10, 7, 7), which LSTS pools to (5, 5, 5)."""
     from zoo.models.lsts import pool_size
 
     assert pool_size((10, 7, 7, 1024)) == (6, 3, 3)
@@ -173,7 +173,7 @@ def test_rmdn_trains_on_the_stored_features(data, prepared, backbone, tmp_path, 
         return whole
 
     monkeypatch.setattr(rmdn, "build", build)
-    monkeypatch.setattr(BackboneFeatures, "rows", None)  # nothing is computed again
+    monkeypatch.setattr(BackboneFeatures, "rows", None)  # nothing is recomputed
     config = rmdn.Config(data_dir=str(prepared), output=str(tmp_path / "run"), **RECIPE)
     assert fingerprint(backbone_of(build(config))) == fingerprint(trained)
     results = rmdn.main(config)
@@ -192,7 +192,7 @@ def test_features_of_another_backbone_are_computed_again(prepared, tmp_path):
     assert len(store.rows(record)) == 5
 
 
-def test_features_alone_of_another_backbone_are_an_error(data, tmp_path):
+def test_shards_with_only_features_of_another_backbone_are_an_error(data, tmp_path):
     from zoo.datasets.shards.prepare import prepare
 
     stream = FeatureStream("c3d", size=(32, 32), options=(("width", 0.03),))

@@ -39,7 +39,7 @@ def test_points_have_the_mixtures_mean_and_covariance():
     np.testing.assert_allclose(np.cov(points.T), covariance, atol=2e-4)
 
 
-def test_points_outside_of_the_frame_are_none():
+def test_points_outside_the_frame_are_left_out():
     corner = np.float32([[[0.0, 0.0, 0.0, np.log(0.1), np.log(0.1), 0.0]]])
     points = draw_points(corner, 4000, np.random.default_rng(0))[0]
     kept = np.isfinite(points).all(1)
@@ -54,14 +54,14 @@ def test_gaze_is_drawn_after_some_epochs():
 
 
 def model():
-    """Looks at one place, whatever it sees."""
+    """Looks at one place, regardless of its input."""
     video = keras.Input((None, 8, 8, 3), name="rgb")
     x = zoo.layers.PerStep(keras.layers.Flatten())(keras.layers.Rescaling(1 / 255)(video))
     layer = zoo.layers.MixtureDensity(3, name="mixture")
     made = keras.Model(video, {"mixture": layer(x)})
     kernel, bias = layer.get_weights()
     bias = bias.reshape(3, 6)
-    bias[:, 1:5] = [0.2, 0.7, -9.0, -9.0]  # the least sigma, at one place
+    bias[:, 1:5] = [0.2, 0.7, -9.0, -9.0]  # the smallest sigma, at one place
     layer.set_weights([0 * kernel, bias.ravel()])
     return made
 
@@ -89,7 +89,7 @@ def test_gaze_is_drawn_where_the_model_looks(tmp_path, mirror, places):
     np.testing.assert_array_equal(again[records[0].name], points[records[0].name])
 
 
-def test_what_was_drawn_is_kept(tmp_path):
+def test_sampled_gaze_is_stored(tmp_path):
     drawn = {"a": np.zeros((3, 2, 2), "float32"), "b": np.full((2, 2, 2), np.nan, "float32")}
     first = pseudo_gaze_after(2, Progress(epoch=2), tmp_path, lambda: drawn)
     later = Progress(epoch=2, step=1)

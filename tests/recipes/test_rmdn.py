@@ -68,7 +68,7 @@ def test_cached_features(data, tmp_path, dense):
     assert (tmp_path / "results.json").exists()
     if not dense:
         assert {"rmdn", "trained_central_bias", "uniform"} <= set(results["test"])
-    # What was trained on features predicts the same from frames.
+    # The model trained on features predicts the same from frames.
     video = open_video(moving_targets.load(data)[0].video)
     frames = video.read(np.arange(18), (32, 32))
     features = backbone_of(model)
@@ -105,8 +105,8 @@ def test_end_to_end(data, tmp_path):
 
 
 @pytest.mark.parametrize("cached", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_broken_off_at_any_step(data, cached):
-    """With dropout, and within an epoch, between epochs, twice in one epoch."""
+def test_a_run_resumes_at_any_step(data, cached):
+    """With dropout: within an epoch, between epochs, and twice in one epoch."""
     changes = {"evaluate": False, "tensorboard": False, "epochs": 3, "data_dir": data}
     if cached:
         config = rmdn.Config(**{**TINY, **changes}, retrain_on_all=True)
@@ -138,7 +138,7 @@ def test_the_hold_out_chooses_the_epoch_with_the_lowest_loss(data, tmp_path):
     assert losses.index(min(losses)) == results["best_epoch"] - 1
 
 
-def test_options_that_cannot_be(data, tmp_path):
+def test_invalid_options(data, tmp_path):
     with pytest.raises(
         ValueError, match=r"flips=True, vertical_flips=False, zoom=1\.0, jitter=0\.0, trainable"
     ):
@@ -172,7 +172,7 @@ def test_the_demo(tmp_path):
     )
 
 
-def test_better_says_where_less_is_better():
+def test_better_knows_which_metrics_are_losses():
     table = {
         "rmdn": {"nss": 2.0, "kl_divergence": 1.0},
         "trained_central_bias": {"nss": 1.0, "kl_divergence": 0.5},

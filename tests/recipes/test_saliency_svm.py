@@ -64,7 +64,7 @@ class Video:
 
 
 def extractor(dense=True):
-    """Features that are the frames themselves: what was done to the frames can be read off."""
+    """Features that are the frames themselves, which shows what was done to the frames."""
     video = keras.Input((None if dense else 16, 8, 8, 3), name="rgb")
     x = keras.layers.Rescaling(1.0)(video)
     if not dense:

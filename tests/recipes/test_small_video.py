@@ -18,11 +18,11 @@ def test_the_backbone_sees_motion():
         video[0, frame, 4:8, frame : frame + 4] = 255
     there, back = backbone.predict(video, verbose=0), backbone.predict(video[:, ::-1], verbose=0)
     assert there.shape == (1, 4, 4, 4, 6)
-    # The same frames in the other order are not the same maps in the other order.
+    # Reversed frames do not give the same maps in reversed order.
     assert np.abs(there - back[:, ::-1]).max() > 1e-3
 
 
-def test_a_model_takes_a_backbone_of_videos():
+def test_a_model_accepts_a_video_backbone():
     backbone = small_video(image_size=16, num_frames=12, filters=(4, 6))
     model = soft_attention(
         num_classes=3, num_frames=12, backbone=backbone, units=5, num_layers=1, dropout=0.0
@@ -79,7 +79,7 @@ def test_pretrained_on_cut_out_actions_then_attention_on_whole_videos(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_pretraining_is_broken_off(tmp_path):
+def test_the_pretraining_resumes_after_an_interruption(tmp_path):
     moving_targets.make(tmp_path / "data", num_videos=10, frames=18, size=(48, 48), viewers=1)
     config = recipe.Config(
         data_dir=str(tmp_path / "data"),

@@ -1,4 +1,4 @@
-"""Write the models that `test_saved.py` loads: `python -m tests.saved.make FOLDER`, once a release.
+"""Write the models that `test_saved.py` loads: `python -m tests.saved.make FOLDER`, per release.
 
 Files of an earlier release are never rewritten: users have such files on disk.
 """
@@ -29,7 +29,7 @@ JOINT = {
 
 
 def inputs_of(model: keras.Model, frames: int) -> dict[str, np.ndarray]:
-    """Random inputs of a model by name, of `frames` frames where it takes any number."""
+    """Random inputs of a model by name, with `frames` frames if it accepts any number."""
     random = np.random.default_rng(1)
     found = {}
     for tensor in model.inputs:

@@ -112,7 +112,7 @@ def arrays(model: keras.Model) -> list[np.ndarray]:
 
 
 def compare(folder: str, step: int = 6, **compiled) -> None:
-    """Fail unless a run that is broken off after a step ends as one that is not."""
+    """Fail unless a run interrupted after a step ends like an uninterrupted one."""
     whole, first = train(f"{folder}/whole", model=build(**compiled))
     try:
         train(f"{folder}/broken", [BreakOff(step, interrupt)], build(**compiled))
@@ -127,14 +127,14 @@ def compare(folder: str, step: int = 6, **compiled) -> None:
     if compiled.get("devices", 1) == 1:
         assert second.history == first.history
         return
-    # Several replicas each sum up a metric; a restored sum is one replica's, so that the mean that
-    # is logged may differ in its last bit. The weights above do not.
+    # Each replica sums a metric; a restored sum belongs to one replica, so the logged mean
+    # may differ in its last bit. The weights above do not.
     for one, other in zip(first.history, second.history, strict=True):
         assert other == pytest.approx(one, rel=1e-6)
 
 
 def refuse(folder: str, devices: int) -> None:
-    """Fail unless a batch that the devices cannot share is an error, and other devices are."""
+    """Fail unless a batch that the devices cannot share, and other devices, are errors."""
     model = build(devices=devices)
     assert device_count(model) == devices
     odd = {"output": f"{folder}/odd", "epochs": 1, "steps": 1, "show_progress": False}

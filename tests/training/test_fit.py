@@ -48,7 +48,7 @@ def run(what: str, folder: Path, where: str, **environment) -> subprocess.Comple
         pytest.param("write5", marks=pytest.mark.slow),  # the state after the epoch
     ],
 )
-def test_a_killed_run_ends_with_the_same_bits(tmp_path, where):
+def test_a_killed_run_ends_with_identical_weights(tmp_path, where):
     unbroken, first = train(tmp_path / "unbroken")
     done = run("kill", tmp_path / "killed", where)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -65,7 +65,7 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path, where):
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
-def test_broken_off_on_two_devices(tmp_path, backend):
+def test_a_run_on_two_devices_resumes(tmp_path, backend):
     if backend == "jax":
         pytest.importorskip("jax")
     flags = "--xla_force_host_platform_device_count=2"
@@ -83,7 +83,7 @@ def test_broken_off_on_two_devices(tmp_path, backend):
     ],
     ids=str,
 )
-def test_broken_off_within_an_epoch(tmp_path, compiled):
+def test_a_run_resumes_within_an_epoch(tmp_path, compiled):
     interrupted.compare(str(tmp_path), **compiled)
 
 
@@ -126,7 +126,7 @@ def test_a_finished_run_is_not_repeated_and_can_be_extended(tmp_path):
 LOSSES = [1.0, 0.5, 0.6, 0.7, 0.1]
 
 
-def test_early_stopping_is_counted_over_a_restart(tmp_path):
+def test_early_stopping_counts_across_a_restart(tmp_path):
     options = {"validate": lambda model, epoch: {"val_loss": LOSSES[epoch]}, "patience": 2}
     train(tmp_path, epochs=3, **options)
     _, run = train(tmp_path, model=build(), epochs=5, **options)
@@ -178,7 +178,7 @@ def test_the_wait_for_input_is_measured(monkeypatch):
     wait = timing.InputWait()
     for number, _ in enumerate(wait.measured(data), 1):
         assert wait.seconds == 2.0 * number
-        clock[0] += 7.0  # what is done with a batch is no waiting
+        clock[0] += 7.0  # processing a batch does not count as waiting
     assert wait.measured([1, 2]) == [1, 2]
 
 
@@ -194,7 +194,7 @@ def test_timings_are_in_the_logs_and_not_in_the_history(tmp_path):
     assert set(seen[0]) - set(run.history[0]) == {"step_seconds", "input_wait"}
 
 
-def test_what_a_resume_must_have_in_common(tmp_path):
+def test_options_that_a_resumed_run_must_share(tmp_path):
     train(tmp_path, epochs=1)
     before = (tmp_path / "state.npz").read_bytes()
     with pytest.raises(ValueError, match="steps of an epoch: 4 then, 2 now"):
@@ -244,7 +244,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
         ({"validate": lambda model, epoch: {}}, "monitor='val_loss'"),
     ],
 )
-def test_options_that_cannot_be(tmp_path, changed, told):
+def test_invalid_options(tmp_path, changed, told):
     with pytest.raises(ValueError, match=told):
         train(tmp_path, **changed)
     with pytest.raises(ValueError, match="steps=4, steps_per_execution=3"):
@@ -253,7 +253,7 @@ def test_options_that_cannot_be(tmp_path, changed, told):
         EarlyStopping(0)
 
 
-def test_the_output_of_other_options_is_refused(tmp_path):
+def test_a_run_with_other_options_is_rejected(tmp_path):
     claim_output(tmp_path / "run", {"units": 128, "epochs": 1, "restart": False})
     claim_output(tmp_path / "run", {"units": 128, "epochs": 2, "restart": True})
     with pytest.raises(ValueError, match=r"units=256 \(was 128\)"):
@@ -268,7 +268,7 @@ def test_the_output_of_other_options_is_refused(tmp_path):
         claim_output(tmp_path / "file", {})
 
 
-def test_half_written_files_are_cleared_away(tmp_path):
+def test_partial_files_are_removed(tmp_path):
     (tmp_path / ".state.123.part.npz").write_bytes(b"half")
     claim_output(tmp_path, {})
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
@@ -284,7 +284,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+def test_a_file_is_synced_to_disk_before_it_is_renamed(tmp_path, monkeypatch):
     done, sync, replace = [], os.fsync, os.replace
 
     def synced(handle):

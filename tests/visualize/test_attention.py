@@ -31,7 +31,7 @@ def test_a_frame_with_less_attention_is_drawn_fainter():
     assert faint < 0.3 * strong
 
 
-def test_strip_and_curve():
+def test_temporal_strip_and_curve():
     strip = temporal_strip(np.array([0.0, 0.5, 0.25]), 30)
     np.testing.assert_array_equal(strip[0, ::10, 0], [0, 255, 128])
     curve = temporal_curve(np.eye(4)[[1, 1]], segments=[(0.0, 0.5)], size=(100, 200))

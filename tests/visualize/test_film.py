@@ -18,7 +18,7 @@ def test_frames_with_and_without_a_map(tmp_path):
     assert np.abs(drawn[25:32, 37:46] - 80).max() > 40  # the ring
 
 
-def test_a_browser_can_jump(tmp_path):
+def test_a_browser_can_seek(tmp_path):
     frame = np.full((32, 48, 3), 80, np.uint8)
     with SaliencyFilm(tmp_path / "film.mp4", fps=25, height=32, width=48) as film:
         for _ in range(2 * KEY_EVERY + 1):

@@ -17,12 +17,12 @@ def test_overlay_is_transparent_at_low_and_coloured_at_high_saliency():
     assert (red, green, blue) != (100, 100, 100)
 
 
-def test_a_map_of_zeros_leaves_the_frame():
+def test_a_zero_map_does_not_change_the_frame():
     frame = np.random.default_rng(0).integers(0, 255, (9, 11, 3), dtype=np.uint8)
     np.testing.assert_array_equal(overlay(frame, np.zeros((9, 11))), frame)
 
 
-def test_marks_and_the_frame_is_not_changed():
+def test_marks_are_drawn_on_a_copy():
     frame = np.zeros((50, 50, 3), np.uint8)
     drawn = overlay(
         frame,

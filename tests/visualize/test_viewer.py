@@ -1,4 +1,4 @@
-"""The viewer's files and server; the page itself is tested in tests/browser."""
+"""The viewer's files and server; tests/browser tests the page itself."""
 
 import base64
 import http.client
@@ -35,7 +35,7 @@ def write(folder, maps, **finish):
 
 def test_maps_keep_their_order_and_values(tmp_path):
     maps = np.random.default_rng(0).uniform(size=(CHUNK + 3, 27, 48))
-    maps[:, 0, 0], maps[:, 0, 1] = 0, 1  # so that 255 levels are hundredths of the same span
+    maps[:, 0, 0], maps[:, 0, 1] = 0, 1  # so that the 255 levels are hundredths of the same range
     about = write(tmp_path, maps)
     assert (about["chunks"], about["count"], about["rows"], about["columns"]) == (2, 53, 27, 48)
     np.testing.assert_allclose(maps_of(tmp_path) / 255, maps, atol=0.5 / 255 + 1e-6)
@@ -43,7 +43,7 @@ def test_maps_keep_their_order_and_values(tmp_path):
 
 def test_entropy_and_peak_have_their_closed_forms(tmp_path):
     maps = np.zeros((3, 32, 64), np.float32)
-    maps[0, 3, 5] = 2.0  # one place: no entropy, 2048 times uniform
+    maps[0, 3, 5] = 2.0  # a single place: zero entropy, 2048 times uniform
     maps[1] = 0.7  # uniform
     maps[2, 0, :4] = 1.0  # four places: two bits
     about = write(tmp_path, maps)
@@ -53,7 +53,7 @@ def test_entropy_and_peak_have_their_closed_forms(tmp_path):
     assert about["constant"] == [1]
 
 
-def test_what_comes_later_is_added(tmp_path):
+def test_series_can_be_added_later(tmp_path):
     maps = np.random.default_rng(0).uniform(size=(3, 9, 16))
     before = write(tmp_path, maps, film="film.mp4")
     curve = Series("temporal attention", [0.1, np.nan, 0.3])
@@ -132,7 +132,7 @@ def test_nothing_else_is_served(server):
     assert ask(server, "/", Host="evil.example")[0] == 403
 
 
-def test_a_video_that_is_no_video_is_not_served(tmp_path):
+def test_a_file_that_is_not_a_video_is_not_served(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")
     with Viewer(tmp_path / "out", str(secret), [0.0], 9, 16) as viewer:

@@ -1,4 +1,4 @@
-"""Writers of the foreign formats, for tests that need no foreign framework."""
+"""Writers of third-party formats, for tests that need no third-party framework."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _blob(array: np.ndarray, form: str) -> bytes:
 
 
 def write_caffe(path: Path, layers: dict[str, list[np.ndarray]], form: str) -> Path:
-    """`form`: "c3d" (the fork), "v1" (BVLC's second generation), "v0" (its first) or "new"."""
+    """`form`: "c3d" (the fork), "v1" (BVLC's second format), "v0" (its first) or "new"."""
     result = _field(1, b"net")
     for name, arrays in layers.items():
         blobs = [_blob(array, form) for array in arrays]

@@ -30,7 +30,7 @@ def origin(name):
 def publish(path, name, model, prefix="", rest=False):
     """A file with random numbers for `model` in the naming and layout of an origin.
 
-    With `rest` the layers that a shortened model does not have get a tensor too, of no use.
+    With `rest`, layers that a shortened model lacks also get an (unused) tensor.
     """
     random, tensors = np.random.default_rng(0), {}
     variables = {variable.path: variable for variable in model.weights}
@@ -60,7 +60,7 @@ def variables(model):
 
 
 def graph(model):
-    """What tells one published graph from another."""
+    """The properties that distinguish the published graphs."""
     layers = {layer.name: layer for layer in model.layers}
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
     pad = layers.get("pool5_pad")
@@ -135,7 +135,7 @@ def test_the_flow_stream_and_the_classes_are_the_files(tmp_path):
     assert i3d(**I3D, endpoint="Logits", weights=path).output_shape == (None, 7)
 
 
-def test_a_given_argument_stands(tmp_path):
+def test_a_given_argument_has_priority(tmp_path):
     path = publish(tmp_path / "w.npz", "c3d_pytorch", c3d(**C3D))
     model = c3d(**C3D, weights=path, preprocessing="rgb_unit")
     assert model.get_layer("input_normalization").scale == 127.5
@@ -236,7 +236,7 @@ def test_lsts(tmp_path):
     path = publish(tmp_path / "i.npz", "i3d_pytorch_static", static)
     model = zoo.lsts(**I3D, num_frames=9, output_size=(8, 16), backbone_weights=path)
     inner = model.get_layer("rgb_features").get_layer("i3d_rgb")
-    # By its path, a file of these names computes as its repository does.
+    # Given by path, a file with these names computes like its repository.
     ported = {"padding": "static_same_time", "bn_epsilon": 1e-3, "bn_scale": True}
     assert graph(inner) == graph(i3d(**I3D, **ported))
     kernel = np.load(path)["conv3d_1a_7x7.conv3d.weight"]
@@ -250,7 +250,7 @@ def test_lsts(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("num_classes", [None, 1000])
 def test_imagenet_by_name(tmp_path, monkeypatch, num_classes):
-    """The file of keras.applications where its record keeps it, with and without classes."""
+    """The file of keras.applications where its record stores it, with and without classes."""
     monkeypatch.setenv("ZOO_WEIGHTS", str(tmp_path))
     top = num_classes is not None
     record = RECORDS["resnet50_imagenet_keras" + ("" if top else "_no_top")]
@@ -262,7 +262,7 @@ def test_imagenet_by_name(tmp_path, monkeypatch, num_classes):
     folder = tmp_path / record.name
     folder.mkdir()
     path = write_keras_2(folder / record.file, layers)
-    trust(folder, {record.file: digest_of(path)})  # it stands for the published one
+    trust(folder, {record.file: digest_of(path)})  # a substitute for the published file
     model = resnet50(weights="imagenet", num_classes=num_classes)
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 224, 224, 3)).astype("float32")
     inputs = keras.applications.resnet50.preprocess_input(pixels.copy())
@@ -283,7 +283,7 @@ def test_the_i3d_copy_that_lsts_used_has_its_own_record(tmp_path, monkeypatch):
     load_weights(reference, "lsts")
     wanted = outputs(reference)
     np.testing.assert_array_equal(outputs(i3d(**SHORT_I3D, weights="lsts")), wanted)
-    # The same file by its path computes as its repository does, unless it is asked otherwise.
+    # Given by path, the same file computes like its repository, unless arguments differ.
     assert np.abs(outputs(i3d(**SHORT_I3D, weights=path)) - wanted).max() > 0
     with pytest.warns(UserWarning, match="other settings"):
         model = i3d(**SHORT_I3D, weights=path, **options)
@@ -294,7 +294,7 @@ def test_the_i3d_copy_that_lsts_used_has_its_own_record(tmp_path, monkeypatch):
 
 
 def c3d_of(path, classes):
-    """A file of the names that two programs write, with a classifier."""
+    """A file with the variable names of two programs, with a classifier."""
     names = [rule.source for rule in origin("c3d_pytorch").rules(None)]
     tensors = {f"module.{name}": np.zeros((2, 2), "float32") for name in names}
     tensors["module.fc8.weight"] = np.zeros((classes, 2), "float32")
@@ -312,7 +312,7 @@ def test_a_c3d_of_unknown_training_asks(tmp_path):
     path = c3d_of(tmp_path / "w.npz", 7)
     with pytest.raises(WeightsError, match=r"preprocessing must be given .*bgr_ucf101"):
         c3d(width=0.0625, weights=path)
-    with pytest.raises(WeightsError, match="other shape"):  # given, it is read on
+    with pytest.raises(WeightsError, match="other shape"):  # if given, reading continues
         c3d(width=0.0625, weights=path, preprocessing="rgb_unit")
 
 

@@ -19,7 +19,7 @@ SMALL = {"width": 0.0625, "image_size": 64, "endpoint": "conv5b"}
 
 @pytest.fixture
 def published(tmp_path):
-    """A file in the ports' naming, its classifier missing."""
+    """A file with the ports' names, without a classifier."""
     origin = next(o for o in ORIGINS if o.name == "c3d_pytorch")
     model = c3d(**SMALL)
     tensors = {}
@@ -44,7 +44,7 @@ def test_conversion_keeps_numbers_and_provenance(tmp_path, published, ending):
     assert provenance["converter"].startswith("video-attention-zoo ")
     assert provenance["options"]["pool5_padding"] == "symmetric"
     expected, _ = pretrained(published, **SMALL)
-    again, origin = pretrained(path)  # the file says which graph it needs
+    again, origin = pretrained(path)  # the file determines its graph
     assert origin["origin"] == "c3d_pytorch"
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 16, 64, 64, 3))
     numbers = expected.predict(pixels, verbose=0)

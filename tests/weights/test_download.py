@@ -67,7 +67,7 @@ def test_a_download_with_its_checksum(tmp_path, server):
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_an_interrupted_download_goes_on(tmp_path, server, ranges):
+def test_an_interrupted_download_continues(tmp_path, server, ranges):
     server.handler.ranges, server.handler.cut_at = ranges, 100_000
     with pytest.raises(OSError, match="100000 of 300000"):
         download(server.url, tmp_path / "w", digest=DIGEST, progress=False)
@@ -79,7 +79,7 @@ def test_an_interrupted_download_goes_on(tmp_path, server, ranges):
     assert server.handler.requests == [None, "bytes=100000-"]
 
 
-def test_a_whole_part_is_only_checked(tmp_path, server):
+def test_a_complete_partial_file_is_only_verified(tmp_path, server):
     (tmp_path / "w.part").write_bytes(CONTENT)
     download(server.url, tmp_path / "w", digest=DIGEST, progress=False)
     assert (tmp_path / "w").read_bytes() == CONTENT
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_several_files(tmp_path, server):
 
 
 class _Server(ThreadingHTTPServer):
-    """Sends one body without its length, so that an early end looks like the end."""
+    """Sends one body without its length, so that a broken connection looks like the end."""
 
     def __init__(self, body: bytes):
         class Handler(BaseHTTPRequestHandler):
@@ -166,7 +166,7 @@ def test_a_body_that_ends_early_is_never_kept(tmp_path, unmeasured):
     assert sorted(path.name for path in folder.iterdir()) == ["sha256.json", "w.safetensors"]
 
 
-def test_the_first_use_is_trusted_and_no_other(tmp_path, unmeasured):
+def test_only_the_first_download_is_trusted(tmp_path, unmeasured):
     server, record = unmeasured
     folder = tmp_path / "cache"
     path = fetch(record, folder)
@@ -178,14 +178,14 @@ def test_the_first_use_is_trusted_and_no_other(tmp_path, unmeasured):
     with pytest.raises(WeightsError, match="first use"):
         fetch(record, folder)
     path.unlink()
-    server.body = altered  # where it is published
+    server.body = altered  # at its source
     with pytest.raises(WeightsError, match="checksum"):
         fetch(record, folder)
     server.body = whole
     assert fetch(record, folder) == path
 
 
-def test_what_cannot_be_fetched_says_what_to_do(tmp_path, server):
+def test_a_file_without_a_url_says_what_to_do(tmp_path, server):
     url = server.url.replace("weights", "missing")
     record = Record("t", "c3d", "w.npz", "o", urls=(url,), page="https://example.org/page")
     with pytest.raises(WeightsError, match=r"https://example\.org/page and put it at.*404"):
@@ -229,7 +229,7 @@ def test_records_are_complete():
             len(record.urls) or bool(record.package) or record.shipped,
         )
         assert all(url.startswith("https://") for url in record.urls)
-        # Without a published checksum, the size is what a first download is held against.
+        # Without a published checksum, the first download is checked against the size.
         assert record.size or not record.urls
     assert cache_folder().name
 

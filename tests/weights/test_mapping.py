@@ -34,7 +34,7 @@ def original():
 
 @pytest.fixture(scope="module")
 def state(original):
-    """The weights as PyTorch keeps them, written element by element rather than by reshaping."""
+    """The weights in PyTorch's layout, written element by element rather than by reshaping."""
     result = {}
     for name in (*LAYERS, "fc6", "fc7", "fc8"):
         layer = original.get_layer(name)
@@ -209,7 +209,7 @@ def test_the_mean_clip_is_read_and_cropped(tmp_path, state):
         ("rgb_scratch_kin600", "", "rgb", 116),
     ],
 )
-def test_real_index_files_map_without_a_rest(name, prefix, stream, left_out):
+def test_real_index_files_map_completely(name, prefix, stream, left_out):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     folder = data_dir("annotations", "i3d_checkpoints", name)
     shapes = list_checkpoint(folder / "model.ckpt.index")

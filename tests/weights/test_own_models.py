@@ -1,4 +1,4 @@
-"""`weights=` and `backbone_weights=` with files that the zoo saved."""
+"""`weights=` and `backbone_weights=` with files saved by the zoo."""
 
 import keras
 import numpy as np
@@ -33,7 +33,7 @@ def same(model, other):
     return all(np.array_equal(value, theirs[name]) for name, value in ours.items())
 
 
-def test_a_trunk_out_of_a_whole_model(saved):
+def test_a_trunk_from_a_whole_model(saved):
     models, folder = saved
     path = str(folder / "rmdn.keras")
     assert same(c3d(**SMALL, dense=True, weights=path), models["rmdn"])
@@ -43,7 +43,7 @@ def test_a_trunk_out_of_a_whole_model(saved):
     assert same(c3d(**SMALL, weights=path), models["rmdn"])
 
 
-def test_a_whole_model_out_of_a_larger_one(saved):
+def test_a_whole_model_from_a_larger_one(saved):
     models, folder = saved
     path = folder / "joint.keras"
     assert same(zoo.rmdn(**RMDN, weights=path), models["joint"])

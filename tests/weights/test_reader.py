@@ -29,7 +29,7 @@ def arrays():
         (b"hello, world" * 9, "must be one of"),
     ],
 )
-def test_impostors(tmp_path, content, message):
+def test_files_with_a_wrong_suffix(tmp_path, content, message):
     path = tmp_path / "rgb_imagenet.pth"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=message):

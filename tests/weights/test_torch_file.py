@@ -90,7 +90,7 @@ def test_a_malicious_pickle_is_refused_before_anything_runs(tmp_path, protocol):
         with pytest.raises(WeightsError, match=r"would run code.*mkdir"):
             read_weights(tmp_path / name)
     assert not victim.exists()
-    pickle.loads(content)  # the same bytes do run where nothing holds them back
+    pickle.loads(content)  # without the checks, the same bytes do run
     assert victim.exists()
 
 
@@ -105,7 +105,7 @@ def test_names_beyond_the_list_are_refused(tmp_path, name):
         read_weights(path)
 
 
-def test_a_file_cannot_mark_the_stand_ins(tmp_path, arrays):
+def test_a_file_cannot_modify_the_stand_ins(tmp_path, arrays):
     # BUILD sets attributes on whatever is on the stack: here on the class behind OrderedDict.
     state = b"N}X\x05\x00\x00\x00itemsK\x01s\x86b."
     path = tmp_path / "w.pth"

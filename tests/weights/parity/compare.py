@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="PyTorch, which runs the reference, 
 
 
 def randomise(model, seed: int = 0):
-    """Random weights, and statistics of batch normalisation as a trained network has."""
+    """Random weights, and batch normalisation statistics like those of a trained network."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in [*model.named_parameters(), *model.named_buffers()]:

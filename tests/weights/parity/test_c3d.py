@@ -103,7 +103,7 @@ def test_other_pytorch_namings(tmp_path, names, dense):
     model, provenance = pretrained(save(reference, tmp_path, "legacy"), width=WIDTH)
     assert provenance["options"]["num_classes"] == CLASSES
     pixels = clips(112)
-    if names[0].startswith("features"):  # as the two ports' own data sets feed them
+    if names[0].startswith("features"):  # as in the two ports' own data loaders
         inputs = pixels[..., ::-1] - np.asarray([90, 98, 102], "float32")
     else:
         inputs = pixels - np.asarray([104, 117, 128], "float32")
@@ -153,7 +153,7 @@ def test_the_comparison_sees_a_wrong_order(tmp_path, layer):
     model = build(112, pool5_padding="symmetric", preprocessing="none")
     load_weights(model, save(reference, tmp_path, "zip"))
     kernel = keras.ops.convert_to_numpy(model.get_layer(layer).kernel)
-    if layer == "fc7":  # a missed transpose of a square matrix
+    if layer == "fc7":  # a missing transpose of a square matrix
         wrong = kernel.T
     else:  # channels first where they are last
         wrong = kernel.reshape(4, 4, -1, kernel.shape[1]).transpose(2, 0, 1, 3)

@@ -14,7 +14,7 @@ from zoo.weights import WeightsError, load_weights, pretrained
 pytestmark = pytest.mark.slow
 
 CLASSES = 11
-# (kernel, stride, expansion, channels, repeats): written again here, from the paper's table.
+# (kernel, stride, expansion, channels, repeats): independently from the paper's table.
 STAGES = {
     0: "3 1 1 16 1, 3 2 6 24 2, 5 2 6 40 2, 3 2 6 80 3, 5 1 6 112 3, 5 2 6 192 4, 3 1 6 320 1",
     2: "3 1 1 16 1, 3 2 6 24 3, 5 2 6 48 3, 3 2 6 88 4, 5 1 6 120 4, 5 2 6 208 5, 3 1 6 352 1",
@@ -22,7 +22,7 @@ STAGES = {
 
 
 def same(x, kernel, stride):
-    """TensorFlow's padding: what is odd goes below and to the right."""
+    """TensorFlow's padding: an odd remainder goes to the bottom and the right."""
     pads = []
     for length in (x.shape[3], x.shape[2]):
         total = max((-(-length // stride) - 1) * stride + kernel - length, 0)

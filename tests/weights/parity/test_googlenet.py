@@ -53,7 +53,7 @@ class Reference(torch.nn.Module):
             self.add_module(f"inception{name}", block)
             width = one + three + five + projection
         self.fc = torch.nn.Linear(width, CLASSES)
-        if bn:  # present in the published file, used in training only
+        if bn:  # present in the published file, used only in training
             self.aux1 = torch.nn.Linear(3, 2)
 
     def points(self, x):

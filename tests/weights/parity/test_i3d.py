@@ -62,7 +62,7 @@ class Unit(torch.nn.Module):
 
     def forward(self, x):
         size, rest = self.size, x.shape[2] % self.stride[0]
-        if self.padding == "hassony2" and rest:  # one zero more where an odd time is halved
+        if self.padding == "hassony2" and rest:  # one more zero where an odd length is halved
             size = (size[0] + self.stride[0] - rest, *size[1:])
         x = pad(x, size, self.stride, self.padding)
         return torch.relu(self.norm[0](self.conv3d(x)))
@@ -154,7 +154,7 @@ SIZES = [(16, (64, 64)), (15, (65, 79)), (9, (71, 64))]
 
 OPTIONS = {
     "same": {"padding": "same"},
-    "static": {"padding": "static", "bn_epsilon": 1e-5},  # not told by the file
+    "static": {"padding": "static", "bn_epsilon": 1e-5},  # not determined by the file
     "hassony2": {"padding": "static_same_time"},
 }
 
@@ -166,14 +166,14 @@ def test_ports_at_even_and_odd_sizes(tmp_path, padding, frames, size):
     reference = randomise(Reference(padding=padding))
     path = save(reference, tmp_path, "legacy" if frames == 16 else "nested")
     given = OPTIONS[padding] if padding == "static" else {}
-    length = None if frames == 17 else frames  # also where time is known only at run time
+    length = None if frames == 17 else frames  # also if time is known only at run time
     model, provenance = pretrained(path, width=WIDTH, num_frames=length, image_size=size, **given)
     assert provenance["options"]["padding"] == OPTIONS[padding]["padding"]
     pixels = pixels_of(frames, size)
     check(model, pixels, reference_points(reference, scaled_input(pixels)))
 
 
-def test_flow_is_told_by_its_two_channels(tmp_path):
+def test_flow_is_recognised_by_its_two_channels(tmp_path):
     reference = randomise(Reference(channels=2), 1)
     model, provenance = pretrained(save(reference, tmp_path, "zip"), width=WIDTH, image_size=64)
     assert provenance["options"]["stream"] == "flow"

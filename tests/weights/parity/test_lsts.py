@@ -1,4 +1,4 @@
-"""LSTS's decoder against a PyTorch reference of the authors' graph, from its checkpoint."""
+"""LSTS's decoder, loaded from its checkpoint, against a PyTorch reference of the authors' graph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FUSED = round(512 * WIDTH)
 
 
 class Decoder(torch.nn.Module):
-    """Fuse convolution, transposed convolutions with ReLU then normalisation, 1x1, sigmoid."""
+    """Fusing convolution, transposed convolutions with ReLU and normalisation, 1x1, sigmoid."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -81,7 +81,7 @@ def test_the_backbone_keeps_its_weights(tmp_path):
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(found), kernel.transpose(2, 3, 1, 0))
 
 
-def test_what_does_not_fit_is_told(tmp_path):
+def test_mismatches_are_reported(tmp_path):
     reference = randomise(Decoder(64), 5)
     path = save(reference, tmp_path, "zip")
     features = {"backbone": None, "feature_shape": (5, 5, 5, 64), "width": WIDTH}

@@ -78,13 +78,13 @@ def test_torchvision(tmp_path, size):
     check(model, pixels, reference_points(reference, (pixels / 255 - mean) / std))
 
 
-def test_a_torch_file_does_not_enter_the_other_graph(tmp_path):
+def test_a_torch_file_does_not_load_into_the_other_graph(tmp_path):
     path = save(randomise(Reference()), tmp_path, "zip")
     with pytest.raises(WeightsError, match=r"version='v1.5'"):
         load_weights(resnet50(version="v1", image_size=64), path)
 
 
-def test_a_model_takes_the_form_of_the_file(tmp_path):
+def test_a_model_follows_the_variant_of_the_file(tmp_path):
     path = save(randomise(Reference()), tmp_path, "zip")
     model = soft_attention(
         backbone="resnet50", backbone_weights=path, image_size=64, num_frames=2, num_classes=3
