@@ -124,7 +124,7 @@ def test_seeking_draws_the_frame_and_its_map(browser, folder):
     shown = browser.execute_script("return zooViewer.panes[0].video.currentTime")
     assert 60 / FPS <= shown < 61 / FPS
     caption = browser.execute_script("return zooViewer.panes[0].caption.textContent")
-    assert caption.startswith("Frame 60 of 119, 0:02.40: the likeliest place is 50% from the left")
+    assert caption.startswith("Frame 60 of 119, 0:02.40: the most likely place is 50% from the left")
     assert not errors(browser)
 
 
@@ -287,7 +287,7 @@ def test_without_any_video_the_page_says_so(browser, tmp_path):
     make_viewer(tmp_path, tmp_path / "gone.mp4", film=False)
     browser.get((tmp_path / "index.html").as_uri())
     until(browser, "return document.querySelector('.notice:not([hidden])')")
-    assert "gone.mp4 is not here" in browser.find_element("css selector", ".notice").text
+    assert "gone.mp4 was not found" in browser.find_element("css selector", ".notice").text
 
 
 def test_served_side_by_side(browser, folder, tmp_path):

@@ -1,4 +1,4 @@
-// The viewer: a video with its saliency drawn over it, and a time line of what the model says.
+// The viewer: a video with its saliency drawn over it, and a time line of the predictions.
 // Each `data.js` calls zooPane(description); maps come in chunks, each a picture of stacked maps.
 (() => {
   "use strict";
@@ -132,12 +132,12 @@
     if (failed) {
       const name = pane.about.original_name;
       tell(pane, next
-        ? `This browser cannot play or find ${name}. It shows ${pane.about.film} instead, which has the saliency drawn into it already; no overlay is drawn over it.`
+        ? `This browser cannot play or find ${name}. It shows ${pane.about.film} instead, which already contains the saliency, so there is no overlay.`
         : `This browser can play neither ${name} nor a film of it. Open the file in another player, or convert it to MP4 (H.264).`);
       pane.burnt = true;
     }
     if (next) pane.video.src = next;
-    else if (!failed) tell(pane, `The video ${pane.about.original_name} is not here, and no film of it was written.`);
+    else if (!failed) tell(pane, `The video ${pane.about.original_name} was not found, and no film of it was written.`);
   }
 
   function drawPane(pane) {
@@ -190,10 +190,10 @@
     const percent = (v) => `${Math.round(100 * v)}%`;
     let text = `Frame ${state.frame} of ${last()}, ${shown(pane.about.times[state.frame])}`;
     if (!has) return `${text}: no prediction for this frame.`;
-    if (constant) text += ": the map is constant, it says nothing about where people look";
+    if (constant) text += ": the map is constant, so it does not say where people look";
     else if (places.length) {
       const [x, y, share] = places[0];
-      text += `: the likeliest place is ${percent(x)} from the left and ${percent(y)} from the top, and ${percent(share)} of the saliency belongs to it`;
+      text += `: the most likely place is ${percent(x)} from the left and ${percent(y)} from the top, with ${percent(share)} of the saliency`;
     }
     if (gaze.length) text += `; ${gaze.length} gaze points of viewers`;
     return `${text}.`;
