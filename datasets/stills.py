@@ -16,7 +16,7 @@ __all__ = ["DESCRIPTION", "HOLD_OUT", "Still", "load"]
 
 TABLE, IMAGES = "fixations.csv", "images"
 COLUMNS = ("image", "viewer", "x", "y")
-HOLD_OUT = 7  # one in so many images of a folder is held out
+HOLD_OUT = 7  # every n-th image of a folder is held out
 SPLITS = ("train", "validation")
 
 DESCRIPTION = Description(name="stills")

@@ -160,7 +160,7 @@ def main(config: Config) -> dict:
     records = load_records(config.dataset, config.data_dir, "train")
     tested = load_records(config.dataset, config.data_dir, "test") if config.evaluate else []
     parts = hold_out(records, config.validation_share, config.seed)
-    for part in parts:  # what cannot be read, or is too short, is named before anything is made
+    for part in parts:  # names unreadable and short videos before anything is written
         frames_of(config, part)
     output = claim(config)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._version import __version__
 
-# In a checkout, the layers, data sets and recipes are beside this folder; in an installed
+# In a checkout, the layers, data sets and recipes are next to this folder; in an installed
 # distribution, inside it. Both are imported as `zoo.layers`, `zoo.datasets`, `zoo.recipes`.
 _root = _Path(__file__).resolve().parent.parent
 if (_root / "pyproject.toml").is_file() and (_root / "layers").is_dir():

@@ -12,7 +12,7 @@ from zoo.datasets.gaze.presets import PRESETS, gaze_format
 from zoo.datasets.record import GazeSource
 
 GAZE_FILES = (".csv", ".tsv", ".txt", ".asc", ".hdf5", ".h5")
-# Fields that must be numbers in JSON, fields that must be lists of so many numbers, and keys that
+# Fields that must be numbers in JSON, fields that must be lists of that many numbers, and keys that
 # describe folders of fixation maps.
 _NUMBERS = ("above", "valid_least", "distance_cm", "pixels_per_degree", "threshold")
 _LISTS = {"screen": 2, "screen_cm": 2, "area": 4}

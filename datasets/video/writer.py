@@ -81,7 +81,7 @@ class VideoWriter:
         self._pad = (height % 2, width % 2)
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._container = None
-        self._reformatter = VideoReformatter()  # a new one a frame takes as long as converting
+        self._reformatter = VideoReformatter()  # creating one per frame takes as long as converting
 
     def __enter__(self) -> VideoWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ class FrameBrightness(keras.layers.Layer):
         rgb, like = inputs
         rows, columns = ops.shape(like)[2:4]
         height, width, channels = ops.shape(rgb)[2:5]
-        # Down first: each frame is a matrix whose columns hold the channels side by side.
+        # Vertically first: each frame is a matrix with its channels side by side in the columns.
         x = ops.reshape(rgb, (*ops.shape(rgb)[:2], height, width * channels))
         x = ops.matmul(_shares(height, rows), x)
         x = ops.reshape(x, (*ops.shape(x)[:3], width, channels))

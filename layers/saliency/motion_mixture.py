@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-# Under the smallest share that a pixel of the largest film gets of a uniform density.
+# Below the value of a uniform density in a pixel of the largest video.
 FLOOR = 1e-10
-STILL = 0.05  # grey levels: with so much mean change the share of motion is half of the full one
+STILL = 0.05  # grey levels: at this mean change, motion has half of its full weight
 
 
 @keras.saving.register_keras_serializable(package="zoo")

@@ -124,7 +124,9 @@ def test_seeking_draws_the_frame_and_its_map(browser, folder):
     shown = browser.execute_script("return zooViewer.panes[0].video.currentTime")
     assert 60 / FPS <= shown < 61 / FPS
     caption = browser.execute_script("return zooViewer.panes[0].caption.textContent")
-    assert caption.startswith("Frame 60 of 119, 0:02.40: the most likely place is 50% from the left")
+    assert caption.startswith(
+        "Frame 60 of 119, 0:02.40: the most likely place is 50% from the left"
+    )
     assert not errors(browser)
 
 

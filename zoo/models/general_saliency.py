@@ -23,7 +23,7 @@ from zoo.layers.temporal_phases import Earlier
 
 # The stages of the backbone that are used: the last ones at strides of 8, 16 and 32.
 STAGES = (2, 4, 6)
-CHANGE = 3  # frames over which motion is told
+CHANGE = 3  # distance in frames over which change is measured
 
 
 @channels_last

@@ -72,7 +72,7 @@ def run(
 
     build = partial(build, num_classes=len(classes))
     model, whole, store, count = _networks(config, build, devices, parts, output)
-    # `test_stride` counts frames; a row of features may stand for several of them.
+    # `test_stride` counts frames; a row of features may represent several of them.
     test_stride = max(1, test_stride * count // config.num_frames)
     samples, held, *tested = (
         samples_of(config, part, classes, store, count, sampling, test_stride) for part in parts

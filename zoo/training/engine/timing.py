@@ -53,7 +53,7 @@ class InputWait:
         )
         measured = tf.data.Dataset.zip((asked, dataset)).map(received)
         options = tf.data.Options()
-        # A prefetch here would do the waiting in a thread of its own, unmeasured.
+        # With a prefetch here, a separate thread would wait, unmeasured.
         options.experimental_optimization.inject_prefetch = False
         return measured.with_options(options)
 

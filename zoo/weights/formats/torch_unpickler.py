@@ -28,7 +28,7 @@ STORAGE_TYPES = {
     "BoolStorage": "?",
 }
 
-# Found beside the weights in training checkpoints; always replaced by empty objects.
+# Found along with the weights in training checkpoints; always replaced by empty objects.
 _INERT = {
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
