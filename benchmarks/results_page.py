@@ -1,4 +1,4 @@
-"""What every benchmark says of its machine, and how it writes its results.
+"""Description of the machine and writing of results, shared by all benchmarks.
 
 Only the standard library is imported at the top: some measurements run in other environments.
 """
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def machine(*packages: str) -> dict:
-    """Cores, processor, and the versions of Python and of those `packages` that are installed."""
+    """Cores, processor, and the versions of Python and of the installed ones of `packages`."""
     found = {"processors": os.cpu_count(), "python": platform.python_version()}
     found["processor"] = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
@@ -31,7 +31,7 @@ def machine(*packages: str) -> dict:
 
 
 def load_average() -> float:
-    """Mean number of running programs in the last minute."""
+    """Mean number of running processes in the last minute."""
     return round(os.getloadavg()[0], 1)
 
 

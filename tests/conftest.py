@@ -3,5 +3,5 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
-    """No test writes into the user's cache, or finds what another test left there."""
+    """No test writes to the user's cache or sees files of another test."""
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("zoo_cache")))

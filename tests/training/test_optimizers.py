@@ -18,7 +18,7 @@ def updated(optimizer, gradients, value=(3.0, 4.0)) -> list[list[float]]:
     return found
 
 
-def test_the_gradients_of_so_many_batches_are_averaged_for_one_update():
+def test_gradients_are_averaged_over_several_batches():
     gradients = np.array([[3, 0], [6, 0], [9, 3], [0, 1], [0, 1], [0, 1]], float)
     found = updated(make_optimizer("sgd", 0.1, clip=None, accumulate=3), gradients)
     # The momentum of 0.9 carries the first update of -0.6 and -0.1 into the second.
@@ -42,7 +42,7 @@ def test_weight_decay_does_not_go_through_the_gradient(name):
     np.testing.assert_allclose(updated(make_optimizer(name, 0.5), [[0.0, 0.0]]), [[3, 4]])
 
 
-def test_names_choose_their_rule():
+def test_optimizers_by_name():
     """The first step of each rule, for a gradient of 2 and a rate of 0.1."""
     steps = {}
     for name in ("rmsprop", "adam", "sgd"):

@@ -1,4 +1,4 @@
-"""What the recipes' common steps pass on: options, the share of each batch, the step to resume."""
+"""Steps that recipes share: passing on options, each machine's share of a batch, resuming."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_the_options_reach_the_engine(samples, passed_on, tmp_path):
     assert {name: passed_on[name] for name in wanted} == wanted
     recipe.train(config, "model", samples, tmp_path, epochs=2)
     assert passed_on["epochs"] == 2
-    assert passed_on["patience"] is None  # without validation nothing can become better
+    assert passed_on["patience"] is None  # without validation there is no best epoch
 
 
 def test_only_the_first_machine_writes_the_model(tmp_path, monkeypatch):
