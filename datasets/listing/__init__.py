@@ -1,4 +1,4 @@
-"""What a data set should contain, and what of it is on disk."""
+"""What a data set should contain, and which part of it is on disk."""
 
 from zoo.datasets.listing.listing import ALL, DatasetWarning, Facts, Listing, settle
 

@@ -1,7 +1,7 @@
 """Check of whether a video's gaze was read correctly, by its plausibility as human viewing.
 
 Gaze that is read with a wrong unit, origin, position or frame numbering still gives numbers, but
-implausible ones: viewers look beside the picture, all in one frame, or faster than eyes can move.
+implausible ones: samples outside the picture, all in one frame, or movements that eyes cannot make.
 """
 
 from __future__ import annotations

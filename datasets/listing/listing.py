@@ -1,4 +1,4 @@
-"""What the annotation of a data set lists, and what of it is on disk."""
+"""What the annotation of a data set lists, and which part of it is on disk."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Listing:
         return sorted(name for name, count in Counter(names).items() if count > 1)
 
     def counts_line(self, splits: Iterable[str] | None = None) -> str:
-        """One line with the number of videos in each split beside the published number."""
+        """One line with the number of videos in each split and the published number."""
         parts = []
         for name, count in self.found(splits).items():
             published = self.published.get(name)

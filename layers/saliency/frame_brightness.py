@@ -1,4 +1,4 @@
-"""How bright each place of a video's frames is, for telling what moves."""
+"""Brightness of each place in a video's frames, for detecting motion."""
 
 from __future__ import annotations
 

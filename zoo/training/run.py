@@ -109,7 +109,7 @@ def _recipe_of(config: Any) -> str:
 
 
 def _data_of(options: Mapping[str, Any]) -> str:
-    """The data sets' names; data of one's own have the name of their file or folder beside it."""
+    """Names of the data sets; your own data are named with their file or folder, too."""
     folder = Path(options["data_dir"]).name
     named = options.get("dataset")
     if named is None:

@@ -7,7 +7,7 @@ import dataclasses
 
 @dataclasses.dataclass
 class Progress:
-    """Progress of a training run, saved in the state file beside the weights.
+    """Progress of a training run, saved in the state file with the weights.
 
     Args:
         epoch: number of finished epochs.

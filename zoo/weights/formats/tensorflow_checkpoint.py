@@ -80,8 +80,8 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
     index = prefix.with_name(prefix.name + ".index")
     if index.exists() and not list(prefix.parent.glob(prefix.name + ".data-*")):
         raise WeightsError(
-            "A checkpoint's values lie in its .data files; put them beside the .index. "
-            f"Received: {index} alone"
+            "A checkpoint's values lie in its .data files; put them next to the .index. "
+            f"Received: {index} without them"
         )
     reader = _reader(prefix)
     shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
