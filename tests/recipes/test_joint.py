@@ -199,8 +199,8 @@ def test_videos_without_gaze_learn_from_pseudo_gaze(data, tmp_path):
         ({"teacher": 1.5, "feedback": True}, "`teacher` must be from 0 to 1"),
         ({"window": 15}, "`window` must be above 15"),
         ({"pseudo_gaze": 1.5}, "`pseudo_gaze` must be from 0 to 1"),
-        ({"pseudo_gaze": 0.5, "freeze_saliency": True}, "`freeze_saliency` keeps it as it is"),
-        ({"local": True, "feedback": True}, "give one of them"),
+        ({"pseudo_gaze": 0.5, "freeze_saliency": True}, "`freeze_saliency` cannot be combined"),
+        ({"local": True, "feedback": True}, "`local` cannot be combined"),
     ],
 )
 def test_errors(options, message):
