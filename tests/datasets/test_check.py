@@ -153,7 +153,7 @@ def test_counts_and_folds_match_the_published_ones(tmp_path):
 def test_counts_that_differ(tmp_path):
     trees.touch(tmp_path / "biking" / "v_biking_01" / "v_biking_01_01.avi")
     report = check_dataset("ucf11", tmp_path, decode="none")
-    assert report.problems == ["1 counts differ from the published"]
+    assert report.problems == ["1 counts differ from the published ones"]
     assert "1600" in report.summary() and "<-" in report.summary()
     assert any("our own split" in note for note in report.notes)
     assert len(
@@ -202,4 +202,4 @@ def test_headers_that_miscount_in_real_clips():
     assert [(f.kind, f.serious) for f in looked.findings] == [("header", False)]
     assert "73 frames, 72 decode" in looked.findings[0].text
     sports = check_dataset("ucf_sports", data_dir("gaze", "ucf_sports"), progress=False)
-    assert sports.problems == ["2 counts differ from the published"] and sports.frames == 54
+    assert sports.problems == ["2 counts differ from the published ones"] and sports.frames == 54

@@ -187,7 +187,7 @@ def test_the_commands(clip, gaze, tmp_path, capsys):
     (clip.parent / "gaze.json").write_text('{"frame": null, "time": "t"}')
     out = tmp_path / "page"
     assert main(["gaze-report", "csv", str(table), "-o", str(out), "--frames", "3"]) == 0
-    assert "1 videos, 0 doubtful" in capsys.readouterr().out
+    assert "1 videos, 0 with doubtful gaze" in capsys.readouterr().out
     pictures = {path.name for path in out.iterdir()}
     assert pictures == {"index.html", "gaze.json", "000_frames.png", "000_time.png"}
     strip = cv2.imread(str(out / "000_frames.png"))

@@ -324,7 +324,7 @@ def test_a_mat_file_of_a_huge_array(tmp_path, kind):
         (tmp_path / "a.mat").write_bytes(head + element)
         (tmp_path / "b.mat").write_bytes(head + struct.pack("<II", 15, len(packed)) + packed)
         for name in ("a.mat", "b.mat"):
-            with pytest.raises(FileFormatError, match="hold what it declares"):
+            with pytest.raises(FileFormatError, match="contain what it declares"):
                 load_mat(tmp_path / name)
 
 

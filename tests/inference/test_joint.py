@@ -92,7 +92,7 @@ def test_film_marks_the_moment(tmp_path):
 def test_mixtures_of_another_length_are_an_error(video):
     action = ActionPass(zoo.joint(**TINY))
     frames = np.zeros((30, 32, 32, 3), np.uint8)
-    with pytest.raises(ValueError, match=r"of one length\. Received: 40 mixtures, 0 of them"):
+    with pytest.raises(ValueError, match=r"the same length\. Received: 40 mixtures, 0 of them"):
         action(iter([frames]), np.zeros((40, 3, 6), "float32"))
 
 

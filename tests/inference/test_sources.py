@@ -190,7 +190,7 @@ def test_folders(tmp_path, clips):
         find_videos(folder)
     assert [video_name(v) for v in find_videos(str(folder / "*.png"))] == ["sea", "sky"]
     (clips[0].parent / "notes.txt").write_text("x")
-    with pytest.warns(UserWarning, match="2 videos; 1 other entries are left out"):
+    with pytest.warns(UserWarning, match="2 videos; 1 other entries are ignored"):
         assert len(find_videos(clips[0].parent)) == 2
     (folder / "torn.png").write_bytes(b"\x89PNG")
     with pytest.raises(VideoError, match="picture must be complete"):

@@ -83,7 +83,7 @@ def test_bad_maps(tmp_path):
         viewer.add(0, np.ones((9, 16)))
         with pytest.raises(ValueError, match=r"finite. Received: NaN or inf, frame 1"):
             viewer.add(1, np.full((9, 16), np.nan))
-        with pytest.raises(ValueError, match=r"one after the other. Received: frame=2 after 0"):
+        with pytest.raises(ValueError, match=r"consecutive. Received: frame=2 after 0"):
             viewer.add(2, np.ones((9, 16)))
 
 
