@@ -89,7 +89,7 @@ def test_an_export_with_other_outputs_is_rejected_and_deleted(tmp_path, head, mo
 
 def test_litert_needs_the_number_of_frames(tmp_path, head, capsys, monkeypatch):
     needs("litert")
-    with pytest.raises(ExportError, match=r"litert has no free sizes: give .*`frames`"):
+    with pytest.raises(ExportError, match=r"litert needs fixed sizes: .*`frames`"):
         export(head, tmp_path / "m", format="litert")
     monkeypatch.chdir(tmp_path)
     head.save("best.keras")
