@@ -80,9 +80,7 @@ def test_an_export_with_other_outputs_is_rejected_and_deleted(tmp_path, head, mo
 
     broken = export_formats.Format(form.ending, (), False, form.write, run)
     monkeypatch.setitem(FORMATS, "keras", broken)
-    with pytest.raises(
-        ExportError, match=r"the model's by at most 0\.0001|must have the shape"
-    ):
+    with pytest.raises(ExportError, match=r"the model's by at most 0\.0001|must have the shape"):
         export(head, tmp_path / "m", frames=4)
     assert os.listdir(tmp_path) == []
 

@@ -144,7 +144,9 @@ def test_a_file_that_is_not_a_video_is_not_served(tmp_path):
 
 
 def test_a_folder_without_a_viewer(tmp_path):
-    with pytest.raises(ValueError, match=r"`zoo predict VIDEO --output FOLDER` wrote.*Received: \['"):
+    with pytest.raises(
+        ValueError, match=r"`zoo predict VIDEO --output FOLDER` wrote.*Received: \['"
+    ):
         serve([tmp_path])
 
 
