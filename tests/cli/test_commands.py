@@ -51,6 +51,11 @@ def test_help_and_version(run):
     assert "--initial" in out
 
 
+def test_help_fills_the_terminal(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    assert "--maps without a value means npz) or png (one" in run("predict", "--help")[1]
+
+
 def test_list_shows_models_recipes_and_data_sets(run):
     status, out, _ = run("list")
     assert status == 0

@@ -11,7 +11,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 import tyro
 
@@ -27,10 +27,13 @@ def call(function: Callable[..., None], arguments: Sequence[str], name: str) -> 
         name: the command's name, such as "predict".
     """
 
-    @functools.wraps(function)
     def bind(*args: Any, **options: Any) -> Callable[[], None]:
         return functools.partial(function, *args, **options)
 
+    # Without line breaks inside a description: tyro would keep them, whatever the terminal's width.
+    bind.__doc__ = re.sub(r"\n {8}(?=\S)", " ", inspect.getdoc(function) or "")
+    bind.__signature__ = inspect.signature(function)
+    bind.__annotations__ = get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters
     positional = [n for n, p in parameters.items() if "Positional" in str(p.annotation)]
     bound = parse(bind, arguments, name, list(parameters))
