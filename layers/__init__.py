@@ -9,6 +9,7 @@ from zoo.layers.attention.spatial_mask import SpatialMask
 from zoo.layers.attention.temporal_soft_attention import TemporalSoftAttention
 from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.clip_scaling import ClipScaling
+from zoo.layers.depthwise_convolution import DepthwiseConv2D
 from zoo.layers.flow.median_filter import median_filter_5x5
 from zoo.layers.flow.tvl1 import tvl1_flow
 from zoo.layers.flow.tvl1_layer import TVL1Flow, tvl1_function
@@ -58,6 +59,7 @@ __all__ = [
     "CropTime",
     "Density",
     "DensityMemory",
+    "DepthwiseConv2D",
     "Earlier",
     "Enlarge",
     "FrameBrightness",

@@ -55,6 +55,10 @@ LAYERS = {
     "CropTime": (lambda **k: layers.CropTime(**k), [(2, 8, 3), (2, 5, 3)]),
     "Density": (lambda **k: layers.Density(**k), [(2, 4, 6, 9)]),
     "DensityMemory": (lambda **k: layers.DensityMemory(0.3, **k), [MAPS, MAPS]),
+    "DepthwiseConv2D": (
+        lambda **k: layers.DepthwiseConv2D(3, padding="same", **k),
+        [(2, 5, 7, 6)],
+    ),
     "Earlier": (lambda **k: layers.Earlier(2, **k), [(2, 4, 5)]),
     "Enlarge": (lambda **k: layers.Enlarge(3, **k), [(2, 5, 7, 4)]),
     "FrameBrightness": (lambda **k: layers.FrameBrightness(**k), [(2, 4, 9, 13, 3), (2, 4, 6, 9)]),

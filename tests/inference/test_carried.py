@@ -91,6 +91,13 @@ def test_every_frame_passes_once():
     assert 203 <= sum(fed) < 203 + trunk.phases
 
 
+def test_every_layer_of_a_step_is_built():
+    # If one is not, Keras on JAX runs the whole step eagerly before each prediction.
+    trunk = CarriedTrunk(c3d(**C3D), step=8)
+    for step in (trunk._start, trunk._steady, trunk._final):
+        assert all(layer.built for layer in step._flatten_layers())
+
+
 def test_a_causal_model_answers_every_frame_at_once():
     trunk = CarriedTrunk(c3d(**C3D, causal=True), step=1)
     for frame in _frames(3):

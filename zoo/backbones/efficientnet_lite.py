@@ -11,6 +11,7 @@ from zoo.backbones.folding import fold_batch_norm
 from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.channels_last import channels_last
+from zoo.layers.depthwise_convolution import DepthwiseConv2D
 from zoo.layers.input_normalization import InputNormalization
 from zoo.weights.layer_names import LITE_SCALES, LITE_STAGES
 
@@ -131,7 +132,7 @@ def _network(x, variant: int, batch_norm: bool, last: int):
         if expansion > 1:
             x = pointwise(x, x.shape[-1] * expansion, f"{prefix}_expand_conv")
             x = relu(norm(x, f"{prefix}_bn0"), f"{prefix}_relu0")
-        x = keras.layers.DepthwiseConv2D(
+        x = DepthwiseConv2D(
             kernel,
             strides=stride,
             padding="same",

@@ -10,6 +10,7 @@ from keras import layers
 from zoo.backbones.efficientnet_lite import efficientnet_lite, stage_endpoints
 from zoo.backbones.loading import load_weights
 from zoo.layers.channels_last import channels_last
+from zoo.layers.depthwise_convolution import DepthwiseConv2D
 from zoo.layers.per_step import PerStep
 from zoo.layers.resize_like import Enlarge, ResizeLike
 from zoo.layers.saliency.centre_bias import CentreBias
@@ -198,5 +199,5 @@ def _pointwise(x, channels: int, name: str):
 
 
 def _separable(x, channels: int, name: str):
-    x = layers.DepthwiseConv2D(5, padding="same", name=f"{name}_depthwise")(x)
+    x = DepthwiseConv2D(5, padding="same", name=f"{name}_depthwise")(x)
     return layers.ReLU(name=f"{name}_relu")(_pointwise(x, channels, f"{name}_pointwise"))

@@ -29,6 +29,7 @@ class Carry(keras.layers.Layer):
                     name=f"carry_{number}",
                 )
             )
+        self.built = True  # else JAX runs the whole step once more, eagerly, for each prediction
 
     def reset(self) -> None:
         for value, fill in zip(self.values, self.fills):
