@@ -142,7 +142,7 @@ def load(root: str | Path, split: str | None = None) -> list[Record]:
         raise FileNotFoundError(
             "A folder of moving_targets must hold index.npz, which "
             "`zoo.datasets.moving_targets.make` writes at the end. "
-            f"Received: {root}, " + ("without it" if root.is_dir() else "which is no folder")
+            f"Received: {root}, " + ("without it" if root.is_dir() else "which is not a folder")
         )
     settings = json.loads((root / "settings.json").read_text())
     with np.load(root / "index.npz") as held:

@@ -178,7 +178,7 @@ def _fold(config: Config, fold: int | None, extractor, saliency) -> dict:
     outputs = extractor.output if isinstance(extractor.output, dict) else {"fc6": None}
     for name, *blocks in _experiments(kinds, outputs):
         x = {s: np.concatenate([described(*block)[s] for block in blocks], axis=1) for s in parts}
-        # The principal components are as many as the features of the first block.
+        # There are as many principal components as features of the first block.
         width = described(*blocks[0])["train"].shape[1] if name == "fc6/clip/pca" else None
         svm = LinearSVM(multi_label=config.multi_label, components=width, seed=config.seed)
         svm.fit(x["train"], labels["train"])

@@ -37,7 +37,7 @@ def number_of(frame):
 
 @contextlib.contextmanager
 def served(folder):
-    """The address of a web server that gives the files of a folder."""
+    """URL of a web server for the files of a folder."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):

@@ -68,7 +68,7 @@ def test_correctly_read_gaze_is_plausible(clip, gaze):
 
 
 def test_fractions_that_are_read_as_pixels(clip, gaze, tmp_path):
-    """One sample in a hundred is off the picture: every one fits into a single spot of pixels."""
+    """One sample in a hundred is outside the picture; read as pixels, all fit into one spot."""
     lines = gaze.read_text().splitlines()
     rows = [line.split(",") for line in lines[1:]]
     rows = [

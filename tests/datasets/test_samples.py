@@ -217,7 +217,7 @@ def test_every_window_is_used_once_per_epoch(records):
     assert drawn[:count] != drawn[count:]
 
 
-def test_each_epoch_draws_other_windows(records):
+def test_each_epoch_draws_different_windows(records):
     def windows(epoch, seed=0):
         options = {"inputs": [Frames(SIZE)], "targets": [Action(3)], "per_video": 8, "seed": seed}
         samples = Samples(records, Windows(5), **options)
@@ -226,7 +226,7 @@ def test_each_epoch_draws_other_windows(records):
 
     drawn = [windows(0), windows(1), windows(0, seed=1)]
     assert drawn[0] == windows(0)
-    for part in (slice(0, 2), slice(2, 3)):  # where a window is, and its other random choices
+    for part in (slice(0, 2), slice(2, 3)):  # position of the window, and its other random choices
         sets = [{each[part] for each in found} for found in drawn]
         assert sets[0] != sets[1] and sets[0] != sets[2]
         assert all(len(found) > 12 for found in sets)

@@ -43,7 +43,7 @@ def test_peaks_of_a_map():
     np.testing.assert_allclose(
         got, [[10.5 / 40, 5.5 / 20, 3 / 4.5], [30.5 / 40, 15.5 / 20, 1.5 / 4.5]], rtol=1e-5
     )
-    # How many are asked for changes neither the places nor the shares.
+    # The requested number changes neither the places nor the shares.
     np.testing.assert_array_equal(map_candidates(saliency, max_candidates=1), got[:1])
 
 

@@ -105,7 +105,7 @@ def test_one_unreadable_video_among_several(clips, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["list", "folder", "pattern"])
-def test_one_of_several_that_cannot_be_opened(model, clips, tmp_path, kind):
+def test_one_unopenable_video_among_several(model, clips, tmp_path, kind):
     folder = clips[0].parent
     (folder / "aa.mp4").write_text("no video")
     given = {
@@ -121,7 +121,7 @@ def test_one_of_several_that_cannot_be_opened(model, clips, tmp_path, kind):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b.mkv"]
 
 
-def test_what_is_no_model(clips):
+def test_invalid_models(clips):
     for wrong, told in ((5, "int"), (zoo.rmdn, r"function; call it first: rmdn\(\)")):
         with pytest.raises(TypeError, match=f"`model` must be a keras.Model.*Received: {told}"):
             predict(clips[0], wrong)

@@ -125,7 +125,7 @@ def test_features_equal_the_backbones(data, stream, shape, tmp_path):
 
 
 def test_the_number_of_frames_in_a_clip():
-    """A dense feature is one frame's: with a longer clip its gaze would be a later frame's."""
+    """Dense features belong to one frame; a longer clip would pair them with later gaze."""
     assert FeatureStream("c3d").length == 16 and FeatureStream("i3d").length == 79
     assert FeatureStream("i3d", clip_length=25).length == 25
     assert FeatureStream("c3d", dense=True).length == 1

@@ -1,4 +1,4 @@
-"""The callbacks by themselves, on invented logs and an invented clock."""
+"""Unit tests of the callbacks, with artificial logs and an artificial clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOSSES = [1.0, 0.5, 0.6, 0.7, 0.1]
 
 
 class Model:
-    """As much of a model as the callbacks ask for."""
+    """A stub with the parts of a model that the callbacks use."""
 
     stop_training = False
 
@@ -44,7 +44,7 @@ class Model:
 
 
 class Clock:
-    """A clock that a test moves, in place of `time.monotonic` and `time.perf_counter`."""
+    """A clock that tests advance, instead of `time.monotonic` and `time.perf_counter`."""
 
     now = 100.0
 
@@ -82,7 +82,7 @@ def test_without_a_monitor_the_last_epoch_is_the_best():
 
 
 def after_each_epoch(callback, losses=LOSSES) -> list[tuple[bool, bool]]:
-    """Whether the model was saved, and whether it is to stop, after each epoch."""
+    """Whether the model was saved, and whether training stops, after each epoch."""
     model, found = Model(), []
     callback.set_model(model)
     for epoch, loss in enumerate(losses):
@@ -116,7 +116,7 @@ def test_patience_is_counted_from_the_best_epoch():
 
 
 def test_the_order_of_the_callbacks(tmp_path):
-    """Values of `validate` come before who reads them, and the state, which ends a step, last."""
+    """`validate` runs before the callbacks that read its values, and the state is saved last."""
     calls = callbacks(
         interrupted.build(),
         tmp_path,
@@ -148,7 +148,7 @@ def test_the_order_of_the_callbacks(tmp_path):
 
 
 @pytest.mark.parametrize("process", [0, 1])
-def test_of_several_machines_the_first_one_writes(tmp_path, monkeypatch, process):
+def test_only_the_first_machine_writes_the_state(tmp_path, monkeypatch, process):
     monkeypatch.setattr(build, "machine", lambda: process)
     model, other = interrupted.build(), keras.callbacks.Callback()
     calls = callbacks(
@@ -217,13 +217,13 @@ def test_when_the_state_is_written(tmp_path, monkeypatch):
     two_epochs(0.0)
     within = [at for at in written if at[2]]
     assert [at[:2] for at in within] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
-    # A resumed run goes on counting, and its first epoch is the rest of one.
+    # A resumed run continues counting, and its first epoch is the rest of an epoch.
     before = state.Progress(step=2, seconds=60.0, history=[])
     assert two_epochs(None, before).history == [{"loss": 1.0}] * 2
     assert [at[3] for at in written] == [66.0, 78.0]
 
 
-def test_what_is_left_is_estimated_from_all_epochs(monkeypatch, capsys):
+def test_the_time_left_is_estimated_from_all_epochs(monkeypatch, capsys):
     clock = Clock(monkeypatch, progress_bar)
     bar = ProgressBar(4, 10, first_step=13, seconds=65.0)  # the second epoch, after its third step
     bar.on_train_begin()

@@ -28,7 +28,7 @@ def test_layers_are_copied_by_their_names():
     assert values(target) == {"head_a": 3.0, "body": 3.0}
 
 
-def test_only_layers_whose_names_begin_so_are_copied():
+def test_only_layers_with_the_prefix_are_copied():
     target = model("body", "head_a", "head_b", "other")
     source = model("body", "head_a", "head_c", value=3.0)
     assert copy_layers(source, target, ("head_", "nothing")) == ["head_a"]

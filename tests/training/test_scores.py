@@ -1,4 +1,4 @@
-"""Scores of mixtures on validation videos, whose frames and gaze both tell the frame's number."""
+"""Scores of mixtures on validation videos, whose frames and gaze both encode the frame's number."""
 
 from __future__ import annotations
 
@@ -142,21 +142,21 @@ def test_negatives_come_from_the_other_videos(monkeypatch):
 
 
 def test_the_truth_map_that_fits_is_chosen():
-    """Each frame is watched in one place, and predicted with one of the two widths."""
+    """Viewers look at one place in each frame, predicted with one of the two widths."""
     rng = np.random.default_rng(0)
     places = rng.uniform(0.3, 0.7, (12, 2)).astype(np.float32)
     points = places[:, None].copy()
     points[3] = NAN
     videos = np.repeat(np.arange(3), 4)
     for sigma in (2.0, 6.0):
-        # 36 x 64 pixels: a Gaussian as round as the truth's has another share of the height.
+        # 36 x 64 pixels: a round Gaussian has a larger sigma relative to the height.
         made = mixtures(places)
         made[:, 0, 3] = np.log(sigma / 64)
         made[:, 0, 4] = np.log(sigma / 36)
         best, table = choose_truth_map(
             Predictions(made, points, videos), sigmas=(2.0, 6.0), uniforms=(0.0, 0.9), degrees=64.0
         )
-        # CC and SIM do not change where a constant is added: they choose the width alone.
+        # CC and SIM do not depend on the added constant, so they determine only the width.
         assert (best.sigma, best.degrees) == (sigma, 64.0)
         rows = {(row["sigma"], row["uniform"]): row for row in table}
         assert set(rows) == {(2.0, 0.0), (2.0, 0.9), (6.0, 0.0), (6.0, 0.9)}

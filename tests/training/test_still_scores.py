@@ -59,7 +59,7 @@ def test_images_are_averaged_in_their_groups():
         [
             (still([[0.2, 0.2]], group="a"), here),
             (still([[0.2, 0.2]], group="b"), there),
-            (still([], group="c"), here),  # nobody looked: left out
+            (still([], group="c"), here),  # without fixations: left out
         ],
         gaussian,
     )
@@ -82,7 +82,7 @@ def test_one_half_of_the_viewers_predicts_the_other():
     agreed, not_agreed = (half_of_viewers([s], gaussian)["all"] for s in (same, apart))
     assert agreed["nss"] > 5 and agreed["information_gain"] > 4
     assert not_agreed["nss"] < 0
-    # Where nobody of the one half looked, 5% of the baseline is left.
+    # Where no viewer of one half looked, 5% of the baseline remains.
     assert not_agreed["information_gain"] == pytest.approx(np.log2(0.05), abs=0.01)
     wider = half_of_viewers([same], gaussian, sigma=0.1)["all"]
     assert wider["information_gain"] < agreed["information_gain"] - 2

@@ -284,7 +284,7 @@ def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
 
 
 def _notes(left_out: int, scorer: Scorer, results: list[dict]) -> list[str]:
-    """What a reader of the scores must know."""
+    """Notes for the reader of the scores."""
     notes = []
     if left_out:
         notes.append(
@@ -304,7 +304,7 @@ def _notes(left_out: int, scorer: Scorer, results: list[dict]) -> list[str]:
 
 
 def _show(evaluation: Evaluation, console: Console) -> None:
-    """Print the table, and what is to be said of it."""
+    """Print the table, the explained information and the notes."""
     console.print(evaluation.rich_table())
     for name, share in evaluation.explained_information.items():
         print(

@@ -121,7 +121,7 @@ def train(
 
 
 def best_of(progress: Progress, output: Path) -> tuple[keras.Model, dict]:
-    """The model of the best epoch, and what the results say of its training."""
+    """The model of the best epoch, and the facts about its training for the results."""
     facts = {"best_epoch": progress.best_epoch + 1, "seconds": round(progress.seconds, 1)}
     return load(output / BEST, verbose=False), facts
 

@@ -134,7 +134,7 @@ def map_candidates(
 
 
 def _peak_uphill(saliency: np.ndarray, labels: np.ndarray, reach: int, lowest: float) -> np.ndarray:
-    """For every pixel (height, width), the label of the peak that the way uphill leads to.
+    """For every pixel (height, width), the label of the peak that is reached by going uphill.
 
     A pixel's next step is its highest neighbour. From a local maximum that is no peak it is the
     highest pixel within `reach`. Flat ground at the lowest value belongs to no peak: label 0.
