@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from zoo.datasets.samples import (
     Saliency,
     Samples,
 )
+from zoo.datasets.samples.samples import cache_folder
 from zoo.datasets.samples.sampling import Segments, Windows
 from zoo.datasets.samples.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
 from zoo.datasets.shards.prepare import prepare
@@ -215,6 +217,17 @@ def test_every_window_is_used_once_per_epoch(records):
         drawn.append((int(targets["action"]), number_of(inputs["rgb"][0])))
     assert len(set(drawn[:count])) == count and set(drawn[:count]) == set(drawn[count:])
     assert drawn[:count] != drawn[count:]
+
+
+def test_where_the_cache_is(monkeypatch, tmp_path):
+    for name in ("ZOO_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/somewhere")
+    assert cache_folder() == Path("/somewhere/.cache/zoo/datasets")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "zoo" / "datasets"
+    monkeypatch.setenv("ZOO_CACHE", "~/mine")
+    assert cache_folder() == Path("/somewhere/mine")
 
 
 def test_each_epoch_draws_different_windows(records):
