@@ -78,6 +78,8 @@ def test_batches_are_full_and_a_function_of_the_step(folder, tmp_path):
     assert data.steps(2) == 4 and {canvas_of(s) for s in stills} == {(256, 256), (240, 320)}
     drawn = [i for batch in data.epoch(0, 0, 2) for i in batch]
     assert len(drawn) == 8 and set(drawn) == set(range(7))
+    assert data.epoch(0, 0, 2) == data.epoch(0, 0, 2)
+    assert data.epoch(0, 0, 2) != data.epoch(0, 1, 2) != data.epoch(1, 1, 2)
     first = list(data.stream(3, 2, 0).take(6))
     later = list(data.stream(3, 2, 4).take(2))
     for a, b in zip(first[4:], later):

@@ -212,7 +212,7 @@ def test_a_state_of_another_model_and_a_damaged_one(tmp_path):
     layers = [keras.layers.Input((6, 5)), keras.layers.Flatten(), keras.layers.Dense(1)]
     other = keras.Sequential(layers)
     other.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="same variables"):
+    with pytest.raises(ValueError, match=r"same variables.*first difference at variable 0"):
         train(tmp_path, model=other)
     path = tmp_path / "state.npz"
     held = bytearray(path.read_bytes())
@@ -262,7 +262,11 @@ def test_a_run_with_other_options_is_rejected(tmp_path):
         claim_output(tmp_path / "run", {"units": 128, "epochs": 1})
     with pytest.raises(ValueError, match=r"batch_size=4 \(was None\), epochs=3 \(was 2\)"):
         claim_output(tmp_path / "run", {"units": 128, "batch_size": 4, "epochs": 3})
+    for name in ("state.npz", "best.keras", "history.json", "notes.txt"):
+        (tmp_path / "run" / name).write_text("of the run before")
     claim_output(tmp_path / "run", {"units": 256, "epochs": 1}, restart=True)
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left == {"config.json", "notes.txt"}
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="must be a folder"):
         claim_output(tmp_path / "file", {})
