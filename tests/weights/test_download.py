@@ -195,6 +195,10 @@ def test_a_file_without_a_url_says_what_to_do(tmp_path, server):
         fetch(by_hand, tmp_path)
     with pytest.raises(WeightsError, match="name of a record"):
         locate("no_such_record")
+    with pytest.raises(WeightsError, match=r"such as general\. Received: genral"):
+        locate("genral")
+    with pytest.raises(WeightsError, match=r"the \d+ names\. Received: runs/mine\.keras"):
+        locate("runs/mine.keras")
 
 
 def test_imagenet_is_the_file_of_keras_applications(tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import tyro
 from rich.console import Console
-from rich.table import Table
 
 from zoo.cli.messages import CommandError, did_you_mean
 from zoo.cli.parsing import call
@@ -30,23 +29,17 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
 
     console = Console()
     if name is None:
-        table = Table(box=None)
-        table.add_column("name", no_wrap=True)
-        for column in ("classes", "MB", "file"):
-            table.add_column(column, no_wrap=True)
+        width = max(map(len, RECORDS))
+        print(f"{'name':<{width}}  classes   MB  file")  # no table of Rich: it would crop columns
         for record in RECORDS.values():
             where = cache_folder() / record.name / record.file
             there = where.exists() or where.with_name(where.name + ".index").exists()
             how = "can be downloaded" if record.urls else "download by hand"
             if record.package:
                 how = f"pip install {record.package}"
-            table.add_row(
-                record.name,
-                str(record.classes or "none"),
-                str(record.size // 1_000_000 or ""),
-                "here" if there or record.shipped else how,
-            )
-        console.print(table)
+            size = record.size // 1_000_000 or ""
+            state = "here" if there or record.shipped else how
+            print(f"{record.name:<{width}}  {record.classes or 'none':>7}  {size:>3}  {state}")
         console.print(
             "`zoo weights NAME` shows the details: measured results, licence, preprocessing."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 from pathlib import Path
@@ -53,9 +54,11 @@ def locate(source: str | Path, architecture: str | None = None) -> tuple[Path, R
             return file_of_wheel(path, cache_folder() / path.stem), None
         if path.exists() or path.with_name(path.name + ".index").exists():
             return path, None
+        close = difflib.get_close_matches(str(source), RECORDS, n=3)
         raise WeightsError(
-            "`weights` must be an existing file or the name of a record; `zoo weights` lists "
-            f"them: {', '.join(RECORDS)}. Received: {source}"
+            "`weights` must be an existing file or the name of a record; `zoo weights` lists the "
+            f"{len(RECORDS)} names{', such as ' if close else ''}{', '.join(close)}. "
+            f"Received: {source}"
         )
     if architecture not in (None, record.architecture):
         fitting = [name for name, each in RECORDS.items() if each.architecture == architecture]
