@@ -6,6 +6,7 @@ import os
 
 import keras
 
+from zoo.backbones.frame_sides import frame_sides
 from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.channels_last import channels_last
@@ -118,7 +119,7 @@ def c3d(
     if weights is not None:
         return with_weights(c3d, given)
     num_classes, preprocessing, pool5_padding = open_arguments(DEFAULTS, given)
-    height, image_width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    height, image_width = frame_sides(image_size)
     _check(endpoint, width, dense, causal, preprocessing, pool5_padding)
     if min(height, image_width) < 16:
         raise ValueError(

@@ -8,6 +8,7 @@ import os
 import keras
 
 from zoo.backbones.folding import fold_batch_norm
+from zoo.backbones.frame_sides import frame_sides
 from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.channels_last import channels_last
@@ -76,7 +77,7 @@ def efficientnet_lite(
             "With `num_classes`, `endpoint` must be 'head', because the classifier follows it. "
             f"Received: endpoint={endpoint!r}"
         )
-    height, width = image_size if isinstance(image_size, (tuple, list)) else (image_size,) * 2
+    height, width = frame_sides(image_size, any_size=True)
     frame = keras.Input((height, width, 3), name="rgb")
     x = InputNormalization(**PREPROCESSING, name="preprocessing")(frame)
     x = _network(x, variant, batch_norm, ends.index(endpoint))

@@ -6,6 +6,7 @@ import os
 
 import keras
 
+from zoo.backbones.frame_sides import frame_sides
 from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.channels_last import channels_last
@@ -88,7 +89,7 @@ def googlenet(
         )
     if width <= 0:
         raise ValueError(f"`width` must be above 0. Received: width={width}")
-    height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
+    height, breadth = frame_sides(image_size, any_size=True)
 
     frame = keras.Input((height, breadth, 3), name="rgb")
     x = InputNormalization(**PREPROCESSING[batch_norm], name="preprocessing")(frame)

@@ -7,6 +7,7 @@ import os
 import keras
 from keras import layers
 
+from zoo.backbones.frame_sides import frame_sides
 from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers import BatchNormalization, ClipScaling, SameTimePadding
 from zoo.layers.channels_last import channels_last
@@ -273,7 +274,7 @@ def i3d(
     if not width > 0:
         raise ValueError(f"`width` must be positive. Received: width={width}")
     _check_dense(dense, causal, endpoint, scaling)
-    height, frame_width = (image_size,) * 2 if isinstance(image_size, int) else image_size
+    height, frame_width = frame_sides(image_size)
     inputs = keras.Input((num_frames, height, frame_width, CHANNELS[stream]), name=stream)
     low, high = VALUE_RANGE[stream]
     x = ClipScaling(low, high, scaling, reverse_channels, name="scaling")(inputs)

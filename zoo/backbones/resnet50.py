@@ -6,6 +6,7 @@ import os
 
 import keras
 
+from zoo.backbones.frame_sides import frame_sides
 from zoo.backbones.from_weights import open_arguments, with_weights
 from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.channels_last import channels_last
@@ -90,7 +91,7 @@ def resnet50(
         raise ValueError(f"`width` must be 1 with version 'v1'. Received: width={width}")
     if width <= 0:
         raise ValueError(f"`width` must be above 0. Received: width={width}")
-    height, breadth = (image_size, image_size) if isinstance(image_size, int) else image_size
+    height, breadth = frame_sides(image_size, any_size=True)
     frame = keras.Input((height, breadth, 3), name="rgb")
     x = InputNormalization(**PREPROCESSING[version], name="preprocessing")(frame)
     if version == "v1":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from zoo.backbones.frame_sides import frame_sides
 from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.channels_last import channels_last
 from zoo.layers.input_normalization import InputNormalization
@@ -37,7 +38,7 @@ def small_cnn(
     """
     if not filters:
         raise ValueError(f"`filters` must have at least one entry. Received: filters={filters}")
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    height, width = frame_sides(image_size)
     frame = keras.Input((height, width, 3), name="rgb")
     x = InputNormalization(mean=127.5, scale=127.5, name="preprocessing")(frame)
     for index, count in enumerate(filters):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from zoo.backbones.frame_sides import frame_sides
 from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.channels_last import channels_last
 from zoo.layers.input_normalization import InputNormalization
@@ -47,7 +48,7 @@ def small_video(
         raise ValueError(f"`filters` must have at least two entries. Received: filters={filters}")
     if stride < 1:
         raise ValueError(f"`stride` must be at least 1. Received: stride={stride}")
-    height, width = image_size if isinstance(image_size, (tuple, list)) else (image_size,) * 2
+    height, width = frame_sides(image_size, any_size=True)
     video = keras.Input((num_frames, height, width, 3), name="rgb")
     x = InputNormalization(mean=127.5, scale=127.5, name="preprocessing")(video)
     for index, count in enumerate(filters):

@@ -44,12 +44,12 @@ def frame_features(
             )
         features = keras.Input((num_frames, *feature_shape), name="features")
         return features, features
+    if not isinstance(backbone, keras.Model) and backbone not in tuple(BACKBONES):
+        raise ValueError(
+            f"`backbone` must be one of {tuple(BACKBONES)}, a keras.Model or None. "
+            f"Received: backbone={backbone!r}"
+        )
     if isinstance(backbone, str):
-        if backbone not in BACKBONES:
-            raise ValueError(
-                f"`backbone` must be one of {tuple(BACKBONES)}, a keras.Model or None. "
-                f"Received: backbone={backbone!r}"
-            )
         # A record of published weights also determines the variant of the backbone.
         backbone = BACKBONES[backbone](image_size=image_size, weights=weights)
         weights = None

@@ -7,6 +7,7 @@ import os
 import keras
 from keras import layers
 
+from zoo.backbones.frame_sides import frame_sides
 from zoo.layers.saliency.place_log_mass import PlaceLogMass
 from zoo.models.general_saliency import general_saliency
 
@@ -34,7 +35,7 @@ def general_features(
 
     Example: `general_features(image_size=(192, 256), weights="general")`.
     """
-    size = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    size = frame_sides(image_size)
     if any(side < STRIDE or side % STRIDE for side in size):
         raise ValueError(
             f"`image_size` must be a multiple of {STRIDE} for this backbone. "

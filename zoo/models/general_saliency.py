@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from zoo.backbones.efficientnet_lite import efficientnet_lite, stage_endpoints
+from zoo.backbones.frame_sides import frame_sides
 from zoo.backbones.loading import load_weights
 from zoo.layers.channels_last import channels_last
 from zoo.layers.depthwise_convolution import DepthwiseConv2D
@@ -104,7 +105,7 @@ def general_saliency(
         raise ValueError(f"`width` must be at least 2. Received: width={width}")
     backbone = _backbone(backbone, variant, backbone_weights)
     backbone.trainable = trainable_backbone
-    size = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    size = frame_sides(image_size, any_size=True)
     video = keras.Input((num_frames, *size, 3), name="rgb")
     frame = keras.Input((None, None, 3), name="rgb")
     pyramid = _pyramid([output.shape[-1] for output in backbone.outputs], width, dropout)

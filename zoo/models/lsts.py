@@ -7,6 +7,7 @@ import math
 import keras
 from keras import layers
 
+from zoo.backbones.frame_sides import frame_sides
 from zoo.backbones.i3d import CHANNELS, i3d
 from zoo.layers.channels_last import channels_last
 from zoo.layers.per_step import PerStep
@@ -80,7 +81,7 @@ def lsts_features(
         )
     elif backbone_weights is not None:
         load_into(backbone, backbone_weights)
-    height, frame_width = (image_size,) * 2 if isinstance(image_size, int) else image_size
+    height, frame_width = frame_sides(image_size)
     inputs = keras.Input((num_frames, height, frame_width, CHANNELS[stream]), name=stream)
     x = backbone(inputs)
     if len(x.shape) != 5:

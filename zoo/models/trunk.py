@@ -45,12 +45,12 @@ def video_trunk(
             feature_shape = _c3d_feature_shape(dense=dense, **options)
         inputs = keras.Input((None, *feature_shape), name="features")
         return inputs, inputs, None
+    known = ("c3d", *FRAME_BACKBONES)
+    if not isinstance(backbone, keras.Model) and backbone not in known:
+        raise ValueError(
+            f"`backbone` must be one of {known}, a keras.Model or None. Received: {backbone!r}"
+        )
     if isinstance(backbone, str):
-        if backbone != "c3d" and backbone not in FRAME_BACKBONES:
-            raise ValueError(
-                f"`backbone` must be one of {('c3d', *FRAME_BACKBONES)}, a keras.Model or None. "
-                f"Received: {backbone!r}"
-            )
         # A record of published weights also determines the variant of the backbone.
         if backbone == "c3d":
             backbone = c3d(dense=dense, weights=weights, **options)
