@@ -179,6 +179,18 @@ def test_shards_have_the_splits_of_the_data_set_in_them(monkeypatch, made_of, tr
         assert [r.name for r in load_records("shards", "folder", split, "label")] == wanted
 
 
+def test_videos_without_what_is_learned_are_counted(tmp_path, caplog):
+    for at in range(3):
+        numbered_video(tmp_path / f"v{at}.mp4", 8)
+    table = tmp_path / "videos.csv"
+    table.write_text("video,label\nv0.mp4,a\nv1.mp4,\nv2.mp4,\n")
+    with caplog.at_level("INFO", "zoo.datasets"):
+        assert load_records("csv", table, "train", "gaze") == []
+        assert len(load_records("csv", table, "train", "label")) == 1
+    assert "3 of 3 videos (train) have no gaze: left out" in caplog.text
+    assert "2 of 3 videos (train) have no label: left out" in caplog.text
+
+
 def test_the_hold_out_shares_no_video_with_the_training():
     records = [Record(f"r{n}", f"film{n // 2}.mp4") for n in range(20)]
     train, held = hold_out(records, 0.3, seed=1)

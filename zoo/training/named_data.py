@@ -22,7 +22,7 @@ import numpy as np
 
 from zoo.datasets.joint import Joint, join
 from zoo.datasets.listing.check_gaze import log_gaze_check
-from zoo.datasets.listing.listing import DatasetWarning, show_counts
+from zoo.datasets.listing.listing import LOG, DatasetWarning, show_counts
 from zoo.datasets.record import Record
 
 Kind = Literal["gaze", "label", "any"]
@@ -64,6 +64,9 @@ def load_records(
     wanted = {"gaze": ("gaze",), "label": ("label",), "any": ("gaze", "label")}[kind]
     kept = [r for r in records if any(getattr(r, name) is not None for name in wanted)]
     show_counts()
+    if left_out := len(records) - len(kept):
+        what = " or ".join(wanted)
+        LOG.info("%d of %d videos (%s) have no %s: left out", left_out, len(records), split, what)
     log_gaze_check([record for record in kept if record.gaze is not None])
     return kept
 
