@@ -15,8 +15,8 @@ from zoo.datasets.video.flow import video_flow
 
 
 def _check_size(size: tuple[int, int]) -> None:
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"`size` must be a height and a width. Received: size={size}")
+    if not isinstance(size, (tuple, list)) or len(size) != 2 or min(size) < 1:
+        raise ValueError(f"`size` must be (height, width), both positive. Received: size={size}")
 
 
 @dataclass(frozen=True)

@@ -345,6 +345,12 @@ def test_bad_arguments_are_named(records, changes, message):
         Samples(**arguments)
 
 
+@pytest.mark.parametrize("size", [32, (32,), (0, 3), None])
+def test_sizes_of_frames(size):
+    with pytest.raises(ValueError, match=r"`size` must be \(height, width\)"):
+        Frames(size)
+
+
 def test_a_target_that_no_video_has_is_named(records):
     bare = [dataclasses.replace(record, gaze=None) for record in records]
     with pytest.raises(ValueError, match="`mixture`, which none of 3"):

@@ -212,6 +212,16 @@ def test_bad_arguments(records):
             evaluate(None, given, progress=False, **arguments)
 
 
+def test_what_is_no_list_of_records(records):
+    for wrong, told in (
+        ("videos.csv", "str"),
+        (zoo, "module"),
+        ([records[0], "a.mp4"], "str among"),
+    ):
+        with pytest.raises(TypeError, match=rf"`records` must be a list .* Received: {told}"):
+            evaluate(None, wrong, progress=False)
+
+
 def test_every_frame_of_the_video_counts(records):
     assert open_video(records[0].video).num_frames == 24
     got = evaluate(None, records[:2], baselines=("true_density",), progress=False)

@@ -125,6 +125,8 @@ def test_invalid_models(clips):
     for wrong, told in ((5, "int"), (zoo.rmdn, r"function; call it first: rmdn\(\)")):
         with pytest.raises(TypeError, match=f"`model` must be a keras.Model.*Received: {told}"):
             predict(clips[0], wrong)
+    with pytest.raises(ValueError, match="`classes` must be a list of names"):
+        predict(clips[0], "genral", classes="moving_targets")
     with pytest.raises(FileNotFoundError, match="or 'general'"):
         predict(clips[0], "genral")
 

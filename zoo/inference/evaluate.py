@@ -8,7 +8,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -102,6 +102,7 @@ def evaluate(
     zoo.evaluate(model, test, train_records=train, output="evaluation").table
     ```
     """
+    records = _checked_records(records)
     if isinstance(model, (str, os.PathLike)):
         model = load(model)
     if is_joint(model):
@@ -113,7 +114,7 @@ def evaluate(
         options |= {"precision": precision, "seed": seed, "pictures": pictures}
         options |= {"overwrite": overwrite, "progress": progress, "strict": strict}
         return evaluate_joint(model, records, evaluate=evaluate, **options)
-    records, train_records = list(records), list(train_records)
+    train_records = list(train_records)
     if strict:
         for record in records:
             open_record(record).require_whole()
@@ -215,6 +216,17 @@ def _models(model) -> dict[str, keras.Model]:
         if name in BASELINES:
             raise ValueError(f"A model must not have the name of a baseline. Received: {name!r}")
     return models
+
+
+def _checked_records(records) -> list[Record]:
+    rule = "`records` must be a list of records, such as `zoo.datasets.your_own.load('videos.csv')`"
+    if isinstance(records, (str, os.PathLike)) or not isinstance(records, Iterable):
+        raise TypeError(f"{rule}. Received: {type(records).__name__}")
+    records = list(records)
+    wrong = [type(one).__name__ for one in records if not isinstance(one, Record)]
+    if wrong:
+        raise TypeError(f"{rule}. Received: {wrong[0]} among them")
+    return records
 
 
 def _of_clips(model, stride, flow) -> dict:

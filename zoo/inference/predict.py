@@ -126,6 +126,8 @@ def predict(
     if _is_model(video) and not _is_model(model):
         video, model = model, video
     _check(maps, candidates, initial, size, fps)
+    if isinstance(classes, str):
+        raise ValueError(f"`classes` must be a list of names. Received: classes={classes!r}")
     model = GENERAL if model is None else model
     if isinstance(video, (str, int)) and is_live(video):
         return predict_live(
