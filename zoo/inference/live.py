@@ -177,6 +177,12 @@ def predict_live(
         files={**sink.files, **kept.files},
         error=None if error is None else str(error),
     )
+    if error is not None and not found.num_frames:
+        # An empty folder would be in the way of the next attempt.
+        if folder is not None and not any(folder.iterdir()):
+            folder.rmdir()
+        error.prediction = found
+        raise error
     if folder is not None:
         _write(found, folder, seconds)
     if error is not None:
