@@ -142,7 +142,7 @@ def test_the_default_folder_is_named_after_the_video(tmp_path, monkeypatch, vide
 
 
 def test_commands_of_other_parts(run, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")  # narrow terminals lose no column
+    monkeypatch.setenv("COLUMNS", "60")  # narrow terminals do not crop columns
     status, out, _ = run("weights")
     assert status == 0
     assert out.split("\n")[0].split() == ["name", "classes", "MB", "file"]

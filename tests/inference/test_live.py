@@ -103,7 +103,7 @@ def test_a_model_that_looks_ahead_is_delayed():
 
 
 def test_a_stream_without_a_frame_leaves_nothing_in_the_way(model, tmp_path):
-    for _ in range(2):  # the second attempt is not told that the folder is in use
+    for _ in range(2):  # the second attempt does not find the folder in use
         with pytest.raises(StreamError, match="can read") as caught:
             predict_live(model, encoded_frames(io.BytesIO(b"no video")), output=tmp_path / "out")
         assert "so far" not in str(caught.value) and not (tmp_path / "out").exists()

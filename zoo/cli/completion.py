@@ -118,10 +118,11 @@ def _inherited(tree: ast.Module, base: str) -> list[str]:
             continue
         imported = [alias.name for alias in node.names]
         if module_name in imported:
-            return _fields(_file(node.module.split(".")[1], module_name), name)
+            folders = node.module.split(".")[1:]
+            return _fields(_file("/".join(folders), module_name), name)
         if not module_name and name in imported:
-            part, module = node.module.split(".")[1:3]
-            return _fields(_file(part, module), name)
+            *folders, module = node.module.split(".")[1:]
+            return _fields(_file("/".join(folders), module), name)
     return []
 
 

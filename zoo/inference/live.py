@@ -178,7 +178,7 @@ def predict_live(
         error=None if error is None else str(error),
     )
     if error is not None and not found.num_frames:
-        # An empty folder would be in the way of the next attempt.
+        # An empty folder would block the next attempt.
         if folder is not None and not any(folder.iterdir()):
             folder.rmdir()
         error.prediction = found
