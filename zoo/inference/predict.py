@@ -249,9 +249,10 @@ def _each(
             if folder is not None and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
     if failed:
+        where = f" and in {folders[0].parent}" if found and folders[0] is not None else ""
         error = PredictionError(
             "Prediction must succeed for every video; "
-            f"{len(found)} of {len(found) + len(failed)} are done. "
+            f"{len(found)} of {len(found) + len(failed)} are done{where}. "
             f"Received: {'; '.join(failed)}"
         )
         error.predictions = found
