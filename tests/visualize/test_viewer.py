@@ -150,6 +150,13 @@ def test_a_folder_without_a_viewer(tmp_path):
         serve([tmp_path])
 
 
+def test_the_folder_of_several_videos_names_theirs(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / name, np.ones((1, 9, 16)))
+    with pytest.raises(ValueError, match=r"several predictions; name one or two of .*a, .*b$"):
+        serve([tmp_path])
+
+
 def test_text_cannot_end_the_script(tmp_path):
     write(tmp_path, np.ones((1, 9, 16)), actions=[("</script>", 1.0)])
     text = (tmp_path / "viewer" / "data.js").read_text()

@@ -32,9 +32,20 @@ def serve(folders: Sequence[str | os.PathLike], port: int = 0) -> ThreadingHTTPS
     if missing or not folders:
         raise ValueError(
             "A folder must be one that `zoo predict VIDEO --output FOLDER` wrote. "
-            f"Received: {missing or 'no folder'}"
+            f"Received: {missing or 'no folder'}{_of_several(missing)}"
         )
     return ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, folders=folders))
+
+
+def _of_several(folders: Sequence[str]) -> str:
+    """Names of the videos' own folders in the output folder of several videos."""
+    inside = sorted(
+        str(page.parent.parent) for f in folders for page in Path(f).glob(f"*/{FOLDER}/data.js")
+    )
+    if not inside:
+        return ""
+    more = f" and {len(inside) - 5} more" if len(inside) > 5 else ""
+    return f" with several predictions; name one or two of {', '.join(inside[:5])}{more}"
 
 
 class _Handler(SimpleHTTPRequestHandler):
