@@ -1,5 +1,7 @@
 """The recipe of the general model, on synthetic still images."""
 
+import inspect
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import zoo
 from zoo.recipes import general_saliency as recipe
 from zoo.training.stills.features import StillFeatures, canvas_of
 from zoo.training.stills.scores import centred_gaussian, half_of_viewers, score_stills
-from zoo.weights import read_provenance
+from zoo.weights import RECORDS, fetch, read_provenance
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +112,10 @@ def test_too_few_images(tmp_path, folder):
     with pytest.raises(ValueError, match="images to hold out"):
         recipe.main(config(tmp_path, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_the_defaults_are_the_shipped_options():
+    shipped = read_provenance(fetch(RECORDS["general"]))["options"]
+    builder = inspect.signature(zoo.general_saliency).parameters
+    for name, value in shipped.items():
+        assert builder[name].default == value == getattr(recipe.Config("stills"), name), name
