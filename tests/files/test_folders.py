@@ -120,3 +120,15 @@ def test_two_prepares_on_one_folder(tmp_path):
         other.stdout.close()
     prepare([record], out, [FrameStream((16, 64))], workers=1)
     assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_a_folder_that_another_run_writes_to_is_not_taken(tmp_path):
+    other = os.getppid()  # a process that runs
+    part = tmp_path / f".film.mp4.{other}.part"
+    part.touch()
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match=rf"in use by another run.*film\.mp4\.{other}"):
+            claim_folder(tmp_path, overwrite=overwrite, known=("film.mp4",))
+    assert part.exists()
+    part.rename(tmp_path / f".film.mp4.{os.getpid()}.part")  # of this run
+    claim_folder(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 # `.film.mp4.1234.part`, `.index.1234-140.part.json`, `.film.mp4.1234.sound`, `.probe.1234`
@@ -21,10 +22,8 @@ def remove_leftovers(folder: str | os.PathLike) -> list[str]:
         The names of the removed files and folders.
     """
     removed = []
-    for entry in sorted(Path(folder).iterdir()):
-        found = _UNFINISHED.fullmatch(entry.name)
-        part = entry.name.startswith(".probe.") or ".part" in entry.name or ".sound" in entry.name
-        if found is None or not part or _runs(int(found[1])):
+    for entry, process in _unfinished(folder):
+        if _runs(process):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -32,6 +31,23 @@ def remove_leftovers(folder: str | os.PathLike) -> list[str]:
             entry.unlink(missing_ok=True)
         removed.append(entry.name)
     return removed
+
+
+def in_use(folder: str | os.PathLike) -> str | None:
+    """The name of an unfinished file that another running process is writing, if there is one."""
+    for entry, process in _unfinished(folder):
+        if process != os.getpid() and _runs(process) and not entry.name.startswith(".probe."):
+            return entry.name
+    return None
+
+
+def _unfinished(folder: str | os.PathLike) -> Iterator[tuple[Path, int]]:
+    """The unfinished files and folders, each with the number of its process."""
+    for entry in sorted(Path(folder).iterdir()):
+        found = _UNFINISHED.fullmatch(entry.name)
+        part = entry.name.startswith(".probe.") or ".part" in entry.name or ".sound" in entry.name
+        if found is not None and part:
+            yield entry, int(found[1])
 
 
 def _runs(process: int) -> bool:

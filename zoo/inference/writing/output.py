@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from zoo.files.leftovers import remove_leftovers
+from zoo.files.leftovers import in_use, remove_leftovers
 
 
 class OutputError(ValueError):
@@ -45,6 +45,11 @@ def claim_folder(
         raise OutputError(
             "`output` must be a new or empty folder; give another one, or pass overwrite=True. "
             f"Received: {folder}, which holds {len(held)} entries, among them {held[0]}"
+        )
+    if unfinished := in_use(folder):
+        raise OutputError(
+            "`output` must not be in use by another run; wait for it, or give another folder. "
+            f"Received: {folder}, in which {unfinished} is being written"
         )
     known = list(known)
     if links := [name for name in known if (folder / name).is_symlink()]:
