@@ -53,7 +53,7 @@ def load(
     - `fps`: frame rate of a folder of frames, which does not state one itself;
     - `gaze_format`: a json file like `gaze.json`, or the name of a preset.
 
-    Paths are relative to the table's folder.
+    Paths are relative to the table's folder. Columns are separated by commas, semicolons or tabs.
 
     Args:
         path: The csv file, or the folder of class folders.
@@ -181,12 +181,24 @@ def _parts(text: str | None) -> list[str]:
 
 def _columns(path: Path) -> dict[str, list[str]]:
     """Column -> its texts, one per row."""
-    return _folder_columns(path) if path.is_dir() else _table_columns(path)
+    if path.is_dir():
+        return _folder_columns(path)
+    try:
+        return _table_columns(path)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            "A table of videos must be in UTF-8; spreadsheets call this format CSV UTF-8. "
+            f"Received: {path} with the byte 0x{error.object[error.start]:02x}"
+        ) from error
 
 
 def _table_columns(path: Path) -> dict[str, list[str]]:
     with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, skipinitialspace=True)
+        first = file.readline()
+        # Spreadsheets write semicolons where the comma is the decimal sign.
+        delimiter = next((sign for sign in ("\t", ";") if sign in first), ",")
+        file.seek(0)
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
         header = [name.strip() for name in next(reader, [])]
         unknown = [name for name in header if name not in COLUMNS]
         if "video" not in header or unknown or len(set(header)) != len(header):

@@ -70,6 +70,20 @@ def test_invalid_tables_are_rejected(table, text, message):
         your_own.load(table)
 
 
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_semicolons_and_tabs(table, sign):
+    expected = your_own.load(table)
+    text = table.read_text().replace(",", sign)
+    table.write_text("\ufeff" + text, encoding="utf-8")
+    assert your_own.load(table) == expected
+
+
+def test_another_encoding_is_named(table):
+    table.write_text(table.read_text().replace("walk", "über"), encoding="cp1252")
+    with pytest.raises(ValueError, match=r"must be in UTF-8; .*videos\.csv with the byte 0xfc"):
+        your_own.load(table)
+
+
 def test_other_mistakes(table):
     with pytest.raises(ValueError, match=r"\['train', 'test'\]|\['test', 'train'\]"):
         your_own.load(table, "dev")
