@@ -30,9 +30,8 @@ def list_records(name: tyro.conf.Positional[str | None] = None) -> None:
     console = Console()
     if name is None:
         width = max(map(len, RECORDS))
-        print(
-            f"{'name':<{width}}  classes   MB  file"
-        )  # not a Rich table, which would crop columns
+        # Not a Rich table, which would crop columns.
+        print(f"{'name':<{width}}  classes   MB  file")
         for record in RECORDS.values():
             where = cache_folder() / record.name / record.file
             there = where.exists() or where.with_name(where.name + ".index").exists()
