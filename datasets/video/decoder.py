@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -170,10 +171,7 @@ class Turner:
 
     def __init__(self, frame: av.VideoFrame):
         self.transposed = self.left_right = self.up_down = False
-        held = frame.side_data.get("DISPLAYMATRIX")
-        if held is None:
-            return
-        a, b, _, c, d = np.frombuffer(bytes(held), np.int32)[:5].tolist()
+        a, b, c, d = _display_matrix(frame)
         # Pixel (x, y) is displayed at (a x + c y, b x + d y).
         self.transposed = abs(b) > abs(a)
         if self.transposed:
@@ -198,6 +196,22 @@ class Turner:
         """Width of a pixel divided by its height in the rotated picture."""
         aspect = aspect or Fraction(1)
         return 1 / aspect if self.transposed else aspect
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[float, float, float, float]:
+    """The part of a frame's display matrix that turns and mirrors: a, b, c, d."""
+    try:
+        held = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV cannot list side data of a kind that it does not know, such as the EXIF data of
+        # photographs or the views of stereo videos. The rotation is available by itself, but
+        # not whether the picture is mirrored.
+        angle = math.radians(frame.rotation)
+        return math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)
+    if held is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(held), np.int32)[:5].tolist()
+    return a, b, c, d
 
 
 def rgb_picture(frame: av.VideoFrame, reformatter: VideoReformatter) -> np.ndarray:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import struct
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -229,6 +231,37 @@ def test_the_sample_aspect(tmp_path, suffix):
     video = open_video(write_video(tmp_path / f"a.{suffix}", codec, setup=wide, **form))
     assert float(video.sample_aspect) == pytest.approx(16 / 11, rel=0.1)  # mpeg-2 has few aspects
     assert (video.height, video.width) == SIZE
+
+
+def jpeg_with_exif(picture, orientation):
+    jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01"
+    exif += struct.pack(">HHHH", orientation, 0, 0, 0)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_side_data_that_pyav_does_not_know(tmp_path, orientation):
+    """The EXIF data of JPEG pictures in a video: FFmpeg passes it on, PyAV cannot list it."""
+    picture = np.full((40, 60, 3), 90, np.uint8)
+    picture[5:15, 40:55] = 255
+    jpeg = jpeg_with_exif(picture, orientation)
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 60, 40, "yuvj420p"
+        for number in range(3):
+            packet = av.Packet(jpeg)
+            packet.stream, packet.time_base = stream, Fraction(1, 25)
+            packet.pts = packet.dts = number
+            packet.is_keyframe = True
+            container.mux(packet)
+    with av.open(str(tmp_path / "a.avi")) as container:
+        turned = next(container.decode(video=0)).rotation != 0  # older FFmpeg: never
+    frames = open_video(tmp_path / "a.avi").read([0, 2])
+    mode = cv2.IMREAD_COLOR if turned else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    expected = cv2.imdecode(np.frombuffer(jpeg, np.uint8), mode)
+    assert frames.shape == (2, *expected.shape)
+    assert np.abs(frames.astype(int) - expected).mean() < 1
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90])
