@@ -35,8 +35,28 @@ def likely_option(record: Record, shape: VideoShape) -> str:
     best, _, (name, value) = max(tried)
     if best < max(FITS, now + BETTER):
         return _beyond(raw, form, shape)
-    option = advised(f"{name}={value!r}", f'"{name}": {_json(value)} in the gaze description')
-    return f"`{name}` is likely wrong: with {option} {100 * best:.0f}% of the samples fit"
+    return (
+        f"`{name}` is likely wrong: with {spelled(name, value)} {100 * best:.0f}% of the samples "
+        "fit"
+    )
+
+
+def spelled(name: str, value: Any) -> str:
+    """An option of a gaze description with its value, in the caller's interface."""
+    return advised(f"{name}={value!r}", f'"{name}": {_json(value)} in the gaze description')
+
+
+def counts_from_one(record: Record, shape: VideoShape) -> bool:
+    """Whether frame numbers that are read from 0 run from exactly 1 to the number of frames."""
+    form = form_of_video(record.gaze.csv, record.video)
+    if form.time is not None or form.first_frame != 0:
+        return False
+    try:
+        moment = raw_gaze(record.gaze.paths, form, shape).moment
+    except (ValueError, OSError):
+        return False
+    moment = moment[np.isfinite(moment)]
+    return bool(len(moment)) and (moment.min(), moment.max()) == (1, shape.num_frames)
 
 
 def _options(raw: RawGaze, form: CsvFormat) -> Iterator[tuple[tuple[str, Any], tuple]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zoo.datasets.gaze.fixations import Fixations
-from zoo.datasets.gaze.likely import likely_option
+from zoo.datasets.gaze.likely import counts_from_one, likely_option, spelled
 from zoo.datasets.gaze.reading import read_fixations, video_shape
 from zoo.datasets.listing.check_motion import mirrored_gaze
 from zoo.datasets.listing.listing import LOG
@@ -197,6 +197,9 @@ def look_at_gaze(
         advice = ""
         if found and record.gaze.format == "csv":
             advice = likely_option(record, shape)
+        elif _may_count_from_one(record, fixations) and counts_from_one(record, shape):
+            found = [f"the frames are numbered from 1 to {fixations.num_frames}, and read from 0"]
+            advice = f"`first_frame` is likely wrong: {spelled('first_frame', 1)} fits"
         elif not found:
             mirrored = mirrored_gaze(video, fixations)
             if mirrored is not None and mirrored.doubt:
@@ -205,6 +208,12 @@ def look_at_gaze(
         return GazeLook(record.name, None, (str(error),))
     notes = (*fixations.notes, *_unequal_rates(fixations))
     return GazeLook(record.name, facts, tuple(found), advice, dict(fixations.issues), notes)
+
+
+def _may_count_from_one(record: Record, fixations: Fixations) -> bool:
+    """Whether the first frame has no gaze, and a frame after the last one has some."""
+    late = fixations.issues.get("beyond the video's end", 0)
+    return record.gaze.format == "csv" and late > 0 and 0 in fixations.empty_frames
 
 
 def _unequal_rates(fixations: Fixations) -> tuple[str, ...]:

@@ -67,6 +67,19 @@ def test_correctly_read_gaze_is_plausible(clip, gaze):
     assert "plausible" in gaze_line([found]) and "checked the gaze of 1 video" in gaze_line([found])
 
 
+def test_frames_that_are_numbered_from_one(clip, gaze, tmp_path):
+    lines = [line.split(",") for line in gaze.read_text().splitlines()[1:]]
+    path = tmp_path / "gaze.csv"
+
+    def found(first, **changes):
+        rows = [f"{v},{t},{int(frame) + first},{x},{y}" for v, t, frame, x, y in lines]
+        path.write_text("\n".join(["viewer,t,frame,x,y", *rows]))
+        return look(clip, path, frame="frame", time=None, **changes).text
+
+    assert found(0) == found(1, first_frame=1) == ""
+    assert f"numbered from 1 to {FRAMES}" in found(1) and "first_frame=1 fits" in found(1)
+
+
 def test_fractions_that_are_read_as_pixels(clip, gaze, tmp_path):
     """One sample in a hundred is outside the picture; read as pixels, all fit into one spot."""
     lines = gaze.read_text().splitlines()
