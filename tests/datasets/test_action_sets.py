@@ -131,7 +131,7 @@ def test_ucf101_24_rejects_a_pickle_that_would_run_code(tmp_path, capsys):
         ucf101_24.load(tmp_path)
     assert "must not run" not in capsys.readouterr().out
     (tmp_path / "pyannot.pkl").write_bytes(pickle.dumps(held)[:-9])
-    with pytest.raises(ValueError, match="be whole"):
+    with pytest.raises(ValueError, match="must be complete"):
         ucf101_24.load(tmp_path)
     (tmp_path / "pyannot.pkl").write_bytes(pickle.dumps({"a": {"numf": 3}}))
     with pytest.raises(ValueError, match="published form"):

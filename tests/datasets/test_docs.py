@@ -26,11 +26,12 @@ def test_the_worked_example(tmp_path):
     table, gaze = blocks("csv")
     (tmp_path / "videos.csv").write_text(table)
     (tmp_path / "gaze").mkdir()
-    for name in ("one", "two"):
+    for name in ("one", "two", "three"):
         numbered_video(tmp_path / "films" / f"{name}.mp4", 3, 360, 640)
         (tmp_path / "gaze" / f"{name}.csv").write_text(gaze)
-    one, two = your_own.load(tmp_path / "videos.csv")
-    assert (one.split, two.split, one.label, two.label) == ("train", "test", 1, 0)
+    one, two, three = your_own.load(tmp_path / "videos.csv")
+    assert [record.split for record in (one, two, three)] == ["train", "train", "test"]
+    assert [record.label for record in (one, two, three)] == [1, 0, 0]
     with pytest.warns(GazeWarning, match="1 frames without"):
         fixations = read_fixations(one)
     assert len(fixations) == 3 and fixations.viewer_names == ("1", "2")
