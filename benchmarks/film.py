@@ -169,11 +169,12 @@ def printed(*command: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(repeats: int, backends: str | None) -> dict:
-    """All rows."""
+def measure(repeats: int, backends: str | None, without: list[str]) -> dict:
+    """All rows, except those whose name holds one of the words in `without`."""
     rows = {name: (sys.executable, *row) for name, row in ROWS.items()}
     if backends:
         rows |= {name: (backends, *row) for name, row in BACKENDS.items()}
+    rows = {name: row for name, row in rows.items() if not any(word in name for word in without)}
     found: dict[str, list] = {name: [] for name in rows}
     with tempfile.TemporaryDirectory() as folder:
         clips = {name: Path(folder, f"{name.replace(' ', '_')}.mp4") for name in CLIPS}
@@ -241,9 +242,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--backends", help="a Python with Keras, JAX and PyTorch")
+    parser.add_argument("--without", nargs="+", default=[], help="leave out rows named so: JAX")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    found = measure(options.repeats, options.backends)
+    found = measure(options.repeats, options.backends, options.without)
     found["repeats"] = options.repeats
     about = machine("keras", "tensorflow", "av")
     found["about"] = {**about, "load at the end": load_average()}
