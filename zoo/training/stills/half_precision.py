@@ -52,7 +52,8 @@ def _copy(source: h5py.Group, target: h5py.Group) -> None:
             continue
         array = np.asarray(item)
         if array.dtype == np.float32:
-            array = array.astype(np.float16)
+            with np.errstate(over="ignore"):  # the error below tells it
+                array = array.astype(np.float16)
             if not np.isfinite(array).all():
                 raise ValueError(
                     "Weights must lie within the range of float16. "
