@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +14,7 @@ from tests.datasets.conftest import numbered_video
 from zoo.datasets import Action, Frames, Samples, Windows, stream
 from zoo.datasets.record import Record
 from zoo.recipes.rmdn import Config
-from zoo.training import recipe
+from zoo.training import Progress, recipe
 from zoo.training.schedules import WarmCosine
 
 
@@ -53,6 +54,13 @@ def test_the_options_reach_the_optimizer():
     assert recipe.optimizer_of(config, steps=10, epochs=7)._learning_rate.total == 70
     bare = recipe.optimizer_of(dataclasses.replace(config, accumulate=None, clip=None), steps=10)
     assert bare.gradient_accumulation_steps is None and bare.global_clipnorm is None
+
+
+def test_results_count_epochs_from_one(tmp_path):
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "best.keras")
+    model, facts = recipe.best_of(Progress(epoch=5, seconds=12.34, best_epoch=2), tmp_path)
+    assert facts == {"best_epoch": 3, "seconds": 12.3}
+    assert model.count_params() == 3
 
 
 def test_an_epoch_has_every_sample():
