@@ -176,7 +176,9 @@ def test_shards_have_the_splits_of_the_data_set_in_them(monkeypatch, made_of, tr
     monkeypatch.setattr(reading, "load", lambda root: held)
     monkeypatch.setattr(reading, "open_shards", lambda root: opened)
     for split, wanted in (("train", training), ("test", test)):
-        assert [r.name for r in load_records("shards", "folder", split, "label")] == wanted
+        assert [
+            r.name for r in load_records("shards", "http://host:8000/made", split, "label")
+        ] == wanted
 
 
 def test_videos_without_what_is_learned_are_counted(tmp_path, caplog):
