@@ -8,9 +8,9 @@ from keras import ops
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """Depthwise convolution that is also fast with JAX on a CPU.
 
-    The compiler of JAX has no fast depthwise convolution for CPUs. There this layer adds up the
-    kernel's taps instead: the input, shifted by each position in the kernel, times the weight of
-    that position. Everywhere else it is `keras.layers.DepthwiseConv2D`.
+    The compiler of JAX has no fast depthwise convolution for CPUs. In compiled functions this layer
+    adds up the kernel's taps there instead: the input, shifted by each position in the kernel,
+    times the weight of that position. Everywhere else it is `keras.layers.DepthwiseConv2D`.
 
     Args: as `keras.layers.DepthwiseConv2D`.
 
@@ -23,7 +23,7 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
 
     def call(self, inputs):
         plain = self.data_format == "channels_last" and self.depth_multiplier == 1
-        if not (plain and _on_cpu_with_jax()):
+        if not (plain and _compiled_for_cpu_by_jax(inputs)):
             return super().call(inputs)
         outputs = self._sum_of_taps(inputs)
         if self.use_bias:
@@ -60,9 +60,10 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         return ops.cast(total, self.compute_dtype)
 
 
-def _on_cpu_with_jax() -> bool:
+def _compiled_for_cpu_by_jax(inputs) -> bool:
     if keras.config.backend() != "jax":
         return False
     import jax
 
-    return jax.default_backend() == "cpu"
+    # Without compilation each tap would be several calls, and each call a program of its own.
+    return isinstance(inputs, jax.core.Tracer) and jax.default_backend() == "cpu"

@@ -9,7 +9,7 @@ from zoo.layers import DepthwiseConv2D, depthwise_convolution
 @pytest.fixture
 def taps(monkeypatch):
     """The form for JAX on a CPU, on every backend."""
-    monkeypatch.setattr(depthwise_convolution, "_on_cpu_with_jax", lambda: True)
+    monkeypatch.setattr(depthwise_convolution, "_compiled_for_cpu_by_jax", lambda inputs: True)
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
