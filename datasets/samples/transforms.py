@@ -36,22 +36,7 @@ class HorizontalFlip:
         _check_share("probability", self.probability)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        if rng.random() >= self.probability:
-            return sample
-        out = dict(sample)
-        for name in ("rgb", "flow"):
-            if name in out:
-                out[name] = _flipped(out[name], 1)
-        if "flow" in out:
-            out["flow"] = out["flow"] * np.array([-1, 1], out["flow"].dtype)
-        if "fixations" in out:
-            mirrored = out["fixations"].copy()
-            mirrored[..., 0] = 1 - mirrored[..., 0]
-            out["fixations"] = mirrored
-        if "boxes" in out:
-            x, y, width, height = np.moveaxis(out["boxes"], -1, 0)
-            out["boxes"] = np.stack([sample["rgb"].shape[2] - x - width, y, width, height], -1)
-        return out
+        return sample if rng.random() >= self.probability else _mirrored(sample, 0)
 
 
 @dataclass(frozen=True)
@@ -72,22 +57,7 @@ class VerticalFlip:
         _check_share("probability", self.probability)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        if rng.random() >= self.probability:
-            return sample
-        out = dict(sample)
-        for name in ("rgb", "flow"):
-            if name in out:
-                out[name] = out[name][:, ::-1]
-        if "flow" in out:
-            out["flow"] = out["flow"] * np.array([1, -1], out["flow"].dtype)
-        if "fixations" in out:
-            turned = out["fixations"].copy()
-            turned[..., 1] = 1 - turned[..., 1]
-            out["fixations"] = turned
-        if "boxes" in out:
-            x, y, width, height = np.moveaxis(out["boxes"], -1, 0)
-            out["boxes"] = np.stack([x, sample["rgb"].shape[1] - y - height, width, height], -1)
-        return out
+        return sample if rng.random() >= self.probability else _mirrored(sample, 1)
 
 
 @dataclass(frozen=True)
@@ -177,6 +147,27 @@ class MultiScaleCrop:
         places = [(0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)]
         down, across = places[rng.integers(len(places))]
         return _cut(sample, int(down * free[0]), int(across * free[1]), rows, columns)
+
+
+def _mirrored(sample: Sample, coordinate: int) -> Sample:
+    """Mirror a whole sample: x (coordinate 0), that is left to right, or y (1)."""
+    out = dict(sample)
+    for name in ("rgb", "flow"):
+        if name in out:
+            out[name] = _flipped(out[name], 1 - coordinate)
+    if "flow" in out:
+        signs = np.where(np.arange(2) == coordinate, -1, 1)
+        out["flow"] = out["flow"] * signs.astype(out["flow"].dtype)
+    if "fixations" in out:
+        out["fixations"] = out["fixations"].copy()
+        out["fixations"][..., coordinate] = 1 - out["fixations"][..., coordinate]
+    if "boxes" in out:  # x, y, width, height
+        side = sample["rgb"].shape[2 - coordinate]
+        out["boxes"] = out["boxes"].copy()
+        out["boxes"][..., coordinate] = (
+            side - out["boxes"][..., coordinate] - out["boxes"][..., 2 + coordinate]
+        )
+    return out
 
 
 def _flipped(frames: np.ndarray, axis: int) -> np.ndarray:
