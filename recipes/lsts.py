@@ -44,11 +44,12 @@ from zoo.models.lsts import STREAMS, lsts, lsts_features
 from zoo.training.backbone_features import BackboneFeatures
 from zoo.training.board_samples import boards
 from zoo.training.devices import predict_on_batch
+from zoo.training.evaluation import evaluate_on
 from zoo.training.layer_weights import copy_layers
 from zoo.training.named_data import hold_out, load_records
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions
-from zoo.training.recipe import begin, best_of, claim, evaluate_on, finish, save_model, train
+from zoo.training.recipe import begin, best_of, claim, finish, save_model, train
 from zoo.training.schedules import Halving
 
 EPOCHS = {"rgb": 10, "flow": 2, "both": 1}

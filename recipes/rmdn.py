@@ -53,6 +53,7 @@ from zoo.models.rmdn import rmdn
 from zoo.training import scores
 from zoo.training.backbone_features import BackboneFeatures
 from zoo.training.board_samples import boards
+from zoo.training.evaluation import evaluate_on
 from zoo.training.layer_weights import backbone_of, copy_layers
 from zoo.training.named_data import hold_out, load_records
 from zoo.training.options import RunOptions
@@ -60,7 +61,6 @@ from zoo.training.recipe import (
     begin,
     best_of,
     claim,
-    evaluate_on,
     features_cached,
     finish,
     optimizer_of,

@@ -59,11 +59,11 @@ def load_records(
     if split not in ("train", "test"):
         raise ValueError(f'`split` must be "train" or "test". Received: split={split!r}')
     parts, similar = _parts(dataset, data_dir)
+    show_counts()
     found = {name: _of_split(name, root, split, **given, **options) for name, root, given in parts}
     records = found[parts[0][0]] if len(parts) == 1 else _joined(found, similar).records
     wanted = {"gaze": ("gaze",), "label": ("label",), "any": ("gaze", "label")}[kind]
     kept = [r for r in records if any(getattr(r, name) is not None for name in wanted)]
-    show_counts()
     if left_out := len(records) - len(kept):
         what = " or ".join(wanted)
         LOG.info("%d of %d videos (%s) have no %s: left out", left_out, len(records), split, what)
@@ -160,7 +160,6 @@ def _of_split(name: str, root: str, split: str, **options) -> list[Record]:
     if name == "csv":
         from zoo.datasets import your_own
 
-        show_counts()
         held = your_own.load(root, **options)
         _warn_of_unused_rows(held, root)
     elif name == "shards":
@@ -179,7 +178,6 @@ def _of_split(name: str, root: str, split: str, **options) -> list[Record]:
         unknown = sorted(set(options) - set(inspect.signature(module.load).parameters))
         if unknown:
             raise ValueError(f"The reader of {name} must know every option. Received: {unknown}")
-        show_counts()
         if name in WITHOUT_SPLITS:
             held = module.load(root, **options)
             drawn = np.random.default_rng(0).permutation(len(held))[: len(held) // 5]

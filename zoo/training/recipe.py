@@ -5,18 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
 
 from zoo.datasets import Samples, stream
-from zoo.datasets.record import Record
 from zoo.files.atomic import write_text
 from zoo.files.printable import one_line
-from zoo.inference.evaluate import evaluate
-from zoo.inference.evaluating.evaluation import Evaluation
 from zoo.models.loading import load
 from zoo.models.saving import save
 from zoo.training.devices import Devices, join_machines, machine, shard
@@ -124,17 +120,6 @@ def best_of(progress: Progress, output: Path) -> tuple[keras.Model, dict]:
     """The model of the best epoch, and the facts about its training for the results."""
     facts = {"best_epoch": progress.best_epoch + 1, "seconds": round(progress.seconds, 1)}
     return load(output / BEST, verbose=False), facts
-
-
-def evaluate_on(
-    tested: Sequence[Record], model: keras.Model, records: Sequence[Record], output: Path, **options
-) -> Evaluation | None:
-    """Evaluate a model that was trained on `records` on the test videos, if there are any."""
-    if not tested:
-        warnings.warn("There are no test videos: nothing is evaluated.", stacklevel=2)
-        return None
-    folder = output / "evaluation"
-    return evaluate(model, tested, train_records=records, output=folder, overwrite=True, **options)
 
 
 def save_model(
