@@ -85,9 +85,8 @@ def write_gaze_page(
             names.append(f"{number:03d}_{kind}.png")
             _write_picture(folder / names[-1], picture)
         parts.append(_section(number, record, look, names))
-    with atomic_path(folder / "gaze.json") as part:
-        held = [{**asdict(look), "text": look.text} for look in looks]
-        part.write_text(json.dumps(held, indent=1), encoding="utf-8")
+    held = [{**asdict(look), "text": look.text} for look in looks]
+    write_text(folder / "gaze.json", json.dumps(held, indent=1))
     write_text(folder / "index.html", _page(looks, parts))
     return looks
 

@@ -31,9 +31,8 @@ def run(arguments: Sequence[str]) -> None:
     recipe = importlib.import_module(f"zoo.recipes.{name}")
     config = parse(recipe.Config, rest, f"train {name}")
     if isinstance(data_set := getattr(config, "dataset", None), str):
-        from zoo.training.run import (
-            OWN_DATA,
-        )  # imports Keras, which the recipe has imported already
+        # This imports Keras, which the recipe has imported already.
+        from zoo.training.run import OWN_DATA
 
         check_data_set(data_set, *OWN_DATA)
     with own_options([field.name for field in dataclasses.fields(config)]):

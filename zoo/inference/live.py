@@ -30,7 +30,7 @@ from zoo.inference.streaming.saliency_outputs import (
 from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.kept import KeptOutputs
 from zoo.inference.writing.maps import MapWriter
-from zoo.inference.writing.output import claim_folder
+from zoo.inference.writing.output import claim_folder, give_up_folder
 from zoo.models.loading import GENERAL, load
 from zoo.visualize.overlay import overlay
 
@@ -178,20 +178,16 @@ def predict_live(
         error=None if error is None else str(error),
     )
     if error is not None and not found.num_frames:
-        # An empty folder would block the next attempt.
-        if folder is not None and not any(folder.iterdir()):
-            folder.rmdir()
-        error.prediction = found
-        raise error
-    if folder is not None:
+        give_up_folder(folder)
+    elif folder is not None:
         _write(found, folder, seconds)
-    if error is not None:
-        kept = f"; the {found.num_frames} frames so far are kept"
-        kept += f" in {folder}" if folder is not None else " in `error.prediction`"
-        error = StreamError(f"{error}{kept}")
-        error.prediction = found
-        raise error
-    return found
+    if error is None:
+        return found
+    if found.num_frames:
+        where = f"in {folder}" if folder is not None else "in `error.prediction`"
+        error = StreamError(f"{error}; the {found.num_frames} frames so far are kept {where}")
+    error.prediction = found
+    raise error
 
 
 def _stream(model, precision) -> Stream:

@@ -23,7 +23,7 @@ from zoo.inference.streaming.pipeline import INITIAL
 from zoo.inference.streaming.saliency_outputs import SALIENCY_OUTPUTS, output_names
 from zoo.inference.streaming.sources import AnyVideo, find_videos, video_name
 from zoo.inference.streaming.stream import Stream
-from zoo.inference.writing.output import claim_folder
+from zoo.inference.writing.output import claim_folder, give_up_folder
 from zoo.inference.writing.prediction import default_size
 from zoo.models.loading import GENERAL, load, load_general
 from zoo.models.saving import card_of
@@ -246,8 +246,7 @@ def _each(
             found.append(one(video, folder))
         except (ValueError, OSError) as error:
             failed.append(str(error))
-            if folder is not None and folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+            give_up_folder(folder)
     if failed:
         where = f" and in {folders[0].parent}" if found and folders[0] is not None else ""
         error = PredictionError(

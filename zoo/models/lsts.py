@@ -313,8 +313,7 @@ def _of_stream(value, stream, names, argument):
 
 
 def _default_feature_shape(names, options) -> tuple[int, ...]:
-    size, frames = options["image_size"], options["num_frames"]
-    sides = (size, size) if isinstance(size, int) else size
+    sides, frames = frame_sides(options["image_size"]), options["num_frames"]
     shape = (math.ceil(frames / 8), *(math.ceil(side / 32) for side in sides))
     pooled = tuple(n - p + 1 for n, p in zip(shape, pool_size(shape)))
     with keras.StatelessScope():  # number of I3D's output channels, without creating weights

@@ -49,8 +49,7 @@ def adapt(
     policy = PRECISIONS.get(precision)
     free = not any_length or all(tensor.shape[1] is None for tensor in model.inputs)
     sized = frame_size is None or None not in model.inputs[0].shape[2:]
-    found = _policies(model)
-    if sized and free and (policy is None or {policy} <= found <= {policy, "float32"}):
+    if sized and free and (policy is None or _computes_in(model, policy)):
         return model
     config = model.get_config()
     for layer in config["layers"]:
@@ -86,6 +85,11 @@ def quiet_retracing() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(wanted)
+
+
+def _computes_in(model, policy: str) -> bool:
+    """Whether the model was built with a policy, perhaps with layers that it keeps in float32."""
+    return {policy} <= _policies(model) <= {policy, "float32"}
 
 
 def _policies(model) -> set[str]:

@@ -65,3 +65,9 @@ def claim_folder(
         else:
             path.unlink(missing_ok=True)
     return folder
+
+
+def give_up_folder(folder: Path | None) -> None:
+    """Remove a claimed folder without results: it would block the next attempt."""
+    if folder is not None and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
