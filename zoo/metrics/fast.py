@@ -269,9 +269,11 @@ def _whole_map(p: _Density, q: _Density | None, min_max_first: bool, epsilon: fl
     if q is None:
         return squares, {}
     empty = q.constant and not q.raw[0]
-    correlation = 0.0 if p.constant else cross / np.sqrt(squares * other_squares)
+    correlation = float("nan") if q.constant else 0.0
+    if not (p.constant or q.constant):
+        correlation = cross / np.sqrt(squares * other_squares)
     return squares, {
-        "cc": float("nan") if q.constant else correlation,
+        "cc": correlation,
         "similarity": float("nan") if empty else common,
         "kl_divergence": float("nan") if empty else divergence / q.total,
     }

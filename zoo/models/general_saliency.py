@@ -103,6 +103,8 @@ def general_saliency(
         raise ValueError(f"`memory` must be at least 1. Received: memory={memory}")
     if width < 2:
         raise ValueError(f"`width` must be at least 2. Received: width={width}")
+    if mixture is not None and not (isinstance(mixture, (tuple, list)) and len(mixture) == 2):
+        raise ValueError(f"`mixture` must be (rows, columns) of a grid. Received: mixture={mixture!r}")
     backbone = _backbone(backbone, variant, backbone_weights)
     backbone.trainable = trainable_backbone
     size = frame_sides(image_size, any_size=True)

@@ -199,7 +199,8 @@ def lsts(
             f"Received: backbone={backbone!r}, target={target!r}"
         )
     facts = {"target": target, "flow": flow}
-    settings = (variant, output_size, facts, width, weight_decay, dropout)
+    sides = frame_sides(output_size, name="output_size")
+    settings = (variant, sides, facts, width, weight_decay, dropout)
     if backbone is None:
         if backbone_weights is not None:
             raise ValueError(

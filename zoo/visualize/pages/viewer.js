@@ -188,7 +188,8 @@
 
   function describe(pane, has, constant, places, gaze) {
     const percent = (v) => `${Math.round(100 * v)}%`;
-    let text = `Frame ${state.frame} of ${last()}, ${shown(pane.about.times[state.frame])}`;
+    let text = "The picture";
+    if (last()) text = `Frame ${state.frame} of ${last()}, ${shown(pane.about.times[state.frame])}`;
     if (!has) return `${text}: no prediction for this frame.`;
     if (constant) text += ": the map is constant, so it does not say where people look";
     else if (places.length) {
