@@ -60,7 +60,7 @@ def stream(
     if len(samples) < batch_size:
         raise ValueError(
             "An epoch must have at least one batch of samples; lower `batch_size`, or draw more "
-            f"samples from each video with `per_video`. Received: {len(samples)} samples of "
+            f"samples from each video. Received: {len(samples)} samples of "
             f"{len(samples.records)} videos, batch_size={batch_size}"
         )
     if start_step < 0:

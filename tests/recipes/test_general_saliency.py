@@ -92,8 +92,20 @@ def test_batches_are_full_and_a_function_of_the_step(folder, tmp_path):
     assert (mirrored @ columns) == pytest.approx(len(target) - target @ columns, abs=1.0)
     assert (mirrored @ columns) != pytest.approx(target @ columns, abs=2.0)
     assert data.target(0).sum() == pytest.approx(1.0, abs=1e-5)
-    with pytest.raises(ValueError, match="belong to the same images"):
-        StillFeatures(stills[:3], trunk, tmp_path)
+
+
+def test_features_belong_to_their_images_and_weights(folder, tmp_path):
+    stills = zoo.datasets.stills.load(folder, "train")
+    trunk, _, _ = recipe.split(zoo.general_saliency(weights="general"))
+    data = StillFeatures(stills, trunk, tmp_path)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    StillFeatures(stills, trunk, tmp_path)
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    fewer = StillFeatures(stills[1:], trunk, tmp_path)
+    np.testing.assert_array_equal(fewer.features(0), data.features(1))
+    for variable in trunk.weights[:1]:
+        variable.assign(variable * 2)
+    assert (StillFeatures(stills, trunk, tmp_path).features(0) != data.features(0)).any()
 
 
 def test_scores_of_still_images(folder):

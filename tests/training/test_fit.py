@@ -256,6 +256,7 @@ def test_invalid_options(tmp_path, changed, told):
 def test_a_run_with_other_options_is_rejected(tmp_path):
     claim_output(tmp_path / "run", {"units": 128, "epochs": 1, "restart": False})
     claim_output(tmp_path / "run", {"units": 128, "epochs": 2, "restart": True})
+    (tmp_path / "run" / "state.npz").write_text("")
     with pytest.raises(ValueError, match=r"units=256 \(was 128\)"):
         claim_output(tmp_path / "run", {"units": 256, "epochs": 2})
     with pytest.raises(ValueError, match=r"epochs=1 \(was 2\)"):
@@ -270,6 +271,26 @@ def test_a_run_with_other_options_is_rejected(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="must be a folder"):
         claim_output(tmp_path / "file", {})
+
+
+def test_options_may_change_until_a_state_is_saved(tmp_path):
+    claim_output(tmp_path, {"batch_size": 8})
+    claim_output(tmp_path, {"batch_size": 2})
+    (tmp_path / "head").mkdir()
+    (tmp_path / "head" / "state.npz").write_text("")
+    with pytest.raises(ValueError, match=r"batch_size=4 \(was 2\)"):
+        claim_output(tmp_path, {"batch_size": 4})
+
+
+def test_a_restart_discards_every_stage_but_no_other_run(tmp_path):
+    claim_output(tmp_path, {"seed": 0})
+    claim_output(tmp_path / "other", {"seed": 0})
+    (tmp_path / "head").mkdir()
+    for folder in ("head", "other"):
+        (tmp_path / folder / "state.npz").write_text("")
+    claim_output(tmp_path, {"seed": 1}, restart=True)
+    assert not (tmp_path / "head" / "state.npz").exists()
+    assert (tmp_path / "other" / "state.npz").exists()
 
 
 def test_partial_files_are_removed(tmp_path):

@@ -41,12 +41,13 @@ def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool =
     """Create a run's output folder, or re-enter it if it holds a run with the same options.
 
     Call this after the data have been read, so that a mistyped path leaves nothing behind. A run
-    may be resumed with more `epochs` than before.
+    may be resumed with more `epochs` than before. Until the first state is saved there is nothing
+    to resume, so the options may still change.
 
     Args:
         output: the folder.
         options: the run's options; "restart" is ignored.
-        restart: discard an earlier run in the folder.
+        restart: discard an earlier run in the folder, with all its stages.
 
     Returns:
         The folder.
@@ -63,10 +64,12 @@ def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool =
     now = {k: v for k, v in options.items() if k != "restart"}
     text = json.dumps(now, indent=2, default=str)
     now = json.loads(text)
+    parts = [folder, *_stages(folder)]
     if restart:
-        for name in (STATE, BEST, HISTORY):
-            (folder / name).unlink(missing_ok=True)
-    elif path.exists():
+        for part in parts:
+            for name in (STATE, BEST, HISTORY):
+                (part / name).unlink(missing_ok=True)
+    elif path.exists() and any((part / STATE).exists() for part in parts):
         before = json.loads(path.read_text())
         changed = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
         if changed == ["epochs"] and (now["epochs"] or 0) > (before["epochs"] or 0):
@@ -80,6 +83,11 @@ def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool =
             )
     write_text(path, text)
     return folder
+
+
+def _stages(folder: Path) -> list[Path]:
+    """Folders of a run's stages; a folder with a configuration of its own is another run."""
+    return [part for part in folder.iterdir() if part.is_dir() and not (part / CONFIG).exists()]
 
 
 def run_facts(config: Any, options: Mapping[str, Any] | None = None) -> dict[str, Any]:

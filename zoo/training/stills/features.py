@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from zoo.datasets.stills import Still
 from zoo.files.atomic import atomic_path
+from zoo.training.digests import weights_digest
 
 # (height, width) that images are resized to; each image takes the nearest aspect ratio.
 CANVASES = ((240, 320), (256, 256), (320, 240))
@@ -32,10 +34,8 @@ class StillFeatures:
     Args:
         stills: the images.
         trunk: the frozen part of the backbone; maps a frame to a feature map.
-        folder: folder for the feature files, about 0.2 MB per image; existing files are reused.
-
-    Raises:
-        ValueError: if an existing file holds features of another number of images.
+        folder: folder for the feature files, about 0.2 MB per image. A file that was made of the
+            same images with the same weights is reused.
     """
 
     def __init__(self, stills: Sequence[Still], trunk: keras.Model, folder: str | Path):
@@ -44,6 +44,8 @@ class StillFeatures:
         for index, still in enumerate(self.stills):
             self.groups.setdefault(canvas_of(still), []).append(index)
         self._places = {i: (c, n) for c, held in self.groups.items() for n, i in enumerate(held)}
+        images = [(s.name, os.path.getsize(s.path), os.stat(s.path).st_mtime_ns) for s in stills]
+        self._key = weights_digest(trunk, {"images": images})[:16]
         self._files = {c: self._file(c, trunk, Path(folder)) for c in self.groups}
 
     def features(self, index: int, mirrored: bool = False) -> np.ndarray:
@@ -110,7 +112,7 @@ class StillFeatures:
             yield still, self.features(index)
 
     def _file(self, canvas, trunk, folder: Path) -> np.ndarray:
-        path = folder / f"features_{canvas[0]}x{canvas[1]}.npy"
+        path = folder / f"features_{canvas[0]}x{canvas[1]}_{self._key}.npy"
         if not path.exists():
             held = self.groups[canvas]
             with atomic_path(path) as part:
@@ -124,14 +126,7 @@ class StillFeatures:
                         file = np.lib.format.open_memmap(part, "w+", np.float16, shape)
                     file[number] = found
                 file.flush()
-        found = np.load(path, mmap_mode="r")
-        if len(found) != len(self.groups[canvas]):
-            raise ValueError(
-                "Cached features must belong to the same images; choose another folder, or delete "
-                f"the file. Received: {path} with features of {len(found)} images for "
-                f"{len(self.groups[canvas])} images"
-            )
-        return found
+        return np.load(path, mmap_mode="r")
 
 
 def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
