@@ -52,6 +52,17 @@ def test_help_and_version(run):
     assert "--initial" in out
 
 
+def test_an_interrupted_training_says_how_to_go_on(run, monkeypatch):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zoo.cli.train.run", stop)
+    status, _, err = run("train", "rmdn")
+    assert (status, err) == (130, "\nzoo train: interrupted; the same command resumes the training\n")
+    monkeypatch.setattr("zoo.cli.listing.run", stop)
+    assert run("list")[::2] == (130, "\nzoo list: interrupted\n")
+
+
 def test_help_fills_the_terminal(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "250")
     assert "--maps without a value means npz) or png (one" in run("predict", "--help")[1]
