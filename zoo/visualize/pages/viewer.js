@@ -247,7 +247,7 @@
   function draw() {
     panes.forEach(drawPane);
     drawTimeline();
-    const text = `frame ${state.frame} of ${last()}, ${shown(panes[0].about.times[state.frame] || 0)}`;
+    const text = last() ? `frame ${state.frame} of ${last()}, ${shown(panes[0].about.times[state.frame] || 0)}` : "";
     for (const name of ["seek", "timeline"]) $(name).setAttribute("aria-valuetext", text);
     $("timeline").setAttribute("aria-valuenow", state.frame);
     $("seek").value = state.frame;
