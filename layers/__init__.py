@@ -33,6 +33,7 @@ from zoo.layers.saliency.place_log_mass import PlaceLogMass
 from zoo.layers.saliency.saliency_feedback import SaliencyFeedback
 from zoo.layers.saliency.saliency_weighting import SaliencyWeighting
 from zoo.layers.saliency.teacher_saliency import TeacherSaliency
+from zoo.layers.saliency.video_centre_bias import VideoCentreBias
 from zoo.layers.saliency_map import SaliencyMap
 from zoo.layers.same_time_padding import SameTimePadding
 from zoo.layers.sliding_clips import SlidingClips
@@ -93,6 +94,7 @@ __all__ = [
     "TemporalSoftAttention",
     "TotalVariation",
     "TrailingMean",
+    "VideoCentreBias",
     "doubly_stochastic",
     "log_concavity",
     "median_filter_5x5",

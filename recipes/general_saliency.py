@@ -64,6 +64,7 @@ class Config:
         memory: number of frames in the mean density, including the present one; 1 for no memory.
         memory_share: weight of the mean density; the present frame has the remaining weight.
         motion: largest weight of the places that change; 0 for no motion.
+        centre: how strongly a video's spread-out densities are drawn to the centre; 0: not at all.
         seed: random seed for initial weights, order, mirroring and dropout.
         save_seconds: seconds between two saved states.
         restart: discard an earlier run in the folder.
@@ -86,6 +87,7 @@ class Config:
     memory: int = 16
     memory_share: float = 0.5
     motion: float = 0.3
+    centre: float = 0.5
     seed: int = 0
     save_seconds: float = 60.0
     restart: bool = False
@@ -107,6 +109,7 @@ def main(config: Config) -> dict:
         memory=config.memory,
         memory_share=config.memory_share,
         motion=config.motion,
+        centre=config.centre,
         weights=config.weights,
         backbone_weights=None if config.weights else config.backbone_weights,
     )
@@ -207,7 +210,8 @@ def _fit_temperature(maps: dict[str, np.ndarray], check: StillFeatures) -> float
 
 
 def _provenance(config: Config, results: dict) -> dict:
-    options = {name: getattr(config, name) for name in ("memory", "memory_share", "motion")}
+    names = ("memory", "memory_share", "motion", "centre")
+    options = {name: getattr(config, name) for name in names}
     data = Path(config.data_dir).name
     told = dataclasses.replace(config, data_dir=data, output=Config.output, save_seconds=60.0)
     return {

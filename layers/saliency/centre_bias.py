@@ -50,7 +50,7 @@ class CentreBias(keras.layers.Layer):
 
     def call(self, inputs):
         height, width = ops.shape(inputs)[1:3]
-        x, y = _places(width), _places(height)
+        x, y = places(width), places(height)
         scale = ops.exp(-self.log_sigma)
         across = ops.square((x - self.centre[0]) * scale[0])
         down = ops.square((y - self.centre[1]) * scale[1])
@@ -64,7 +64,7 @@ class CentreBias(keras.layers.Layer):
         return {**super().get_config(), "sigma": self.sigma}
 
 
-def _places(count):
+def places(count):
     """The centres of `count` pixels that divide the unit interval."""
     if isinstance(count, int):
         return ops.convert_to_tensor((np.arange(count) + 0.5) / count, "float32")

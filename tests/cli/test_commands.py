@@ -58,7 +58,10 @@ def test_an_interrupted_training_says_how_to_go_on(run, monkeypatch):
 
     monkeypatch.setattr("zoo.cli.train.run", stop)
     status, _, err = run("train", "rmdn")
-    assert (status, err) == (130, "\nzoo train: interrupted; the same command resumes the training\n")
+    assert (status, err) == (
+        130,
+        "\nzoo train: interrupted; the same command resumes the training\n",
+    )
     monkeypatch.setattr("zoo.cli.listing.run", stop)
     assert run("list")[::2] == (130, "\nzoo list: interrupted\n")
 

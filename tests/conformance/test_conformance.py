@@ -36,7 +36,14 @@ def numbers(shape, seed=0):
     return (scale * rng.uniform(size=shape)).astype("float32")
 
 
-TAKE_A_LIST = ("CropTime", "DensityMemory", "FrameBrightness", "MaskPaddedTime", "MotionMixture")
+TAKE_A_LIST = (
+    "CropTime",
+    "DensityMemory",
+    "FrameBrightness",
+    "MaskPaddedTime",
+    "MotionMixture",
+    "VideoCentreBias",
+)
 
 
 def layer_model(factory, shapes, **kwargs):

@@ -14,6 +14,7 @@ from zoo.layers import (
     MotionMixture,
     PlaceLogMass,
     ResizeLike,
+    VideoCentreBias,
     mixture_map,
 )
 from zoo.losses import DensityCrossEntropy, density_cross_entropy
@@ -106,6 +107,32 @@ def test_motion_attracts_the_density_and_a_still_picture_does_not():
     for wrong in ({"share": 1.0}, {"power": -1}, {"sigma": 0}, {"spread": 0}):
         with pytest.raises(ValueError, match="must be"):
             MotionMixture(**wrong)
+
+
+def test_spread_out_densities_of_a_video_are_drawn_to_the_centre():
+    rows, columns = np.mgrid[:24, :32].astype("float64")
+    spread = RNG.uniform(0.5, 1.5, (24, 32))
+    compact = 1e-6 + np.exp(-0.5 * ((rows - 4) ** 2 + (columns - 6) ** 2) / 4)
+    density = np.stack([spread, spread, compact])[None]
+    density /= density.sum((-1, -2), keepdims=True)
+    earlier = np.stack([np.zeros((24, 32)), *np.ones((2, 24, 32))])[None]
+    found = np.exp(numpy(VideoCentreBias()([np.log(density).astype("float32"), earlier])))
+    gaussian = np.exp(
+        -0.5 * (((rows + 0.5) / 24 - 0.46) / 0.18) ** 2
+        - 0.5 * (((columns + 0.5) / 32 - 0.51) / 0.22) ** 2
+    )
+    gaussian /= gaussian.sum()
+    divergence = (density * np.log(density * 24 * 32)).sum((-1, -2))[0]
+    assert divergence[1] < 0.2 and divergence[2] > 2
+    power = 0.5 / (1 + np.exp((divergence[1] - 0.8) / 0.1))
+    drawn = density[0, 1] * gaussian**power
+    expected = [spread / spread.sum()]  # the first frame of a video
+    expected += [0.95 * drawn / drawn.sum() + 0.05 * gaussian]
+    expected += [0.95 * density[0, 2] + 0.05 * gaussian]
+    np.testing.assert_allclose(found[0], expected, rtol=2e-3, atol=1e-9)
+    for wrong in ({"strength": -1}, {"softness": 0}, {"share": 1.0}):
+        with pytest.raises(ValueError, match="must be"):
+            VideoCentreBias(**wrong)
 
 
 def test_log_mass_of_places():

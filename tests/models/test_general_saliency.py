@@ -32,8 +32,8 @@ def test_any_size_gives_a_density(size):
 
 def test_the_memory_is_the_mean_of_past_frames():
     video = np.random.default_rng(0).integers(0, 256, (1, 6, 32, 48, 3)).astype("float32")
-    model = small(motion=0, memory=3, memory_share=0.4)
-    single = small(motion=0, memory=1)
+    model = small(motion=0, centre=0, memory=3, memory_share=0.4)
+    single = small(motion=0, centre=0, memory=1)
     single.set_weights(model.get_weights())
     each = np.exp(single.predict(video, verbose=0)["log_density"][0].astype("float64"))
     found = np.exp(model.predict(video, verbose=0)["log_density"][0])
@@ -46,7 +46,7 @@ def test_motion_attracts_the_density():
     still = np.full((1, 4, 64, 96, 3), 90, "float32")
     moved = still.copy()
     moved[:, 3:, 40:56, 8:24] = 200
-    plain, mixed = (small(motion=share, memory=1) for share in (0, 0.3))
+    plain, mixed = (small(motion=share, centre=0, memory=1) for share in (0, 0.3))
     mixed.set_weights(plain.get_weights())
     same, other = (m.predict(still, verbose=0)["log_density"] for m in (plain, mixed))
     np.testing.assert_allclose(same, other, atol=1e-3)
@@ -56,6 +56,17 @@ def test_motion_attracts_the_density():
     )
     np.testing.assert_allclose(same[:3], other[:3], atol=1e-4)
     assert other[3] > same[3] + 0.05
+
+
+def test_a_picture_keeps_its_density_and_a_video_is_drawn_to_the_centre():
+    plain, drawn = (small(motion=0, memory=1, centre=centre) for centre in (0, 0.5))
+    drawn.set_weights(plain.get_weights())
+    video = np.full((1, 5, 64, 96, 3), 90, "float32")
+    video[..., :16, :16, :] = 250
+    before, after = (m.predict(video, verbose=0)["log_density"][0] for m in (plain, drawn))
+    np.testing.assert_allclose(before[:3], after[:3], atol=1e-6)  # no frame three before
+    middle = (slice(3, None), slice(4, 10), slice(8, 16))
+    assert np.exp(after[middle]).sum() > 1.2 * np.exp(before[middle]).sum()
 
 
 @pytest.mark.parametrize("step", [None, 1])

@@ -41,7 +41,7 @@ def test_before_training_it_equals_the_general_model():
     frames = np.random.default_rng(0).integers(0, 256, (1, 3, *SIZE, 3)).astype("float32")
     mixture = model.predict(frames, verbose=0)["mixture"]
     assert mixture.shape == (1, 3, 24, 6)
-    general = zoo.general_saliency(weights="general", motion=0, memory=1)
+    general = zoo.general_saliency(weights="general", motion=0, centre=0, memory=1)
     density = np.exp(general.predict(frames, verbose=0)["log_density"])
     places = density.reshape(1, 3, 4, 4, 6, 4).sum((3, 5)).reshape(1, 3, 24)
     weights = np.exp(mixture[..., 0])

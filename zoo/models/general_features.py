@@ -41,7 +41,7 @@ def general_features(
             f"`image_size` must be a multiple of {STRIDE} for this backbone. "
             f"Received: image_size={image_size}"
         )
-    whole = general_saliency(image_size=size, motion=0, memory=1, weights=weights)
+    whole = general_saliency(image_size=size, motion=0, centre=0, memory=1, weights=weights)
     frame = keras.Input((*size, 3), name="rgb")
     x = whole.get_layer("frame_features").layer(frame)
     density = whole.get_layer("log_density")(whole.get_layer("readout").layer(x))

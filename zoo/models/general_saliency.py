@@ -21,6 +21,7 @@ from zoo.layers.saliency.log_density import LogDensity
 from zoo.layers.saliency.map_mixture import MapMixture
 from zoo.layers.saliency.motion_mixture import MotionMixture
 from zoo.layers.saliency.past_density import Density, PastDensity
+from zoo.layers.saliency.video_centre_bias import VideoCentreBias
 from zoo.layers.temporal_phases import Earlier
 
 # The stages of the backbone that are used: the last ones at strides of 8, 16 and 32.
@@ -40,6 +41,7 @@ def general_saliency(
     memory: int = 16,
     memory_share: float = 0.5,
     motion: float = 0.3,
+    centre: float = 0.5,
     mixture: tuple[int, int] | None = None,
     trainable_backbone: bool = True,
     backbone_weights: str | os.PathLike | None = None,
@@ -51,7 +53,8 @@ def general_saliency(
     A backbone computes features of each frame at strides of 8, 16 and 32. A small head combines
     them from coarse to fine into one map of logits per frame, to which a learned centre bias is
     added. Each frame's density is mixed with the mean density of the most recent frames, and with
-    where the picture changes. There is no look-ahead, and `zoo.predict` carries the memory from
+    where the picture changes; in videos, a density that is spread out is drawn to the centre.
+    There is no look-ahead, and `zoo.predict` carries the memory from
     step to step.
 
     Args:
@@ -69,6 +72,8 @@ def general_saliency(
         memory_share: Weight of the mean density; the present frame has the remaining weight.
         motion: Largest weight of the places that change, see `zoo.layers.MotionMixture`; 0 for no
             motion.
+        centre: How strongly a video's spread-out densities are drawn to the centre, see
+            `zoo.layers.VideoCentreBias`; 0 for not at all.
         mixture: (rows, columns) of a grid for a second output "mixture" with one Gaussian per
             cell, see `zoo.layers.MapMixture`; None for no such output.
         trainable_backbone: False freezes the backbone.
@@ -99,12 +104,16 @@ def general_saliency(
     """
     if not 0 <= motion < 1:
         raise ValueError(f"`motion` must be in [0, 1). Received: motion={motion}")
+    if centre < 0:
+        raise ValueError(f"`centre` must be 0 or more. Received: centre={centre}")
     if memory < 1:
         raise ValueError(f"`memory` must be at least 1. Received: memory={memory}")
     if width < 2:
         raise ValueError(f"`width` must be at least 2. Received: width={width}")
     if mixture is not None and not (isinstance(mixture, (tuple, list)) and len(mixture) == 2):
-        raise ValueError(f"`mixture` must be (rows, columns) of a grid. Received: mixture={mixture!r}")
+        raise ValueError(
+            f"`mixture` must be (rows, columns) of a grid. Received: mixture={mixture!r}"
+        )
     backbone = _backbone(backbone, variant, backbone_weights)
     backbone.trainable = trainable_backbone
     size = frame_sides(image_size, any_size=True)
@@ -114,16 +123,20 @@ def general_saliency(
     features = keras.Model(frame, pyramid(backbone(frame)), name="frame_features")
     x = PerStep(features, name="frame_features")(video)
     x = PerStep(_readout(width // 2), name="readout")(x)
-    log_density = LogDensity(name="frame_density" if motion or memory > 1 else "log_density")(x)
+    last = "log_density"
+    log_density = LogDensity(name="frame_density" if memory > 1 or motion or centre else last)(x)
     if memory > 1:
         past = PastDensity(memory, name="past")(Density(name="density")(log_density))
-        remember = DensityMemory(memory_share, name="memory" if motion else "log_density")
+        remember = DensityMemory(memory_share, name="memory" if motion or centre else last)
         log_density = remember([log_density, past])
-    if motion:
+    if motion or centre:
         brightness = FrameBrightness(name="brightness")([video, log_density])
         earlier = Earlier(CHANGE, dtype="float32", name="earlier")(brightness)
-        move = MotionMixture(motion, name="log_density")
+    if motion:
+        move = MotionMixture(motion, name="motion" if centre else last)
         log_density = move([log_density, brightness, earlier])
+    if centre:
+        log_density = VideoCentreBias(centre, name=last)([log_density, earlier])
     outputs = {"log_density": log_density}
     if mixture is not None:
         outputs["mixture"] = MapMixture(*mixture, name="mixture")(log_density)

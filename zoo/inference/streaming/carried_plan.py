@@ -19,6 +19,7 @@ from zoo.layers.saliency.log_density import LogDensity
 from zoo.layers.saliency.map_mixture import MapMixture
 from zoo.layers.saliency.motion_mixture import MotionMixture
 from zoo.layers.saliency.past_density import Density
+from zoo.layers.saliency.video_centre_bias import VideoCentreBias
 
 # Layers whose output at a frame depends only on that frame, whatever their arguments.
 _POINTWISE = (
@@ -43,6 +44,7 @@ _POINTWISE = (
     MapMixture,
     MotionMixture,
     PerStep,
+    VideoCentreBias,
 )
 LOWEST = -3e38  # below every activation, and still finite in bfloat16
 
