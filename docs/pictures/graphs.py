@@ -63,7 +63,7 @@ def models() -> dict[str, tuple[keras.Model, str, tuple[Box, ...]]]:
     return {
         "general_saliency": (
             zoo.general_saliency(weights="general"),
-            "The general model: EfficientNet-Lite, a head, a memory of past densities, and motion",
+            "The general model: EfficientNet-Lite, a head, a memory, motion and the centre",
             (
                 Box("frames of any size", ("rgb",), INPUT, 0, sizes=("B", "T", "h", "w")),
                 Box(
@@ -106,11 +106,19 @@ def models() -> dict[str, tuple[keras.Model, str, tuple[Box, ...]]]:
                     around={"rgb": "right"},
                 ),
                 Box(
-                    "output: mixed with what moves",
-                    ("log_density",),
-                    OUTPUT,
+                    "mixed with what moves",
+                    ("motion",),
+                    OWN,
                     7,
                     sizes=("B", "T", "h/4", "w/4"),
+                ),
+                Box(
+                    "output: drawn to the centre if spread out",
+                    ("log_density",),
+                    OUTPUT,
+                    8,
+                    sizes=("B", "T", "h/4", "w/4"),
+                    around={"earlier": "left"},
                 ),
             ),
         ),
