@@ -5,8 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-# Below the value of a uniform density in a pixel of the largest video.
-FLOOR = 1e-10
+from zoo.layers.saliency.mixed_density import FLOOR, mixed_density
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -47,9 +46,7 @@ class DensityMemory(keras.layers.Layer):
     def call(self, inputs):
         log_density, past = inputs
         past = past / ops.maximum(ops.sum(past, axis=(-2, -1), keepdims=True), FLOOR)
-        mixed = (1.0 - self.share) * ops.exp(log_density) + self.share * past
-        mixed = ops.maximum(mixed, FLOOR)
-        return ops.log(mixed / ops.sum(mixed, axis=(-2, -1), keepdims=True))
+        return mixed_density(ops.exp(log_density), past, self.share)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-# Below the value of a uniform density in a pixel of the largest video.
-FLOOR = 1e-10
+from zoo.layers.saliency.mixed_density import mixed_density
+
 STILL = 0.05  # grey levels: at this mean change, motion has half of its full weight
 
 
@@ -77,8 +77,7 @@ class MotionMixture(keras.layers.Layer):
         share = self.share * mean / (mean + STILL) * divergence / (divergence + self.spread)
         moving = (change + 1e-6) * ops.exp(self.power * log_density)
         moving = moving / ops.sum(moving, axis=(-2, -1), keepdims=True)
-        mixed = ops.maximum((1.0 - share) * ops.exp(log_density) + share * moving, FLOOR)
-        return ops.log(mixed / ops.sum(mixed, axis=(-2, -1), keepdims=True))
+        return mixed_density(ops.exp(log_density), moving, share)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0])

@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from zoo.layers.saliency.centre_bias import places
+from zoo.layers.saliency.mixed_density import mixed_density
 
 # Centre and standard deviation, x and y, of the fixations on the stills that the general model was
 # trained on, as fractions of the frame's sides.
 CENTRE, SIGMA = (0.51, 0.46), (0.22, 0.18)
-FLOOR = 1e-10  # below the value of a uniform density in a pixel of the largest video
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -83,8 +83,7 @@ class VideoCentreBias(keras.layers.Layer):
         drawn = ops.exp(drawn - ops.max(drawn, axis=(-2, -1), keepdims=True))
         drawn = drawn / ops.sum(drawn, axis=(-2, -1), keepdims=True)
         gaussian = ops.exp(bias) / ops.sum(ops.exp(bias))
-        mixed = ops.maximum((1.0 - self.share) * drawn + self.share * gaussian, FLOOR)
-        mixed = ops.log(mixed / ops.sum(mixed, axis=(-2, -1), keepdims=True))
+        mixed = mixed_density(drawn, gaussian, self.share)
         follows = ops.max(earlier, axis=(-2, -1), keepdims=True) > 0
         return ops.where(follows, mixed, log_density)
 
