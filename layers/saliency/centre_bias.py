@@ -50,11 +50,7 @@ class CentreBias(keras.layers.Layer):
 
     def call(self, inputs):
         height, width = ops.shape(inputs)[1:3]
-        x, y = places(width), places(height)
-        scale = ops.exp(-self.log_sigma)
-        across = ops.square((x - self.centre[0]) * scale[0])
-        down = ops.square((y - self.centre[1]) * scale[1])
-        bias = -0.5 * (across[None, :] + down[:, None])
+        bias = log_gaussian(height, width, self.centre, ops.exp(-self.log_sigma))
         return inputs + (self.strength * bias)[None, :, :, None]
 
     def compute_output_shape(self, input_shape):
@@ -64,7 +60,20 @@ class CentreBias(keras.layers.Layer):
         return {**super().get_config(), "sigma": self.sigma}
 
 
-def places(count):
+def log_gaussian(rows, columns, centre, scale):
+    """(rows, columns): the logarithm of a Gaussian in the unit square, 0 at its peak.
+
+    Args:
+        rows, columns: size of the map.
+        centre: x and y of the peak.
+        scale: one divided by the standard deviation, along x and y.
+    """
+    across = ops.square((_places(columns) - centre[0]) * scale[0])
+    down = ops.square((_places(rows) - centre[1]) * scale[1])
+    return -0.5 * (across[None, :] + down[:, None])
+
+
+def _places(count):
     """The centres of `count` pixels that divide the unit interval."""
     if isinstance(count, int):
         return ops.convert_to_tensor((np.arange(count) + 0.5) / count, "float32")

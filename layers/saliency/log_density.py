@@ -34,9 +34,13 @@ class LogDensity(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        x = ops.squeeze(inputs, -1) / self.temperature[0]
-        x = x - ops.stop_gradient(ops.max(x, axis=(-2, -1), keepdims=True))
-        return x - ops.log(ops.sum(ops.exp(x), axis=(-2, -1), keepdims=True))
+        return log_normalized(ops.squeeze(inputs, -1) / self.temperature[0])
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[:-1])
+
+
+def log_normalized(x):
+    """Logits (..., rows, columns) as log densities: `exp` of each map sums to 1."""
+    x = x - ops.stop_gradient(ops.max(x, axis=(-2, -1), keepdims=True))
+    return x - ops.log(ops.sum(ops.exp(x), axis=(-2, -1), keepdims=True))

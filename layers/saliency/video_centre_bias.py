@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from zoo.layers.saliency.centre_bias import places
+from zoo.layers.saliency.centre_bias import log_gaussian
+from zoo.layers.saliency.log_density import log_normalized
 from zoo.layers.saliency.mixed_density import mixed_density
 
 # Centre and standard deviation, x and y, of the fixations on the stills that the general model was
@@ -74,15 +75,13 @@ class VideoCentreBias(keras.layers.Layer):
     def call(self, inputs):
         log_density, earlier = inputs
         rows, columns = ops.shape(log_density)[-2:]
-        bias = _log_gaussian(rows, columns)
+        bias = log_gaussian(rows, columns, CENTRE, [1 / sigma for sigma in SIGMA])
         size = ops.cast(rows, "float32") * ops.cast(columns, "float32")
         relative = log_density + ops.log(size)  # 0 everywhere where it is uniform
         divergence = ops.sum(ops.exp(log_density) * relative, axis=(-2, -1), keepdims=True)
         power = self.strength * ops.sigmoid((self.spread - divergence) / self.softness)
-        drawn = log_density + power * bias
-        drawn = ops.exp(drawn - ops.max(drawn, axis=(-2, -1), keepdims=True))
-        drawn = drawn / ops.sum(drawn, axis=(-2, -1), keepdims=True)
-        gaussian = ops.exp(bias) / ops.sum(ops.exp(bias))
+        drawn = ops.exp(log_normalized(log_density + power * bias))
+        gaussian = ops.exp(log_normalized(bias))
         mixed = mixed_density(drawn, gaussian, self.share)
         follows = ops.max(earlier, axis=(-2, -1), keepdims=True) > 0
         return ops.where(follows, mixed, log_density)
@@ -93,10 +92,3 @@ class VideoCentreBias(keras.layers.Layer):
     def get_config(self):
         names = ("strength", "spread", "softness", "share")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-def _log_gaussian(rows, columns):
-    """(rows, columns): the logarithm of the Gaussian, 0 at its peak."""
-    across = ops.square((places(columns) - CENTRE[0]) / SIGMA[0])
-    down = ops.square((places(rows) - CENTRE[1]) / SIGMA[1])
-    return -0.5 * (across[None, :] + down[:, None])

@@ -62,6 +62,7 @@ def test_an_interrupted_training_says_how_to_go_on(run, monkeypatch):
         130,
         "\nzoo train: interrupted; the same command resumes the training\n",
     )
+    assert run("train", "rmdn", "--restart")[::2] == (130, "\nzoo train: interrupted\n")
     monkeypatch.setattr("zoo.cli.listing.run", stop)
     assert run("list")[::2] == (130, "\nzoo list: interrupted\n")
 

@@ -74,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"zoo {name}: {message_of(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        more = "; the same command resumes the training" if name == "train" else ""
+        resumes = name == "train" and "--restart" not in rest
+        more = "; the same command resumes the training" if resumes else ""
         print(f"\nzoo {name}: interrupted{more}", file=sys.stderr)
         return 130
     return 0

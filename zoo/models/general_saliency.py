@@ -54,8 +54,7 @@ def general_saliency(
     them from coarse to fine into one map of logits per frame, to which a learned centre bias is
     added. Each frame's density is mixed with the mean density of the most recent frames, and with
     where the picture changes; in videos, a density that is spread out is drawn to the centre.
-    There is no look-ahead, and `zoo.predict` carries the memory from
-    step to step.
+    There is no look-ahead, and `zoo.predict` carries the memory from step to step.
 
     Args:
         num_frames: Length of the videos, or None for any length.

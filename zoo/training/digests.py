@@ -39,6 +39,12 @@ def _without(config: dict, names: tuple[str, ...]) -> dict:
     return {key: value for key, value in config.items() if key not in names}
 
 
+def file_state(path: str | os.PathLike) -> tuple[int, int]:
+    """Size and time of the last change of a file."""
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns
+
+
 def video_key(record, *details) -> str:
     """A key that identifies a record's video, its time range and the version of its file."""
     if is_shard_video(record.video):
@@ -47,7 +53,7 @@ def video_key(record, *details) -> str:
         return json.dumps([record.video, state, *details])
     path = Path(record.video)
     times = [
-        (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns)
+        (entry.name, *file_state(entry))
         for entry in (sorted(os.scandir(path), key=lambda e: e.name) if path.is_dir() else ())
-    ] or [(path.stat().st_size, path.stat().st_mtime_ns)]
+    ] or [file_state(path)]
     return json.dumps([str(path.resolve()), times, record.start, record.end, *details])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from zoo.datasets.stills import Still
 from zoo.files.atomic import atomic_path
-from zoo.training.digests import weights_digest
+from zoo.training.digests import file_state, weights_digest
 
 # (height, width) that images are resized to; each image takes the nearest aspect ratio.
 CANVASES = ((240, 320), (256, 256), (320, 240))
@@ -44,7 +43,7 @@ class StillFeatures:
         for index, still in enumerate(self.stills):
             self.groups.setdefault(canvas_of(still), []).append(index)
         self._places = {i: (c, n) for c, held in self.groups.items() for n, i in enumerate(held)}
-        images = [(s.name, os.path.getsize(s.path), os.stat(s.path).st_mtime_ns) for s in stills]
+        images = [(still.name, *file_state(still.path)) for still in self.stills]
         self._key = weights_digest(trunk, {"images": images})[:16]
         self._files = {c: self._file(c, trunk, Path(folder)) for c in self.groups}
 
