@@ -236,6 +236,33 @@ def test_pages_do_not_overflow_and_label_their_controls(browser, folder, tmp_pat
         assert not errors(browser)
 
 
+def test_numbers_and_names_of_a_table_stay_whole_on_a_phone(browser, tmp_path):
+    metrics = {
+        "trained_central_bias": {
+            name: {"sum": 0.123, "count": 1, "mean": 0.123}
+            for name in ("auc_judd", "auc_shuffled", "nss", "cc", "similarity", "kl_divergence")
+        }
+    }
+    video = {"name": "film", "num_frames": 1, "frames_evaluated": 1, "frames_without_fixations": []}
+    write_pages(tmp_path, Evaluation([{**video, "metrics": metrics}], {"models": []}))
+    browser.set_window_size(390, 900)
+    browser.get((tmp_path / "index.html").as_uri())
+    lines = browser.execute_script(
+        """
+        return [...document.querySelectorAll(".scroll :is(th, td)")].map((cell) => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return new Set([...range.getClientRects()].map((r) => Math.round(r.top / 8))).size;
+        });
+        """
+    )
+    assert len(lines) > 12 and max(lines) == 1
+    caption = browser.execute_script(
+        "return document.querySelector('caption').getBoundingClientRect().right"
+    )
+    assert caption <= 390
+
+
 def test_text_has_enough_contrast_in_light_and_dark_mode(browser, folder):
     for scheme in ("light", "dark"):
         browser.execute_cdp_cmd(
