@@ -176,7 +176,7 @@ def score_clip(clip: Clip, streams: dict[str, Stream], centre: dict, every: int,
     centre_map = gaussian(centre, height, WIDTH)
     size = fitting_size(video.height, video.width)
     for stream in streams.values():
-        stream.fit(video.height, video.width)
+        stream.fit(video.height, video.width, video.fps)
         stream.reset()
     found: dict[str, list] = {}
     held: list[np.ndarray] = []

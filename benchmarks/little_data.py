@@ -113,7 +113,7 @@ def score_films(model: keras.Model, films: list[Clip], centre: dict) -> dict:
     for film in films:
         stream = Stream(model)
         video = open_video(film.path)
-        stream.fit(video.height, video.width)
+        stream.fit(video.height, video.width, video.fps)
         height = round(WIDTH * video.height / video.width)
         centre_map = gaussian(centre, height, WIDTH)
         size = stream.frame_shape[1::-1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+USUAL, FASTEST = 30.0, 240.0  # frames per second
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SplitPhases(keras.layers.Layer):
@@ -247,34 +249,39 @@ class TrailingMean(keras.layers.Layer):
 
     Args:
         size: Number of frames in the window; frames before the first one count as zero.
+        frame_rate: Frames per second of the video. If given, `size` is the number of frames at 30
+            frames per second, and the window lasts equally long at every rate; `zoo.predict` and
+            `zoo.evaluate` replace the rate by each video's own. None: `size` frames in every video.
 
     Input shape: (batch, time, ...).
 
     Output shape: as the input.
 
     Raises:
-        ValueError: `size` is below 1.
+        ValueError: `size` is below 1, or `frame_rate` is not positive.
 
     Example: `TrailingMean(2)` on 2 4 6 gives 1 3 5.
     """
 
-    def __init__(self, size: int, **kwargs):
+    def __init__(self, size: int, frame_rate: float | None = None, **kwargs):
         super().__init__(**kwargs)
         if size < 1:
             raise ValueError(f"`size` must be at least 1. Received: size={size}")
         self.size = size
+        self.frame_rate = frame_rate
+        self.frames = frames_at(size, frame_rate)
 
     def call(self, inputs):
         total = inputs
-        for shift in range(1, self.size):
+        for shift in range(1, self.frames):
             total = total + _earlier(inputs, shift)
-        return total / self.size
+        return total / self.frames
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "size": self.size}
+        return {**super().get_config(), "size": self.size, "frame_rate": self.frame_rate}
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -283,31 +290,57 @@ class Earlier(keras.layers.Layer):
 
     Args:
         steps: Number of frames by which the input is delayed.
+        frame_rate: As in `TrailingMean`.
 
     Input shape: (batch, time, ...).
 
     Output shape: as the input.
 
     Raises:
-        ValueError: `steps` is below 1.
+        ValueError: `steps` is below 1, or `frame_rate` is not positive.
 
     Example: `Earlier(1)` on 2 4 6 gives 0 2 4.
     """
 
-    def __init__(self, steps: int = 1, **kwargs):
+    def __init__(self, steps: int = 1, frame_rate: float | None = None, **kwargs):
         super().__init__(**kwargs)
         if steps < 1:
             raise ValueError(f"`steps` must be at least 1. Received: steps={steps}")
         self.steps = steps
+        self.frame_rate = frame_rate
+        self.frames = frames_at(steps, frame_rate)
 
     def call(self, inputs):
-        return _earlier(inputs, self.steps)
+        return _earlier(inputs, self.frames)
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "steps": self.steps}
+        return {**super().get_config(), "steps": self.steps, "frame_rate": self.frame_rate}
+
+
+def frames_at(count: int, frame_rate: float | None) -> int:
+    """The number of frames that last as long as `count` frames at 30 frames per second.
+
+    Args:
+        count: Number of frames at 30 frames per second.
+        frame_rate: Frames per second of the video, counted as 240 if above, because the cost of a
+            window grows with its frames; None gives `count`.
+
+    Returns:
+        The nearest number, at least 1.
+
+    Raises:
+        ValueError: `frame_rate` is not positive.
+
+    Example: `frames_at(10, 60)` is 20.
+    """
+    if frame_rate is None:
+        return count
+    if not frame_rate > 0:
+        raise ValueError(f"`frame_rate` must be positive. Received: frame_rate={frame_rate}")
+    return max(1, round(count * min(frame_rate, FASTEST) / USUAL))
 
 
 def _earlier(inputs, steps: int):

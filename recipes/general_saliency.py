@@ -29,6 +29,7 @@ from zoo.files.json_file import write_json
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.losses import DensityCrossEntropy
 from zoo.models.general_saliency import general_saliency
+from zoo.models.general_variant import VARIANT, variant_of
 from zoo.models.saving import save
 from zoo.training import WarmCosine, claim_output, fit, make_optimizer, prepare_run
 from zoo.training.recipe import finish
@@ -50,7 +51,9 @@ class Config:
         output: folder of the run.
         weights: initial weights of the whole model: "general", or a file. Without them, only the
             backbone has pretrained weights.
-        backbone_weights: weights of the backbone, if `weights` is not given.
+        variant: variant of EfficientNet-Lite: 0, 1 or 2; default that of `weights`, or 2.
+        backbone_weights: weights of the backbone, if `weights` is not given; None: those of the
+            variant trained on ImageNet.
         head_epochs: number of epochs of the first stage, which trains the head alone; 0 skips it.
         epochs: number of epochs of the second stage.
         head_rate: peak learning rate of the first stage.
@@ -61,7 +64,8 @@ class Config:
         nss: weight of the NSS loss, which is added to the cross-entropy.
         cc: weight of the CC loss, which is added to the cross-entropy.
         kl: weight of the KL loss, which is added to the cross-entropy.
-        memory: number of frames in the mean density, including the present one; 1 for no memory.
+        memory: number of frames in the mean density, including the present one, in a video of 30
+            frames per second; 1 for no memory.
         memory_share: weight of the mean density; the present frame has the remaining weight.
         motion: largest weight of the places that change; 0 for no motion.
         centre: how strongly a video's spread-out densities are drawn to the centre; 0: not at all.
@@ -73,7 +77,8 @@ class Config:
     data_dir: str
     output: str = "runs/general_saliency"
     weights: str | None = None
-    backbone_weights: str = "efficientnet_lite0_imagenet"
+    variant: int | None = None
+    backbone_weights: str | None = None
     head_epochs: int = 4
     epochs: int = 4
     head_rate: float = 2e-3
@@ -84,9 +89,9 @@ class Config:
     nss: float = 0.0
     cc: float = 0.0
     kl: float = 0.0
-    memory: int = 16
+    memory: int = 10
     memory_share: float = 0.5
-    motion: float = 0.3
+    motion: float = 0.5
     centre: float = 0.5
     seed: int = 0
     save_seconds: float = 60.0
@@ -104,14 +109,19 @@ def main(config: Config) -> dict:
         )
     prepare_run(config.seed, deterministic=False)
     output = claim_output(config.output, dataclasses.asdict(config), restart=config.restart)
+    variant = config.variant
+    if variant is None:
+        variant = variant_of(config.weights) if config.weights else VARIANT
+    backbone_weights = config.backbone_weights or f"efficientnet_lite{variant}_imagenet"
     model = general_saliency(
+        variant=variant,
         dropout=config.dropout,
         memory=config.memory,
         memory_share=config.memory_share,
         motion=config.motion,
         centre=config.centre,
         weights=config.weights,
-        backbone_weights=None if config.weights else config.backbone_weights,
+        backbone_weights=None if config.weights else backbone_weights,
     )
     trunk, backbone, upper = split(model)
     data = StillFeatures(train, trunk, output / "features")
@@ -155,7 +165,7 @@ def main(config: Config) -> dict:
         "seconds": round(seconds, 1),
     }
     write_json(output / "results.json", results)
-    save_half_precision(model, output / "general.weights.h5", _provenance(config, results))
+    save_half_precision(model, output / "general.weights.h5", _provenance(config, variant, results))
     save(model, output / "model.keras", results=results, **run_facts(config))
     for group, scores in results["held_out"].items():
         print(f"{group}: NSS {scores['nss']:.3f}, {scores['information_gain']:.3f} bits")
@@ -209,9 +219,9 @@ def _fit_temperature(maps: dict[str, np.ndarray], check: StillFeatures) -> float
     return float(TEMPERATURES[int(np.argmin(means))])
 
 
-def _provenance(config: Config, results: dict) -> dict:
+def _provenance(config: Config, variant: int, results: dict) -> dict:
     names = ("memory", "memory_share", "motion", "centre")
-    options = {name: getattr(config, name) for name in names}
+    options = {"variant": variant, **{name: getattr(config, name) for name in names}}
     data = Path(config.data_dir).name
     told = dataclasses.replace(config, data_dir=data, output=Config.output, save_seconds=60.0)
     return {

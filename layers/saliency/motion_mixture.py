@@ -41,7 +41,7 @@ class MotionMixture(keras.layers.Layer):
 
     def __init__(
         self,
-        share: float = 0.3,
+        share: float = 0.5,
         power: float = 0.5,
         sigma: float = 0.075,
         spread: float = 0.3,

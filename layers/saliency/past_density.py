@@ -34,15 +34,16 @@ class PastDensity(TrailingMean):
 
     Args:
         size: Number of frames; frames before the first one count as zero.
+        frame_rate: As in `TrailingMean`.
 
     Input and output shape: (batch, time, rows, columns).
 
     Raises:
-        ValueError: `size` is below 1.
+        ValueError: `size` is below 1, or `frame_rate` is not positive.
 
     Example: `PastDensity(16)(Density()(log_density))`
     """
 
-    def __init__(self, size: int, **kwargs):
+    def __init__(self, size: int, frame_rate: float | None = None, **kwargs):
         kwargs.pop("dtype", None)
-        super().__init__(size, dtype="float32", **kwargs)
+        super().__init__(size, frame_rate, dtype="float32", **kwargs)

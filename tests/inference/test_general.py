@@ -124,6 +124,23 @@ def test_one_stream_for_videos_of_two_sizes(tmp_path):
     np.testing.assert_allclose(zoo.predict(wide, stream, progress=False).map(2), first, rtol=1e-4)
 
 
+def test_the_memory_lasts_equally_long_at_every_frame_rate(tmp_path):
+    video = np.stack(noise(24, 64, 96))
+    stream = Stream(zoo.load("general", verbose=False))
+    for rate, past, earlier in ((60.0, 20, 6), (25.0, 8, 2), (60.0, 20, 6)):
+        found = zoo.predict(video, stream, fps=rate, progress=False).outputs["log_density"]
+        model = zoo.general_saliency(weights="general", frame_rate=rate)
+        assert model.get_layer("past").frames == past
+        assert model.get_layer("earlier").frames == earlier
+        shipped = zoo.predict(video, fps=rate, progress=False).outputs["log_density"]
+        np.testing.assert_allclose(found, shipped, atol=1e-3)
+        same = zoo.predict(video, model, fps=rate, progress=False).outputs["log_density"]
+        np.testing.assert_allclose(found, same, atol=1e-3)
+        other = zoo.general_saliency(weights="general", frame_rate=None)
+        fixed = zoo.predict(video, other, fps=rate, progress=False).outputs["log_density"]
+        assert np.abs(found - fixed).max() > 0.01
+
+
 @pytest.mark.slow
 def test_the_general_model_is_better_than_the_centre_on_real_films(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))

@@ -12,8 +12,10 @@ from zoo.layers import (
     LogDensity,
     MapMixture,
     MotionMixture,
+    PastDensity,
     PlaceLogMass,
     ResizeLike,
+    TrailingMean,
     VideoCentreBias,
     mixture_map,
 )
@@ -87,6 +89,19 @@ def test_earlier():
     assert numpy(Earlier(9)(x)).tolist() == [[0] * 5]
     with pytest.raises(ValueError, match="`steps` must be"):
         Earlier(0)
+
+
+def test_windows_last_equally_long_at_every_frame_rate():
+    assert [PastDensity(10, rate).frames for rate in (None, 30, 60, 25, 1)] == [10, 10, 20, 8, 1]
+    assert PastDensity(10, 1000).frames == 80  # as at 240 frames per second
+    x = np.arange(1.0, 6.0, dtype="float32")[None]
+    assert numpy(Earlier(1, 60)(x)).tolist() == [[0, 0, 1, 2, 3]]
+    assert numpy(TrailingMean(1, 60)(x)).tolist() == [[0.5, 1.5, 2.5, 3.5, 4.5]]
+    for layer in (Earlier, TrailingMean):
+        with pytest.raises(ValueError, match="`frame_rate` must be positive"):
+            layer(3, 0)
+        copy = layer.from_config(layer(3, 60).get_config())
+        assert (copy.frames, copy.frame_rate) == (6, 60)
 
 
 def test_motion_attracts_the_density_and_a_still_picture_does_not():

@@ -32,7 +32,7 @@ def test_any_size_gives_a_density(size):
 
 def test_the_memory_is_the_mean_of_past_frames():
     video = np.random.default_rng(0).integers(0, 256, (1, 6, 32, 48, 3)).astype("float32")
-    model = small(motion=0, centre=0, memory=3, memory_share=0.4)
+    model = small(motion=0, centre=0, memory=2, memory_share=0.4, frame_rate=50)  # 3 frames
     single = small(motion=0, centre=0, memory=1)
     single.set_weights(model.get_weights())
     each = np.exp(single.predict(video, verbose=0)["log_density"][0].astype("float64"))

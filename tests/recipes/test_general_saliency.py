@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.models.general_variant import PARAMETERS, VARIANT, variant_of
 from zoo.recipes import general_saliency as recipe
 from zoo.training.stills.features import StillFeatures, canvas_of
+from zoo.training.stills.half_precision import save_half_precision
 from zoo.training.stills.scores import centred_gaussian, half_of_viewers, score_stills
-from zoo.weights import RECORDS, fetch, read_provenance
+from zoo.weights import RECORDS, WeightsError, fetch, read_provenance
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,9 @@ def test_two_stages_and_weights_that_load(folder, tmp_path):
     assert 0.6 <= results["temperature"] <= 1.4
     path = tmp_path / "run" / "general.weights.h5"
     assert path.stat().st_size < 8_000_000
+    assert read_provenance(path)["options"]["variant"] == VARIANT
+    with pytest.raises(WeightsError):
+        zoo.general_saliency(weights=path, variant=1)
     assert str(folder) not in str(read_provenance(path))
     before = zoo.general_saliency(weights="general")
     after = zoo.general_saliency(weights=path)
@@ -59,8 +64,8 @@ def test_two_stages_and_weights_that_load(folder, tmp_path):
         for a, b in zip(after.weights, before.weights)
         if not np.array_equal(np.asarray(a.value), np.asarray(b.value))
     }
-    assert any("blocks_15" in name for name in changed)
-    assert not any("blocks_4_" in name or "conv_stem" in name for name in changed)
+    assert any("blocks_20" in name for name in changed)
+    assert not any("blocks_6_" in name or "conv_stem" in name for name in changed)
     assert any("lateral_2" in name for name in changed)
 
 
@@ -108,6 +113,27 @@ def test_features_belong_to_their_images_and_weights(folder, tmp_path):
     assert (StillFeatures(stills, trunk, tmp_path).features(0) != data.features(0)).any()
 
 
+def test_half_precision_loses_nothing_else(tmp_path):
+    model = zoo.general_saliency(weights="general", memory=1)
+    save_half_precision(model, tmp_path / "a.weights.h5", {"architecture": "general_saliency"})
+    other = zoo.general_saliency(memory=1)
+    other.load_weights(tmp_path / "a.weights.h5")  # Keras's own reader
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one.astype("float16"), two.astype("float16"))
+
+
+def test_the_variant_of_a_file_without_a_record(tmp_path):
+    for variant in range(3):
+        model = zoo.general_saliency(variant=variant, memory=1, motion=0, centre=0)
+        assert model.count_params() == PARAMETERS[variant]
+        for path in (tmp_path / "plain.weights.h5", tmp_path / "model.keras"):
+            model.save_weights(path) if path.suffix == ".h5" else model.save(path)
+            assert variant_of(path) == variant
+            same = zoo.general_saliency(weights=path, memory=1)
+            np.testing.assert_array_equal(same.get_weights()[0], model.get_weights()[0])
+            path.unlink()
+
+
 def test_scores_of_still_images(folder):
     stills = zoo.datasets.stills.load(folder)
     gaussian = centred_gaussian(stills)
@@ -130,4 +156,7 @@ def test_the_defaults_are_the_shipped_options():
     shipped = read_provenance(fetch(RECORDS["general"]))["options"]
     builder = inspect.signature(zoo.general_saliency).parameters
     for name, value in shipped.items():
+        if name == "variant":
+            assert value == VARIANT == variant_of("general")
+            continue
         assert builder[name].default == value == getattr(recipe.Config("stills"), name), name

@@ -241,7 +241,7 @@ class _LiveRun:
             )
         if self.num_frames == 0 or self.sink.size is None:
             self.sink.open(frame.shape[:2])
-            self.stream.fit(*frame.shape[:2])
+            self.stream.fit(*frame.shape[:2], self.fps)
             self.stream.reset()
         elif frame.shape[:2] != self.sink.size:
             raise StreamError(

@@ -146,7 +146,7 @@ def predict(
     videos = find_videos(video, fps=fps, failed=failed)
     if model == GENERAL:
         policy = PRECISIONS.get(precision)  # built with it at once, not adapted afterwards
-        model = load_general(_common_size(videos), policy=policy)
+        model = load_general(_common_size(videos), _common_rate(videos), policy=policy)
     elif isinstance(model, (str, os.PathLike)):
         model = load(model, verbose=progress)
     elif not _is_model(model):
@@ -187,6 +187,12 @@ def _common_size(videos: list[AnyVideo]) -> tuple[int, int] | None:
     """The frame size that all videos share, if any, so that the model is built only once."""
     sizes = {fitting_size(video.height, video.width) for video in videos}
     return sizes.pop() if len(sizes) == 1 else None
+
+
+def _common_rate(videos: list[AnyVideo]) -> float | None:
+    """The frame rate that all videos share, if any."""
+    rates = {video.fps for video in videos}
+    return rates.pop() if len(rates) == 1 else None
 
 
 def _runner(model, *, classes, stride, flow, mirror, precision, film, sound, overwrite, **saliency):

@@ -23,10 +23,11 @@ from zoo.layers.saliency.motion_mixture import MotionMixture
 from zoo.layers.saliency.past_density import Density, PastDensity
 from zoo.layers.saliency.video_centre_bias import VideoCentreBias
 from zoo.layers.temporal_phases import Earlier
+from zoo.models.general_variant import VARIANT, variant_of
 
 # The stages of the backbone that are used: the last ones at strides of 8, 16 and 32.
 STAGES = (2, 4, 6)
-CHANGE = 3  # distance in frames over which change is measured
+CHANGE = 3  # distance over which change is measured, in frames at 30 per second
 
 
 @channels_last
@@ -35,13 +36,14 @@ def general_saliency(
     num_frames: int | None = None,
     image_size: int | tuple[int, int] | None = None,
     backbone: str | keras.Model = "efficientnet_lite",
-    variant: int = 0,
+    variant: int | None = None,
     width: int = 96,
     dropout: float = 0.2,
-    memory: int = 16,
+    memory: int = 10,
     memory_share: float = 0.5,
-    motion: float = 0.3,
+    motion: float = 0.5,
     centre: float = 0.5,
+    frame_rate: float | None = 30.0,
     mixture: tuple[int, int] | None = None,
     trainable_backbone: bool = True,
     backbone_weights: str | os.PathLike | None = None,
@@ -64,7 +66,7 @@ def general_saliency(
         backbone: "efficientnet_lite"; or a model of one frame (height, width, 3) that returns
             feature maps, the finest first at a stride of 8, each with half the rows and columns
             of the previous one.
-        variant: Variant of "efficientnet_lite": 0, 1 or 2.
+        variant: Variant of "efficientnet_lite": 0, 1 or 2; None: that of `weights`, or 2.
         width: Number of channels of the head.
         dropout: Fraction of the backbone's channels that are dropped during training.
         memory: Number of frames in the mean density, including the present one; 1: no memory.
@@ -73,6 +75,10 @@ def general_saliency(
             motion.
         centre: How strongly a video's spread-out densities are drawn to the centre, see
             `zoo.layers.VideoCentreBias`; 0 for not at all.
+        frame_rate: Frames per second of the videos. `memory`, and the distance of 3 frames over
+            which change is measured, are numbers of frames at 30 frames per second and last
+            equally long at every rate; `zoo.predict` and `zoo.evaluate` replace the rate by each
+            video's own. None: the same number of frames for every video.
         mixture: (rows, columns) of a grid for a second output "mixture" with one Gaussian per
             cell, see `zoo.layers.MapMixture`; None for no such output.
         trainable_backbone: False freezes the backbone.
@@ -113,6 +119,8 @@ def general_saliency(
         raise ValueError(
             f"`mixture` must be (rows, columns) of a grid. Received: mixture={mixture!r}"
         )
+    if variant is None:
+        variant = VARIANT if weights is None else variant_of(weights)
     backbone = _backbone(backbone, variant, backbone_weights)
     backbone.trainable = trainable_backbone
     size = frame_sides(image_size, any_size=True)
@@ -125,12 +133,12 @@ def general_saliency(
     last = "log_density"
     log_density = LogDensity(name="frame_density" if memory > 1 or motion or centre else last)(x)
     if memory > 1:
-        past = PastDensity(memory, name="past")(Density(name="density")(log_density))
+        past = PastDensity(memory, frame_rate, name="past")(Density(name="density")(log_density))
         remember = DensityMemory(memory_share, name="memory" if motion or centre else last)
         log_density = remember([log_density, past])
     if motion or centre:
         brightness = FrameBrightness(name="brightness")([video, log_density])
-        earlier = Earlier(CHANGE, dtype="float32", name="earlier")(brightness)
+        earlier = Earlier(CHANGE, frame_rate, dtype="float32", name="earlier")(brightness)
     if motion:
         move = MotionMixture(motion, name="motion" if centre else last)
         log_density = move([log_density, brightness, earlier])

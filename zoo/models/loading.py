@@ -80,6 +80,7 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
 
 def load_general(
     frame_size: tuple[int, int] | None = None,
+    frame_rate: float | None = None,
     *,
     policy: str | None = None,
     verbose: bool = False,
@@ -88,6 +89,7 @@ def load_general(
 
     Args:
         frame_size: (height, width) of the frames; None for any.
+        frame_rate: Frames per second of the videos; None for any.
         policy: Keras's dtype policy, such as "mixed_bfloat16"; None for the global one.
         verbose: Print the card.
     """
@@ -96,7 +98,8 @@ def load_general(
     from zoo.weights.records import RECORDS
 
     with _policy(policy):
-        model = general_saliency(image_size=frame_size, weights=GENERAL)
+        rate = {} if frame_rate is None else {"frame_rate": frame_rate}
+        model = general_saliency(image_size=frame_size, weights=GENERAL, **rate)
     record = RECORDS[GENERAL]
     held = read_provenance(fetch(record)) or {}
     card = {

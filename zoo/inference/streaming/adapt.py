@@ -1,4 +1,4 @@
-"""Adapt a model for inference, with the same weights: any number of frames, another precision."""
+"""Adapt a model for inference, with the same weights: to a precision and a video's frames."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def adapt(
     precision: str | None = None,
     any_length: bool = True,
     frame_size: tuple[int, int] | None = None,
+    frame_rate: float | None = None,
 ) -> keras.Model:
     """Free the model's time axis and, if requested, change the precision it computes in.
 
@@ -36,6 +37,8 @@ def adapt(
             layers and the output layers stay in float32.
         any_length: whether to accept any number of frames.
         frame_size: (height, width) of the frames, for a model that accepts any size.
+        frame_rate: frames per second of the video, for layers whose windows depend on it (see
+            `zoo.layers.TrailingMean`); None: as built.
 
     Returns:
         The model, or a copy of it.
@@ -49,9 +52,14 @@ def adapt(
     policy = PRECISIONS.get(precision)
     free = not any_length or all(tensor.shape[1] is None for tensor in model.inputs)
     sized = frame_size is None or None not in model.inputs[0].shape[2:]
-    if sized and free and (policy is None or _computes_in(model, policy)):
-        return model
     config = model.get_config()
+    timed = [layer["config"] for layer in config["layers"] if layer["config"].get("frame_rate")]
+    in_time = frame_rate is None or all(one["frame_rate"] == frame_rate for one in timed)
+    if sized and free and in_time and (policy is None or _computes_in(model, policy)):
+        return model
+    if not in_time:
+        for one in timed:
+            one["frame_rate"] = frame_rate
     for layer in config["layers"]:
         if layer["class_name"] == "InputLayer":
             batch, time, *frame = layer["config"].pop("batch_shape")

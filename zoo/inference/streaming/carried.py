@@ -18,6 +18,9 @@ from zoo.inference.streaming.carried_step import Carry, Step
 
 STEP = 32  # default number of frames per step
 MOST_PIXELS = STEP * 112 * 112  # default maximum per step, over all its frames
+# For a network of single frames, which gains little from larger steps: less memory.
+MOST_PIXELS_OF_FRAMES = 2 * 192 * 320
+OVER_TIME = ("conv", "pool", "max")  # operations of a plan that larger steps make cheaper
 
 
 class CarriedTrunk:
@@ -27,7 +30,7 @@ class CarriedTrunk:
         model: a functional model from (1, time, ...) to (1, time, ...).
         step: frames per step: a multiple of the model's number of phases (8 for C3D, 4 for I3D),
             or 1 to get each frame's output immediately from a causal model; None: 32, or fewer
-            if the frames are large.
+            if the frames are large or the network has no convolution over time.
 
     Attributes:
         delay: number of frames by which the outputs lag behind the frames fed.
@@ -51,7 +54,7 @@ class CarriedTrunk:
         self.delay = plan.output.delay
         self.phases = plan.phases
         if step is None:
-            step = _default_step(model.inputs[0].shape[2:4], plan.phases)
+            step = _default_step(model.inputs[0].shape[2:4], plan)
         if step < 1 or (step % plan.phases and (step > 1 or self.delay)):
             raise ValueError(
                 f"`step` must be a multiple of the model's {plan.phases} phases"
@@ -113,10 +116,12 @@ class CarriedTrunk:
         return held[:count]
 
 
-def _default_step(frame_size, phases: int) -> int:
+def _default_step(frame_size, plan: Plan) -> int:
     """Frames per step, a multiple of the phases, whose activations fit into a few hundred MB."""
-    fitting = max(1, MOST_PIXELS // int(np.prod(frame_size)))
-    return max(phases, min(STEP, fitting) // phases * phases)
+    over_time = any(node.kind in OVER_TIME for node in plan.nodes)
+    most = MOST_PIXELS if over_time else MOST_PIXELS_OF_FRAMES
+    fitting = max(1, most // int(np.prod(frame_size)))
+    return max(plan.phases, min(STEP, fitting) // plan.phases * plan.phases)
 
 
 def _run(model, frames):

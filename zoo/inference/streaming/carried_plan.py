@@ -147,9 +147,9 @@ class Plan:
         if isinstance(layer, phases.NeighbourMax):
             return self._window("max", layer, first, shape, layer.size, layer.after, 0.0)
         if isinstance(layer, phases.TrailingMean):
-            return self._window("mean", layer, first, shape, layer.size, 0, 0.0)
+            return self._window("mean", layer, first, shape, layer.frames, 0, 0.0)
         if isinstance(layer, phases.Earlier):
-            return self._window("earlier", layer, first, shape, layer.steps + 1, 0, 0.0)
+            return self._window("earlier", layer, first, shape, layer.frames + 1, 0, 0.0)
         if isinstance(layer, layers.Conv3D) and not isinstance(layer, layers.Conv3DTranspose):
             return self._windowed("conv", layer, layer.kernel_size[0], first, shape, 0.0)
         if is_pointwise(layer):

@@ -35,6 +35,11 @@ class MirroredStream(Stream):
         super().reset()
         self._mirror.reset()
 
+    def fit(self, height: int, width: int, frame_rate: float | None = None) -> None:
+        """Prepare for a video of this size and rate; see `Stream.fit`."""
+        super().fit(height, width, frame_rate)
+        self._mirror.fit(height, width, frame_rate)
+
     def identity(self) -> list:
         """What identifies this model; see `Stream.identity`."""
         return ["mirrored", *super().identity()]

@@ -71,7 +71,7 @@ def run_model(
         raise ValueError(f"`chunk` must be at least 1. Received: chunk={chunk}")
     stream = open_stream(model, precision=precision)
     if isinstance(stream, Stream):
-        stream.fit(video.height, video.width)
+        stream.fit(video.height, video.width, video.fps)
     stream.reset()
     if len(stream.frame_shape) != 3 or stream.frame_shape[-1] != 3:
         raise ValueError(

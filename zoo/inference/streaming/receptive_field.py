@@ -62,9 +62,9 @@ def _of_layer(layer, dilation):
         before = layer.size - 1 - layer.after
         return before * dilation, layer.after * dilation, dilation
     if isinstance(layer, TrailingMean):
-        return (layer.size - 1) * dilation, 0, dilation
+        return (layer.frames - 1) * dilation, 0, dilation
     if isinstance(layer, Earlier):
-        return layer.steps * dilation, 0, dilation
+        return layer.frames * dilation, 0, dilation
     if isinstance(layer, keras.layers.ZeroPadding3D):
         first, last = layer.padding[0]
         return first * dilation, last * dilation, dilation

@@ -64,11 +64,14 @@ class Stream:
     ):
         self._built_from = model, precision, step
         self._any_size = len(model.inputs[0].shape) == 5 and None in model.inputs[0].shape[2:4]
+        rates = (getattr(layer, "frame_rate", None) for layer in model.layers)
+        self._rate = next(filter(None, rates), None)  # for which the model was built, if for any
         self._prepare(frame_size)
 
-    def _prepare(self, frame_size: tuple[int, int]) -> None:
+    def _prepare(self, frame_size: tuple[int, int], frame_rate: float | None = None) -> None:
         model, precision, step = self._built_from
-        model = adapt(model, precision=precision, frame_size=frame_size)
+        model = adapt(model, precision=precision, frame_size=frame_size, frame_rate=frame_rate)
+        self._fitted = frame_size, frame_rate or self._rate
         self._model = model
         recurrent = _recurrent_layers(model)
         clips = [layer for layer in model.layers if isinstance(layer, SlidingClips)]
@@ -108,15 +111,22 @@ class Stream:
         self._states = list(self._initial)
         self.num_frames = 0
 
-    def fit(self, height: int, width: int) -> None:
-        """Prepare for a video of this size, if the model accepts any frame size.
+    def fit(self, height: int, width: int, frame_rate: float | None = None) -> None:
+        """Prepare for a video of this size and rate, if the model depends on them.
 
-        Frames are scaled to `zoo.inference.streaming.frame_size.LONG_SIDE` pixels on the longer
-        side.
+        Frames for a model that accepts any size are scaled to
+        `zoo.inference.streaming.frame_size.LONG_SIDE` pixels on the longer side. A memory in
+        seconds (see `zoo.layers.TrailingMean`) gets the video's number of frames.
+
+        Args:
+            height: of the video's frames.
+            width: of the video's frames.
+            frame_rate: frames per second; None if unknown.
         """
-        size = fitting_size(height, width)
-        if self._any_size and self.frame_shape[:2] != size:
-            self._prepare(size)
+        size = fitting_size(height, width) if self._any_size else self._fitted[0]
+        rate = (frame_rate or self._rate) if self._rate else None
+        if self._fitted != (size, rate):
+            self._prepare(size, rate)
 
     def identity(self) -> list:
         """What identifies this model: its graph (with its precision) and weights."""
