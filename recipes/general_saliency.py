@@ -5,7 +5,7 @@
 
 `--data-dir` is a folder of still images with fixations, see `zoo.datasets.stills`; every seventh
 image is held out. Training has two stages: first the head alone, then the head and the upper blocks
-of the backbone (5 to 15 of EfficientNet-Lite 0). The lower blocks are never trained, so their
+of the backbone (7 to 20 of EfficientNet-Lite 2). The lower blocks are never trained, so their
 features are computed only once. Finally one temperature is fitted to the held-out images.
 OUTPUT/model.keras is the whole model. OUTPUT/general.weights.h5 has its weights in half precision,
 with their provenance, for `zoo.general_saliency(weights=...)`.

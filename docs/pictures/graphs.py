@@ -67,7 +67,7 @@ def models() -> dict[str, tuple[keras.Model, str, tuple[Box, ...]]]:
             (
                 Box("frames of any size", ("rgb",), INPUT, 0, sizes=("B", "T", "h", "w")),
                 Box(
-                    "EfficientNet-Lite 0 and pyramid, frame by frame",
+                    "EfficientNet-Lite 2 and pyramid, frame by frame",
                     ("frame_features",),
                     FROZEN,
                     1,
