@@ -118,8 +118,10 @@ class AttentionConvLSTM(ReplicaLosses, keras.layers.Layer):
                     name=f"initial_{state}_conv_{index}",
                     dtype=self.dtype_policy,
                 )
+                # With Keras's default momentum of 0.99, the statistics follow the convolutions too
+                # slowly in a training of some hundred steps.
                 norm = BatchNormalization(
-                    name=f"initial_{state}_bn_{index}", dtype=self.dtype_policy
+                    momentum=0.9, name=f"initial_{state}_bn_{index}", dtype=self.dtype_policy
                 )
                 convolution.build(shape)
                 shape = (None, *map_shape, self.filters)

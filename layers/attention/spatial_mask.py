@@ -82,7 +82,11 @@ class SpatialMask(ReplicaLosses, keras.layers.Layer):
                 )
             )
             if batch_norm:
-                self._stack.append(BatchNormalization(name=f"bn_{index}", dtype=self.dtype_policy))
+                # Keras's default momentum of 0.99 averages over a hundred batches, too slow for the
+                # statistics to follow the convolutions in a training of some hundred steps.
+                self._stack.append(
+                    BatchNormalization(momentum=0.9, name=f"bn_{index}", dtype=self.dtype_policy)
+                )
             self._stack.append(keras.layers.ReLU(name=f"relu_{index}", dtype=self.dtype_policy))
         self._stack.append(
             keras.layers.Conv2D(

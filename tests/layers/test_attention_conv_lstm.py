@@ -82,6 +82,15 @@ def test_the_printed_score_gives_every_step_the_same_weights():
     assert np.abs(ours[:, 0] - ours[:, 2]).max() > 1e-4
 
 
+def test_states_are_predicted_as_they_were_trained_after_some_dozen_steps():
+    layer = AttentionConvLSTM(2, score=None)
+    frames = (2.0 + 0.01 * np.random.default_rng(2).normal(size=(8, 4, 3, 5, 3))).astype("float32")
+    for _ in range(60):
+        trained = layer(frames, training=True)
+    states = layer(frames, training=False)
+    np.testing.assert_allclose(*map(ops.convert_to_numpy, (states, trained)), atol=0.02)
+
+
 def test_padded_frames_count_for_nothing():
     layer = AttentionConvLSTM(2, steps=3, units=7)
     mask = np.array([[1, 1, 1, 0]] * 2)

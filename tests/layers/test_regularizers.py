@@ -83,6 +83,15 @@ def test_spatial_mask_starts_at_the_initial_value():
         SpatialMask((3,), initial_mask=1.0)
 
 
+def test_spatial_mask_predicts_as_it_was_trained_after_some_dozen_steps():
+    layer = SpatialMask((4,))
+    features = np.random.default_rng(2).normal(2.0, 0.01, (8, 2, 4, 4, 5)).astype("float32")
+    for _ in range(60):
+        _, trained = layer(features, training=True)
+    _, mask = layer(features, training=False)
+    np.testing.assert_allclose(*map(ops.convert_to_numpy, (mask, trained)), atol=0.02)
+
+
 def test_spatial_mask_parameters_and_errors():
     layer = SpatialMask((8, 4))
     layer.build((None, 7, 7, 16))
