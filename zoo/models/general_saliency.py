@@ -119,8 +119,15 @@ def general_saliency(
         raise ValueError(
             f"`mixture` must be (rows, columns) of a grid. Received: mixture={mixture!r}"
         )
-    if variant is None:
-        variant = VARIANT if weights is None else variant_of(weights)
+    if isinstance(backbone, str) and weights is not None:
+        held = variant_of(weights)
+        if variant not in (None, held):
+            raise ValueError(
+                f"`variant` must be that of the weights. Received: variant={variant} and {weights} "
+                f"of variant {held}"
+            )
+        variant = held
+    variant = VARIANT if variant is None else variant
     backbone = _backbone(backbone, variant, backbone_weights)
     backbone.trainable = trainable_backbone
     size = frame_sides(image_size, any_size=True)

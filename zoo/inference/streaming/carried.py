@@ -19,7 +19,7 @@ from zoo.inference.streaming.carried_step import Carry, Step
 STEP = 32  # default number of frames per step
 MOST_PIXELS = STEP * 112 * 112  # default maximum per step, over all its frames
 # For a network of single frames, which gains little from larger steps: less memory.
-MOST_PIXELS_OF_FRAMES = 2 * 192 * 320
+MOST_PIXELS_OF_FRAMES = 4 * 192 * 320
 OVER_TIME = ("conv", "pool", "max")  # operations of a plan that larger steps make cheaper
 
 
