@@ -82,7 +82,7 @@ def models() -> dict[str, tuple[keras.Model, str, tuple[Box, ...]]]:
                     sizes=("B", "T", "h/4", "w/4"),
                 ),
                 Box(
-                    "mean density of the last 1/3 s",
+                    "mean of the last 1/3 s",
                     ("density", "past"),
                     OWN,
                     4,
