@@ -51,7 +51,7 @@ def test_two_stages_and_weights_that_load(folder, tmp_path):
     path = tmp_path / "run" / "general.weights.h5"
     assert path.stat().st_size < 8_000_000
     assert read_provenance(path)["options"]["variant"] == VARIANT
-    with pytest.raises(ValueError, match="variant=1 and .* of variant 2"):
+    with pytest.raises(ValueError, match=r"variant=1 and .* of variant 2"):
         zoo.general_saliency(weights=path, variant=1)
     assert str(folder) not in str(read_provenance(path))
     before = zoo.general_saliency(weights="general")
