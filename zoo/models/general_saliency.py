@@ -66,7 +66,8 @@ def general_saliency(
         backbone: "efficientnet_lite"; or a model of one frame (height, width, 3) that returns
             feature maps, the finest first at a stride of 8, each with half the rows and columns
             of the previous one.
-        variant: Variant of "efficientnet_lite": 0, 1 or 2; None: that of `weights`, or 2.
+        variant: Variant of "efficientnet_lite": 0, 1 or 2; None: that of `weights` or
+            `backbone_weights`, or 2.
         width: Number of channels of the head.
         dropout: Fraction of the backbone's channels that are dropped during training.
         memory: Number of frames in the mean density, including the present one; 1: no memory.
@@ -127,7 +128,6 @@ def general_saliency(
                 f"of variant {held}"
             )
         variant = held
-    variant = VARIANT if variant is None else variant
     backbone = _backbone(backbone, variant, backbone_weights)
     backbone.trainable = trainable_backbone
     size = frame_sides(image_size, any_size=True)
@@ -160,7 +160,7 @@ def general_saliency(
     return model
 
 
-def _backbone(backbone, variant: int, weights) -> keras.Model:
+def _backbone(backbone, variant: int | None, weights) -> keras.Model:
     """A model of one frame that returns its feature maps, the finest first."""
     if isinstance(backbone, str):
         if backbone != "efficientnet_lite":
@@ -168,10 +168,12 @@ def _backbone(backbone, variant: int, weights) -> keras.Model:
                 '`backbone` must be "efficientnet_lite" or a keras.Model. '
                 f"Received: backbone={backbone!r}"
             )
-        ends = [stage_endpoints(variant)[stage] for stage in STAGES]
-        network = efficientnet_lite(
-            variant=variant, batch_norm=False, endpoint=ends[-1], weights=weights
-        )
+        variant = VARIANT if variant is None and weights is None else variant
+        network = efficientnet_lite(variant=variant, batch_norm=False, weights=weights)
+        names = {layer.name for layer in network.layers}
+        # Variants 1 and 2 have the same blocks, with other widths.
+        ends = next(ends for ends in map(stage_endpoints, (2, 0)) if ends[-1] in names)
+        ends = [ends[stage] for stage in STAGES]
         maps = [network.get_layer(end).output for end in ends]
         return keras.Model(network.input, maps, name="backbone")
     if weights is not None:

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import zoo
 from tests.weights.parity.compare import check, randomise, reference_points, save, torch
 from zoo.backbones import efficientnet_lite, fold_batch_norm
 from zoo.weights import WeightsError, load_weights, pretrained
@@ -98,6 +99,12 @@ def test_every_end_point_also_folded(tmp_path, variant, size):
     folded = fold_batch_norm(model)
     assert not any("_bn" in layer.name for layer in folded.layers)
     check(folded, pixels, {k: v for k, v in expected.items() if k not in ("stem",)})
+    # The general model takes the variant from the file, too.
+    general = zoo.general_saliency(backbone_weights=path)
+    backbone = general.get_layer("frame_features").layer.get_layer("backbone")
+    ends = {0: ("block_4", "block_10", "block_15"), 2: ("block_6", "block_14", "block_20")}
+    check(backbone, pixels, {name: expected[name] for name in ends[variant]})
+    assert [x.shape[-1] for x in backbone.outputs] == [expected[n].shape[-1] for n in ends[variant]]
 
 
 def test_a_wheel_a_cut_network_and_another_variant(tmp_path, monkeypatch):
