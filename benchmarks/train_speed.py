@@ -34,7 +34,8 @@ from results_page import RESULTS, machine, write_results
 from speed import PACKAGES
 
 STEPS = 3
-NO_PENALTIES = {
+OPTIONS: dict[str, dict] = {  # without penalties; the general model as PyTorch's counterpart is
+    "general_saliency": {"variant": 0, "memory": 16, "frame_rate": None},
     "soft_attention": {"weight_decay": 0.0},
     "spatiotemporal_attention": {"tv": 0.0, "contrast": 0.0, "unimodality": 0.0},
 }
@@ -96,7 +97,7 @@ def measure_ours(row: tuple) -> dict:
     build = getattr(zoo, model_name)
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision)
     keras.utils.set_random_seed(0)
-    arguments = {"trainable_backbone": trained, **NO_PENALTIES.get(model_name, {})}
+    arguments = {"trainable_backbone": trained, **OPTIONS.get(model_name, {})}
     if model_name in ("rmdn", "joint", "lsts"):
         arguments["dense"] = dense
     if "attention" in model_name or model_name == "joint":
