@@ -29,7 +29,7 @@ from zoo.files.json_file import write_json
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.losses import DensityCrossEntropy
 from zoo.models.general_saliency import general_saliency
-from zoo.models.general_variant import VARIANT, variant_of
+from zoo.models.general_variant import VARIANT, variant_with
 from zoo.models.saving import save
 from zoo.training import WarmCosine, claim_output, fit, make_optimizer, prepare_run
 from zoo.training.recipe import finish
@@ -51,7 +51,8 @@ class Config:
         output: folder of the run.
         weights: initial weights of the whole model: "general", or a file. Without them, only the
             backbone has pretrained weights.
-        variant: variant of EfficientNet-Lite: 0, 1 or 2; default that of `weights`, or 2.
+        variant: variant of EfficientNet-Lite: 0, 1 or 2; default that of `weights` or
+            `backbone_weights`, or 2.
         backbone_weights: weights of the backbone, if `weights` is not given; None: those of the
             variant trained on ImageNet.
         head_epochs: number of epochs of the first stage, which trains the head alone; 0 skips it.
@@ -109,12 +110,10 @@ def main(config: Config) -> dict:
         )
     prepare_run(config.seed, deterministic=False)
     output = claim_output(config.output, dataclasses.asdict(config), restart=config.restart)
-    variant = config.variant
-    if variant is None:
-        variant = variant_of(config.weights) if config.weights else VARIANT
+    variant = VARIANT if config.variant is None else config.variant
     backbone_weights = config.backbone_weights or f"efficientnet_lite{variant}_imagenet"
     model = general_saliency(
-        variant=variant,
+        variant=config.variant,
         dropout=config.dropout,
         memory=config.memory,
         memory_share=config.memory_share,
@@ -165,7 +164,7 @@ def main(config: Config) -> dict:
         "seconds": round(seconds, 1),
     }
     write_json(output / "results.json", results)
-    save_half_precision(model, output / "general.weights.h5", _provenance(config, variant, results))
+    save_half_precision(model, output / "general.weights.h5", _provenance(config, model, results))
     save(model, output / "model.keras", results=results, **run_facts(config))
     for group, scores in results["held_out"].items():
         print(f"{group}: NSS {scores['nss']:.3f}, {scores['information_gain']:.3f} bits")
@@ -219,8 +218,9 @@ def _fit_temperature(maps: dict[str, np.ndarray], check: StillFeatures) -> float
     return float(TEMPERATURES[int(np.argmin(means))])
 
 
-def _provenance(config: Config, variant: int, results: dict) -> dict:
+def _provenance(config: Config, model: keras.Model, results: dict) -> dict:
     names = ("memory", "memory_share", "motion", "centre")
+    variant = variant_with(model.count_params())
     options = {"variant": variant, **{name: getattr(config, name) for name in names}}
     data = Path(config.data_dir).name
     told = dataclasses.replace(config, data_dir=data, output=Config.output, save_seconds=60.0)

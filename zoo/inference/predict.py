@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,11 @@ def predict(
     videos = find_videos(video, fps=fps, failed=failed)
     if model == GENERAL:
         policy = PRECISIONS.get(precision)  # built with it at once, not adapted afterwards
-        model = load_general(_common_size(videos), _common_rate(videos), policy=policy)
+        model = load_general(
+            _common(fitting_size(one.height, one.width) for one in videos),
+            _common(one.fps for one in videos),
+            policy=policy,
+        )
     elif isinstance(model, (str, os.PathLike)):
         model = load(model, verbose=progress)
     elif not _is_model(model):
@@ -183,16 +187,10 @@ def predict(
     return _each(one, videos, folders, failed)
 
 
-def _common_size(videos: list[AnyVideo]) -> tuple[int, int] | None:
-    """The frame size that all videos share, if any, so that the model is built only once."""
-    sizes = {fitting_size(video.height, video.width) for video in videos}
-    return sizes.pop() if len(sizes) == 1 else None
-
-
-def _common_rate(videos: list[AnyVideo]) -> float | None:
-    """The frame rate that all videos share, if any."""
-    rates = {video.fps for video in videos}
-    return rates.pop() if len(rates) == 1 else None
+def _common(values: Iterable):
+    """The value that all videos share, if any, so that the model is built only once."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
 
 
 def _runner(model, *, classes, stride, flow, mirror, precision, film, sound, overwrite, **saliency):

@@ -169,7 +169,8 @@ def _backbone(backbone, variant: int | None, weights) -> keras.Model:
                 f"Received: backbone={backbone!r}"
             )
         variant = VARIANT if variant is None and weights is None else variant
-        network = efficientnet_lite(variant=variant, batch_norm=False, weights=weights)
+        cut = {} if variant is None else {"endpoint": stage_endpoints(variant)[STAGES[-1]]}
+        network = efficientnet_lite(variant=variant, batch_norm=False, weights=weights, **cut)
         names = {layer.name for layer in network.layers}
         # Variants 1 and 2 have the same blocks, with other widths.
         ends = next(ends for ends in map(stage_endpoints, (2, 0)) if ends[-1] in names)

@@ -27,5 +27,12 @@ def variant_of(weights: str | os.PathLike) -> int:
     options = (read_provenance(path) or {}).get("options")
     if options is not None:
         return options.get("variant", 0)
-    count = sum(tensor.size for tensor in read_weights(path).tensors.values())
-    return min(range(len(PARAMETERS)), key=lambda variant: abs(PARAMETERS[variant] - count))
+    return variant_with(sum(tensor.size for tensor in read_weights(path).tensors.values()))
+
+
+def variant_with(parameters: int) -> int:
+    """The variant whose model has the nearest number of parameters.
+
+    Example: `variant_with(zoo.general_saliency().count_params())` is 2.
+    """
+    return min(range(len(PARAMETERS)), key=lambda variant: abs(PARAMETERS[variant] - parameters))

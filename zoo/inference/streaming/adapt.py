@@ -52,15 +52,13 @@ def adapt(
     policy = PRECISIONS.get(precision)
     free = not any_length or all(tensor.shape[1] is None for tensor in model.inputs)
     sized = frame_size is None or None not in model.inputs[0].shape[2:]
-    config = model.get_config()
-    timed = [layer["config"] for layer in config["layers"] if layer["config"].get("frame_rate")]
-    in_time = frame_rate is None or all(one["frame_rate"] == frame_rate for one in timed)
+    in_time = frame_rate is None or frame_rates(model) <= {frame_rate}
     if sized and free and in_time and (policy is None or _computes_in(model, policy)):
         return model
-    if not in_time:
-        for one in timed:
-            one["frame_rate"] = frame_rate
+    config = model.get_config()
     for layer in config["layers"]:
+        if not in_time and layer["config"].get("frame_rate"):
+            layer["config"]["frame_rate"] = frame_rate
         if layer["class_name"] == "InputLayer":
             batch, time, *frame = layer["config"].pop("batch_shape")
             if not sized:
@@ -72,6 +70,14 @@ def adapt(
     copy = type(model).from_config(config)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def frame_rates(model: keras.Model) -> set[float]:
+    """The rates that layers are built for whose windows last equally long at every rate.
+
+    Example: `frame_rates(zoo.general_saliency())` is {30.0}.
+    """
+    return {getattr(layer, "frame_rate", None) for layer in model.layers} - {None}
 
 
 def compile_for_inference(model: keras.Model) -> keras.Model:

@@ -7,7 +7,12 @@ import functools
 import keras
 import numpy as np
 
-from zoo.inference.streaming.adapt import adapt, compile_for_inference, quiet_retracing
+from zoo.inference.streaming.adapt import (
+    adapt,
+    compile_for_inference,
+    frame_rates,
+    quiet_retracing,
+)
 from zoo.inference.streaming.carried import CarriedTrunk
 from zoo.inference.streaming.carried_plan import NotCarried, is_pointwise
 from zoo.inference.streaming.frame_size import fitting_size
@@ -64,8 +69,7 @@ class Stream:
     ):
         self._built_from = model, precision, step
         self._any_size = len(model.inputs[0].shape) == 5 and None in model.inputs[0].shape[2:4]
-        rates = (getattr(layer, "frame_rate", None) for layer in model.layers)
-        self._rate = next(filter(None, rates), None)  # for which the model was built, if for any
+        self._rate = min(frame_rates(model), default=None)  # that the model was built for, if any
         self._prepare(frame_size)
 
     def _prepare(self, frame_size: tuple[int, int], frame_rate: float | None = None) -> None:
