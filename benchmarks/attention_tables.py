@@ -93,19 +93,8 @@ COLUMNS = (
 FRAMES, FRAMES_A_MAP, BACKBONE_EPOCHS = 48, 3, 15
 
 
-class Held:
-    """The features of a store in memory; unpacking them at each use takes longer than a step."""
-
-    def __init__(self, store, records):
-        self.about = store.about
-        self._held = {record.name: store.rows(record)[:] for record in records}
-
-    def rows(self, record):
-        return self._held[record.name]
-
-
 def prepare(seed: int, arguments):
-    """Train a seed's backbone and compute the feature maps of all videos."""
+    """Train a seed's backbone; returns the videos' records, their feature maps, its accuracy."""
     from zoo.datasets import moving_targets
     from zoo.datasets.shards.features import FeatureStore
     from zoo.models.loading import load
@@ -132,13 +121,14 @@ def prepare(seed: int, arguments):
         )
     )
     backbone = load(folder / f"backbone_{seed}" / "backbone.keras")
-    store = FeatureStore(folder / "cache", BackboneFeatures(backbone, whole=True, hop=FRAMES_A_MAP))
+    features = BackboneFeatures(backbone, whole=True, hop=FRAMES_A_MAP)
+    store = FeatureStore(folder / "cache", features, in_memory=True)
     parts = {}
     for split in ("train", "validation", "test"):
         records = moving_targets.load(folder / "data", split=split)
         store.compute(records)
-        parts[split] = records, Held(store, records)
-    return parts, results["validation"]["val_accuracy"]
+        parts[split] = records
+    return parts, store, results["validation"]["val_accuracy"]
 
 
 def build(table: str, row: str, shape: tuple[int, ...]):
@@ -159,7 +149,7 @@ def build(table: str, row: str, shape: tuple[int, ...]):
     )
 
 
-def train(table: str, row: str, seed: int, parts: dict, arguments) -> dict:
+def train(table: str, row: str, seed: int, parts: dict, store, arguments) -> dict:
     """One row's scores for one seed."""
     from zoo.datasets import Action, Features, Samples, Segments, moving_targets, stream
     from zoo.losses import StepCrossEntropy
@@ -178,9 +168,8 @@ def train(table: str, row: str, seed: int, parts: dict, arguments) -> dict:
             targets=[Action(len(moving_targets.CLASSES))],
             seed=seed,
         )
-        for split, (records, store) in parts.items()
+        for split, records in parts.items()
     }
-    store = parts["train"][1]
     model = build(table, row, (maps, *store.about["shape"]))
     per_step = len(model.output["action"].shape) == 3
     loss = StepCrossEntropy() if per_step else "sparse_categorical_crossentropy"
@@ -222,7 +211,7 @@ def main():
     table: dict[tuple[str, str], list[dict]] = {}
     crops = []
     for seed in range(arguments.seeds):
-        parts, accuracy = prepare(seed, arguments)
+        parts, store, accuracy = prepare(seed, arguments)
         crops.append(accuracy)
         for name, rows in TABLES.items():
             for row in rows:
@@ -234,11 +223,11 @@ def main():
                 path = folder / f"{stem.replace(' ', '_')}.json"
                 done = json.loads(path.read_text()) if path.is_file() else {}
                 if done.get("setting") != own:
-                    scores = train(name, row, seed, parts, arguments)
+                    scores = train(name, row, seed, parts, store, arguments)
                     done = {"setting": own, "scores": scores}
                     path.write_text(json.dumps(done, indent=1))
                 table.setdefault((name, row), []).append(done["scores"])
-                report(table, crops, setting, len(parts["test"][0]), arguments.results)
+                report(table, crops, setting, len(parts["test"]), arguments.results)
 
 
 def report(table, crops: list[float], setting: dict, tested: int, folder: Path) -> None:

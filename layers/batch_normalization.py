@@ -28,6 +28,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _moments(self, inputs, mask):
         mean, variance = super()._moments(inputs, mask)
+        # With a mask and a single channel Keras drops the only axis.
+        shape = self.moving_mean.shape
+        mean, variance = (ops.reshape(value, shape) for value in (mean, variance))
         if replica_count() == 1:
             return mean, variance
         counted = ops.ones_like(inputs[..., :1]) if mask is None else mask

@@ -1,5 +1,7 @@
 import pytest
 
+import zoo  # noqa: F401  before TensorFlow, for whose convolutions it sets oneDNN
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):

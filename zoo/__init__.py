@@ -19,7 +19,10 @@ import sys as _sys
 from pathlib import Path as _Path
 from typing import TYPE_CHECKING, Any
 
+from zoo._processor import use_onednn as _use_onednn
 from zoo._version import __version__
+
+_use_onednn()
 
 # In a checkout, the layers, data sets and recipes are next to this folder; in an installed
 # distribution, inside it. Both are imported as `zoo.layers`, `zoo.datasets`, `zoo.recipes`.

@@ -42,6 +42,8 @@ class FeatureStore:
             have `digest` (of the weights), `clip_length` and `hop`. If it has a method
             `of(record)`, that returns the stream for one record.
         fps: Frame rate to sample at; None takes every frame.
+        in_memory: Keep what was read, uncompressed, in memory. For features that fit into it and a
+            model so small that unpacking them takes longer than a training step.
 
     Example:
 
@@ -52,9 +54,18 @@ class FeatureStore:
     ```
     """
 
-    def __init__(self, root: str | os.PathLike, stream: Any, *, fps: float | None = None):
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        stream: Any,
+        *,
+        fps: float | None = None,
+        in_memory: bool = False,
+    ):
         self.stream = _Compressed(stream)
         self.fps = fps
+        self.in_memory = in_memory
+        self._in_memory: dict[tuple, np.ndarray] = {}
         self.about: dict[str, Any] = self.stream.describe()
         self.streams = {FEATURES: self.about}
         text = json.dumps([self.about, fps], sort_keys=True)
@@ -94,12 +105,22 @@ class FeatureStore:
                 f"{'; '.join(named[:SHOWN])}{more}"
             )
 
-    def rows(self, record: Record) -> Rows:
+    def rows(self, record: Record) -> Rows | np.ndarray:
         """The features of a record, (rows, ...); rows are read when they are indexed.
+
+        With `in_memory`, an array of all of them.
 
         Raises:
             ShardError: The features have not been computed, or are damaged.
         """
+        if not self.in_memory:
+            return self._stored(record)
+        key = (record.video, record.start, record.end)
+        if key not in self._in_memory:
+            self._in_memory[key] = self._stored(record)[:]
+        return self._in_memory[key]
+
+    def _stored(self, record: Record) -> Rows:
         held = self._in_shards(record)
         if held is None:
             held = self._opened(self._task(record).file, record.name)

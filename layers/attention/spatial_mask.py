@@ -27,7 +27,8 @@ class SpatialMask(ReplicaLosses, keras.layers.Layer):
             one everywhere and stay so; a mask that starts lower opens where that helps.
 
     Call arguments: the features, and optionally `mask`, (batch, time) with zeros at padded
-    frames, whose attention is zero and which the regularisers ignore.
+    frames, whose attention is zero and which the regularisers and the batch normalisation's
+    statistics ignore.
 
     Input shape: `(batch, time, height, width, channels)` or `(batch, height, width, channels)`.
     Output: the weighted features, shaped like the input, and the mask in [0, 1],
@@ -102,6 +103,9 @@ class SpatialMask(ReplicaLosses, keras.layers.Layer):
             )
         )
 
+        for layer in self._stack:
+            layer.supports_masking = True  # each keeps the frames in their places
+
     def build(self, input_shape):
         if len(input_shape) not in (4, 5):
             raise ValueError(
@@ -116,12 +120,17 @@ class SpatialMask(ReplicaLosses, keras.layers.Layer):
 
     def call(self, inputs, mask=None, training=None):
         x = ops.reshape(inputs, (-1, *inputs.shape[-3:]))
+        padded = mask is not None and len(inputs.shape) == 5
+        counted = ops.shape(x)[:3]
+        counted = ops.broadcast_to(ops.reshape(mask, (-1, 1, 1)), counted) if padded else None
         for layer in self._stack:
-            is_norm = isinstance(layer, BatchNormalization)
-            x = layer(x, training=training) if is_norm else layer(x)
+            if isinstance(layer, BatchNormalization):
+                x = layer(x, training=training, mask=counted)
+            else:
+                x = layer(x)
         gate = ops.sigmoid(ops.cast(x, "float32"))
         gate = ops.reshape(gate, ops.shape(inputs)[:-1])
-        if mask is not None and len(inputs.shape) == 5:
+        if padded:
             gate = gate * ops.cast(mask, "float32")[:, :, None, None]
         if self.tv:
             self.add_loss(TotalVariation(self.tv)(gate))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +72,21 @@ def test_features_at_a_hop(records, tmp_path, hop, first):
         inputs, targets, _ = samples.draw(number)
         assert inputs["features"].shape == (3,)
         assert shown(targets["mixture"])[0, 0] == inputs["features"][1]
+
+
+def test_features_in_memory_are_read_once(records, tmp_path):
+    FeatureStore(tmp_path, Numbers(clip=4)).compute(records)
+    store = FeatureStore(tmp_path, Numbers(clip=4), in_memory=True)
+    part = dataclasses.replace(records[2], start=0.8, end=1.6)
+    store.compute([part])
+    stored = FeatureStore(tmp_path, Numbers(clip=4))
+    for record in (*records, part):
+        np.testing.assert_array_equal(store.rows(record), stored.rows(record)[:])
+    for file in Path(store.root).iterdir():
+        file.unlink()
+    assert all(len(store.rows(record)) for record in (*records, part))
+    with pytest.raises(ShardError, match="must be computed"):
+        FeatureStore(tmp_path, Numbers(clip=4), in_memory=True).rows(records[0])
 
 
 def test_a_part_of_a_video_has_its_own_features(records, tmp_path):

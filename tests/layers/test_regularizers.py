@@ -92,6 +92,23 @@ def test_spatial_mask_predicts_as_it_was_trained_after_some_dozen_steps():
     np.testing.assert_allclose(*map(ops.convert_to_numpy, (mask, trained)), atol=0.02)
 
 
+def test_padded_frames_do_not_count_in_the_batch_statistics():
+    features = np.random.default_rng(3).normal(size=(2, 5, 3, 3, 2)).astype("float32")
+    features[:, 3:] = 9.0
+    present = np.array([[1, 1, 1, 0, 0]] * 2, "float32")
+    for filters in ((4,), (1,)):
+        padded, short = SpatialMask(filters), SpatialMask(filters)
+        padded(features), short(features)
+        short.set_weights(padded.get_weights())
+        _, one = padded(features, mask=present, training=True)
+        _, other = short(features[:, :3], training=True)
+        one, other = ops.convert_to_numpy(one), ops.convert_to_numpy(other)
+        np.testing.assert_allclose(one[:, :3], other, atol=1e-5)
+        assert not np.any(one[:, 3:])
+        for mine, theirs in zip(padded.get_weights(), short.get_weights()):
+            np.testing.assert_allclose(mine, theirs, atol=1e-6)
+
+
 def test_spatial_mask_parameters_and_errors():
     layer = SpatialMask((8, 4))
     layer.build((None, 7, 7, 16))

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 
+from zoo import _processor
 from zoo.cli.messages import EXTRAS
 from zoo.cli.parsing import call
 
@@ -77,6 +78,10 @@ def _backend(problem: Callable[[str], None]) -> Iterator[str]:
         yield "devices: this backend does not list them"
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield f"processor cores: {threads}"
+    if name == "tensorflow":
+        setting = os.environ.get(_processor.VARIABLE)
+        slow = "; bfloat16 is slow on this processor" if _processor.slow_in_bfloat16() else ""
+        yield f"{_processor.VARIABLE}: {setting or 'not set'}{slow}"
     if "tensorflow" not in held:
         extra = EXTRAS["tensorflow"]
         yield f"training on videos needs TensorFlow's tf.data: install the extra [{extra}]"

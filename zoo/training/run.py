@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from zoo._processor import warn_of_slow_bfloat16
 from zoo.files.atomic import remove_partial, write_text
 
 STATE = "state.npz"
@@ -31,7 +32,11 @@ def prepare_run(seed: int, *, precision: str = "float32", deterministic: bool = 
     """
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
-    if deterministic and keras.config.backend() == "tensorflow":
+    if keras.config.backend() != "tensorflow":
+        return
+    if precision == "mixed_bfloat16":
+        warn_of_slow_bfloat16()
+    if deterministic:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()

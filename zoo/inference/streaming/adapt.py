@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import keras
 
+from zoo._processor import warn_of_slow_bfloat16
+
 PRECISIONS = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
@@ -50,6 +52,8 @@ def adapt(
             f"`precision` must be one of {tuple(PRECISIONS)}. Received: precision={precision!r}"
         )
     policy = PRECISIONS.get(precision)
+    if policy == "mixed_bfloat16" and keras.config.backend() == "tensorflow":
+        warn_of_slow_bfloat16()
     free = not any_length or all(tensor.shape[1] is None for tensor in model.inputs)
     sized = frame_size is None or None not in model.inputs[0].shape[2:]
     in_time = frame_rate is None or frame_rates(model) <= {frame_rate}
