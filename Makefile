@@ -51,9 +51,12 @@ package: .venv/.done
 	.venv-backends/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/torch.txt
 	@touch $@
 
+# Both at the same time, as neither uses two cores throughout.
 backends: .venv-backends/.done
-	KERAS_BACKEND=jax .venv-backends/bin/python -m pytest -q tests/conformance
-	KERAS_BACKEND=torch .venv-backends/bin/python -m pytest -q tests/conformance
+	$(MAKE) -j 2 -O backend-jax backend-torch
+
+backend-%: .venv-backends/.done
+	KERAS_BACKEND=$* .venv-backends/bin/python -m pytest -q tests/conformance
 
 .venv-jax/.done: requirements/dev.txt requirements/backends.txt
 	$(PYTHON) -m venv .venv-jax

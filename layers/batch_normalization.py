@@ -5,6 +5,8 @@ from keras import ops
 
 from zoo.layers.replicas import replica_count, sum_over_replicas
 
+KERNEL_DTYPES = ("float32", "bfloat16", "float16")
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -16,6 +18,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
     backends reject it, and it computes the variance as a difference of squares, which loses
     digits. This layer combines the devices' means and variances instead.
 
+    In training on TensorFlow with one replica, one kernel computes the statistics and the result,
+    and one the gradients. Keras composes both of many operations, each of which reads and writes a
+    tensor as large as the features.
+
     Args: as `keras.layers.BatchNormalization`, without `synchronized`.
 
     Input shape: any. Output shape: the same.
@@ -25,6 +31,41 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Reference: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing
     sample variances, 1979.
     """
+
+    def call(self, inputs, training=None, mask=None):
+        if training and self.trainable and mask is None and self._has_kernel(inputs):
+            return self._by_one_kernel(inputs)
+        return super().call(inputs, training=training, mask=mask)
+
+    def _has_kernel(self, inputs) -> bool:
+        """Whether TensorFlow has one kernel for this layer and these inputs."""
+        return (
+            keras.config.backend() == "tensorflow"
+            and replica_count() == 1
+            and self.axis in (-1, len(inputs.shape) - 1)
+            and not getattr(self, "renorm", False)
+            and keras.backend.standardize_dtype(inputs.dtype) in KERNEL_DTYPES
+        )
+
+    def _by_one_kernel(self, inputs):
+        import tensorflow as tf
+
+        channels = inputs.shape[-1]
+        x = inputs if len(inputs.shape) == 4 else ops.reshape(inputs, (-1, 1, 1, channels))
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=self.gamma if self.scale else ops.ones(channels, "float32"),
+            offset=self.beta if self.center else ops.zeros(channels, "float32"),
+            mean=ops.zeros(0, "float32"),
+            variance=ops.zeros(0, "float32"),
+            epsilon=self.epsilon,
+        )
+        # The kernel's variance is the sum of squares divided by one less than their number.
+        count = ops.cast(ops.prod(ops.shape(x)[:3]), "float32")
+        variance = variance * (count - 1) / count
+        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + value * (1.0 - self.momentum))
+        return ops.reshape(outputs, ops.shape(inputs))
 
     def _moments(self, inputs, mask):
         mean, variance = super()._moments(inputs, mask)
