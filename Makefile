@@ -51,9 +51,7 @@ package: .venv/.done
 	.venv-backends/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/torch.txt
 	@touch $@
 
-# Both at the same time, as neither uses two cores throughout.
-backends: .venv-backends/.done
-	$(MAKE) -j 2 -O backend-jax backend-torch
+backends: backend-jax backend-torch
 
 backend-%: .venv-backends/.done
 	KERAS_BACKEND=$* .venv-backends/bin/python -m pytest -q tests/conformance

@@ -29,7 +29,7 @@ def use_onednn() -> None:
             "TensorFlow was imported before zoo, so on this processor it computes without "
             "oneDNN, which takes up to three times as long. Import zoo first, or set the "
             f"environment variable {VARIABLE}=1",
-            stacklevel=2,
+            stacklevel=3,
         )
 
 
