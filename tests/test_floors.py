@@ -25,6 +25,7 @@ TENSORFLOW = ("zoo.datasets", "zoo.training", "zoo.recipes", "zoo.cli")
 TENSORFLOW_FILES = (  # things that only TensorFlow has: its formats, replicas
     "zoo.weights.formats.tensorflow_checkpoint",
     "zoo.inference.exporting.formats",
+    "zoo.layers.batch_normalization",  # one kernel for what is many operations of keras.ops
     "zoo.layers.replicas",  # `tf.distribute`, which keras.ops does not support
 )
 MOST_FILES = 24
