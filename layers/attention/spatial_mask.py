@@ -102,7 +102,6 @@ class SpatialMask(ReplicaLosses, keras.layers.Layer):
                 dtype=self.dtype_policy,
             )
         )
-
         for layer in self._stack:
             layer.supports_masking = True  # each keeps the frames in their places
 
@@ -121,8 +120,9 @@ class SpatialMask(ReplicaLosses, keras.layers.Layer):
     def call(self, inputs, mask=None, training=None):
         x = ops.reshape(inputs, (-1, *inputs.shape[-3:]))
         padded = mask is not None and len(inputs.shape) == 5
-        counted = ops.shape(x)[:3]
-        counted = ops.broadcast_to(ops.reshape(mask, (-1, 1, 1)), counted) if padded else None
+        counted = None  # positions in the batch normalisation's statistics
+        if padded:
+            counted = ops.broadcast_to(ops.reshape(mask, (-1, 1, 1)), ops.shape(x)[:3])
         for layer in self._stack:
             if isinstance(layer, BatchNormalization):
                 x = layer(x, training=training, mask=counted)
