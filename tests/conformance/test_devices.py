@@ -23,9 +23,15 @@ if BACKEND == "torch":
 
 
 def train(output, *arguments):
-    """Start a process of `device_training`: devices must be created before the backend is used."""
+    """Start a process of `device_training`: devices must be created before the backend is used.
+
+    Without oneDNN, whose rounding of a sample depends on its place in the batch: on one device,
+    permuting a batch of the case "rmdn" then changes the weights by 8e-5, because somewhere a
+    rectifier's input changes its sign. Without it, permuting changes them by 1.5e-7.
+    """
     command = [sys.executable, "-m", "tests.conformance.device_training", str(output), *arguments]
     environment = {**os.environ, "KERAS_BACKEND": BACKEND, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["TF_ENABLE_ONEDNN_OPTS"] = "0"
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
