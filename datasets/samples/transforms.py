@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from zoo.datasets.video.aligned import aligned_empty
+
 Sample = dict[str, np.ndarray]
 
 
@@ -84,8 +86,9 @@ class Colour:
         levels = np.clip((np.arange(256) - 127.5) * factor + 127.5 + shift, 0, 255)
         rgb = np.ascontiguousarray(sample["rgb"])
         rows = rgb.reshape(-1, *rgb.shape[-2:])
-        changed = cv2.LUT(rows, np.round(levels).astype(np.uint8))
-        return {**sample, "rgb": changed.reshape(rgb.shape)}
+        changed = aligned_empty(rgb.shape, np.uint8)
+        cv2.LUT(rows, np.round(levels).astype(np.uint8), changed.reshape(rows.shape))
+        return {**sample, "rgb": changed}
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ def _flipped(frames: np.ndarray, axis: int) -> np.ndarray:
     """Flip all frames, left-right (axis 1) or upside down (0); many times faster than [::-1]."""
     if frames.dtype == np.float16:  # OpenCV does not support it
         return np.flip(frames, 1 + (axis == 1))
-    out = np.empty_like(frames)
+    out = aligned_empty(frames.shape, frames.dtype)
     for frame, target in zip(frames, out):
         cv2.flip(np.ascontiguousarray(frame), axis, target)
     return out
@@ -192,8 +195,10 @@ def _cut(sample: Sample, top: int, left: int, rows: int, columns: int) -> Sample
             part = out[name][:, top : top + rows, left : left + columns]
             # OpenCV does not support float16.
             part = part.astype(np.float32) if name == "flow" else part
-            frames = [cv2.resize(np.ascontiguousarray(f), (width, height)) for f in part]
-            out[name] = np.stack(frames).astype(sample[name].dtype)
+            whole = aligned_empty(sample[name].shape, part.dtype)
+            for frame, target in zip(part, whole):
+                cv2.resize(np.ascontiguousarray(frame), (width, height), target)
+            out[name] = whole.astype(sample[name].dtype, copy=False)
     if "flow" in out:
         out["flow"] = out["flow"] * grow.astype(out["flow"].dtype)
     if "fixations" in out:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.datasets.video.aligned import aligned_empty
 from zoo.datasets.video.animation_source import AnimationSource, is_animated_webp
 from zoo.datasets.video.errors import VideoError
 from zoo.datasets.video.file_source import FileSource
@@ -258,7 +259,7 @@ class Video:
         """
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         height, width = size or (self.height, self.width)
-        out = np.empty((len(wanted), height, width, 3), np.uint8)
+        out = aligned_empty((len(wanted), height, width, 3), np.uint8)
         if not len(wanted):
             return out
         order = np.argsort(wanted, kind="stable")

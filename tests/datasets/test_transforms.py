@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.datasets.samples.transforms import Colour, Crop, HorizontalFlip, MultiScaleCrop
+from zoo.datasets.video.aligned import aligned_empty
 
 
 def sample(height=40, width=60):
@@ -95,3 +96,14 @@ def test_colour_changes_all_frames_alike():
 def test_wrong_arguments(wrong):
     with pytest.raises(ValueError, match="Received"):
         wrong()
+
+
+def test_frames_start_where_tensorflow_need_not_copy_them():
+    for transform in (HorizontalFlip(1.0), Crop((0.5,)), MultiScaleCrop((0.5,)), Colour()):
+        for seed in range(5):
+            after = transform(sample(39, 57), np.random.default_rng(seed))
+            assert after["rgb"].ctypes.data % 64 == 0, transform
+    for shape, dtype in (((0, 3), "uint8"), ((5, 7), "float32"), ((3,), "int64")):
+        array = aligned_empty(shape, dtype)
+        assert array.ctypes.data % 64 == 0 and array.flags.writeable and array.flags.c_contiguous
+        assert array.shape == shape and array.dtype == dtype
