@@ -62,21 +62,15 @@ def train(name: str, strategy, devices: int, process: int | None = None) -> dict
         model.compile(optimizer, loss=losses, jit_compile=keras.config.backend() == "jax")
     assert device_count(model) == devices, "the devices must be in force when a model is built"
     before = model.get_weights()
-    history = {}
-    for batch in device_cases.batches(name, model, STEPS, BATCH):
-        if process is not None:
-            own = slice(process * BATCH // 2, (process + 1) * BATCH // 2)
-            batch = keras.tree.map_structure(operator.itemgetter(own), batch)
-        found = model.fit(
-            *batch[:2],
-            sample_weight=batch[2] if len(batch) > 2 else None,
-            batch_size=len(keras.tree.flatten(batch)[0]),
-            shuffle=False,
-            verbose=0,
-        )
-        for key, values in found.history.items():
-            history.setdefault(key, []).extend(float(value) for value in values)
-    return {"before": before, "after": model.get_weights(), "history": history}
+    batches = device_cases.batches(name, model, STEPS, BATCH)
+    if process is not None:
+        own = slice(process * BATCH // 2, (process + 1) * BATCH // 2)
+        batches = keras.tree.map_structure(operator.itemgetter(own), batches)
+    size = len(keras.tree.flatten(batches)[0])
+    x, y, *weights = keras.tree.map_structure(lambda *each: np.concatenate(each), *batches)
+    sample_weight = weights[0] if weights else None
+    found = model.fit(x, y, sample_weight=sample_weight, batch_size=size, shuffle=False, verbose=0)
+    return {"before": before, "after": model.get_weights(), "history": found.history}
 
 
 def main() -> None:
