@@ -4,7 +4,7 @@
     python benchmarks/conv_lstm.py --layer ours --steps 10 --channels 256 --filters 64
 
 Each layer runs in its own process, so that its peak memory can be measured. Our layer computes the
-temporal attention over all frames at every step; the Keras layer has no attention, and needs 12 GB
+temporal attention over all frames at every step; the Keras layer has no attention, and needs 11 GB
 at the default size. Prints the seconds of a training step (forward and backward, best of the
 repeats after the first; also in processor time, which other programs disturb less), the peak memory
 of the process, and the ratios, and writes them to `conv_lstm.json` and `conv_lstm.md` in RESULTS.

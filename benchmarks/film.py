@@ -210,7 +210,7 @@ def markdown(found: dict) -> str:
         f"{A_FRAME['float32']:.3f} s a frame in float32 and {A_FRAME['bfloat16']:.3f} in bfloat16, "
         f"{PEAK_MB} MB, a live delay below {LIVE_MS} ms.",
         "",
-        "| clip | first frame, s | whole command, s | seconds a frame | processor s | peak MB "
+        "| clip | first frame, s | whole command, s | seconds a frame | processor s | peak MiB "
         "| film MB |",
         "|---|---|---|---|---|---|---|",
     ]

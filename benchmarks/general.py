@@ -2,7 +2,7 @@
 
     python benchmarks/general.py --data-dir GAZE --output runs/general_benchmark
 
-GAZE holds `stills` (every seventh image is held out), `hevc_clips` (evaluated only),
+GAZE holds `stills` (every seventh image is held out), `hevc_clips` (not trained on),
 `physics_clips` (films 3, 11 and 17), `triple_jump` and `ucf_sports`. Prints, and writes to
 `benchmarks/results/general.{json,md}`: NSS, AUC-Judd, CC and information gain over a Gaussian in
 the centre that was fitted to the training stills. They are computed for the model, that Gaussian, a
@@ -10,8 +10,9 @@ blurred frame difference, the spectral residual, and half of the viewers predict
 Means are taken over clips, with 95% intervals from 1000 bootstrap samples of the clips. `--output`
 gets a page of frames with heat maps and gaze.
 
-Maps are 320 pixels wide; truth maps are fixations blurred by 9 pixels. `--weights` names further
-weight files, such as those of other seeds; the spread over them is reported.
+Maps of videos are 320 pixels wide, those of stills have the picture's size; truth maps are
+fixations blurred by 9 pixels. `--weights` names further weight files, such as those of other seeds;
+the spread over them is reported.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
 GAZE holds `physics_clips`. Trains on 1, 3, 6 and 12 films and tests on films 3, 11 and 17, which
 no run sees; one further film selects the best epoch. The general model without any training is the
 row of 0 films. "From the general model" is `zoo train rmdn --weights general`, the backbone frozen
-and its features computed once; "from scratch" is the small RMDN of `zoo demo`, trained end to end.
+and its features computed once; "from scratch" is the small RMDN of `zoo train demo`, trained end
+to end.
 Both take about the same number of steps, regardless of the number of films.
 
 Prints, and writes to `benchmarks/results/little_data.{json,md}` after each run: NSS and

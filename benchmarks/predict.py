@@ -1,6 +1,6 @@
 """Speed and memory of `zoo.predict` on a video file.
 
-    python benchmarks/predict.py [--frames 47] [--dense] [--output benchmarks/results]
+    python benchmarks/predict.py [--frames 47] [--dense-frames 96] [--output benchmarks/results]
 
 Measures, each in its own process: seconds per frame of the full-width RMDN on sliding clips, from a
 640x360 file to written maps, in float32 and in bfloat16; the same for the dense form; peak memory

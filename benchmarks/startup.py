@@ -90,7 +90,7 @@ def table(found: dict[str, dict[str, float]], repeats: int, about: dict) -> str:
             "# Start-up\n",
             "`python benchmarks/startup.py`\n",
             f"Medians of {repeats} processes; ratios are to `{ALTERNATIVE}` in the same run.\n",
-            "| | seconds | processor seconds | peak MB | time, ratio | memory, ratio | wanted |",
+            "| | seconds | processor seconds | peak MiB | time, ratio | memory, ratio | wanted |",
             "|---|---|---|---|---|---|---|",
             *rows,
             "",

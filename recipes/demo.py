@@ -8,7 +8,7 @@ both films and the test results. The trained model is `OUTPUT/run/model.keras`. 
 videos (`moving_targets`) is drawn from a known density, so the page can state which share of the
 available information the model explains, from 0 (the trained central bias) to 1 (the true density).
 
-Hardware: two CPU cores. Measured: 2.6 to 4.8 minutes. On 30 held-out videos, model / trained
+Hardware: two CPU cores. Measured: 2.6 to 5.2 minutes. On 30 held-out videos, model / trained
 central bias / true density: NSS 4.07 / 0.57 / 4.37, CC 0.75 / 0.12 / 0.79, AUC-Judd 0.930 / 0.691 /
 0.949, log-likelihood 1.918 / 0.214 / 2.137 nats; explained share 0.886.
 

@@ -49,7 +49,7 @@ from zoo.training.layer_weights import copy_layers
 from zoo.training.named_data import hold_out, load_records
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions
-from zoo.training.recipe import begin, best_of, claim, finish, save_model, train
+from zoo.training.recipe import begin, best_of, check_batch, claim, finish, save_model, train
 from zoo.training.schedules import Halving
 
 EPOCHS = {"rgb": 10, "flow": 2, "both": 1}
@@ -172,7 +172,7 @@ def main(config: Config) -> dict:
             one.compute(part, skip_bad=config.skip_bad)
     samples, held = (clips_of(config, part, store) for part in parts)
     print(f"{len(samples)} clips, {len(held.places)} for validation", flush=True)
-    config = dataclasses.replace(config, batch_size=min(config.batch_size, len(samples)))
+    check_batch(config, len(samples))
     loss = LOSSES[config.loss]()
 
     def validate(model: keras.Model, epoch: int) -> dict[str, float]:

@@ -11,7 +11,8 @@ and a fifth of the training videos for validation. `--trainable-backbone` trains
 end. `--weights general` starts from the general model instead of C3D: from its features, and from
 its density.
 
-A run that was killed resumes when the same command is given again, and ends with the same weights.
+A run that was killed resumes when the same command is given again, and ends with the same weights;
+docs/training.md names one exception.
 `tensorboard --logdir OUTPUT/logs` shows it while it runs.
 
 Hardware, measured result: the small dense network of `zoo.recipes.demo` on two CPU cores, see

@@ -27,7 +27,16 @@ from zoo.training.actions.scores import measure
 from zoo.training.layer_weights import copy_layers
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions
-from zoo.training.recipe import begin, best_of, claim, finish, save_model, steps_of, train
+from zoo.training.recipe import (
+    begin,
+    best_of,
+    check_batch,
+    claim,
+    finish,
+    save_model,
+    steps_of,
+    train,
+)
 from zoo.training.schedules import schedule
 
 SHIFT = 3  # a training square is moved by up to this many pixels (and by up to one frame)
@@ -102,8 +111,8 @@ def main(config: Config) -> dict:
     devices = begin(config)
     samples = samples_of(config, moving_targets.load(config.data_dir, "train"), room=1)
     held = samples_of(config, moving_targets.load(config.data_dir, "validation"), room=0)
+    check_batch(config, len(samples))
     output = claim(config)
-    config = dataclasses.replace(config, batch_size=min(config.batch_size, len(samples)))
 
     def judge(model: keras.Model, epoch: int) -> dict[str, float]:
         return {"val_accuracy": measure(model, held, config.batch_size)["accuracy"]}

@@ -25,7 +25,7 @@ def dis_flow(preset: str = "fast") -> Callable[[np.ndarray, np.ndarray], np.ndar
     """A flow function based on OpenCV's DIS: two grey batches (n, h, w) to (n, h, w, 2).
 
     Args:
-        preset: "ultrafast", "fast" or "medium"; 0.2 to 2 ms per pair of 112x112 frames.
+        preset: "ultrafast", "fast" or "medium"; 0.2 to 3 ms per pair of 112x112 frames.
 
     Raises:
         ValueError: There is no such preset.

@@ -9,7 +9,7 @@ import pytest
 import zoo
 from tests.recipes.resume import compare
 from zoo.datasets import moving_targets
-from zoo.recipes import soft_attention, spatiotemporal_attention
+from zoo.recipes import small_video, soft_attention, spatiotemporal_attention
 
 SMALL = {
     "backbone": "small",
@@ -131,3 +131,13 @@ def test_too_few_frames_are_named(data, tmp_path):
     with pytest.raises(ValueError, match="at least the 40 frames"):
         soft_attention.main(config)
     assert not (tmp_path / "run").exists()
+
+
+def test_fewer_videos_than_a_batch_are_an_error(data, tmp_path):
+    options = {**SMALL, "batch_size": 40, "output": str(tmp_path / "run"), "data_dir": data}
+    for recipe in (soft_attention, spatiotemporal_attention, small_video):
+        known = {field.name for field in dataclasses.fields(recipe.Config)}
+        given = {name: value for name, value in options.items() if name in known}
+        with pytest.raises(ValueError, match=r"lower `batch_size`\. Received: \d samples"):
+            recipe.main(recipe.Config(**given))
+        assert not (tmp_path / "run").exists()

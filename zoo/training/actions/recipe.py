@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from zoo.training.optimizers import make_optimizer
 from zoo.training.recipe import (
     begin,
     best_of,
+    check_batch,
     claim,
     features_cached,
     finish,
@@ -66,8 +66,12 @@ def run(
     devices = begin(config)
     classes = class_names(config.dataset, config.data_dir)
     parts = _parts(config)
-    for part in parts:  # reports unreadable and too short videos before any output is written
+    # Reports unreadable and too short videos, and too few, before any output is written.
+    found = [
         samples_of(config, part, classes, None, config.num_frames, sampling, test_stride)
+        for part in parts
+    ]
+    check_batch(config, len(found[0]))
     output = claim(config)
 
     build = partial(build, num_classes=len(classes))
@@ -78,7 +82,6 @@ def run(
         samples_of(config, part, classes, store, count, sampling, test_stride) for part in parts
     )
     print("videos:", ", ".join(str(len(part)) for part in parts), flush=True)
-    config = dataclasses.replace(config, batch_size=min(config.batch_size, len(samples)))
 
     def judge(model: keras.Model, part: Samples, localise: bool = False) -> dict[str, float]:
         return measure(model, part, config.batch_size, localise=localise)
