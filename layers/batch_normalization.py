@@ -51,7 +51,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         import tensorflow as tf
 
         channels = inputs.shape[-1]
-        x = inputs if len(inputs.shape) == 4 else ops.reshape(inputs, (-1, 1, 1, channels))
+        x = inputs
+        if len(inputs.shape) == 5:
+            # The batch stays the first axis, because cuDNN limits its length.
+            batch, width = ops.shape(inputs)[0], ops.shape(inputs)[3]
+            x = ops.reshape(inputs, (batch, -1, width, channels))
+        elif len(inputs.shape) != 4:
+            x = ops.reshape(inputs, (-1, 1, 1, channels))
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=x,
             scale=self.gamma if self.scale else ops.ones(channels, "float32"),

@@ -149,7 +149,9 @@ def main(config: Config) -> dict:
     seconds += stage("whole", config.epochs, config.rate)
     layer = next(la for la in model.layers if isinstance(la, LogDensity))
     maps = {still.name: _map(upper, x) for still, x in check.in_order()}
-    temperature = _fit_temperature(maps, check)
+    # The maps are divided by the present temperature, which `weights` may have brought.
+    present = float(keras.ops.convert_to_numpy(layer.temperature)[0])
+    temperature = present * _fit_temperature(maps, check)
     layer.temperature.assign([temperature])
     gaussian = centred_gaussian(train)
     found = [(still, _map(upper, x)) for still, x in check.in_order()]

@@ -37,6 +37,7 @@ import numpy as np
 
 from zoo.cli.main import run_recipe
 from zoo.datasets import Action, Mixture, Samples, Windows
+from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.losses import MixtureNLL
 from zoo.models.joint import joint
 from zoo.models.loading import load
@@ -142,6 +143,11 @@ def main(config: Config) -> dict:
         if config.saliency_from is not None:
             copied = copy_layers(load(config.saliency_from, verbose=False), whole, SALIENCY_LAYERS)
             print(f"taken over from {config.saliency_from}: {', '.join(copied)}", flush=True)
+    if config.central_bias:
+        fixations = [watched.truth(video).reshape(-1, 2) for video in range(len(watched.records))]
+        fixations = [part[np.isfinite(part).all(-1)] for part in fixations]
+        fitted = fit_central_bias(fixations, components=config.central_bias, seed=config.seed)
+        whole.get_layer("central_bias").set_bias(fitted)
     store = rmdn.feature_store(config, whole, output)
     points = min(config.fixations, scores.most_points(watched))
     steps = steps_of(samples_of(config, train_records, store, classes, points), config)
@@ -179,8 +185,16 @@ def main(config: Config) -> dict:
         with devices.scope():
             compiled(config, model, {**weights, "action": 0.0}, steps)
         first = {"epochs": config.saliency_epochs, "callbacks": board("saliency")}
+        # The action is not trained yet, so its loss must not choose the epoch.
+        seen = any(np.isfinite(held.truth(video)).any() for video in range(len(held.records)))
         progress = train(
-            config, model, samples_with({}), output / "saliency", validate=validate, **first
+            config,
+            model,
+            samples_with({}),
+            output / "saliency",
+            validate=validate,
+            monitor="val_loss_per_fixation" if seen else None,
+            **first,
         )
         best, facts = best_of(progress, output / "saliency")
         copy_layers(best, model)

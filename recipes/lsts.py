@@ -155,7 +155,9 @@ class Config(RunOptions):
 def main(config: Config) -> dict:
     """Extract features, train the head, write `OUTPUT/model.keras`, evaluate; return results."""
     if config.small:
-        config = dataclasses.replace(config, small=False, **SMALL)
+        usual = {field.name: field.default for field in dataclasses.fields(config)}
+        changed = {k: v for k, v in SMALL.items() if getattr(config, k) == usual[k]}
+        config = dataclasses.replace(config, small=False, **changed)
     config = dataclasses.replace(config, epochs=config.epochs or EPOCHS[config.streams])
     devices = begin(config)
     records = load_records(config.dataset, config.data_dir, "train")

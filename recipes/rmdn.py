@@ -69,6 +69,7 @@ from zoo.training.recipe import (
     steps_of,
     train,
 )
+from zoo.training.run import prepare_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,7 +215,7 @@ def main(config: Config) -> dict:
         "truth_maps_tried": table,
     }
     if config.retrain_on_all:
-        begin(config)
+        prepare_run(config.seed, precision=config.precision, deterministic=config.deterministic)
         everything = samples_of(config, records, [Mixture(points, lag_of(config))], store)
         with devices.scope():
             model = trainable(config, build(config), steps_of(everything, config))

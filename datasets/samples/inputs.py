@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Frames:
 
     Example: `Samples(records, Windows(30), inputs=[Frames((224, 224))])`
     """
+
+    kind: ClassVar[str] = "rgb"  # key in a sample, whatever the input's name
 
     size: tuple[int, int] = (112, 112)
     name: str = "rgb"
@@ -69,6 +71,8 @@ class Flow:
 
     Example: `Samples(records, Windows(79), inputs=[Frames((224, 224)), Flow((224, 224))])`
     """
+
+    kind: ClassVar[str] = "flow"  # key in a sample, whatever the input's name
 
     size: tuple[int, int] = (224, 224)
     computed_at: tuple[int, int] | None = None
@@ -148,6 +152,8 @@ class Features:
 
     Example: `Samples(records, Windows(30), inputs=[Features(store)], targets=[Action(101)])`
     """
+
+    kind: ClassVar[str] = "features"  # key in a sample, whatever the input's name
 
     store: Any
     target: Literal["last", "centre"] = "last"

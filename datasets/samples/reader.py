@@ -84,22 +84,26 @@ class Reader:
         numbers = self.part(record)[0][steps]
         video = open_video(record.video, stamps=facts.stamps, folder_fps=record.fps)
         for part in self.inputs:
-            held[part.name] = part.read(video, numbers, record, rng)
+            held[part.kind] = part.read(video, numbers, record, rng)
             if isinstance(part, Flow):
-                held[part.name][~inside] = 0
+                held[part.kind][~inside] = 0
         return held
 
     def fixations(self, record: Record, steps: np.ndarray) -> np.ndarray:
         """The fixations at the given steps, (steps, points, 2), NaN-padded."""
         frames = self.frames(record, steps)
         found = np.full((len(frames), 1, 2), np.nan, np.float32)
-        if record.name in self.points:
+        if self.given(record):
             return np.array(self.points[record.name][frames], np.float32)
         if record.gaze is not None:
             gaze = self.gaze.get(record, self.facts[record.video])
             points = gaze.take(self.part(record)[0][frames]).padded()
             found = points if points.shape[1] else found
         return found
+
+    def given(self, record: Record) -> bool:
+        """Whether a record's fixations come from `points`; measured gaze comes first."""
+        return record.gaze is None and record.name in self.points
 
     def boxes(self, record: Record, steps: np.ndarray, count: int) -> np.ndarray:
         """The boxes at the given steps, (steps, count, 4) pixels of the inputs, NaN-padded."""

@@ -16,7 +16,7 @@ from zoo.datasets.record import Record
 from zoo.datasets.samples.inputs import Features, Flow, Frames
 from zoo.datasets.samples.reader import Reader
 from zoo.datasets.samples.sampling import Windows
-from zoo.datasets.samples.targets import Mixture
+from zoo.datasets.samples.targets import Boxes, Mixture, Saliency
 from zoo.datasets.samples.transforms import Sample
 from zoo.datasets.video.index import VideoFacts, VideoIndex
 from zoo.datasets.video.reading import FrameRateWarning, VideoError
@@ -295,7 +295,7 @@ class Samples:
 
     def _given(self, record: Record, target) -> bool:
         """Whether the target comes from `points`."""
-        return target.name in ("mixture", "saliency") and record.name in self._reader.points
+        return isinstance(target, (Mixture, Saliency)) and self._reader.given(record)
 
     def _sample(self, video: int, steps: np.ndarray, rng, step: int | None):
         record = self.records[video]
@@ -303,16 +303,15 @@ class Samples:
         inside = steps <= last  # past its end, a short video repeats its last frame without targets
         shown = np.minimum(steps, last)
         held = self._reader.inputs_of(record, shown, inside, None if step is None else rng)
-        names = {target.name for target in self.targets}
-        if names & {"mixture", "saliency"}:
+        if any(isinstance(target, (Mixture, Saliency)) for target in self.targets):
             held["fixations"] = self._reader.fixations(record, shown)
             held["fixations"][~inside] = np.nan
-        for count in (target.count for target in self.targets if target.name == "boxes"):
+        for count in (target.count for target in self.targets if isinstance(target, Boxes)):
             held["boxes"] = self._reader.boxes(record, shown, count)
             held["boxes"][~inside] = np.nan
         for transform in self.transforms if step is not None else ():
             held = transform(held, rng)
-        inputs = {part.name: np.ascontiguousarray(held[part.name]) for part in self.inputs}
+        inputs = {part.name: np.ascontiguousarray(held[part.kind]) for part in self.inputs}
         targets, weights = {}, {}
         for target in self.targets:
             found, known = target.of(record, held, rng)

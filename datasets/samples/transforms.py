@@ -84,6 +84,8 @@ class Colour:
         factor = 1 + rng.uniform(-self.contrast, self.contrast)
         shift = 255 * rng.uniform(-self.brightness, self.brightness)
         levels = np.clip((np.arange(256) - 127.5) * factor + 127.5 + shift, 0, 255)
+        if "rgb" not in sample:
+            return sample
         rgb = np.ascontiguousarray(sample["rgb"])
         rows = rgb.reshape(-1, *rgb.shape[-2:])
         changed = aligned_empty(rgb.shape, np.uint8)
@@ -111,7 +113,7 @@ class Crop:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         scale = self.scales[rng.integers(len(self.scales))]
-        height, width = sample["rgb"].shape[1:3]
+        height, width = _size(sample)
         rows, columns = max(1, round(scale * height)), max(1, round(scale * width))
         top, left = (int(rng.integers(free + 1)) for free in (height - rows, width - columns))
         return _cut(sample, top, left, rows, columns)
@@ -141,7 +143,7 @@ class MultiScaleCrop:
             raise ValueError(f"`scales` must be in (0, 1]. Received: scales={self.scales}")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        height, width = sample["rgb"].shape[1:3]
+        height, width = _size(sample)
         count = range(len(self.scales))
         pairs = [(i, j) for i in count for j in count if abs(i - j) <= self.distortion]
         pair = pairs[rng.integers(len(pairs))]
@@ -150,6 +152,11 @@ class MultiScaleCrop:
         places = [(0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)]
         down, across = places[rng.integers(len(places))]
         return _cut(sample, int(down * free[0]), int(across * free[1]), rows, columns)
+
+
+def _size(sample: Sample) -> tuple[int, int]:
+    """Height and width of the frames or the flow."""
+    return sample["rgb" if "rgb" in sample else "flow"].shape[1:3]
 
 
 def _mirrored(sample: Sample, coordinate: int) -> Sample:
@@ -165,7 +172,7 @@ def _mirrored(sample: Sample, coordinate: int) -> Sample:
         out["fixations"] = out["fixations"].copy()
         out["fixations"][..., coordinate] = 1 - out["fixations"][..., coordinate]
     if "boxes" in out:  # x, y, width, height
-        side = sample["rgb"].shape[2 - coordinate]
+        side = _size(sample)[1 - coordinate]
         out["boxes"] = out["boxes"].copy()
         out["boxes"][..., coordinate] = (
             side - out["boxes"][..., coordinate] - out["boxes"][..., 2 + coordinate]
@@ -185,7 +192,7 @@ def _flipped(frames: np.ndarray, axis: int) -> np.ndarray:
 
 def _cut(sample: Sample, top: int, left: int, rows: int, columns: int) -> Sample:
     """Crop all frames to the window and resize it to the original frame size."""
-    height, width = sample["rgb"].shape[1:3]
+    height, width = _size(sample)
     if (rows, columns) == (height, width):
         return sample
     grow = np.array([width / columns, height / rows])

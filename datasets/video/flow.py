@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 
 import cv2
@@ -36,9 +37,12 @@ def dis_flow(preset: str = "fast") -> Callable[[np.ndarray, np.ndarray], np.ndar
     """
     if preset not in PRESETS:
         raise ValueError(f"`preset` must be one of {tuple(PRESETS)}. Received: preset={preset!r}")
-    method = cv2.DISOpticalFlow.create(PRESETS[preset])
+    own = threading.local()  # the object of OpenCV holds its intermediate results
 
     def flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        if not hasattr(own, "method"):
+            own.method = cv2.DISOpticalFlow.create(PRESETS[preset])
+        method = own.method
         pairs = zip(_bytes(first), _bytes(second))
         return np.stack([method.calc(a, b, None) for a, b in pairs])
 

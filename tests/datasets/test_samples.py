@@ -360,3 +360,34 @@ def test_a_target_that_no_video_has_is_named(records):
         Samples(several, Windows(4), targets=[Action(3)])
     samples = Samples(several, Windows(4), targets=[Action(3, multi_label=True)])
     assert samples.draw(0)[1]["action"].tolist() == [1, 0, 1]
+
+
+def test_other_names_of_inputs_and_targets_change_nothing_else(records):
+    usual = Samples(
+        records, Windows(6), inputs=[Frames((24, 32)), Flow((24, 32))], targets=[Mixture()],
+        transforms=[HorizontalFlip(1.0), Crop((0.5,))], cache=records[0].video + ".cache",
+    )  # fmt: skip
+    named = Samples(
+        records, Windows(6), inputs=[Frames((24, 32), name="video"), Flow((24, 32), name="motion")],
+        targets=[Mixture(name="gaze")], transforms=usual.transforms,
+        cache=records[0].video + ".cache",
+    )  # fmt: skip
+    (inputs, targets, _), (others, gaze, _) = usual.draw(3), named.draw(3)
+    np.testing.assert_array_equal(inputs["rgb"], others["video"])
+    np.testing.assert_array_equal(inputs["flow"], others["motion"])
+    np.testing.assert_array_equal(targets["mixture"], gaze["gaze"])
+    only = Samples(
+        records, Windows(6), inputs=[Flow((24, 32))], targets=[Mixture()],
+        transforms=[*usual.transforms, Colour()], cache=records[0].video + ".cache",
+    )  # fmt: skip
+    np.testing.assert_array_equal(only.draw(3)[0]["flow"], inputs["flow"])
+
+
+def test_sampled_gaze_does_not_replace_measured_gaze(records, tmp_path):
+    drawn = {records[0].name: np.full((200, 1, 2), 0.25, np.float32)}
+    samples = Samples(
+        records, Windows(6), targets=[Mixture(4)], points=drawn, points_weight=0.5, cache=tmp_path
+    )
+    assert samples.in_order(0)[2]["mixture"] == 1.0
+    measured = Samples(records, Windows(6), targets=[Mixture(4)], cache=tmp_path).truth(0)
+    np.testing.assert_array_equal(samples.truth(0), measured)

@@ -204,3 +204,17 @@ def test_command_line(when, video, tmp_path, capsys):
     names.write_text("a")
     assert main([*arguments, str(tmp_path / "three"), "--classes", str(names)]) == 2
     assert "1 names, 7 classes" in capsys.readouterr().err
+
+
+def test_a_prediction_keeps_the_compilation_of_the_given_models(video):
+    frame = _backbone()
+    frame.compile("sgd", loss="mse")
+    model = zoo.soft_attention(num_classes=7, num_frames=6, backbone=frame, units=6, num_layers=1)
+    rgb = keras.Input((6, SIDE, SIDE, 3), name="rgb")
+    pooled = keras.layers.GlobalAveragePooling3D()(rgb)
+    plain = keras.Model(rgb, {"action": keras.layers.Dense(7, "softmax")(pooled)})
+    for each in (model, plain):
+        each.compile("sgd", loss={"action": "mse"})
+        predict(each, video, progress=False)
+        assert each.loss == {"action": "mse"}
+    assert frame.loss == "mse"

@@ -249,3 +249,11 @@ def test_command_line(models, video, tmp_path, capsys):
     assert (tmp_path / "out" / "saliency.npy").is_file()
     assert main([*arguments, "--stride", "0", "--overwrite"]) == 2
     assert "--stride must be at least 1" in capsys.readouterr().err
+
+
+def test_a_prediction_keeps_the_compilation_of_the_given_model(models, video):
+    model = models["rgb"]
+    model.compile("sgd", loss={"saliency": "mse"})
+    optimizer = model.optimizer
+    predict(model, video, progress=False)
+    assert model.optimizer is optimizer and model.loss == {"saliency": "mse"}

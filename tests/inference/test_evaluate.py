@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 
 import keras
 import numpy as np
@@ -157,6 +158,11 @@ def test_resumes_and_refuses_other_settings(records, tmp_path, monkeypatch):
     calls.clear()
     evaluate(None, records, output=tmp_path / "cut", sigma=0.05, overwrite=True, **arguments)
     assert len(calls) == 4
+    evaluate(None, records, output=tmp_path / "cut", sigma=0.05, overwrite=True, **arguments)
+    assert len(calls) == 8
+    os.utime(records[1].video, (1, 1))  # another version of the file
+    evaluate(None, records, output=tmp_path / "cut", sigma=0.05, **arguments)
+    assert calls[8:] == [records[1].name]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match="new or empty"):

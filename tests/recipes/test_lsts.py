@@ -151,3 +151,12 @@ def test_videos_shorter_than_a_clip_are_an_error(made, tmp_path):
     options = {**SMALL, "num_frames": 16, "streams": "flow"}
     with pytest.raises(ValueError, match="17 frames of a window"):
         lsts.main(lsts.Config(data_dir=str(made), output=str(tmp_path), **options))
+
+
+def test_small_keeps_options_that_were_given(monkeypatch):
+    seen = []
+    monkeypatch.setattr(lsts, "begin", lambda config: seen.append(config) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        lsts.main(lsts.Config(data_dir="none", small=True, epochs=40, batch_size=8))
+    assert (seen[0].epochs, seen[0].batch_size) == (40, 8)
+    assert seen[0].image_size == lsts.SMALL["image_size"]

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -264,11 +265,22 @@ def _enter(output, key, settings, overwrite):
                 f"{', '.join(changed) or 'the weights of a model or the gaze'}"
             )
         folder = claim_folder(output, overwrite=True)
+        if overwrite:
+            shutil.rmtree(folder / "videos", ignore_errors=True)
     else:
         folder = claim_folder(output, overwrite=overwrite)
     (folder / "videos").mkdir(exist_ok=True)
     write_json(folder / "settings.json", {"key": key, "settings": settings})
     return folder
+
+
+def _file_state(video: str) -> str:
+    """Size and time of the last change of a video; empty for a video in shards."""
+    try:
+        found = os.stat(video)
+    except OSError:
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
@@ -277,7 +289,7 @@ def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
         return scorer.score(record, fixations)[0]
     base = folder / "videos" / safe_name(record.name)
     done = base.with_name(f"{base.name}.json")
-    video_key = digest(key, repr(record))
+    video_key = digest(key, repr(record), _file_state(record.video))
     with contextlib.suppress(OSError, ValueError):
         result = json.loads(done.read_text(encoding="utf-8"))
         picture = base.with_name(f"{base.name}.jpg")

@@ -20,6 +20,7 @@ from zoo.training.devices import device_count, machine, machines
 from zoo.training.engine.build import callbacks as build_callbacks
 from zoo.training.engine.choice import choose
 from zoo.training.engine.progress import Progress
+from zoo.training.engine.progress_bar import ProgressBar
 from zoo.training.engine.timing import InputWait
 from zoo.training.run import HISTORY
 
@@ -121,15 +122,20 @@ def fit(
 def _train(model, data, progress, calls, wait, epochs, steps) -> None:
     batches = data(progress.epoch * steps + progress.step)
     _check_batch(batches, device_count(model))
-    model.fit(
-        batches if wait is None else wait.measured(batches),
-        epochs=epochs,
-        steps_per_epoch=steps,
-        initial_epoch=progress.epoch,
-        callbacks=calls,
-        shuffle=False,
-        verbose=0,
-    )
+    try:
+        model.fit(
+            batches if wait is None else wait.measured(batches),
+            epochs=epochs,
+            steps_per_epoch=steps,
+            initial_epoch=progress.epoch,
+            callbacks=calls,
+            shuffle=False,
+            verbose=0,
+        )
+    finally:
+        for call in calls:  # Keras does not end its callbacks after an error or Ctrl-C
+            if isinstance(call, ProgressBar):
+                call.stop()
 
 
 def _measurable(model: keras.Model) -> bool:

@@ -205,10 +205,14 @@ def _split(model):
     """(frame -> features, features -> outputs); (None, the model) without a per-frame backbone."""
     layers = [layer for layer in model.layers if isinstance(layer, PerStep)]
     if len(layers) != 1 or layers[0].name != "backbone":
-        return None, compile_for_inference(model)
+        # A model of its own, so that the compilation of the given one is kept.
+        return None, compile_for_inference(keras.Model(model.input, model.output))
     rest = [tensor for tensor in model.inputs if tensor.name != "rgb"]
     head = keras.Model([layers[0].output, *rest] if rest else layers[0].output, model.output)
-    return compile_for_inference(layers[0].layer), compile_for_inference(head)
+    frame = layers[0].layer
+    if isinstance(frame, keras.Model):
+        frame = keras.Model(frame.input, frame.output)
+    return compile_for_inference(frame), compile_for_inference(head)
 
 
 def _batches(frames, count):

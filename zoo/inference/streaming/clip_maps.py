@@ -64,7 +64,8 @@ class ClipMaps:
             raise ValueError(f"`stride` must be at least 1. Received: stride={stride}")
         model = adapt(model, precision=precision, any_length=False)
         self._graph = model.to_json()
-        self._model = compile_for_inference(model)
+        # A model of its own, so that the compilation of the given one is kept.
+        self._model = compile_for_inference(keras.Model(model.input, model.output))
         self.stride = stride
         shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
         _check_inputs(shapes)

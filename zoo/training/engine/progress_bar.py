@@ -69,7 +69,13 @@ class ProgressBar(keras.callbacks.Callback):
         self._console.print(one_line(line), soft_wrap=True, markup=False)
 
     def on_train_end(self, logs=None):
-        self._bar.stop()
+        self.stop()
+
+    def stop(self) -> None:
+        """Remove the bar from the terminal."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
 
 def _clock(seconds: float) -> str:
