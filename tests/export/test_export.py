@@ -173,3 +173,19 @@ def test_the_command(tmp_path, head, capsys, monkeypatch):
     assert "savedmodel: best" in said
     assert (tmp_path / "best" / "saved_model.pb").exists()
     assert main(["export", "none.keras"]) == 2
+
+
+def test_the_general_model_needs_a_frame_size(tmp_path, capsys, monkeypatch):
+    model = zoo.load("general", verbose=False)
+    told = export(model, tmp_path / "a", format="savedmodel", frames=5, size=(64, 96))
+    assert told.inputs["rgb"] == (None, 5, 64, 96, 3)
+    assert told.differences["log_density"] < 1e-4
+    with pytest.raises(ExportError, match=r"any size needs a fixed one: set `size`"):
+        export(model, tmp_path / "b", format="savedmodel", frames=5)
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "general", "--format", "savedmodel"]) == 2
+    assert "set --size HEIGHT WIDTH" in capsys.readouterr().err
+    with pytest.raises(ExportError, match=r"frame size is \(32, 32\), so `size` must be left out"):
+        fixed = zoo.rmdn(dense=True, image_size=32, width=0.05)
+        export(fixed, tmp_path / "c", format="savedmodel", size=(64, 96))
+    assert os.listdir(tmp_path) == ["a"]

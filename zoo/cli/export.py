@@ -23,6 +23,7 @@ def export_model(
     output: Annotated[str | None, tyro.conf.arg(aliases=["-o"])] = None,
     frames: int | None = None,
     batch: int | None = None,
+    size: tuple[int, int] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a model in another program's format, and compare both on random input.
@@ -33,6 +34,8 @@ def export_model(
         output: file to write; default the model's name, in the current folder.
         frames: number of frames per video, if the model accepts any number; required for litert.
         batch: number of videos per call; default any number, for litert 1.
+        size: height and width of the frames, if the model accepts any; the general model's are best
+            as `zoo predict` scales them: 320 on the longer side, both multiples of 8.
         overwrite: replace an existing file.
     """
     from zoo.inference.export import export
@@ -43,6 +46,7 @@ def export_model(
         format=format,
         frames=frames,
         batch=batch,
+        size=size,
         overwrite=overwrite,
     )
     for name, shape in exported.inputs.items():

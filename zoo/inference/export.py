@@ -11,12 +11,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from zoo.files.interface import advised
 from zoo.inference.exporting.formats import FORMATS, Arrays, call, missing_packages, quiet
 from zoo.models.loading import load
 
 # Range of the random values of each input in the comparison.
 _RANGES = {"rgb": (0.0, 255.0), "flow": (-20.0, 20.0), "features": (0.0, 1.0)}
-_FREE_BATCH, _FREE_FRAMES = (1, 2), (20, 23)
+_FREE_BATCH, _FREE_FRAMES, _FREE_SIDE = (1, 2), (20, 23), 64
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def export(
     format: str = "keras",
     frames: int | None = None,
     batch: int | None = None,
+    size: tuple[int, int] | None = None,
     tolerance: float = 1e-4,
     overwrite: bool = False,
 ) -> Exported:
@@ -63,6 +65,8 @@ def export(
             requires one, and so does ONNX for some models.
         batch: Fixed batch size; None allows any batch size (for LiteRT, which requires a fixed
             one, None means 1).
+        size: Fixed (height, width) of the frames, for models that accept any; every format except
+            "keras" requires it then.
         tolerance: Largest accepted difference of an output, relative to its largest absolute
             value.
         overwrite: Replace an existing file or folder at `path`.
@@ -90,7 +94,7 @@ def export(
     if not isinstance(model, keras.Model):
         model = load(model)
     _check_possible(model, format)
-    shapes = _shapes(model, frames, batch or (1 if form.fixed else None), format)
+    shapes = _shapes(model, frames, batch or (1 if form.fixed else None), size, format)
     inputs = [_random_inputs(model, shapes, sample) for sample in (0, 1)]
     if all(None not in shape for shape in shapes.values()):
         inputs = inputs[:1]
@@ -136,10 +140,24 @@ def _check_possible(model: keras.Model, format: str) -> None:
         )
 
 
-def _shapes(model, frames, batch, format) -> dict[str, tuple[int | None, ...]]:
+def _shapes(model, frames, batch, size, format) -> dict[str, tuple[int | None, ...]]:
     shapes = {}
     for tensor in model.inputs:
         _, time, *rest = tensor.shape
+        own = tuple(rest[:2])
+        if size is not None and len(rest) == 3:
+            if None not in own and own != tuple(size):
+                raise ExportError(
+                    f"The model's frame size is {own}, so `size` must be left out. "
+                    f"Received: size={tuple(size)}"
+                )
+            rest[:2] = size
+        if None in rest and format != "keras":
+            raise ExportError(
+                "A model that accepts frames of any size needs a fixed one: set "
+                f"{advised('`size`', '--size HEIGHT WIDTH')}. Received: input {tensor.name!r} of "
+                f"shape {tuple(tensor.shape)}"
+            )
         if frames is not None and time not in (None, frames):
             raise ExportError(
                 f"The model's number of frames is {time}, so `frames` must be left out. "
@@ -172,10 +190,11 @@ def _random_inputs(model, shapes, sample) -> Arrays:
     random, inputs = np.random.default_rng(sample), {}
     for tensor in model.inputs:
         batch, time, *rest = shapes[tensor.name]
-        size = (batch or _FREE_BATCH[sample], time or _FREE_FRAMES[sample], *rest)
-        values = random.uniform(*_RANGES.get(tensor.name, (0.0, 1.0)), size)
+        rest = [side or _FREE_SIDE for side in rest]
+        shape = (batch or _FREE_BATCH[sample], time or _FREE_FRAMES[sample], *rest)
+        values = random.uniform(*_RANGES.get(tensor.name, (0.0, 1.0)), shape)
         if tensor.name == "present":
-            values = np.ones(size)
+            values = np.ones(shape)
         inputs[tensor.name] = values.astype(tensor.dtype)
     return inputs
 
