@@ -211,3 +211,21 @@ def test_errors(options, message):
 def test_every_option_of_the_rmdn_recipe_is_there():
     own = {field.name for field in dataclasses.fields(joint.Config)}
     assert {field.name for field in dataclasses.fields(rmdn.Config)} <= own
+
+
+def test_the_central_bias_is_fitted_to_the_training_gaze(data, tmp_path):
+    config = joint.Config(
+        **{**TINY, "epochs": 1},
+        data_dir=data,
+        output=str(tmp_path),
+        central_bias=2,
+        trainable_backbone=True,
+        dense=True,
+        tensorboard=False,
+        evaluate=False,
+    )
+    joint.main(config)
+    model = zoo.load(tmp_path / "model.keras", verbose=False)
+    bias = keras.ops.convert_to_numpy(model.get_layer("central_bias").bias)
+    assert bias.shape == (2, 6) and np.isfinite(bias).all()
+    assert np.abs(bias[0, 1:3] - bias[1, 1:3]).max() > 0.01  # not twice the initial Gaussian
