@@ -144,8 +144,7 @@ def main(config: Config) -> dict:
             copied = copy_layers(load(config.saliency_from, verbose=False), whole, SALIENCY_LAYERS)
             print(f"taken over from {config.saliency_from}: {', '.join(copied)}", flush=True)
     if config.central_bias:
-        fixations = [watched.truth(video).reshape(-1, 2) for video in range(len(watched.records))]
-        fixations = [part[np.isfinite(part).all(-1)] for part in fixations]
+        fixations = [watched.truth(video) for video in range(len(watched.records))]
         fitted = fit_central_bias(fixations, components=config.central_bias, seed=config.seed)
         whole.get_layer("central_bias").set_bias(fitted)
     store = rmdn.feature_store(config, whole, output)

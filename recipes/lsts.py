@@ -36,6 +36,7 @@ from zoo import losses
 from zoo.cli.main import run_recipe
 from zoo.datasets import Features, Flow, Frames, Saliency, Samples, Windows, validation
 from zoo.datasets.record import Record
+from zoo.datasets.samples.batches import check_batch
 from zoo.datasets.shards.features import FeatureStore, JoinedFeatures
 from zoo.datasets.video.reading import open_record
 from zoo.files.interface import advised
@@ -49,7 +50,7 @@ from zoo.training.layer_weights import copy_layers
 from zoo.training.named_data import hold_out, load_records
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions
-from zoo.training.recipe import begin, best_of, check_batch, claim, finish, save_model, train
+from zoo.training.recipe import begin, best_of, claim, finish, save_model, train
 from zoo.training.schedules import Halving
 
 EPOCHS = {"rgb": 10, "flow": 2, "both": 1}
@@ -174,7 +175,7 @@ def main(config: Config) -> dict:
             one.compute(part, skip_bad=config.skip_bad)
     samples, held = (clips_of(config, part, store) for part in parts)
     print(f"{len(samples)} clips, {len(held.places)} for validation", flush=True)
-    check_batch(config, len(samples))
+    check_batch(samples, config.batch_size)
     loss = LOSSES[config.loss]()
 
     def validate(model: keras.Model, epoch: int) -> dict[str, float]:

@@ -255,10 +255,8 @@ def _extractor(config: Config) -> keras.Model:
 def _bias(config: Config, sources: list[VideoToDescribe]) -> np.ndarray | None:
     if config.bias is not None:
         return np.load(config.bias)
-    points = [source.points.reshape(-1, 2) for source in sources]
-    points = [part[np.isfinite(part).all(-1)] for part in points]
-    points = [part for part in points if len(part)]
-    if not points:
+    points = [source.points for source in sources]
+    if not any(np.isfinite(part).all(-1).any() for part in points):
         return None
     return np.asarray(fit_central_bias(points, components=config.bias_components, seed=config.seed))
 

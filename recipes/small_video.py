@@ -22,6 +22,7 @@ from zoo.backbones.small_video import small_video
 from zoo.cli.main import run_recipe
 from zoo.datasets import Action, Frames, HorizontalFlip, Samples, Windows, moving_targets
 from zoo.datasets.record import Record
+from zoo.datasets.samples.batches import check_batch
 from zoo.datasets.video.reading import open_video
 from zoo.training.actions.scores import measure
 from zoo.training.layer_weights import copy_layers
@@ -30,7 +31,6 @@ from zoo.training.options import RunOptions
 from zoo.training.recipe import (
     begin,
     best_of,
-    check_batch,
     claim,
     finish,
     save_model,
@@ -111,7 +111,7 @@ def main(config: Config) -> dict:
     devices = begin(config)
     samples = samples_of(config, moving_targets.load(config.data_dir, "train"), room=1)
     held = samples_of(config, moving_targets.load(config.data_dir, "validation"), room=0)
-    check_batch(config, len(samples))
+    check_batch(samples, config.batch_size)
     output = claim(config)
 
     def judge(model: keras.Model, epoch: int) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.datasets.samples.samples import Samples
+from zoo.files.interface import advised
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -57,12 +58,7 @@ def stream(
     ```
     """
     rows, first = _rows(batch_size, shard)
-    if len(samples) < batch_size:
-        raise ValueError(
-            "An epoch must have at least one batch of samples; lower `batch_size`, or draw more "
-            f"samples from each video. Received: {len(samples)} samples of "
-            f"{len(samples.records)} videos, batch_size={batch_size}"
-        )
+    check_batch(samples, batch_size)
     if start_step < 0:
         raise ValueError(f"`start_step` must be at least 0. Received: start_step={start_step}")
 
@@ -71,6 +67,16 @@ def stream(
         return samples.draw(step * batch_size + first + row, step)
 
     return _dataset(samples, read, (start_step * rows, FOREVER), rows, workers)
+
+
+def check_batch(samples: Samples, batch_size: int) -> None:
+    """Raise an error if an epoch's samples do not fill a batch."""
+    if len(samples) < batch_size:
+        raise ValueError(
+            "An epoch must have at least one batch of samples; draw more samples from each video, "
+            f"or lower {advised('`batch_size`', '--batch-size')}. Received: {len(samples)} samples "
+            f"of {len(samples.records)} videos, batch_size={batch_size}"
+        )
 
 
 def validation(

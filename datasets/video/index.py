@@ -171,26 +171,24 @@ class VideoIndex:
         if not missing:
             return bad
         saved = time.monotonic()
-        with ThreadPoolExecutor(workers or os.cpu_count() or 1, "index") as pool:
+        pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, "index")
+        try:
             waiting = {pool.submit(_facts_of, *item): item for item in missing.items()}
-            try:
-                for done, future in enumerate(as_completed(waiting), 1):
-                    video, rate = waiting[future]
-                    try:
-                        found[video] = future.result()
-                        self._held[_key(video, rate)] = found[video]
-                    except (VideoError, OSError) as error:
-                        bad[video] = str(error)
-                    if progress is not None:
-                        progress(done, len(missing))
-                    if time.monotonic() - saved > SAVE_SECONDS:  # lets a killed scan continue
-                        self._save()
-                        saved = time.monotonic()
-            except BaseException:  # such as Ctrl-C: do not read the remaining videos first
-                pool.shutdown(wait=False, cancel_futures=True)
-                self._save()
-                raise
-        self._save()
+            for done, future in enumerate(as_completed(waiting), 1):
+                video, rate = waiting[future]
+                try:
+                    found[video] = future.result()
+                    self._held[_key(video, rate)] = found[video]
+                except (VideoError, OSError) as error:
+                    bad[video] = str(error)
+                if progress is not None:
+                    progress(done, len(missing))
+                if time.monotonic() - saved > SAVE_SECONDS:  # lets a killed scan continue
+                    self._save()
+                    saved = time.monotonic()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C, the remaining videos are not read
+            self._save()
         return bad
 
     def _known(self, video: str, rate: float | None) -> VideoFacts | None:

@@ -21,6 +21,7 @@ from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_record
 from zoo.files.atomic import write_text
+from zoo.files.file_state import file_state
 from zoo.files.json_file import write_json
 from zoo.files.printable import one_line
 from zoo.inference.evaluating.baselines import fit_central_bias
@@ -274,22 +275,16 @@ def _enter(output, key, settings, overwrite):
     return folder
 
 
-def _file_state(video: str) -> str:
-    """Size and time of the last change of a video; empty for a video in shards."""
-    try:
-        found = os.stat(video)
-    except OSError:
-        return ""
-    return f"{found.st_size} {found.st_mtime_ns}"
-
-
 def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
     """Return the result of one video, read from the folder or computed and saved there."""
     if folder is None:
         return scorer.score(record, fixations)[0]
     base = folder / "videos" / safe_name(record.name)
     done = base.with_name(f"{base.name}.json")
-    video_key = digest(key, repr(record), _file_state(record.video))
+    state = None
+    with contextlib.suppress(OSError):  # a video in shards is not a file
+        state = file_state(record.video)
+    video_key = digest(key, repr(record), state)
     with contextlib.suppress(OSError, ValueError):
         result = json.loads(done.read_text(encoding="utf-8"))
         picture = base.with_name(f"{base.name}.jpg")

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from zoo.datasets.shards.reading import is_shard_video, shard_video
+from zoo.files.file_state import file_state
 
 IGNORED_CONFIG_KEYS = ("name", "dtype", "trainable")
 
@@ -37,12 +38,6 @@ def fingerprint(model: keras.Model) -> str:
 
 def _without(config: dict, names: tuple[str, ...]) -> dict:
     return {key: value for key, value in config.items() if key not in names}
-
-
-def file_state(path: str | os.PathLike) -> tuple[int, int]:
-    """Size and time of the last change of a file."""
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns
 
 
 def video_key(record, *details) -> str:

@@ -12,7 +12,6 @@ import keras
 
 from zoo.datasets import Samples, stream
 from zoo.files.atomic import write_text
-from zoo.files.interface import advised
 from zoo.files.printable import one_line
 from zoo.models.loading import load
 from zoo.models.saving import save
@@ -44,16 +43,6 @@ def claim(config: RunOptions) -> Path:
 def features_cached(config: RunOptions) -> bool:
     """Whether the features of a frozen backbone are computed once and cached."""
     return not config.trainable_backbone and config.cache != "none"
-
-
-def check_batch(config: RunOptions, count: int) -> None:
-    """Raise an error if `count` training samples do not fill a batch."""
-    if count < config.batch_size:
-        raise ValueError(
-            "An epoch must have at least one batch of samples; lower "
-            f"{advised('`batch_size`', '--batch-size')}. "
-            f"Received: {count} samples, batch_size={config.batch_size}"
-        )
 
 
 def steps_of(samples: Samples, config: RunOptions) -> int:

@@ -11,7 +11,12 @@ import keras
 import numpy as np
 
 from zoo.inference.actions.action_prediction import KNOWN, ActionPrediction
-from zoo.inference.streaming.adapt import adapt, compile_for_inference, quiet_retracing
+from zoo.inference.streaming.adapt import (
+    adapt,
+    compile_for_inference,
+    compiled_copy,
+    quiet_retracing,
+)
 from zoo.inference.streaming.sources import AnyVideo
 from zoo.inference.writing.output import claim_folder
 from zoo.layers.per_step import PerStep
@@ -205,14 +210,10 @@ def _split(model):
     """(frame -> features, features -> outputs); (None, the model) without a per-frame backbone."""
     layers = [layer for layer in model.layers if isinstance(layer, PerStep)]
     if len(layers) != 1 or layers[0].name != "backbone":
-        # A model of its own, so that the compilation of the given one is kept.
-        return None, compile_for_inference(keras.Model(model.input, model.output))
+        return None, compiled_copy(model)
     rest = [tensor for tensor in model.inputs if tensor.name != "rgb"]
     head = keras.Model([layers[0].output, *rest] if rest else layers[0].output, model.output)
-    frame = layers[0].layer
-    if isinstance(frame, keras.Model):
-        frame = keras.Model(frame.input, frame.output)
-    return compile_for_inference(frame), compile_for_inference(head)
+    return compiled_copy(layers[0].layer), compile_for_inference(head)
 
 
 def _batches(frames, count):

@@ -40,7 +40,7 @@ def fit_central_bias(
     """The trained central bias: one mixture of Gaussians fitted to all training fixations.
 
     Args:
-        points: for each training video, (n, 2) fixations: x and y in [0, 1].
+        points: for each training video, (..., 2) fixations: x and y in [0, 1], NaN-padded.
         components: number of Gaussians. None selects 1, 2, 4 or 8 by two-fold cross-validation:
             the highest likelihood on one half of the videos when fitted to the other half. Too
             many components would overfit and weaken this baseline.
@@ -52,6 +52,7 @@ def fit_central_bias(
     Reference: Bazzani et al., ICLR 2017, section 4 (TCB).
     """
     videos = [np.asarray(part, np.float64).reshape(-1, 2) for part in points]
+    videos = [part[np.isfinite(part).all(-1)] for part in videos]
     videos = [part for part in videos if len(part)]
     every = _sample(videos, seed)
     if len(every) < 2:

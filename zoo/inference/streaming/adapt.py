@@ -90,6 +90,11 @@ def compile_for_inference(model: keras.Model) -> keras.Model:
     return model
 
 
+def compiled_copy(model: keras.Model) -> keras.Model:
+    """A compiled model with the same layers; the given one keeps its own compilation."""
+    return compile_for_inference(keras.Model(model.input, model.output))
+
+
 @contextlib.contextmanager
 def quiet_retracing() -> Iterator[None]:
     """Silence TensorFlow's retracing warning: chunks come in two or three lengths."""

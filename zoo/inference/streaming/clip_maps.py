@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from zoo.datasets.video.flow import dis_flow, video_flow
-from zoo.inference.streaming.adapt import adapt, compile_for_inference, quiet_retracing
+from zoo.inference.streaming.adapt import adapt, compiled_copy, quiet_retracing
 from zoo.layers.saliency_map import SaliencyMap
 
 OUTPUT = "saliency"
@@ -64,8 +64,7 @@ class ClipMaps:
             raise ValueError(f"`stride` must be at least 1. Received: stride={stride}")
         model = adapt(model, precision=precision, any_length=False)
         self._graph = model.to_json()
-        # A model of its own, so that the compilation of the given one is kept.
-        self._model = compile_for_inference(keras.Model(model.input, model.output))
+        self._model = compiled_copy(model)
         self.stride = stride
         shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
         _check_inputs(shapes)

@@ -11,6 +11,7 @@ import keras
 from zoo.backbones import googlenet, resnet50, small_cnn, small_video
 from zoo.datasets import Action, Features, Frames, HorizontalFlip, Samples, Segments, Windows
 from zoo.datasets.record import Record
+from zoo.datasets.samples.batches import check_batch
 from zoo.datasets.shards.features import FeatureStore
 from zoo.training.actions.options import ActionOptions
 from zoo.training.actions.scores import measure
@@ -22,7 +23,6 @@ from zoo.training.optimizers import make_optimizer
 from zoo.training.recipe import (
     begin,
     best_of,
-    check_batch,
     claim,
     features_cached,
     finish,
@@ -71,7 +71,7 @@ def run(
         samples_of(config, part, classes, None, config.num_frames, sampling, test_stride)
         for part in parts
     ]
-    check_batch(config, len(found[0]))
+    check_batch(found[0], config.batch_size)
     output = claim(config)
 
     build = partial(build, num_classes=len(classes))

@@ -12,7 +12,8 @@ import numpy as np
 
 from zoo.datasets.stills import Still
 from zoo.files.atomic import atomic_path
-from zoo.training.digests import file_state, weights_digest
+from zoo.files.file_state import file_state
+from zoo.training.digests import weights_digest
 
 # (height, width) that images are resized to; each image takes the nearest aspect ratio.
 CANVASES = ((240, 320), (256, 256), (320, 240))
