@@ -10,7 +10,7 @@ blurred frame difference, the spectral residual, and half of the viewers predict
 Means are taken over clips, with 95% intervals from 1000 bootstrap samples of the clips. `--output`
 gets a page of frames with heat maps and gaze.
 
-Maps of videos are 320 pixels wide, those of stills have the picture's size; truth maps are
+Scored maps of videos are 320 pixels wide, those of stills have the picture's size; truth maps are
 fixations blurred by 9 pixels. `--weights` names further weight files, such as those of other seeds;
 the spread over them is reported.
 """
@@ -32,6 +32,7 @@ import zoo
 from zoo.datasets import stills as stills_reader
 from zoo.datasets.video.reading import open_video
 from zoo.inference.streaming.frame_size import fitting_size
+from zoo.inference.streaming.picture import PictureStream
 from zoo.inference.streaming.stream import Stream
 from zoo.metrics.fast import saliency_metrics
 from zoo.visualize.overlay import overlay
@@ -210,7 +211,7 @@ def score_clip(clip: Clip, streams: dict[str, Stream], centre: dict, every: int,
     return {name: np.nanmean(values, axis=0) for name, values in found.items()}
 
 
-def _maps(stream: Stream, frames: list[np.ndarray]) -> np.ndarray:
+def _maps(stream: Stream | PictureStream, frames: list[np.ndarray]) -> np.ndarray:
     parts = [stream.push(np.stack(frames[i : i + 32])) for i in range(0, len(frames), 32)]
     parts.append(stream.finish())
     return np.concatenate([part["log_density"] for part in parts if part])
@@ -232,16 +233,13 @@ def interval(values: np.ndarray, draws: int = 1000) -> tuple[float, float]:
 
 
 def score_held_out(model: keras.Model, root: Path, centre: dict) -> dict:
-    """Score the held-out stills, each as a video of one frame."""
-    stream, found = Stream(model), {}
+    """Score the held-out stills, predicted as `zoo.predict` predicts pictures."""
+    stream, found = PictureStream(model), {}
     # Grouped by size, so that each size is compiled only once.
     held_out = stills_reader.load(root, "validation")
     for still in sorted(held_out, key=lambda s: fitting_size(s.height, s.width)):
         stream.fit(still.height, still.width)
-        stream.reset()
-        size = fitting_size(still.height, still.width)
-        frame = cv2.resize(still.picture(), size[::-1], interpolation=cv2.INTER_AREA)
-        log_density = _maps(stream, [frame])[0]
+        log_density = _maps(stream, [still.picture()])[0]
         centre_map = gaussian(centre, still.height, still.width)
         large = cv2.resize(np.exp(log_density), (still.width, still.height))
         found.setdefault((still.group, "general"), []).append(

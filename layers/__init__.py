@@ -22,6 +22,7 @@ from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
 from zoo.layers.saliency.centre_bias import CentreBias
 from zoo.layers.saliency.density_memory import DensityMemory
 from zoo.layers.saliency.frame_brightness import FrameBrightness
+from zoo.layers.saliency.gaze_scatter import GazeScatter
 from zoo.layers.saliency.local_mixture import LocalMixture
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.layers.saliency.map_mixture import MapMixture
@@ -64,6 +65,7 @@ __all__ = [
     "Earlier",
     "Enlarge",
     "FrameBrightness",
+    "GazeScatter",
     "InputNormalization",
     "LocalMixture",
     "LocalResponseNormalization",

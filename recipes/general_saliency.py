@@ -70,6 +70,8 @@ class Config:
         memory_share: weight of the mean density; the present frame has the remaining weight.
         motion: largest weight of the places that change; 0 for no motion.
         centre: how strongly a video's spread-out densities are drawn to the centre; 0: not at all.
+        scatter: scatter of gaze in pixels of a video, by which small videos' densities are
+            blurred; 0: no blur.
         seed: random seed for initial weights, order, mirroring and dropout.
         save_seconds: seconds between two saved states.
         restart: discard an earlier run in the folder.
@@ -94,6 +96,7 @@ class Config:
     memory_share: float = 0.5
     motion: float = 0.5
     centre: float = 0.5
+    scatter: float = 16.0
     seed: int = 0
     save_seconds: float = 60.0
     restart: bool = False
@@ -119,6 +122,7 @@ def main(config: Config) -> dict:
         memory_share=config.memory_share,
         motion=config.motion,
         centre=config.centre,
+        scatter=config.scatter,
         weights=config.weights,
         backbone_weights=None if config.weights else backbone_weights,
     )
@@ -221,7 +225,7 @@ def _fit_temperature(maps: dict[str, np.ndarray], check: StillFeatures) -> float
 
 
 def _provenance(config: Config, model: keras.Model, results: dict) -> dict:
-    names = ("memory", "memory_share", "motion", "centre")
+    names = ("memory", "memory_share", "motion", "centre", "scatter")
     variant = variant_with(model.count_params())
     options = {"variant": variant, **{name: getattr(config, name) for name in names}}
     data = Path(config.data_dir).name

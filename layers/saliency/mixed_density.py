@@ -1,4 +1,4 @@
-"""The mixture of two densities."""
+"""The mixture of two densities, and the logarithm of one."""
 
 from __future__ import annotations
 
@@ -16,5 +16,13 @@ def mixed_density(first, second, share):
 
     Example: `mixed_density(ops.exp(log_density), past, 0.5)`
     """
-    mixed = ops.maximum((1.0 - share) * first + share * second, FLOOR)
-    return ops.log(mixed / ops.sum(mixed, axis=(-2, -1), keepdims=True))
+    return log_of_density((1.0 - share) * first + share * second)
+
+
+def log_of_density(density):
+    """The logarithm of a density (..., rows, columns), normalised again.
+
+    Example: `log_of_density(ops.exp(log_density))`
+    """
+    density = ops.maximum(density, FLOOR)
+    return ops.log(density / ops.sum(density, axis=(-2, -1), keepdims=True))

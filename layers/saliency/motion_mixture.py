@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from zoo.layers.saliency.blurred import blurred
 from zoo.layers.saliency.mixed_density import mixed_density
 
 STILL = 0.05  # grey levels: at this mean change, motion has half of its full weight
@@ -64,10 +65,7 @@ class MotionMixture(keras.layers.Layer):
     def call(self, inputs):
         log_density, now, before = inputs
         change = ops.where(before > 0, ops.abs(now - before), 0.0)
-        rows, columns = ops.shape(change)[-2:]
-        longer = ops.cast(ops.maximum(rows, columns), "float32")
-        down, across = (_blurring(count, self.sigma * longer) for count in (rows, columns))
-        change = ops.matmul(ops.matmul(down, change), ops.transpose(across))
+        change = blurred(change, self.sigma)
         mean = ops.mean(change, axis=(-2, -1), keepdims=True)
         relative = change / ops.maximum(mean, 1e-6)  # 1 everywhere where it is uniform
         divergence = ops.mean(
@@ -85,10 +83,3 @@ class MotionMixture(keras.layers.Layer):
     def get_config(self):
         names = ("share", "power", "sigma", "spread")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-def _blurring(count, sigma):
-    """(count, count): each row the Gaussian's weights around one place; they sum to 1."""
-    places = ops.cast(ops.arange(count), "float32")
-    weights = ops.exp(-0.5 * ops.square((places[:, None] - places[None]) / sigma))
-    return weights / ops.sum(weights, axis=1, keepdims=True)

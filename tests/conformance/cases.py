@@ -74,6 +74,7 @@ LAYERS = {
         lambda **k: layers.LocalResponseNormalization(**k),
         [(2, 5, 5, 6)],
     ),
+    "GazeScatter": (lambda **k: layers.GazeScatter(video_side=300, **k), [MAPS]),
     "LocationAttention": (
         lambda **k: layers.LocationAttention("additive", **k),
         [(2, 5, 5, 6), (2, 4)],

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.conformance.cases import small_pyramid
 from zoo.inference.streaming.mirror import MirroredStream
 from zoo.inference.streaming.stream import Stream
 from zoo.layers import mixture_log_prob
@@ -42,8 +43,24 @@ def test_the_density_is_the_mean_of_both_and_mirrors_with_the_video():
     assert stream.identity()[0] != Stream(model).identity()[0]
 
 
+def test_the_mean_of_log_densities():
+    model = zoo.general_saliency(backbone=small_pyramid(), width=8, image_size=SIZE, mixture=(2, 3))
+    frames = np.random.default_rng(1).integers(0, 255, (5, SIZE, SIZE, 3), dtype=np.uint8)
+
+    def outputs(stream, frames):
+        parts = [stream.push(frames[:2]), stream.push(frames[2:]), stream.finish()]
+        return {k: np.concatenate([p[k] for p in parts if p]) for k in stream.output_names}
+
+    plain, other = (outputs(Stream(model), f) for f in (frames, frames[:, :, ::-1]))
+    found = outputs(MirroredStream(model), frames)
+    expected = (np.exp(plain["log_density"]) + np.exp(other["log_density"][:, :, ::-1])) / 2
+    assert np.abs(expected - np.exp(plain["log_density"])).max() > 1e-6
+    np.testing.assert_allclose(np.exp(found["log_density"]), expected, rtol=1e-4)
+    assert found["mixture"].shape == (5, 12, 6)
+
+
 def test_other_models_are_refused():
     frames = keras.Input((None, SIZE, SIZE, 3))
     model = keras.Model(frames, keras.layers.Rescaling(1 / 255)(frames))
-    with pytest.raises(ValueError, match="only output is 'mixture'"):
+    with pytest.raises(ValueError, match="no other outputs than 'log_density' and 'mixture'"):
         MirroredStream(model)

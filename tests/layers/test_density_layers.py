@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.ndimage
 from keras import ops
 
 from zoo.layers import (
@@ -9,6 +10,7 @@ from zoo.layers import (
     Earlier,
     Enlarge,
     FrameBrightness,
+    GazeScatter,
     LogDensity,
     MapMixture,
     MotionMixture,
@@ -148,6 +150,26 @@ def test_spread_out_densities_of_a_video_are_drawn_to_the_centre():
     for wrong in ({"strength": -1}, {"softness": 0}, {"share": 1.0}):
         with pytest.raises(ValueError, match="must be"):
             VideoCentreBias(**wrong)
+
+
+@pytest.mark.parametrize(("side", "sigma"), [(416, 0.034974), (720, 0.015421), (64, 0.05)])
+def test_gaze_scatters_in_small_videos(side, sigma):
+    density = RNG.uniform(size=(2, 3, 18, 32)) ** 8
+    density /= density.sum((-1, -2), keepdims=True)
+    given = np.log(density).astype("float32")
+    found = np.exp(numpy(GazeScatter(16, video_side=side)(given)))
+    for blurred, each in zip(found.reshape(-1, 18, 32), density.reshape(-1, 18, 32)):
+        expected, weights = (
+            scipy.ndimage.gaussian_filter(m, 32 * sigma, mode="constant", truncate=9)
+            for m in (each, np.ones_like(each))
+        )
+        expected = expected / weights
+        np.testing.assert_allclose(blurred, expected / expected.sum(), rtol=5e-3)
+    for unchanged in (GazeScatter(16), GazeScatter(16, video_side=1920), GazeScatter(0, 64)):
+        np.testing.assert_array_equal(numpy(unchanged(given)), given)
+    for wrong in ({"pixels": -1}, {"video_side": 0}):
+        with pytest.raises(ValueError, match="must be"):
+            GazeScatter(**wrong)
 
 
 def test_log_mass_of_places():

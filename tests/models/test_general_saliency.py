@@ -74,8 +74,7 @@ def test_a_stream_equals_one_call(step):
     model = small(memory=5, mixture=(2, 3))
     video = np.random.default_rng(1).integers(0, 256, (37, 40, 56, 3)).astype("uint8")
     whole = model.predict(video[None].astype("float32"), verbose=0)
-    stream = Stream(model, step=step, frame_size=(8, 8))
-    stream._prepare((40, 56))
+    stream = Stream(model, step=step, frame_size=(40, 56))
     parts = [stream.push(video[:9]), stream.push(video[9:10]), stream.push(video[10:])]
     parts.append(stream.finish())
     assert stream.delay == 0 and stream.held == 0

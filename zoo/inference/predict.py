@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -16,15 +17,17 @@ from zoo.inference.live import predict_live
 from zoo.inference.saliency import predict_saliency, saliency_stream
 from zoo.inference.streaming.adapt import PRECISIONS
 from zoo.inference.streaming.clip_maps import ClipMaps
-from zoo.inference.streaming.frame_size import fitting_size
+from zoo.inference.streaming.frame_size import fitting_size, side_of_video
 from zoo.inference.streaming.joint import is_joint
 from zoo.inference.streaming.live_source import is_live
+from zoo.inference.streaming.mirror import require_mirrorable
+from zoo.inference.streaming.picture import takes_pictures
 from zoo.inference.streaming.pipeline import INITIAL
 from zoo.inference.streaming.saliency_outputs import SALIENCY_OUTPUTS, output_names
 from zoo.inference.streaming.sources import AnyVideo, find_videos, video_name
 from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.output import claim_folder, give_up_folder
-from zoo.inference.writing.prediction import default_size
+from zoo.inference.writing.prediction import default_size, is_picture
 from zoo.models.loading import GENERAL, load, load_general
 from zoo.models.saving import card_of
 
@@ -99,7 +102,8 @@ def predict(
             `zoo.datasets.video.flow.video_flow`; None uses the method the model was trained with.
         classes: names of the actions, such as `zoo.datasets.moving_targets.CLASSES`; default
             those stored in the model's file, see `zoo.save`.
-        mirror: average with the prediction for the mirrored video; takes twice the time.
+        mirror: average with the prediction for the mirrored video; takes twice the time. Of
+            pictures, the general model always does, and also averages over two sizes.
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a progress bar with the remaining time.
         fps: frame rate of image folders, arrays and raw frames, which do not state one; None
@@ -144,11 +148,13 @@ def predict(
         )
     failed: list[str] = []
     videos = find_videos(video, fps=fps, failed=failed)
+    pictures = any(is_picture(one) for one in videos)
     if model == GENERAL:
         policy = PRECISIONS.get(precision)  # built with it at once, not adapted afterwards
         model = load_general(
-            _common(fitting_size(one.height, one.width) for one in videos),
+            None if pictures else _common(fitting_size(one.height, one.width) for one in videos),
             _common(one.fps for one in videos),
+            _common(side_of_video(one.height, one.width) for one in videos),
             policy=policy,
         )
     elif isinstance(model, (str, os.PathLike)):
@@ -161,6 +167,7 @@ def predict(
         )
     run = _runner(
         model,
+        pictures=pictures,
         classes=classes,
         initial=initial,
         chunk=chunk,
@@ -193,8 +200,25 @@ def _common(values: Iterable):
     return different.pop() if len(different) == 1 else None
 
 
-def _runner(model, *, classes, stride, flow, mirror, precision, film, sound, overwrite, **saliency):
-    """A function that predicts one video; all its calls share the model's compiled graphs."""
+def _runner(
+    model,
+    *,
+    pictures,
+    classes,
+    stride,
+    flow,
+    mirror,
+    precision,
+    film,
+    sound,
+    overwrite,
+    **saliency,
+):
+    """A function that predicts one video; all its calls share the model's compiled graphs.
+
+    Args:
+        pictures: whether there are pictures among the videos.
+    """
     common = {"film": film, "sound": sound, "overwrite": overwrite}
     names_actions = is_joint(model) or (isinstance(model, keras.Model) and _names_actions(model))
     if classes is not None and not names_actions:
@@ -211,19 +235,19 @@ def _runner(model, *, classes, stride, flow, mirror, precision, film, sound, ove
         )
     if names_actions:
         if mirror:
-            raise ValueError(
-                "`mirror` needs a model whose only output is 'mixture'. Received: the outputs "
-                f"{sorted(model.output)}"
-            )
+            require_mirrorable(model.output)
         options = {**common, "stride": stride, "precision": precision}
         return lambda video, **given: predict_action(
             model, video, classes=classes, **options, **given
         )
-    stream = saliency_stream(model, precision=precision, stride=stride, flow=flow, mirror=mirror)
+    options = {"precision": precision, "stride": stride, "flow": flow, "mirror": mirror}
+    stream = functools.cache(lambda picture: saliency_stream(model, picture=picture, **options))
+    pictures = pictures and takes_pictures(model)
+    stream(pictures)  # errors come before any work
     facts = {"stride": stride, "precision": precision or "as built"}
     saliency["model"] = getattr(model, "name", "")
     return lambda video, **given: predict_saliency(
-        stream, video, facts=facts, **common, **saliency, **given
+        stream(pictures and is_picture(video)), video, facts=facts, **common, **saliency, **given
     )
 
 

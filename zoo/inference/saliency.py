@@ -16,8 +16,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo.files.printable import one_line
-from zoo.inference.streaming.clip_maps import ClipMaps
-from zoo.inference.streaming.pipeline import run_model
+from zoo.inference.streaming.pipeline import AnyStream, run_model
 from zoo.inference.streaming.saliency_outputs import (
     open_stream,
     output_map,
@@ -26,7 +25,6 @@ from zoo.inference.streaming.saliency_outputs import (
     saliency_output,
 )
 from zoo.inference.streaming.sources import AnyVideo
-from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.kept import KeptOutputs
 from zoo.inference.writing.output import claim_folder
 from zoo.inference.writing.prediction import Prediction, is_picture
@@ -40,7 +38,7 @@ from zoo.inference.writing.saliency_files import (
 
 
 def predict_saliency(
-    stream: Stream | ClipMaps,
+    stream: AnyStream,
     video: AnyVideo,
     *,
     output: str | os.PathLike | None,
@@ -120,7 +118,7 @@ def predict_saliency(
     return prediction
 
 
-def saliency_stream(model, **options) -> Stream | ClipMaps:
+def saliency_stream(model, **options) -> AnyStream:
     """Wrap a model for feeding videos to it; raises an error if it has no saliency output.
 
     Example: `saliency_stream(zoo.lsts(), stride=4)`

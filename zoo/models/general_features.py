@@ -41,7 +41,8 @@ def general_features(
             f"`image_size` must be a multiple of {STRIDE} for this backbone. "
             f"Received: image_size={image_size}"
         )
-    whole = general_saliency(image_size=size, motion=0, centre=0, memory=1, weights=weights)
+    rules = {"memory": 1, "motion": 0, "centre": 0, "scatter": 0}  # those of videos
+    whole = general_saliency(image_size=size, weights=weights, **rules)
     frame = keras.Input((*size, 3), name="rgb")
     x = whole.get_layer("frame_features").layer(frame)
     density = whole.get_layer("log_density")(whole.get_layer("readout").layer(x))

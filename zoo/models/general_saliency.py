@@ -17,6 +17,7 @@ from zoo.layers.resize_like import Enlarge, ResizeLike
 from zoo.layers.saliency.centre_bias import CentreBias
 from zoo.layers.saliency.density_memory import DensityMemory
 from zoo.layers.saliency.frame_brightness import FrameBrightness
+from zoo.layers.saliency.gaze_scatter import GazeScatter
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.layers.saliency.map_mixture import MapMixture
 from zoo.layers.saliency.motion_mixture import MotionMixture
@@ -43,7 +44,9 @@ def general_saliency(
     memory_share: float = 0.5,
     motion: float = 0.5,
     centre: float = 0.5,
+    scatter: float = 16.0,
     frame_rate: float | None = 30.0,
+    video_side: int | None = None,
     mixture: tuple[int, int] | None = None,
     trainable_backbone: bool = True,
     backbone_weights: str | os.PathLike | None = None,
@@ -55,14 +58,15 @@ def general_saliency(
     A backbone computes features of each frame at strides of 8, 16 and 32. A small head combines
     them from coarse to fine into one map of logits per frame, to which a learned centre bias is
     added. Each frame's density is mixed with the mean density of the most recent frames, and with
-    where the picture changes; in videos, a density that is spread out is drawn to the centre.
-    There is no look-ahead, and `zoo.predict` carries the memory from step to step.
+    where the picture changes; in videos, a density that is spread out is drawn to the centre, and
+    that of a small video is blurred. There is no look-ahead, and `zoo.predict` carries the memory
+    from step to step.
 
     Args:
         num_frames: Length of the videos, or None for any length.
         image_size: Side, or (height, width), of the frames; None for any size. The weights
-            "general" were trained with frames of 320 pixels on the longer side, to which
-            `zoo.predict` scales every video.
+            "general" were trained with frames of 320 pixels on the longer side; `zoo.predict`
+            scales videos to 320 or, from 1280 pixels on, 384.
         backbone: "efficientnet_lite"; or a model of one frame (height, width, 3) that returns
             feature maps, the finest first at a stride of 8, each with half the rows and columns
             of the previous one.
@@ -76,10 +80,15 @@ def general_saliency(
             motion.
         centre: How strongly a video's spread-out densities are drawn to the centre, see
             `zoo.layers.VideoCentreBias`; 0 for not at all.
+        scatter: Scatter of gaze around what people look at, in pixels of the video, by which the
+            densities of small videos are blurred, see `zoo.layers.GazeScatter`; 0 for no blur.
         frame_rate: Frames per second of the videos. `memory`, and the distance of 3 frames over
             which change is measured, are numbers of frames at 30 frames per second and last
             equally long at every rate; `zoo.predict` and `zoo.evaluate` replace the rate by each
             video's own. None: the same number of frames for every video.
+        video_side: Longer side of the videos in pixels, before they are scaled to `image_size`;
+            `zoo.predict` and `zoo.evaluate` replace it by each video's own. None: 1000 or more,
+            or pictures, whose densities are not blurred.
         mixture: (rows, columns) of a grid for a second output "mixture" with one Gaussian per
             cell, see `zoo.layers.MapMixture`; None for no such output.
         trainable_backbone: False freezes the backbone.
@@ -112,6 +121,8 @@ def general_saliency(
         raise ValueError(f"`motion` must be in [0, 1). Received: motion={motion}")
     if centre < 0:
         raise ValueError(f"`centre` must be 0 or more. Received: centre={centre}")
+    if scatter < 0:
+        raise ValueError(f"`scatter` must be 0 or more. Received: scatter={scatter}")
     if memory < 1:
         raise ValueError(f"`memory` must be at least 1. Received: memory={memory}")
     if width < 2:
@@ -138,19 +149,28 @@ def general_saliency(
     x = PerStep(features, name="frame_features")(video)
     x = PerStep(_readout(width // 2), name="readout")(x)
     last = "log_density"
-    log_density = LogDensity(name="frame_density" if memory > 1 or motion or centre else last)(x)
+    rules = [memory > 1, motion, centre, scatter]
+
+    def named(rule: int, name: str) -> str:
+        """The last rule that applies has the name of the output."""
+        return name if any(rules[rule:]) else last
+
+    log_density = LogDensity(name=named(0, "frame_density"))(x)
     if memory > 1:
         past = PastDensity(memory, frame_rate, name="past")(Density(name="density")(log_density))
-        remember = DensityMemory(memory_share, name="memory" if motion or centre else last)
+        remember = DensityMemory(memory_share, name=named(1, "memory"))
         log_density = remember([log_density, past])
     if motion or centre:
         brightness = FrameBrightness(name="brightness")([video, log_density])
         earlier = Earlier(CHANGE, frame_rate, dtype="float32", name="earlier")(brightness)
     if motion:
-        move = MotionMixture(motion, name="motion" if centre else last)
+        move = MotionMixture(motion, name=named(2, "motion"))
         log_density = move([log_density, brightness, earlier])
     if centre:
-        log_density = VideoCentreBias(centre, name=last)([log_density, earlier])
+        bias = VideoCentreBias(centre, name=named(3, "centre"))
+        log_density = bias([log_density, earlier])
+    if scatter:
+        log_density = GazeScatter(scatter, video_side, name=last)(log_density)
     outputs = {"log_density": log_density}
     if mixture is not None:
         outputs["mixture"] = MapMixture(*mixture, name="mixture")(log_density)

@@ -81,6 +81,7 @@ def load(path: str | os.PathLike, *, compile: bool = False, verbose: bool = True
 def load_general(
     frame_size: tuple[int, int] | None = None,
     frame_rate: float | None = None,
+    video_side: int | None = None,
     *,
     policy: str | None = None,
     verbose: bool = False,
@@ -90,6 +91,7 @@ def load_general(
     Args:
         frame_size: (height, width) of the frames; None for any.
         frame_rate: Frames per second of the videos; None for any.
+        video_side: Longer side of the videos in pixels, before scaling; None for any.
         policy: Keras's dtype policy, such as "mixed_bfloat16"; None for the global one.
         verbose: Print the card.
     """
@@ -99,7 +101,9 @@ def load_general(
 
     with _policy(policy):
         rate = {} if frame_rate is None else {"frame_rate": frame_rate}
-        model = general_saliency(image_size=frame_size, weights=GENERAL, **rate)
+        model = general_saliency(
+            image_size=frame_size, video_side=video_side, weights=GENERAL, **rate
+        )
     record = RECORDS[GENERAL]
     held = read_provenance(fetch(record)) or {}
     card = {

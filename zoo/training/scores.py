@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.datasets import Samples, validation
 from zoo.datasets.gaze.truth import blurred
-from zoo.inference.streaming.mirror import mirrored_mean
+from zoo.inference.streaming.averaging import mean_outputs, unmirrored
 from zoo.layers import mixture_log_prob, mixture_map
 from zoo.metrics import saliency_metrics, video_mean
 from zoo.training.devices import predict_on_batch
@@ -101,7 +101,8 @@ def predict_samples(
     for number, (inputs, *_) in enumerate(validation(samples, batch_size)):
         outputs = predict_on_batch(model, inputs)
         if mirror:
-            outputs = mirrored_mean(outputs, predict_on_batch(model, _mirrored(inputs)))
+            other = unmirrored(predict_on_batch(model, _mirrored(inputs)))
+            outputs |= mean_outputs([{name: outputs[name] for name in other}, other])
         chosen = samples.places[number * batch_size : (number + 1) * batch_size]
         for row, place in enumerate(chosen):
             kept = np.flatnonzero(place.scored % every == 0)

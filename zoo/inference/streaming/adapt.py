@@ -1,4 +1,4 @@
-"""Adapt a model for inference, with the same weights: to a precision and a video's frames."""
+"""Adapt a model for inference, with the same weights: to a precision and a video."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import keras
 
 from zoo._processor import warn_of_slow_bfloat16
+from zoo.layers.saliency.gaze_scatter import LARGE
 
 PRECISIONS = {
     "float32": "float32",
@@ -29,6 +30,7 @@ def adapt(
     any_length: bool = True,
     frame_size: tuple[int, int] | None = None,
     frame_rate: float | None = None,
+    video_side: int | None = None,
 ) -> keras.Model:
     """Free the model's time axis and, if requested, change the precision it computes in.
 
@@ -41,6 +43,8 @@ def adapt(
         frame_size: (height, width) of the frames, for a model that accepts any size.
         frame_rate: frames per second of the video, for layers whose windows depend on it (see
             `zoo.layers.TrailingMean`); None: as built.
+        video_side: longer side of the video in pixels, for layers that depend on it (see
+            `zoo.layers.GazeScatter`); None: as built.
 
     Returns:
         The model, or a copy of it.
@@ -57,12 +61,15 @@ def adapt(
     free = not any_length or all(tensor.shape[1] is None for tensor in model.inputs)
     sized = frame_size is None or None not in model.inputs[0].shape[2:]
     in_time = frame_rate is None or frame_rates(model) <= {frame_rate}
-    if sized and free and in_time and (policy is None or _computes_in(model, policy)):
+    seen = video_side is None or video_sides(model) <= {video_side}
+    if sized and free and in_time and seen and (policy is None or _computes_in(model, policy)):
         return model
     config = model.get_config()
     for layer in config["layers"]:
         if not in_time and layer["config"].get("frame_rate"):
             layer["config"]["frame_rate"] = frame_rate
+        if not seen and "video_side" in layer["config"]:
+            layer["config"]["video_side"] = video_side
         if layer["class_name"] == "InputLayer":
             batch, time, *frame = layer["config"].pop("batch_shape")
             if not sized:
@@ -82,6 +89,14 @@ def frame_rates(model: keras.Model) -> set[float]:
     Example: `frame_rates(zoo.general_saliency())` is {30.0}.
     """
     return {getattr(layer, "frame_rate", None) for layer in model.layers} - {None}
+
+
+def video_sides(model: keras.Model) -> set[int]:
+    """The longer side of the videos, at most 1000, that layers are built for that depend on it.
+
+    Example: `video_sides(zoo.general_saliency())` is {1000}.
+    """
+    return {layer.video_side or LARGE for layer in model.layers if hasattr(layer, "video_side")}
 
 
 def compile_for_inference(model: keras.Model) -> keras.Model:

@@ -15,6 +15,7 @@ from zoo.layers.per_step import PerStep
 from zoo.layers.saliency.bounded_gaussians import BoundedGaussians
 from zoo.layers.saliency.density_memory import DensityMemory
 from zoo.layers.saliency.frame_brightness import FrameBrightness
+from zoo.layers.saliency.gaze_scatter import GazeScatter
 from zoo.layers.saliency.log_density import LogDensity
 from zoo.layers.saliency.map_mixture import MapMixture
 from zoo.layers.saliency.motion_mixture import MotionMixture
@@ -39,6 +40,7 @@ _POINTWISE = (
     Density,
     DensityMemory,
     FrameBrightness,
+    GazeScatter,
     InputNormalization,
     LogDensity,
     MapMixture,

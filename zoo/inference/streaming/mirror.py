@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from zoo.inference.streaming.averaging import AVERAGED, mean_outputs, unmirrored
 from zoo.inference.streaming.stream import Stream
 
 
@@ -15,7 +16,8 @@ class MirroredStream(Stream):
     twice as many components. Inference takes twice the time.
 
     Args:
-        model: a model whose only output is "mixture" (..., C, 6), or `zoo.rmdn()`.
+        model: a model with no other outputs than "log_density" and "mixture", such as
+            `zoo.general_saliency()` or `zoo.rmdn()`.
         precision: see `Stream`.
 
     Example: `zoo.predict(MirroredStream(model), "clip.mp4")`
@@ -24,11 +26,7 @@ class MirroredStream(Stream):
     def __init__(self, model: keras.Model, *, precision: str | None = None):
         self._mirror = Stream(model, precision=precision)
         super().__init__(model, precision=precision)
-        if self.output_names != ("mixture",):
-            raise ValueError(
-                "A mirrored prediction needs a model whose only output is 'mixture'. Received: "
-                f"the outputs {sorted(self.output_names)}"
-            )
+        require_mirrorable(self.output_names)
 
     def reset(self) -> None:
         """Forget the video: the next chunk begins a new one."""
@@ -47,23 +45,18 @@ class MirroredStream(Stream):
     def push(self, frames: np.ndarray) -> dict[str, np.ndarray]:
         """Feed the next frames (n, height, width, 3); return the outputs completed by them."""
         frames = np.asarray(frames)
-        return mirrored_mean(super().push(frames), self._mirror.push(frames[:, :, ::-1]))
+        mirrored = self._mirror.push(frames[:, :, ::-1])
+        return mean_outputs([super().push(frames), unmirrored(mirrored)])
 
     def finish(self) -> dict[str, np.ndarray]:
         """End the video and return the remaining outputs."""
-        return mirrored_mean(super().finish(), self._mirror.finish())
+        return mean_outputs([super().finish(), unmirrored(self._mirror.finish())])
 
 
-def mirrored_mean(outputs: dict, mirrored: dict) -> dict[str, np.ndarray]:
-    """The mean of the mixtures of a video and of its mirror image."""
-    if not outputs:
-        return outputs
-    first, second = outputs["mixture"], mirrored["mixture"].copy()
-    second[..., 1] = 1 - second[..., 1]
-    second[..., 5] *= -1  # the correlation of x and y
-    parts = []
-    for mixture in (first, second):
-        logits = mixture[..., :1].astype(np.float32)
-        logits = logits - np.logaddexp.reduce(logits, axis=-2, keepdims=True)
-        parts.append(np.concatenate([logits, mixture[..., 1:]], axis=-1))
-    return {"mixture": np.concatenate(parts, axis=-2)}
+def require_mirrorable(outputs) -> None:
+    """Raise an error unless a mean with the mirror image is defined for these outputs."""
+    if not outputs or not set(outputs) <= set(AVERAGED):
+        raise ValueError(
+            "`mirror` needs a model with no other outputs than 'log_density' and 'mixture'. "
+            f"Received: the outputs {sorted(outputs)}"
+        )

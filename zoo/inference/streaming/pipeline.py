@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -14,9 +15,11 @@ import numpy as np
 from zoo.datasets.video.reading import Video
 from zoo.datasets.video.source import resize
 from zoo.inference.streaming.clip_maps import ClipMaps
+from zoo.inference.streaming.picture import PictureStream
 from zoo.inference.streaming.saliency_outputs import open_stream
 from zoo.inference.streaming.stream import Stream
 
+AnyStream: TypeAlias = Stream | ClipMaps | PictureStream
 INITIAL = ("repeat", "pad", "omit")
 PIECE = 4  # most frames decoded at a time; about seven pieces are in memory at once
 PIECE_BYTES = PIECE * 360 * 640 * 3  # the most that a piece takes, if it is not a single frame
@@ -40,7 +43,7 @@ class Piece:
 
 
 def run_model(
-    model: keras.Model | Stream | ClipMaps,
+    model: keras.Model | AnyStream,
     video: Video,
     *,
     initial: str = "repeat",
@@ -51,7 +54,7 @@ def run_model(
     """Run a model over a video piece by piece while the next piece is being decoded.
 
     Args:
-        model: the model, or a `Stream` or `ClipMaps` of it.
+        model: the model, or what `open_stream` returned for it.
         video: an open video.
         initial: how to treat the frames before the first full clip: "repeat" the first
             prediction, "pad" the video with its first frame, or "omit" their predictions. The
@@ -70,7 +73,7 @@ def run_model(
     if chunk is not None and chunk < 1:
         raise ValueError(f"`chunk` must be at least 1. Received: chunk={chunk}")
     stream = open_stream(model, precision=precision)
-    if isinstance(stream, Stream):
+    if not isinstance(stream, ClipMaps):
         stream.fit(video.height, video.width, video.fps)
     stream.reset()
     if len(stream.frame_shape) != 3 or stream.frame_shape[-1] != 3:
@@ -84,7 +87,7 @@ def run_model(
 
 
 class _Run:
-    def __init__(self, stream: Stream | ClipMaps, initial: str, chunk: int, with_frames: bool):
+    def __init__(self, stream: AnyStream, initial: str, chunk: int, with_frames: bool):
         self.stream = stream
         self.initial = initial
         self.chunk = chunk

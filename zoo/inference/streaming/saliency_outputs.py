@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from zoo.inference.streaming.clip_maps import ClipMaps
-from zoo.inference.streaming.mirror import MirroredStream
+from zoo.inference.streaming.mirror import MirroredStream, require_mirrorable
+from zoo.inference.streaming.picture import PictureStream
 from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.candidates import map_candidates, mixtures_candidates
 from zoo.inference.writing.rendering import render_mixture, render_mixtures
@@ -18,38 +19,39 @@ SALIENCY_OUTPUTS = ("log_density", "mixture", "saliency")
 
 
 def open_stream(
-    model: keras.Model | Stream | ClipMaps,
+    model: keras.Model | Stream | ClipMaps | PictureStream,
     *,
     precision: str | None = None,
     stride: int = 1,
     flow: str | Callable | None = None,
     mirror: bool = False,
-) -> Stream | ClipMaps:
-    """Choose how a video is fed to a model: as consecutive frames, or in long clips.
+    picture: bool = False,
+) -> Stream | ClipMaps | PictureStream:
+    """Choose how a video is fed to a model: as consecutive frames, in long clips, or as a picture.
 
     Args:
         model: a model, or what this function returned for one.
         precision: see `Stream`.
         stride, flow: see `ClipMaps`; not for models with an output for every frame.
         mirror: see `MirroredStream`.
+        picture: the videos are single pictures, and the model `takes_pictures`.
 
     Example: `open_stream(zoo.lsts(), stride=4)`.
     """
-    if isinstance(model, (Stream, ClipMaps)):
+    if isinstance(model, (Stream, ClipMaps, PictureStream)):
         return model
     names = output_names(model)
     if "mixture" not in names and "saliency" in names and len(model.output["saliency"].shape) == 3:
         if mirror:
-            raise ValueError(
-                "`mirror` needs a model whose only output is 'mixture'. Received: the outputs "
-                f"{sorted(names)} of the model {model.name!r}"
-            )
+            require_mirrorable(names)
         return ClipMaps(model, precision=precision, stride=stride, flow=flow)
     if stride != 1 or flow is not None:
         raise ValueError(
             "`stride` and `flow` are for models of long clips with the output 'saliency'. "
             f"Received: stride={stride}, flow={flow!r} for the model {model.name!r}"
         )
+    if picture:
+        return PictureStream(model, precision=precision)
     return (MirroredStream if mirror else Stream)(model, precision=precision)
 
 

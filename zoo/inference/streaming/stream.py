@@ -12,10 +12,11 @@ from zoo.inference.streaming.adapt import (
     compile_for_inference,
     frame_rates,
     quiet_retracing,
+    video_sides,
 )
 from zoo.inference.streaming.carried import CarriedTrunk
 from zoo.inference.streaming.carried_plan import NotCarried, is_pointwise
-from zoo.inference.streaming.frame_size import fitting_size
+from zoo.inference.streaming.frame_size import fitting_size, side_of_video
 from zoo.inference.streaming.receptive_field import receptive_field
 from zoo.layers.projected_lstm import ProjectedLSTM
 from zoo.layers.sliding_clips import SlidingClips
@@ -69,13 +70,15 @@ class Stream:
     ):
         self._built_from = model, precision, step
         self._any_size = len(model.inputs[0].shape) == 5 and None in model.inputs[0].shape[2:4]
-        self._rate = min(frame_rates(model), default=None)  # that the model was built for, if any
-        self._prepare(frame_size)
+        # What the model was built for, if it depends on it.
+        self._rate = min(frame_rates(model), default=None)
+        self._side = min(video_sides(model), default=None)
+        self._prepare(frame_size, self._rate, self._side)
 
-    def _prepare(self, frame_size: tuple[int, int], frame_rate: float | None = None) -> None:
+    def _prepare(self, size: tuple[int, int], rate: float | None, side: int | None) -> None:
         model, precision, step = self._built_from
-        model = adapt(model, precision=precision, frame_size=frame_size, frame_rate=frame_rate)
-        self._fitted = frame_size, frame_rate or self._rate
+        model = adapt(model, precision=precision, frame_size=size, frame_rate=rate, video_side=side)
+        self._fitted = size, rate, side
         self._model = model
         recurrent = _recurrent_layers(model)
         clips = [layer for layer in model.layers if isinstance(layer, SlidingClips)]
@@ -118,9 +121,10 @@ class Stream:
     def fit(self, height: int, width: int, frame_rate: float | None = None) -> None:
         """Prepare for a video of this size and rate, if the model depends on them.
 
-        Frames for a model that accepts any size are scaled to
-        `zoo.inference.streaming.frame_size.LONG_SIDE` pixels on the longer side. A memory in
-        seconds (see `zoo.layers.TrailingMean`) gets the video's number of frames.
+        Frames for a model that accepts any size are scaled, see
+        `zoo.inference.streaming.frame_size.fitting_size`. A memory in seconds (see
+        `zoo.layers.TrailingMean`) gets the video's number of frames, and a blur in pixels (see
+        `zoo.layers.GazeScatter`) the video's size.
 
         Args:
             height: of the video's frames.
@@ -129,8 +133,9 @@ class Stream:
         """
         size = fitting_size(height, width) if self._any_size else self._fitted[0]
         rate = (frame_rate or self._rate) if self._rate else None
-        if self._fitted != (size, rate):
-            self._prepare(size, rate)
+        side = side_of_video(height, width) if self._side else None
+        if self._fitted != (size, rate, side):
+            self._prepare(size, rate, side)
 
     def identity(self) -> list:
         """What identifies this model: its graph (with its precision) and weights."""
