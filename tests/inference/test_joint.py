@@ -1,5 +1,6 @@
 """Joint models on a whole file: equality to a single call, the film, the evaluated action."""
 
+import dataclasses
 import json
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.cli.main import main
 from zoo.datasets import moving_targets
 from zoo.datasets.video.reading import open_video
 from zoo.datasets.video.writer import VideoWriter
@@ -102,18 +104,69 @@ def test_a_model_with_teacher_forcing_cannot_predict(video):
         saliency_part(model)
 
 
-def test_evaluate(tmp_path):
-    root = tmp_path / "made"
-    records = moving_targets.make(root, num_videos=3, frames=18, size=(48, 48), viewers=3)
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made")
+    return moving_targets.make(root, num_videos=3, frames=18, size=(48, 48), viewers=3)
+
+
+def test_evaluate(records, tmp_path):
     model = zoo.joint(**{**TINY, "num_classes": 7})
     found = zoo.evaluate(
         model, records, baselines=("uniform",), output=tmp_path / "out", progress=False
     )
     assert np.isfinite(found.table["joint"]["nss"])
-    assert found.action["videos"] == 3
+    assert found.action["joint"]["videos"] == 3
+    actions = found.actions["joint"]
     whole = in_one_call(model, records[0].video)["action"]
-    np.testing.assert_allclose(found.actions[records[0].name]["probabilities"], whole, atol=1e-4)
-    right = [np.argmax(one["probabilities"]) == one["label"] for one in found.actions.values()]
-    assert found.action["accuracy"] == pytest.approx(np.mean(right))
+    np.testing.assert_allclose(actions[records[0].name]["probabilities"], whole, atol=1e-4)
+    right = [np.argmax(one["probabilities"]) == one["label"] for one in actions.values()]
+    assert found.action["joint"]["accuracy"] == pytest.approx(np.mean(right))
     held = json.loads((tmp_path / "out/evaluation.json").read_text())
-    assert held["action"]["videos"] == 3
+    assert held["action"]["joint"]["videos"] == 3
+    assert "joint, action: accuracy" in (tmp_path / "out/index.html").read_text()
+
+
+def test_evaluate_several_models_mirrored(records):
+    """A joint model in a dict is measured like one alone, and `mirror` applies to it."""
+    options = {**TINY, "num_classes": 7, "attend": "clip"}
+    models = {"a": zoo.joint(**options), "b": zoo.joint(**options)}
+    models["saliency"] = zoo.rmdn(**{k: v for k, v in TINY.items() if k != "num_classes"})
+    how = {"baselines": ("uniform",), "progress": False}
+    plain = zoo.evaluate(models, records[:2], **how)
+    assert list(plain.action) == ["a", "b"]
+    mirrored = zoo.evaluate(models["a"], records[:2], mirror=True, **how)
+    assert mirrored.table["joint"]["nss"] != plain.table["a"]["nss"]
+    name = records[0].name
+    predicted = zoo.predict(records[0].video, models["a"], mirror=True, progress=False)
+    assert predicted.outputs["mixture"].shape == (18, 6, 6)
+    found = mirrored.actions["joint"][name]["probabilities"]
+    np.testing.assert_allclose(found, predicted.action, atol=1e-5)
+    with pytest.raises(ValueError, match="`stride` and `flow` are for models of long clips"):
+        zoo.evaluate(models["a"], records[:2], stride=2, **how)
+
+
+def test_evaluate_the_action_of_videos_without_gaze(records, tmp_path):
+    model = zoo.joint(**{**TINY, "num_classes": 7})
+    blind = [dataclasses.replace(record, gaze=None) for record in records[:2]]
+    out = tmp_path / "out"
+    found = zoo.evaluate(model, blind, output=out, progress=False)
+    assert found.action["joint"]["videos"] == 2 and found.output == str(out)
+    assert json.loads((out / "evaluation.json").read_text())["action"] == found.action
+    assert "only the action was measured" in (out / "index.html").read_text()
+    neither = [*blind, dataclasses.replace(blind[0], name="other", label=None)]
+    with pytest.raises(ValueError, match=r"must have gaze or a label\. Received: 1 of 3"):
+        zoo.evaluate(model, neither, progress=False)
+    with pytest.raises(ValueError, match="at least 16 frames"):
+        zoo.evaluate(model, [dataclasses.replace(blind[0], end=0.3)], progress=False)
+
+
+def test_the_command_measures_the_action(records, tmp_path, capsys):
+    zoo.joint(**{**TINY, "num_classes": 7}).save(tmp_path / "tiny.keras")
+    rows = [f"{r.video},{moving_targets.CLASSES[r.label]},test" for r in records]
+    (tmp_path / "labels.csv").write_text("video,label,split\n" + "\n".join(rows) + "\n")
+    table, out = str(tmp_path / "labels.csv"), str(tmp_path / "out")
+    assert main(["evaluate", str(tmp_path / "tiny.keras"), "--data-dir", table, "-o", out]) == 0
+    assert "tiny, action: accuracy" in capsys.readouterr().out
+    assert main(["evaluate", str(tmp_path / "tiny.keras"), "--data-dir", table, "--flow", "dis"])
+    assert "--stride and --flow are for models of long clips" in capsys.readouterr().err

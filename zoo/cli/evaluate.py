@@ -44,6 +44,8 @@ def evaluate_models(
 ) -> None:
     """Measure how well models and baselines predict where the viewers of test videos look.
 
+    For joint models, the action of test videos with a label is measured too.
+
     To continue an interrupted evaluation, run the same command again.
 
     Args:
@@ -75,13 +77,18 @@ def evaluate_models(
     check_data_set(dataset, "csv", "shards")
     from zoo.inference.evaluate import evaluate
     from zoo.inference.evaluating.scoring import BASELINES
+    from zoo.inference.streaming.joint import is_joint
+    from zoo.models.loading import load
     from zoo.training.named_data import load_records
 
-    test = load_records(dataset, data_dir, "test")
+    models = {name: load(file) for name, file in _named(model).items()}
+    joint = any(map(is_joint, models.values()))  # the action needs only a label
+    test = load_records(dataset, data_dir, "test", "any" if joint else "gaze")
     if not test:
-        raise ValueError(f"The data set must have test videos with gaze. Received: {data_dir}")
+        wanted = "gaze or a label" if joint else "gaze"
+        raise ValueError(f"The data set must have test videos with {wanted}. Received: {data_dir}")
     evaluation = evaluate(
-        _named(model),
+        models,
         test,
         train_records=load_records(dataset, data_dir, "train"),
         baselines=BASELINES if baselines is None else baselines,

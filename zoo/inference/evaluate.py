@@ -24,12 +24,13 @@ from zoo.files.atomic import write_text
 from zoo.files.file_state import file_state
 from zoo.files.json_file import write_json
 from zoo.files.printable import one_line
+from zoo.inference.evaluating.actions import video_actions
 from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.inference.evaluating.evaluation import METRICS, Evaluation, safe_name
 from zoo.inference.evaluating.page import Picture, write_pages
 from zoo.inference.evaluating.report import time_plot
 from zoo.inference.evaluating.scoring import BASELINES, Scorer, digest
-from zoo.inference.streaming.joint import is_joint
+from zoo.inference.streaming.joint import is_joint, saliency_part
 from zoo.inference.streaming.pipeline import INITIAL
 from zoo.inference.streaming.saliency_outputs import open_stream, output_names, saliency_output
 from zoo.inference.writing.output import OutputError, claim_folder
@@ -70,7 +71,8 @@ def evaluate(
     Args:
         model: a model with the output "mixture" or "saliency", a `.keras` file, a dict of
             models by name, or None to evaluate the baselines only.
-        records: videos with gaze.
+        records: videos with gaze. For joint models, `zoo.joint()`, also videos with a label, on
+            which the action is measured.
         train_records: the videos the model was trained on. The trained central bias is fitted to
             their fixations; without them, this baseline is omitted.
         baselines: any of "uniform", "central_bias", "trained_central_bias", "motion", "viewers"
@@ -87,7 +89,8 @@ def evaluate(
             contain the blur (Kümmerer et al., ECCV 2018).
         initial: how to treat the first 15 frames of a model with 16-frame clips: "omit" them for
             all methods, or "repeat" or "pad" as in `zoo.predict`.
-        chunk, precision, stride, flow, mirror: see `zoo.predict`.
+        chunk, precision, mirror: see `zoo.predict`.
+        stride, flow: for models of long clips, see `zoo.predict`.
         seed: random seed for splitting the viewers in half and fitting the mixture.
         pictures: number of videos shown with pictures on the page.
         overwrite: discard results in `output` that were computed with other settings.
@@ -95,7 +98,7 @@ def evaluate(
         strict: reject damaged videos; otherwise damaged packets are skipped and reported.
 
     Returns:
-        An `Evaluation`; for `zoo.joint()` a `JointEvaluation`, which also evaluates the action.
+        An `Evaluation`; its `action` has the results of joint models.
 
     Example:
 
@@ -104,27 +107,25 @@ def evaluate(
     zoo.evaluate(model, test, train_records=train, output="evaluation").table
     ```
     """
-    records = _checked_records(records)
-    if isinstance(model, (str, os.PathLike)):
-        model = load(model)
-    if is_joint(model):
-        from zoo.inference.actions.predict_joint import evaluate_joint
-
-        options = {"train_records": train_records, "baselines": baselines, "output": output}
-        options |= {"map_side": map_side, "sigma": sigma, "metric_maps": metric_maps}
-        options |= {"initial": initial, "chunk": chunk}
-        options |= {"precision": precision, "seed": seed, "pictures": pictures}
-        options |= {"overwrite": overwrite, "progress": progress, "strict": strict}
-        return evaluate_joint(model, records, evaluate=evaluate, **options)
-    train_records = list(train_records)
+    records, models = _checked_records(records), _models(model)
+    joint = {name: one for name, one in models.items() if is_joint(one)}
+    _check(records, baselines, initial, map_side, sigma, with_labels=bool(joint))
+    _check_options(models, stride, flow, mirror, precision)
     if strict:
         for record in records:
             open_record(record).require_whole()
-    _check(records, baselines, initial, map_side, sigma)
     streams = {
-        name: open_stream(one, precision=precision, mirror=mirror, **_of_clips(one, stride, flow))
-        for name, one in _models(model).items()
+        name: open_stream(
+            saliency_part(one) if name in joint else one,
+            precision=precision,
+            mirror=mirror,
+            **({"stride": stride, "flow": flow} if _of_clips(one) else {}),
+        )
+        for name, one in models.items()
     }
+    labelled = [record for record in records if joint and record.label is not None]
+    train_records = list(train_records)
+    records = [record for record in records if record.gaze is not None]
     gaze = {record.name: read_fixations(record, warn=False) for record in records}
     points = {name: _points(fixations, seed) for name, fixations in gaze.items()}
     trained = {
@@ -172,7 +173,12 @@ def evaluate(
     for number, record in enumerate(_tracked(records, progress, console)):
         results.append(_one(scorer, record, gaze[record.name], folder, key, number < pictures))
     notes = _notes(len(train_records) - len(trained), scorer, results)
-    evaluation = Evaluation(results, settings, notes, None if folder is None else str(folder))
+    options = {"precision": precision, "initial": initial, "chunk": chunk}
+    actions = {
+        name: video_actions(one, streams[name], labelled, **options) for name, one in joint.items()
+    }
+    where = None if folder is None else str(folder)
+    evaluation = Evaluation(results, settings, notes, where, actions if labelled else {})
     if folder is not None:
         write_json(folder / "evaluation.json", evaluation.to_json())
         write_pages(folder, evaluation, _pictures(folder, records[:pictures]))
@@ -181,7 +187,7 @@ def evaluate(
     return evaluation
 
 
-def _check(records, baselines, initial, map_side, sigma):
+def _check(records, baselines, initial, map_side, sigma, with_labels):
     unknown = sorted(set(baselines) - set(BASELINES))
     if unknown:
         raise ValueError(f"`baselines` must be among {BASELINES}. Received: {unknown}")
@@ -194,10 +200,13 @@ def _check(records, baselines, initial, map_side, sigma):
         )
     if not records:
         raise ValueError("`records` must hold at least one video. Received: none")
-    blind = [record.name for record in records if record.gaze is None]
+    blind = [
+        r.name for r in records if r.gaze is None and not (with_labels and r.label is not None)
+    ]
     if blind:
+        rule = "gaze or a label" if with_labels else "gaze"
         raise ValueError(
-            f"Every record must have gaze. Received: {len(blind)} of {len(records)} without, "
+            f"Every record must have {rule}. Received: {len(blind)} of {len(records)} without, "
             f"among them {blind[:5]}"
         )
     names = [safe_name(record.name) for record in records]
@@ -231,9 +240,24 @@ def _checked_records(records) -> list[Record]:
     return records
 
 
-def _of_clips(model, stride, flow) -> dict:
-    """Options that apply only to clip-based models; empty for models with a mixture output."""
-    return {} if "mixture" in model.output else {"stride": stride, "flow": flow}
+def _of_clips(model: keras.Model) -> bool:
+    """Whether a model takes long clips, and with it the options `stride` and `flow`."""
+    names = output_names(model)
+    return "saliency" in names and "mixture" not in names
+
+
+def _check_options(models, stride, flow, mirror, precision) -> None:
+    """Raise an error for options that apply to none of the models."""
+    if (stride != 1 or flow is not None) and not any(map(_of_clips, models.values())):
+        raise ValueError(
+            "`stride` and `flow` are for models of long clips with the output 'saliency'. "
+            f"Received: stride={stride}, flow={flow!r} for the models {list(models)}"
+        )
+    if (mirror or precision is not None) and not models:
+        raise ValueError(
+            "`mirror` and `precision` need a model. "
+            f"Received: mirror={mirror}, precision={precision!r} for the baselines alone"
+        )
 
 
 def _points(fixations: Fixations, seed: int) -> np.ndarray:
@@ -304,13 +328,13 @@ def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
 
 def _notes(left_out: int, scorer: Scorer, results: list[dict]) -> list[str]:
     """Notes for the reader of the scores."""
-    notes = []
+    notes = [] if results else ["No video has gaze: only the action was measured."]
     if left_out:
         notes.append(
             f"{left_out} training videos are among the evaluated ones and were left out of the "
             "trained central bias."
         )
-    if scorer.bias is None and "trained_central_bias" in scorer.baselines:
+    if results and scorer.bias is None and "trained_central_bias" in scorer.baselines:
         notes.append("No training videos were given, so there is no trained central bias.")
     if scorer.metric_maps:
         notes.append("CC, SIM and KL were computed on densities blurred like the truth maps.")
@@ -323,13 +347,16 @@ def _notes(left_out: int, scorer: Scorer, results: list[dict]) -> list[str]:
 
 
 def _show(evaluation: Evaluation, console: Console) -> None:
-    """Print the table, the explained information and the notes."""
-    console.print(evaluation.rich_table())
+    """Print the table, the explained information, the actions' results and the notes."""
+    if evaluation.videos:
+        console.print(evaluation.rich_table())
     for name, share in evaluation.explained_information.items():
         print(
             f"{one_line(name)} explains {share:.1%} of the information that the true density "
             "has over the trained central bias."
         )
+    for name in evaluation.action:
+        print(one_line(evaluation.action_summary(name)))
     for note in evaluation.notes:
         print(f"Note: {one_line(note)}")
 

@@ -46,6 +46,7 @@ class Evaluation:
         settings: the settings of the evaluation.
         notes: remarks for the reader: excluded frames, baselines that could not be computed.
         output: folder of the files, or None.
+        actions: for joint models, model name to video name to {"label", "probabilities"}.
 
     Example:
 
@@ -59,6 +60,7 @@ class Evaluation:
     settings: dict
     notes: list[str] = field(default_factory=list)
     output: str | None = None
+    actions: dict[str, dict[str, dict]] = field(default_factory=dict)
 
     @property
     def methods(self) -> list[str]:
@@ -92,6 +94,21 @@ class Evaluation:
         return {name: (table[name]["log_likelihood"] - low) / (high - low) for name in models}
 
     @property
+    def action(self) -> dict[str, dict[str, float]]:
+        """For each joint model, the number of labelled videos ("videos") and the "accuracy".
+
+        If a video has several labels, the "mean_average_precision" instead of the accuracy.
+        """
+        return {name: _action_scores(videos) for name, videos in self.actions.items()}
+
+    def action_summary(self, model: str) -> str:
+        """One line with the action's results of one joint model."""
+        values = dict(self.action[model])
+        count = values.pop("videos")
+        ((metric, value),) = values.items()
+        return f"{model}, action: {metric.replace('_', ' ')} {value:.3f} over {count} videos"
+
+    @property
     def frames_without_fixations(self) -> dict[str, list[int]]:
         """Frames without a fixation, which have no metrics, by video."""
         found = {v["name"]: v["frames_without_fixations"] for v in self.videos}
@@ -99,6 +116,7 @@ class Evaluation:
 
     def to_json(self) -> dict:
         """All results as plain lists, dicts and numbers."""
+        action = {"action": self.action, "actions": self.actions} if self.actions else {}
         return {
             "video_mean": self.table,
             "frame_mean": self.frame_means,
@@ -110,6 +128,7 @@ class Evaluation:
             "settings": self.settings,
             "notes": self.notes,
             "videos": self.videos,
+            **action,
         }
 
     def rich_table(self) -> Table:
@@ -170,6 +189,21 @@ class Evaluation:
     def _frame_mean(parts):
         count = sum(part["count"] for part in parts)
         return float(sum(part["sum"] for part in parts) / count) if count else float("nan")
+
+
+def _action_scores(videos: dict[str, dict]) -> dict[str, float]:
+    labels = [found["label"] for found in videos.values()]
+    scores = np.array([found["probabilities"] for found in videos.values()])
+    if not any(isinstance(label, list) for label in labels):
+        accuracy = float(np.mean(scores.argmax(1) == np.array(labels)))
+        return {"videos": len(labels), "accuracy": accuracy}
+    from zoo.metrics import mean_average_precision
+
+    hot = np.zeros(scores.shape, int)
+    for row, label in zip(hot, labels):
+        row[label if isinstance(label, list) else [label]] = 1
+    precision = float(mean_average_precision(hot, scores))
+    return {"videos": len(labels), "mean_average_precision": precision}
 
 
 def format_value(value: float) -> str:

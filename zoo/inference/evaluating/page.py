@@ -126,6 +126,7 @@ def _first_page(evaluation: Evaluation, pictures: Mapping[str, Sequence[Picture]
         ),
         metric_meanings(columns),
         *_explained(evaluation),
+        *(f"<p>{html.escape(evaluation.action_summary(name))}</p>" for name in evaluation.action),
         _notes(evaluation),
         _videos(evaluation),
     ]

@@ -15,6 +15,7 @@ from zoo.datasets.record import Record
 from zoo.datasets.video.frame_index import describe_damage
 from zoo.datasets.video.reading import Video, open_record
 from zoo.inference.evaluating import baselines
+from zoo.inference.evaluating.actions import check_length
 from zoo.inference.evaluating.evaluation import METRICS
 from zoo.inference.evaluating.report import filmstrip, is_constant
 from zoo.inference.evaluating.viewing import viewed
@@ -93,11 +94,7 @@ class Scorer:
         height, width = _map_size(video.height, video.width, self.map_side)
         before = max((stream.missing for stream in self.streams.values()), default=0)
         after = max((stream.trailing for stream in self.streams.values()), default=0)
-        if video.num_frames <= before + after and self.initial != "pad":
-            raise ValueError(
-                f"A video must have at least {before + after + 1} frames for this model, or "
-                f'initial="pad". Received: {record.name!r}, {video.num_frames} frames'
-            )
+        check_length(record, video.num_frames, before + after + 1, self.initial)
         first, stop = 0, video.num_frames
         if self.initial == "omit":
             first, stop = before, video.num_frames - after

@@ -42,21 +42,26 @@ class ActionPass:
 
     Args:
         model: a joint model with frames as input.
+        precision: "float32", "bfloat16" or "float16"; None: the precision the model was built with.
 
     Example: `ActionPass(model)(frames, mixtures)`
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, *, precision: str | None = None):
         # Splitting a graph changes its layers' nodes, so the model could not be saved: use a copy.
         copy = type(model).from_config(model.get_config())
         copy.set_weights(model.get_weights())
-        model = adapt(copy)
+        model = adapt(copy, precision=precision)
         self._weighting = [la for la in model.layers if isinstance(la, SaliencyWeighting)]
         steps = model.get_layer(STEPS)
-        inputs = list(model.inputs)
+        inputs, body = list(model.inputs), keras.Model(model.inputs, steps.output)
         if self._weighting:
-            inputs.append(model.output["mixture"])
-        self._body = compile_for_inference(keras.Model(inputs, steps.output))
+            body = keras.Model([*inputs, model.output["mixture"]], steps.output)
+            # Any number of Gaussians: a prediction with `mirror` has twice as many as the model.
+            inputs.append(keras.Input((None, None, 6), name="mixtures"))
+            outputs = body._run_through_graph(inputs, operation_fn=lambda layer: layer)
+            body = keras.Model(inputs, outputs)
+        self._body = compile_for_inference(body)
         tail = {name: value for name, value in model.output.items() if name != "mixture"}
         self._tail = compile_for_inference(keras.Model(steps.output, tail))
         clips = [layer for layer in model.layers if isinstance(layer, SlidingClips)]
@@ -78,7 +83,8 @@ class ActionPass:
 
         Args:
             pieces: the video's frames in order, in arrays (n, height, width, 3).
-            mixtures: (steps, C, 6), one per frame; a clip model has none for the first 15 frames.
+            mixtures: (steps, C, 6), one per frame, with any C; a clip model has none for the first
+                15 frames.
         """
         held, start, done, found = None, 0, 0, []
         total = len(mixtures)
