@@ -86,7 +86,8 @@ class CentralBiasDiffusion(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         *rest, components, six = input_shape
-        return (*rest, components + self.num_components, six)
+        total = None if components is None else components + self.num_components
+        return (*rest, total, six)
 
     def get_config(self):
         config = super().get_config()

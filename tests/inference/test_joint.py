@@ -129,8 +129,8 @@ def test_evaluate(records, tmp_path):
 
 def test_evaluate_several_models_mirrored(records):
     """A joint model in a dict is measured like one alone, and `mirror` applies to it."""
-    options = {**TINY, "num_classes": 7, "attend": "clip"}
-    models = {"a": zoo.joint(**options), "b": zoo.joint(**options)}
+    options = {**TINY, "num_classes": 7}
+    models = {"a": zoo.joint(**options, attend="clip", central_bias=2), "b": zoo.joint(**options)}
     models["saliency"] = zoo.rmdn(**{k: v for k, v in TINY.items() if k != "num_classes"})
     how = {"baselines": ("uniform",), "progress": False}
     plain = zoo.evaluate(models, records[:2], **how)

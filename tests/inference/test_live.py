@@ -10,11 +10,13 @@ import time
 from fractions import Fraction
 
 import av
+import cv2
 import keras
 import numpy as np
 import pytest
 
 import zoo
+from zoo.cli.main import main
 from zoo.inference.live import predict_live
 from zoo.inference.streaming.live_source import (
     StreamError,
@@ -52,7 +54,7 @@ def _encoded(frames, format="matroska"):
 
 def test_equals_the_video_as_a_whole(model, tmp_path):
     frames = _frames(12)
-    got = predict_live(model, iter(frames), output=tmp_path / "out", maps=True)
+    got = predict_live(model, iter(frames), output=tmp_path / "out", maps="npz")
     from zoo.datasets.video.source import resize
 
     small = np.stack([resize(frame, (32, 32)) for frame in frames])[None].astype("float32")
@@ -242,3 +244,75 @@ def test_a_damaged_packet_costs_that_packet(model):
 def test_a_missing_camera():
     with pytest.raises(StreamError, match="device 97"):
         next(camera_frames(97))
+
+
+def test_maps_as_pictures_and_another_size(model, tmp_path):
+    out = tmp_path / "out"
+    got = predict_live(model, iter(_frames(3)), output=out, maps="png", size=(20, 30))
+    assert sorted(path.name for path in (out / "maps").iterdir()) == [
+        "000000.png",
+        "000001.png",
+        "000002.png",
+    ]
+    assert cv2.imread(str(out / "maps/000001.png")).shape[:2] == (20, 30)
+    film = zoo.datasets.video.reading.open_video(got.files["film"])
+    assert (film.height, film.width) == (20, 30)
+    predict_live(model, iter(_frames(2)), output=out, maps="png", overwrite=True)
+    assert len(list((out / "maps").iterdir())) == 2
+    with pytest.raises(ValueError, match='`maps` must be "npz", "png" or None'):
+        predict_live(model, iter(_frames(1)), maps=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mirror": True, "chunk": 4}, r"`chunk` and `mirror` must .* chunk=4, mirror=True"),
+        ({"initial": "pad"}, r"`initial` must not be changed .* initial='pad'"),
+        ({"stride": 2}, "stride=2"),
+        ({"flow": "dis"}, "flow='dis'"),
+        ({"classes": ("a", "b")}, "`classes` must not be changed"),
+        ({"size": (0, 2)}, "`size` must be positive"),
+    ],
+)
+def test_options_that_a_live_stream_cannot_use_are_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.predict(97, **options)
+
+
+def test_the_command_names_its_options(capsys):
+    assert main(["predict", "97", "--mirror", "--classes", "ucf101"]) == 2
+    told = capsys.readouterr().err
+    assert "--classes and --mirror must not be changed" in told and "--classes ucf101" in told
+    assert main(["predict", "97", "--raw-size", "4", "6"]) == 2
+    assert "--raw-size is for raw frames on standard input" in capsys.readouterr().err
+    assert main(["predict", "97", "--pixel-format", "gray"]) == 2
+    assert "--pixel-format is for raw frames, whose size" in capsys.readouterr().err
+    assert main(["predict", "clip.mp4", "--window", "--raw-size", "4", "6"]) == 2
+    assert "--raw-size and --window must be used with a live source" in capsys.readouterr().err
+
+
+def test_a_stream_has_its_options_already(model):
+    stream = Stream(model)
+    with pytest.raises(ValueError, match=r"given to the `Stream` .* mirror=True"):
+        zoo.predict(_frames(3), stream, mirror=True, progress=False)
+    with pytest.raises(ValueError, match=r"given to the `Stream` .* precision='float32'"):
+        predict_live(stream, iter(_frames(1)), precision="float32")
+
+
+def test_the_model_is_built_once(model, monkeypatch):
+    built = []
+    prepare = Stream._prepare
+    monkeypatch.setattr(Stream, "_prepare", lambda *given: built.append(prepare(*given)))
+    monkeypatch.setattr(Stream, "push", lambda self, frames: {})
+    monkeypatch.setattr(Stream, "finish", lambda self: {})
+    predict_live(model, iter(_frames(2)))
+    assert len(built) == 1
+    predict_live(zoo.general_saliency(width=8), iter(_frames(2)), fps=5)  # accepts any size
+    assert len(built) == 2
+
+
+def test_the_saliency_of_a_joint_model():
+    options = {"image_size": 32, "width": 0.03, "units": 4, "num_components": 3, "num_classes": 2}
+    joint = zoo.joint(**options, dense=True, causal=True)
+    got = predict_live(joint, iter(_frames(3)))
+    assert set(got.outputs) == {"mixture"} and got.outputs["mixture"].shape == (3, 3, 6)

@@ -17,6 +17,7 @@ from zoo.cli.parsing import call
 from zoo.files.printable import one_line
 
 MAPS = ("npz", "png", "none")
+STALL = 10.0  # seconds
 Size = Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")]
 
 
@@ -46,7 +47,7 @@ def predict_videos(
     pixel_format: Literal["rgb24", "bgr24", "gray", "yuv420p"] = "rgb24",
     fps: float | None = None,
     window: bool = False,
-    stall: float = 10.0,
+    stall: float = STALL,
     strict: bool = False,
 ) -> None:
     """Predict where people look in videos, or which action they show.
@@ -99,20 +100,40 @@ def predict_videos(
         _predict_live(
             live[0],
             model,
+            unused={
+                "initial": initial,
+                "chunk": chunk,
+                "stride": stride,
+                "flow": flow,
+                "classes": classes,
+                "mirror": mirror,
+            },
             output=output or "live_prediction",
             raw_size=raw_size,
             pixel_format=pixel_format,
             fps=fps,
-            maps=maps == "npz",
+            maps=None if maps == "none" else maps,
             film=film,
             window=window,
             candidates=candidates,
+            size=size,
             stall=stall,
             strict=strict,
             precision=precision,
             overwrite=overwrite,
         )
         return
+    only_live = {
+        "--raw-size": raw_size is not None,
+        "--pixel-format": pixel_format != "rgb24",
+        "--window": window,
+        "--stall": stall != STALL,
+    }
+    if given := [option for option, changed in only_live.items() if changed]:
+        raise CommandError(
+            f"{' and '.join(given)} must be used with a live source: a camera, an address or -. "
+            f"Received: {' '.join(videos)}"
+        )
     with _scanned(videos[0]):
         from zoo.inference.predict import predict
     found = predict(
@@ -175,9 +196,11 @@ def _tell(found: Any, output: str) -> None:
     print(f"{len(found)} videos, {frames} frames in {seconds:.1f} s; see {one_line(output)}")
 
 
-def _predict_live(source: str, model: str | None, **options: Any) -> None:
+def _predict_live(source: str, model: str | None, unused: dict, **options: Any) -> None:
+    from zoo.inference.arguments import check_live
     from zoo.inference.live import predict_live
 
+    check_live(**unused)
     live = predict_live(model, source, **options)
     shown = live.files.get("film") or live.files.get("summary")
     print(one_line(f"{live.summary()}; see {shown}"))

@@ -9,34 +9,35 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import keras
 import numpy as np
 
 from zoo.datasets.video.source import resize
-from zoo.datasets.video.writer import TICKS
 from zoo.files.atomic import atomic_path
 from zoo.files.json_file import write_json
+from zoo.inference.arguments import check_arguments, check_unchanged
+from zoo.inference.streaming.frame_size import fitting_size, side_of_video
+from zoo.inference.streaming.joint import is_joint, saliency_part
 from zoo.inference.streaming.live_source import LiveFrame, StreamError, arriving, open_live
 from zoo.inference.streaming.saliency_outputs import (
     output_map,
+    output_names,
     outputs_candidates,
     saliency_output,
 )
 from zoo.inference.streaming.stream import Stream
+from zoo.inference.writing.growing_film import GrowingFilm
 from zoo.inference.writing.kept import KeptOutputs
 from zoo.inference.writing.maps import MapWriter
 from zoo.inference.writing.output import claim_folder, give_up_folder
 from zoo.models.loading import GENERAL, load
 from zoo.visualize.overlay import overlay
 
-FILES = ("film.mp4", "maps.npz", "prediction.npz", "prediction.json", "log_density.npy")
+FILES = ("film.mp4", "maps.npz", "maps", "prediction.npz", "prediction.json", "log_density.npy")
 
-FRAGMENT = 25  # frames per fragment of the film: a growing film lags by at most this many frames
 SMALLEST = 1e-4  # seconds between frames whose time stamps do not increase
 
 
@@ -98,10 +99,11 @@ def predict_live(
     raw_size: tuple[int, int] | None = None,
     pixel_format: str = "rgb24",
     fps: float | None = None,
-    maps: bool = False,
+    maps: str | None = None,
     film: bool = True,
     window: bool = False,
     candidates: int = 5,
+    size: tuple[int, int] | None = None,
     stall: float = 10.0,
     strict: bool = False,
     max_frames: int | None = None,
@@ -116,7 +118,8 @@ def predict_live(
     that says where; the files on disk are complete up to that point.
 
     Args:
-        model: as in `zoo.predict`; None uses the model that the zoo ships.
+        model: as in `zoo.predict`; None uses the model that the zoo ships. Of a joint model, only
+            the saliency is predicted, because the action belongs to a whole video.
         source: "-" for standard input, a camera's index, an address such as rtsp://..., or RGB
             frames (height, width, 3) uint8.
         output: new folder for the film, the arrays and the summary; with None, no files are
@@ -125,10 +128,11 @@ def predict_live(
         pixel_format: pixel format of raw frames, see `raw_frames`.
         fps: frame rate of raw frames, which have no time stamps; None uses their arrival times.
             Encoded streams and cameras supply their own time stamps.
-        maps: also write maps.npz.
+        maps: "npz" (maps.npz), "png" (a folder of grey images) or None.
         film: write film.mp4, which can be watched while it grows.
         window: show the overlay in a window; q closes it and ends the prediction.
         candidates: number of gaze candidates marked in the film and the window.
+        size: (height, width) of maps, film and window; default the stream's.
         stall: end the prediction after this many seconds without a frame.
         strict: stop at a damaged packet; otherwise damaged packets are skipped and reported.
         max_frames: stop after this many frames.
@@ -140,19 +144,25 @@ def predict_live(
 
     Example: `predict_live("model.keras", 0, output="out", window=True)`
     """
-    stream = _stream(model, precision)
+    check_arguments(maps=maps, candidates=candidates, size=size, fps=fps)
     if isinstance(source, (str, int)):
         source = open_live(source, raw_size, pixel_format)
+    elif raw_size is not None:
+        raise ValueError(
+            "`raw_size` is for raw frames on standard input. "
+            f"Received: raw_size={raw_size} for {type(source).__name__}"
+        )
+    model = _live_model(model, precision)
     folder = None
     if output is not None:
         folder = claim_folder(output, overwrite=overwrite, known=FILES)
     error = None
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        sink = _LiveSink(stack, folder if maps or film else None, maps, film, window)
+        sink = _LiveSink(stack, folder, maps, film, window, size)
         sink.num_candidates = candidates
         kept = stack.enter_context(KeptOutputs(folder))
-        run = _LiveRun(stream, sink, kept, fps=fps, strict=strict)
+        run = _LiveRun(model, sink, kept, precision=precision, fps=fps, strict=strict)
         try:
             with contextlib.closing(arriving(iter(source), stall=stall)) as frames:
                 for came, frame in frames:
@@ -168,12 +178,12 @@ def predict_live(
     seconds = time.perf_counter() - start
     found = LivePrediction(
         outputs=outputs,
-        first=stream.missing,
+        first=run.first,
         num_frames=run.num_frames,
         latency=np.asarray(run.latency),
         times=np.asarray(run.times) - (run.times[0] if run.times else 0.0),
         damage=tuple(run.damage),
-        delay=stream.delay + stream.chunk - 1 if stream.delay else 0,
+        delay=run.delay,
         files={**sink.files, **kept.files},
         error=None if error is None else str(error),
     )
@@ -190,16 +200,29 @@ def predict_live(
     raise error
 
 
-def _stream(model, precision) -> Stream:
+def _live_model(model, precision) -> keras.Model | Stream:
+    """The model, or a stream of it; an error if it cannot predict frame by frame."""
     if isinstance(model, Stream):
+        check_unchanged(precision=precision)
+        saliency_output(model.output_names)
         return model
     if not isinstance(model, keras.Model):
         model = load(GENERAL if model is None else model, verbose=False)
-    stream = Stream(model, precision=precision)
-    if not stream.delay and not stream.missing:  # causal: one frame at a time
-        stream = Stream(model, precision=precision, step=1)
-    saliency_output(stream.output_names)
-    return stream
+    model = saliency_part(model) if is_joint(model) else model
+    name = saliency_output(output_names(model))
+    if name == "saliency" and len(model.output[name].shape) == 3:
+        raise ValueError(
+            "A live stream needs a model with an output for every frame. "
+            f"Received: {model.name!r}, which predicts one map for each long clip"
+        )
+    if None in model.inputs[0].shape[2:4]:
+        return model  # built once, for the size of the first frame
+    return _stream(model, precision)
+
+
+def _stream(model, precision, **fitted) -> Stream:
+    """A stream of the model, one frame at a time if the model is causal."""
+    return Stream(model, precision=precision, step="least", **fitted)
 
 
 class _LiveRun:
@@ -207,24 +230,38 @@ class _LiveRun:
 
     def __init__(
         self,
-        stream: Stream,
+        model: keras.Model | Stream,
         sink: _LiveSink,
         kept: KeptOutputs,
         *,
+        precision: str | None,
         fps: float | None,
         strict: bool,
     ):
-        self.stream = stream
+        self.model = model
+        self.stream = model if isinstance(model, Stream) else None
+        self.precision = precision
         self.sink = sink
         self.kept = kept
         self.fps = fps
         self.strict = strict
         self.times: list[float] = []
         self.damage: list[str] = []
+        self.size: tuple[int, int] | None = None  # of the stream's frames
         self.waiting: deque = deque()
         self.num_frames = 0
         self.latency: list[float] = []
-        self.output = saliency_output(stream.output_names)
+
+    @property
+    def first(self) -> int:
+        """Number of the first frame with a prediction."""
+        return 0 if self.stream is None else self.stream.missing
+
+    @property
+    def delay(self) -> int:
+        """Number of frames by which predictions lag behind."""
+        late = self.stream is not None and self.stream.delay
+        return late + self.stream.chunk - 1 if late else 0
 
     def take(self, came: float, item: np.ndarray | LiveFrame) -> None:
         frame, seconds, damage = item if isinstance(item, LiveFrame) else (item, None, ())
@@ -239,14 +276,14 @@ class _LiveRun:
                 f"{self.waiting[-1][1].shape} up to frame {self.num_frames - 1}, {frame.shape} at "
                 f"frame {self.num_frames}"
             )
-        if self.num_frames == 0 or self.sink.size is None:
-            self.sink.open(frame.shape[:2])
-            self.stream.fit(*frame.shape[:2], self.fps)
-            self.stream.reset()
-        elif frame.shape[:2] != self.sink.size:
+        if self.size is None:
+            self.size = frame.shape[:2]
+            self.sink.open(self.size)
+            self._open_stream(*self.size)
+        elif frame.shape[:2] != self.size:
             raise StreamError(
                 "The frames of a stream must all have the same size. Received: "
-                f"{self.sink.size[0]}x{self.sink.size[1]} (height x width) up to frame "
+                f"{self.size[0]}x{self.size[1]} (height x width) up to frame "
                 f"{self.num_frames - 1}, {frame.shape[0]}x{frame.shape[1]} at frame "
                 f"{self.num_frames}"
             )
@@ -254,6 +291,18 @@ class _LiveRun:
         self.num_frames += 1
         self.waiting.append((came, frame))
         self._answer(self.stream.push(resize(frame, self.stream.frame_shape[:2])[None]))
+
+    def _open_stream(self, height: int, width: int) -> None:
+        if self.stream is None:
+            self.stream = _stream(
+                self.model,
+                self.precision,
+                frame_size=fitting_size(height, width),
+                frame_rate=self.fps,
+                video_side=side_of_video(height, width),
+            )
+        self.stream.fit(height, width, self.fps)
+        self.stream.reset()
 
     def _shown(self, came: float, seconds: float | None) -> float:
         """Presentation time of a frame, always later than the previous frame's."""
@@ -263,7 +312,7 @@ class _LiveRun:
         return seconds if seconds > last else last + SMALLEST
 
     def finish(self) -> None:
-        if self.num_frames > self.stream.missing:
+        if self.num_frames > self.first:
             self._answer(self.stream.finish())
 
     def _answer(self, outputs) -> None:
@@ -273,7 +322,7 @@ class _LiveRun:
             for number in range(self.stream.missing):
                 self.sink.write(number, self._since(number), self.waiting.popleft()[1], None)
         self.kept.add(outputs)
-        for index in range(len(outputs[self.output])):
+        for index in range(len(outputs[saliency_output(outputs)])):
             came, frame = self.waiting.popleft()
             number = len(self.latency) + self.stream.missing
             one = {k: v[index : index + 1] for k, v in outputs.items()}
@@ -287,24 +336,24 @@ class _LiveRun:
 class _LiveSink:
     """Writes the maps, and draws the predictions into a growing film and a window."""
 
-    def __init__(self, stack, folder: Path | None, maps, film, window):
+    def __init__(self, stack, folder: Path | None, maps, film, window, size):
         self.stack, self.folder, self.window = stack, folder, window
-        self.with_maps, self.with_film = maps and folder is not None, film and folder is not None
-        self.size: tuple[int, int] | None = None
+        self.form, self.with_film = maps if folder else None, film and folder is not None
+        self.size: tuple[int, int] | None = size
         self.maps = self.film = None
         self.num_candidates = 0
         self.closed = False
         self.files: dict[str, str] = {}
 
-    def open(self, size: tuple[int, int]) -> None:
-        self.size = size
-        if self.with_maps:
-            path = self.folder / "maps.npz"
+    def open(self, frame_size: tuple[int, int]) -> None:
+        self.size = self.size or frame_size
+        if self.form is not None:
+            path = self.folder / ("maps.npz" if self.form == "npz" else "maps")
             self.maps = self.stack.enter_context(MapWriter(path))
             self.files["maps"] = str(path)
         if self.with_film:
             path = self.folder / "film.mp4"
-            self.film = self.stack.enter_context(GrowingFilm(path, *size))
+            self.film = self.stack.enter_context(GrowingFilm(path, *self.size))
             self.files["film"] = str(path)
         if self.window:
             self.stack.callback(cv2.destroyAllWindows)
@@ -312,6 +361,7 @@ class _LiveSink:
     def write(self, number: int, seconds: float, frame: np.ndarray, outputs: dict | None) -> None:
         if self.maps is None and self.film is None and not self.window:
             return
+        frame = resize(frame, self.size)
         if outputs is not None:
             saliency = output_map(outputs, 0, *self.size)
             if self.maps is not None:
@@ -325,50 +375,6 @@ class _LiveSink:
         if self.window:
             cv2.imshow("zoo", frame[..., ::-1])
             self.closed = cv2.waitKey(1) & 0xFF == ord("q")
-
-
-class GrowingFilm:
-    """Writes RGB frames into a fragmented mp4 file that can be played while it grows.
-
-    Args:
-        path: path of the film.
-        height, width: size of the frames.
-
-    Example: `with GrowingFilm("live.mp4", 360, 640) as film: film.write(frame, 0.04)`.
-    """
-
-    def __init__(self, path: str | os.PathLike, height: int, width: int):
-        self.path, self.size, self._tick = str(path), (height, width), -1
-
-    def __enter__(self) -> GrowingFilm:
-        flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
-        self._container = av.open(self.path, "w", format="mp4", options=flags)
-        try:
-            self._stream = self._container.add_stream("libx264", rate=25)
-            self._stream.options = {"crf": "23", "preset": "ultrafast", "tune": "zerolatency"}
-        except (av.error.FFmpegError, ValueError):
-            self._stream = self._container.add_stream("mpeg4", rate=25)
-        height, width = self.size
-        self._stream.height, self._stream.width = height + height % 2, width + width % 2
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = Fraction(1, TICKS)
-        self._stream.gop_size = FRAGMENT
-        return self
-
-    def write(self, frame: np.ndarray, seconds: float) -> None:
-        """Append one frame, (height, width, 3) uint8 RGB, shown at time `seconds`."""
-        height, width = self.size
-        if height % 2 or width % 2:
-            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture = picture.reformat(format="yuv420p")
-        self._tick = max(self._tick + 1, round(seconds * TICKS))
-        picture.pts, picture.time_base = self._tick, Fraction(1, TICKS)
-        self._container.mux(self._stream.encode(picture))
-
-    def __exit__(self, kind, error, trace) -> None:
-        self._container.mux(self._stream.encode())
-        self._container.close()
 
 
 def _write(found: LivePrediction, folder: Path, seconds: float) -> None:

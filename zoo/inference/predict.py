@@ -13,6 +13,7 @@ import keras
 
 from zoo.inference.actions.naming import predict_action
 from zoo.inference.actions.predict_joint import predict_joint
+from zoo.inference.arguments import check_arguments, check_live, check_unchanged
 from zoo.inference.live import predict_live
 from zoo.inference.saliency import predict_saliency, saliency_stream
 from zoo.inference.streaming.adapt import PRECISIONS
@@ -22,7 +23,6 @@ from zoo.inference.streaming.joint import is_joint
 from zoo.inference.streaming.live_source import is_live
 from zoo.inference.streaming.mirror import require_mirrorable
 from zoo.inference.streaming.picture import takes_pictures
-from zoo.inference.streaming.pipeline import INITIAL
 from zoo.inference.streaming.saliency_outputs import SALIENCY_OUTPUTS, output_names
 from zoo.inference.streaming.sources import AnyVideo, find_videos, video_name
 from zoo.inference.streaming.stream import Stream
@@ -74,7 +74,8 @@ def predict(
         video: a video file, a folder of videos, a folder of numbered images (one video), a
             pattern such as "clips/*.mp4", an http or https URL, an image, an array
             (time, height, width, 3) of RGB values from 0 to 255, or a list of these. A camera
-            index or an rtsp URL is predicted live, see `zoo.inference.live.predict_live`.
+            index or an rtsp URL is predicted live, see `zoo.inference.live.predict_live`, whose
+            arguments are the only ones that may be changed then.
         model: a saliency model, such as `zoo.general_saliency()`, `zoo.rmdn()` and `zoo.lsts()`,
             or a model with the output "action"; a `.keras` file; or a `Stream` or `ClipMaps` of
             a model, to reuse its compiled graphs across calls. None or "general" is the general
@@ -129,18 +130,27 @@ def predict(
     """
     if _is_model(video) and not _is_model(model):
         video, model = model, video
-    _check(maps, candidates, initial, size, fps)
+    check_arguments(maps=maps, candidates=candidates, initial=initial, size=size, fps=fps)
     if isinstance(classes, str):
         raise ValueError(f"`classes` must be a list of names. Received: classes={classes!r}")
     model = GENERAL if model is None else model
     if isinstance(video, (str, int)) and is_live(video):
+        check_live(
+            initial=initial,
+            chunk=chunk,
+            stride=stride,
+            flow=flow,
+            classes=classes,
+            mirror=mirror,
+        )
         return predict_live(
             model,
             video,
             output=output,
-            maps=maps == "npz",
+            maps=maps,
             film=film,
             candidates=candidates,
+            size=size,
             precision=precision,
             overwrite=overwrite,
             fps=fps,
@@ -240,6 +250,8 @@ def _runner(
         return lambda video, **given: predict_action(
             model, video, classes=classes, **options, **given
         )
+    if isinstance(model, (Stream, ClipMaps)):
+        check_unchanged(precision=precision, stride=stride, flow=flow, mirror=mirror)
     options = {"precision": precision, "stride": stride, "flow": flow, "mirror": mirror}
     stream = functools.cache(lambda picture: saliency_stream(model, picture=picture, **options))
     pictures = pictures and takes_pictures(model)
@@ -303,19 +315,3 @@ def _is_model(value: Any) -> bool:
 def _names_actions(model: keras.Model) -> bool:
     names = set(output_names(model))
     return "action" in names and not names & set(SALIENCY_OUTPUTS)
-
-
-def _check(maps, candidates, initial, size, fps) -> None:
-    if maps not in ("npz", "png", None):
-        raise ValueError(f'`maps` must be "npz", "png" or None. Received: maps={maps!r}')
-    if candidates < 0:
-        raise ValueError(f"`candidates` must be 0 or more. Received: candidates={candidates}")
-    if initial not in INITIAL:
-        raise ValueError(f"`initial` must be one of {INITIAL}. Received: initial={initial!r}")
-    if size is not None:
-        if not isinstance(size, (tuple, list)) or len(size) != 2:
-            raise ValueError(f"`size` must be (height, width). Received: size={size!r}")
-        if min(size) < 1:
-            raise ValueError(f"`size` must be positive. Received: size={size}")
-    if fps is not None and not 0 < fps < float("inf"):
-        raise ValueError(f"`fps` must be a positive number. Received: fps={fps}")

@@ -30,7 +30,8 @@ class CarriedTrunk:
         model: a functional model from (1, time, ...) to (1, time, ...).
         step: frames per step: a multiple of the model's number of phases (8 for C3D, 4 for I3D),
             or 1 to get each frame's output immediately from a causal model; None: 32, or fewer
-            if the frames are large or the network has no convolution over time.
+            if the frames are large or the network has no convolution over time; "least": 1 if
+            the model is causal, else as None.
 
     Attributes:
         delay: number of frames by which the outputs lag behind the frames fed.
@@ -48,11 +49,13 @@ class CarriedTrunk:
     ```
     """
 
-    def __init__(self, model: keras.Model, *, step: int | None = None):
+    def __init__(self, model: keras.Model, *, step: int | str | None = None):
         plan = Plan(model)
         self.model = compile_for_inference(keras.Model(model.inputs[0], model.outputs[0]))
         self.delay = plan.output.delay
         self.phases = plan.phases
+        if step == "least":
+            step = None if self.delay else 1
         if step is None:
             step = _default_step(model.inputs[0].shape[2:4], plan)
         if step < 1 or (step % plan.phases and (step > 1 or self.delay)):

@@ -235,6 +235,16 @@ def open_live(
             rtsp://..., or the number of a camera.
         size, pixel_format: (height, width) and pixel format of raw frames.
     """
+    if size is None and pixel_format != "rgb24":
+        raise ValueError(
+            "`pixel_format` is for raw frames, whose size must be given by `raw_size`. "
+            f"Received: pixel_format={pixel_format!r} without it"
+        )
+    if size is not None and source != "-":
+        raise ValueError(
+            "`raw_size` is for raw frames on standard input. "
+            f"Received: raw_size={tuple(size)} for {source!r}"
+        )
     if source == "-":
         file = os.fdopen(os.dup(0), "rb")
         return raw_frames(file, size, pixel_format) if size is not None else encoded_frames(file)

@@ -38,8 +38,11 @@ class Stream:
             `clip_length` frames (`zoo.layers.SlidingClips`), such as any variant of `zoo.rmdn()`.
         precision: "float32" or "bfloat16"; None: the precision the model was built with.
         step: frames that a dense model processes at a time: a multiple of its number of phases, or
-            1 to get each frame's output immediately from a causal model.
+            1 to get each frame's output immediately from a causal model; "least": 1 if the model
+            is causal.
         frame_size: (height, width) for a model that accepts any frame size; `fit` changes it.
+        frame_rate: frames per second, for a model whose memory depends on it; `fit` changes it.
+        video_side: see `zoo.layers.GazeScatter`; `fit` changes it.
 
     Attributes:
         delay: number of frames by which the outputs lag behind the frames fed, in addition to
@@ -65,15 +68,18 @@ class Stream:
         model: keras.Model,
         *,
         precision: str | None = None,
-        step: int | None = None,
+        step: int | str | None = None,
         frame_size: tuple[int, int] = NOMINAL_SIZE,
+        frame_rate: float | None = None,
+        video_side: int | None = None,
     ):
         self._built_from = model, precision, step
         self._any_size = len(model.inputs[0].shape) == 5 and None in model.inputs[0].shape[2:4]
         # What the model was built for, if it depends on it.
         self._rate = min(frame_rates(model), default=None)
         self._side = min(video_sides(model), default=None)
-        self._prepare(frame_size, self._rate, self._side)
+        rate = (frame_rate or self._rate) if self._rate else None
+        self._prepare(frame_size, rate, (video_side or self._side) if self._side else None)
 
     def _prepare(self, size: tuple[int, int], rate: float | None, side: int | None) -> None:
         model, precision, step = self._built_from
@@ -247,7 +253,7 @@ def _trunk(model, end, step, missing):
         try:
             return CarriedTrunk(keras.Model(model.inputs[0], last), step=step)
         except NotCarried as error:
-            if step is not None:
+            if isinstance(step, int):
                 raise ValueError(f"`step` is for a dense model. {error}") from error
     return WindowTrunk(keras.Model(model.inputs, model.output if end is None else end), missing)
 
