@@ -134,7 +134,8 @@ def main(config: Config) -> dict:
     devices = begin(config)
     records, classes = records_of(config, "train")
     train_records, validation_records = hold_out(records, config.validation_share, config.seed)
-    watched = samples_of(config, train_records, None, classes, points=1, window=1)
+    how = {"points": no_gaze(train_records), "skip_bad": config.skip_bad}
+    watched = Samples(train_records, Windows(1), targets=[Mixture(1)], **how)
     bias = scores.central_bias(watched, 36, 64)
     output = claim(config)
 
@@ -270,25 +271,18 @@ def action_of(config: Config, classes) -> Action:
     return Action(len(classes), config.multi_label)
 
 
-def samples_of(config, records, store, classes, points, *, window=None, drawn=None, teacher=None):
+def no_gaze(records) -> dict[str, np.ndarray]:
+    """Empty fixations for records that all lack gaze: the output is there, its loss is 0."""
+    return {} if any(r.gaze for r in records) else {r.name: NO_GAZE for r in records}
+
+
+def samples_of(config, records, store, classes, points, *, drawn=None, teacher=None):
     """Windows of videos with gaze, a label, or both; what is missing has a sample weight of 0."""
-    if window is None:
-        mixture = Mixture(points, rmdn.lag_of(config), teacher)
-    else:
-        mixture = Mixture(points)
-    targets = [mixture]
+    targets = [Mixture(points, rmdn.lag_of(config), teacher)]
     if any(record.label is not None for record in records):
         targets.append(action_of(config, classes))
-    if drawn is None or not drawn:
-        # Without any gaze, the output is still there, but its loss has no weight.
-        drawn = {} if any(r.gaze for r in records) else {r.name: NO_GAZE for r in records}
-    if window is not None:
-        return Samples(
-            records, Windows(window), targets=targets, points=drawn, skip_bad=config.skip_bad
-        )
-    return rmdn.samples_of(
-        config, records, targets, store, points=drawn, points_weight=config.pseudo_gaze or 1.0
-    )
+    options = {"points": drawn or no_gaze(records), "points_weight": config.pseudo_gaze or 1.0}
+    return rmdn.samples_of(config, records, targets, store, **options)
 
 
 def build(config: Config, num_classes: int, **changed) -> keras.Model:
@@ -338,7 +332,7 @@ def compiled(config: Config, model: keras.Model, weights: dict[str, float], step
     model.compile(
         optimizer=optimizer_of(config, steps),
         loss={"mixture": MixtureNLL(config.over_fixations), "action": crossentropy},
-        loss_weights=None if config.uncertainty else weights,
+        loss_weights=weights,  # with `uncertainty`, only a 0 has an effect
         steps_per_execution=config.steps_per_execution,
     )
 

@@ -244,3 +244,17 @@ def test_saved_and_reloaded_gives_the_same(tmp_path):
 def test_errors(options, message):
     with pytest.raises(ValueError, match=message):
         zoo.joint(**{**TINY, **options})
+
+
+def test_a_task_of_weight_zero_is_not_trained_with_uncertainty_either():
+    model = zoo.joint(**TINY, uncertainty=True, attention_gradient=False)
+    losses = {"mixture": zoo.losses.MixtureNLL("mean"), "action": "sparse_categorical_crossentropy"}
+    model.compile("sgd", loss=losses, loss_weights={"mixture": 1.0, "action": 0.0})
+    action, mixture = (model.get_layer(name) for name in ("action", "mixture"))
+    before = [action.get_weights(), mixture.get_weights()]
+    history = model.fit(features(), targets(), epochs=2, verbose=0).history
+    assert all(np.array_equal(*pair) for pair in zip(before[0], action.get_weights()))
+    assert not np.array_equal(before[1][0], mixture.get_weights()[0])
+    seen, unseen = ops.convert_to_numpy(model.uncertainty.log_variance)
+    assert seen != 0 and unseen == 0
+    assert history["action_loss"][0] > 0

@@ -14,7 +14,8 @@ class JointModel(keras.Model):
     """A functional model whose losses are weighted by its `TaskUncertainty` layer, if it has one.
 
     Without such a layer it is an ordinary `keras.Model`. With one, the losses given to `compile`
-    as a dict (output -> loss) are combined by the layer, and `loss_weights` has no effect.
+    as a dict (output -> loss) are combined by the layer. Of `loss_weights`, only a weight of 0 has
+    an effect: the task is not trained.
 
     Example: `zoo.joint(uncertainty=True)` builds one.
     """
@@ -25,13 +26,15 @@ class JointModel(keras.Model):
         found = [layer for layer in self.layers if isinstance(layer, TaskUncertainty)]
         return found[0] if found else None
 
-    def compile(self, *args, **kwargs):
-        super().compile(*args, **kwargs)
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, **kwargs):
+        super().compile(optimizer, loss, loss_weights, **kwargs)
         tracked = []
         if self.uncertainty is not None and isinstance(self.loss, dict):
             tracked = [keras.metrics.Mean(name=f"{name}_loss") for name in self.loss]
+        weights = loss_weights if isinstance(loss_weights, dict) else {}
         # Not as tracked state, which a built model does not accept; Keras's compile does the same.
         object.__setattr__(self, "_task_losses", tracked)
+        object.__setattr__(self, "_untrained", {name for name, w in weights.items() if w == 0})
 
     @property
     def metrics(self):
@@ -43,12 +46,16 @@ class JointModel(keras.Model):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         # Keras sums the losses of all devices, so each device contributes its share of the mean.
         share = 1.0 / replica_count()
-        losses = {}
+        losses, total = {}, 0.0
         for (name, loss), tracked in zip(self.loss.items(), self._task_losses):
             weight = sample_weight[name] if isinstance(sample_weight, dict) else sample_weight
-            losses[name] = _value(loss, y[name], y_pred[name], weight)
-            tracked.update_state(losses[name] / share)
-        total = layer.weigh(losses, share)
+            value = _value(loss, y[name], y_pred[name], weight)
+            tracked.update_state(value / share)
+            if name in self._untrained:
+                total = total + 0.0 * value  # gradients of 0, as Keras's own weighting gives
+            else:
+                losses[name] = value
+        total = total + layer.weigh(losses, share)
         for extra in self.losses:
             total = total + ops.cast(extra, total.dtype) * share
         return total
