@@ -17,16 +17,16 @@ import math
 import time
 from pathlib import Path
 
-import keras
-import numpy as np
-from keras import ops
-from results_page import RESULTS, machine, write_results
-
 import zoo
+from results_page import RESULTS, machine, write_results
 from zoo.backbones.c3d import c3d
 from zoo.backbones.i3d import i3d
 from zoo.inference.streaming.stream import Stream
 from zoo.layers import AttentionConvLSTM
+
+import keras
+import numpy as np
+from keras import ops
 
 
 def wait(values) -> None:

@@ -23,8 +23,9 @@ import os
 import time
 from pathlib import Path
 
-import numpy as np
 from results_page import RESULTS, as_text, machine, write_results
+
+import numpy as np
 
 SOFT = {
     "softmax regression": {"model": "frame_baseline", "features": "cube"},

@@ -27,11 +27,11 @@ MEASURED = ("forward_s", "forward_cpu_s", "step_s", "step_cpu_s", "peak_gb")
 
 
 def measure(arguments) -> dict:
+    from zoo.layers import AttentionConvLSTM
+
     import keras
     import numpy as np
     import tensorflow as tf
-
-    from zoo.layers import AttentionConvLSTM
 
     if arguments.precision != "float32":
         keras.config.set_dtype_policy(arguments.precision)

@@ -28,10 +28,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 from results_page import RESULTS, as_text, load_average, machine, write_results
-
 from zoo.datasets.record import Record
 from zoo.datasets.shards.prepare import prepare
 from zoo.datasets.shards.reading import ShardSet
@@ -39,6 +36,9 @@ from zoo.datasets.shards.streams import FrameStream
 from zoo.datasets.video import file_source
 from zoo.datasets.video.reading import open_video
 from zoo.datasets.video.resizing import in_order, to_rgb
+
+import cv2
+import numpy as np
 
 SIDE = 112
 DRAWS = 16

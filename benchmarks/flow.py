@@ -16,16 +16,16 @@ import argparse
 import time
 from pathlib import Path
 
-import cv2
-import keras
-import numpy as np
 from results_page import load_average, machine, write_results
-
 from zoo.datasets.video.flow import PRESETS, dis_flow
 from zoo.datasets.video.reading import open_video
 from zoo.inference.streaming.adapt import adapt
 from zoo.layers import tvl1_function
 from zoo.models.lsts import lsts_features
+
+import cv2
+import keras
+import numpy as np
 
 SIZE = (112, 112)
 # DHF1K: 249,497 clips of 79 frames in 600 training videos, so 249,497 + 600 * 78 frames.

@@ -21,8 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 from results_page import RESULTS, as_text, load_average, machine, write_results
+
+import numpy as np
 
 VIEWERS = 50
 RATE = 500

@@ -31,8 +31,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 from results_page import RESULTS, as_text, load_average, machine, write_results
+
+import numpy as np
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips"
 INDEXED = 16  # videos that are counted and timed

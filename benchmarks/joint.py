@@ -23,12 +23,8 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
-import keras
-import numpy as np
-from results_page import RESULTS, machine, write_results
-
 import zoo
+from results_page import RESULTS, machine, write_results
 from zoo.datasets import (
     Action,
     Frames,
@@ -56,6 +52,10 @@ from zoo.training.pseudo_gaze import (
     drawing_epochs,
     pseudo_gaze_after,
 )
+
+import cv2
+import keras
+import numpy as np
 
 SIZE = 24
 BATCH = 16

@@ -21,16 +21,16 @@ import dataclasses
 import sys
 from pathlib import Path
 
-import cv2
-import keras
-import numpy as np
-import tyro
-
 import zoo
 from zoo.inference.streaming.stream import Stream
 from zoo.recipes import rmdn
 from zoo.recipes.demo import SMALL
 from zoo.weights import RECORDS, fetch, read_provenance
+
+import cv2
+import keras
+import numpy as np
+import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from general import WIDTH, Clip, clips_of, gaussian, open_video, score

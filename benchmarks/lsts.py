@@ -15,14 +15,14 @@ import argparse
 import json
 from pathlib import Path
 
-import keras
-import numpy as np
-from results_page import machine, write_results
-
 import zoo
+from results_page import machine, write_results
 from zoo.datasets import moving_targets
 from zoo.models.lsts import STREAMS
 from zoo.recipes.lsts import SMALL, Config, main
+
+import keras
+import numpy as np
 
 METRICS = ("auc_judd", "nss", "cc", "kl_divergence", "similarity", "auc_shuffled")
 BASELINES = ("uniform", "central_bias", "trained_central_bias", "motion", "viewers", "true_density")

@@ -20,13 +20,13 @@ import dataclasses
 import json
 from pathlib import Path
 
-import keras
-import tyro
 from real_gaze import write_table
 from results_page import machine, write_results
-
 from zoo.inference.evaluating.evaluation import METRICS
 from zoo.recipes import lsts
+
+import keras
+import tyro
 
 SETTINGS = {
     **lsts.SMALL,

@@ -18,12 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import keras
-import numpy as np
-import tensorflow as tf
-from results_page import RESULTS, as_text, load_average, machine, write_results
-
 import zoo
+from results_page import RESULTS, as_text, load_average, machine, write_results
 from zoo.datasets import (
     Features,
     Frames,
@@ -38,6 +34,10 @@ from zoo.datasets.shards.features import FeatureStore
 from zoo.datasets.shards.format import FEATURES
 from zoo.recipes import demo, rmdn
 from zoo.training import fit
+
+import keras
+import numpy as np
+import tensorflow as tf
 
 WAIT_BAR, ENGINE_BAR = 0.05, 1.05
 

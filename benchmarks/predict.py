@@ -25,9 +25,9 @@ BARS = {"clip float32": 0.36, "clip bfloat16": 0.20}
 
 def write_video(path: str, frames: int) -> None:
     """A moving texture, 640x360."""
-    import numpy as np
-
     from zoo.datasets.video.writer import VideoWriter
+
+    import numpy as np
 
     rng = np.random.default_rng(0)
     base = np.kron(rng.integers(0, 255, (45, 80, 3)), np.ones((8, 8, 1))).astype(np.uint8)
@@ -38,11 +38,11 @@ def write_video(path: str, frames: int) -> None:
 
 def run(task: dict, results) -> None:
     """Predict in this process; put the measurements into the queue."""
-    import keras
-
     import zoo
     from zoo.inference.predict import predict
     from zoo.inference.streaming.stream import Stream
+
+    import keras
 
     keras.utils.set_random_seed(0)
     model = zoo.rmdn(**task["model"])
@@ -85,9 +85,9 @@ def in_process(task: dict) -> dict:
 
 def rendering() -> dict:
     """Milliseconds for one map of 20 components, 640x360."""
-    import numpy as np
-
     from zoo.inference.writing.rendering import render_mixture
+
+    import numpy as np
 
     rng = np.random.default_rng(0)
     mixture = np.column_stack(

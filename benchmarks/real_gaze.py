@@ -24,15 +24,15 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+from results_page import RESULTS, machine, write_results
+from zoo.datasets.video.reading import open_video
+from zoo.inference.evaluating.evaluation import METRICS
+from zoo.recipes import rmdn
+
 import keras
 import matplotlib
 import numpy as np
 import tyro
-from results_page import RESULTS, machine, write_results
-
-from zoo.datasets.video.reading import open_video
-from zoo.inference.evaluating.evaluation import METRICS
-from zoo.recipes import rmdn
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

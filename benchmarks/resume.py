@@ -28,10 +28,11 @@ import time
 import zipfile
 from pathlib import Path
 
+from results_page import RESULTS, as_text, machine, write_results
+
 import cv2
 import h5py
 import numpy as np
-from results_page import RESULTS, as_text, machine, write_results
 
 SMALL = {"tensorboard": False, "evaluate": False, "save_seconds": 0.2}
 C3D = {"image_size": (32, 32), "width": 0.03, "units": 8, "num_components": 3, "window": 18}
@@ -93,9 +94,9 @@ ONE_DEVICE = ("general_saliency",)  # recipes without the option `devices`
 
 def train(recipe: str, options: dict, devices: int, started) -> None:
     """Run a recipe in this process, and report when its first step and the run are done."""
-    import keras
-
     from zoo.training.engine.state import State
+
+    import keras
 
     if devices > 1 and keras.config.backend() == "tensorflow":
         import tensorflow as tf

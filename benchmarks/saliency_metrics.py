@@ -20,8 +20,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 from results_page import RESULTS, machine, write_results
+
+import numpy as np
 
 SIZE = (360, 640)
 OTHERS = 1000  # Fixations of other frames: about 60 frames with 17 fixations each.

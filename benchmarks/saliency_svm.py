@@ -13,14 +13,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import keras
-import numpy as np
-from results_page import RESULTS, machine, write_results
-
 import zoo
+from results_page import RESULTS, machine, write_results
 from zoo.datasets import moving_targets
 from zoo.recipes import rmdn, saliency_svm, small_video
 from zoo.recipes.demo import SMALL
+
+import keras
+import numpy as np
 
 SIDE = 64
 SCENE = {"frames": 36, "size": (SIDE, SIDE), "fps": 12.5, "viewers": 12}

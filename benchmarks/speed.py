@@ -91,9 +91,9 @@ BARS = {  # target, in seconds per frame
 
 def write_video(path: str, frames: int, size=(360, 640)) -> None:
     """A moving texture."""
-    import numpy as np
-
     from zoo.datasets.video.writer import VideoWriter
+
+    import numpy as np
 
     rng = np.random.default_rng(0)
     rows, columns = size[0] // 8, size[1] // 8
@@ -141,10 +141,10 @@ def measure(name: str) -> dict:
 
 
 def measure_file(kind, arguments, precision, frames) -> dict:
-    import keras
-
     import zoo
     from zoo.inference.streaming.stream import Stream
+
+    import keras
 
     keras.utils.set_random_seed(0)
     stream = Stream(zoo.rmdn(**arguments), precision=precision)
@@ -164,11 +164,11 @@ def measure_file(kind, arguments, precision, frames) -> dict:
 
 
 def measure_stream(kind, arguments, precision, frames) -> dict:
-    import keras
-    import numpy as np
-
     import zoo
     from zoo.inference.streaming.stream import Stream
+
+    import keras
+    import numpy as np
 
     keras.utils.set_random_seed(0)
     model = zoo.rmdn(**arguments) if kind == "rmdn" else zoo.lsts(**arguments)
@@ -191,11 +191,11 @@ def measure_stream(kind, arguments, precision, frames) -> dict:
 
 
 def measure_live(kind, arguments, precision, frames) -> dict:
-    import keras
-    import numpy as np
-
     import zoo
     from zoo.inference.live import predict_live
+
+    import keras
+    import numpy as np
 
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -219,10 +219,10 @@ def _paced(video):
 
 
 def measure_lsts_clip(kind, arguments, precision, frames) -> dict:
-    import numpy as np
-
     import zoo
     from zoo.inference.streaming.adapt import compile_for_inference
+
+    import numpy as np
 
     model = compile_for_inference(_as(zoo.lsts(**arguments), precision))
     clip = np.random.default_rng(0).integers(0, 255, (1, 79, 224, 224, 3)).astype("float32")
@@ -244,10 +244,10 @@ def _as(model, precision):
 
 
 def measure_batch(kind, arguments, precision, frames) -> dict:
-    import numpy as np
-
     import zoo
     from zoo.inference.streaming.adapt import compile_for_inference
+
+    import numpy as np
 
     builder = getattr(zoo, kind)
     model = compile_for_inference(
@@ -264,10 +264,10 @@ def measure_batch(kind, arguments, precision, frames) -> dict:
 
 
 def measure_lstm(kind, arguments, precision, frames) -> dict:
+    from zoo.layers import ProjectedLSTM
+
     import keras
     import numpy as np
-
-    from zoo.layers import ProjectedLSTM
 
     layer = {"keras": keras.layers.LSTM, "projected": ProjectedLSTM}[arguments["kind"]]
     inputs = keras.Input((50, 8192))
@@ -281,8 +281,9 @@ def measure_lstm(kind, arguments, precision, frames) -> dict:
 
 def torch_video(kind, arguments, precision, frames) -> dict:
     """Time per frame: a dense network predicts all frames of its input, a clip network one."""
-    import torch
     import torch_models
+
+    import torch
 
     model = getattr(torch_models, arguments["name"])(arguments["dense"])
     side = {"c3d": 112, "i3d": 224}[arguments["name"]]
@@ -293,8 +294,9 @@ def torch_video(kind, arguments, precision, frames) -> dict:
 
 def torch_frames(kind, arguments, precision, frames) -> dict:
     """ResNet-50 on each frame."""
-    import torch
     import torch_models
+
+    import torch
 
     seconds = torch_seconds(torch_models.resnet50(), torch.rand(frames, 3, 224, 224), precision)
     return {"seconds_a_frame": seconds / frames, "frames": frames}
@@ -326,9 +328,9 @@ def torch_lstm(kind, arguments, precision, frames) -> dict:
 
 
 def measure_rendering(kind, arguments, precision, frames) -> dict:
-    import numpy as np
-
     from zoo.inference.writing.rendering import render_mixture
+
+    import numpy as np
 
     rng = np.random.default_rng(0)
     mixture = np.column_stack(

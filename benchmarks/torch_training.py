@@ -8,10 +8,11 @@ are not trained.
 
 from __future__ import annotations
 
+from torch_models import INCEPTION, Mixed, c3d, i3d, later_frame_too, resnet50
+
 import torch
 from torch import nn
 from torch.nn import functional
-from torch_models import INCEPTION, Mixed, c3d, i3d, later_frame_too, resnet50
 
 CLASSES = 10
 

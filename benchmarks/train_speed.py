@@ -87,11 +87,11 @@ def timed(step) -> dict:
 
 def measure_ours(row: tuple) -> dict:
     """A training step of the builder's model, by `train_on_batch`."""
+    import zoo
+
     import keras
     import numpy as np
     from keras import ops
-
-    import zoo
 
     model_name, dense, batch, frames, size, trained, precision = row
     build = getattr(zoo, model_name)
@@ -120,8 +120,9 @@ def measure_ours(row: tuple) -> dict:
 
 def measure_torch(row: tuple, form: str) -> dict:
     """A training step of the same network; `form` is one of `FORMS`, joined by "+"."""
-    import torch
     import torch_training
+
+    import torch
 
     model_name, dense, batch, frames, size, trained, precision = row
     base = peak_mib()

@@ -18,14 +18,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
 from results_page import RESULTS, load_average, machine, write_results
-from selenium import webdriver
-from sklearn.datasets import load_sample_image
-
 from zoo.visualize.film import SaliencyFilm
 from zoo.visualize.viewer import PAGE, Viewer
+
+import cv2
+import numpy as np
+from selenium import webdriver
+from sklearn.datasets import load_sample_image
 
 HEIGHT, WIDTH, FPS, COUNT = 720, 1280, 25, 7500
 SEEKS, LIMIT = 20, 0.3
