@@ -89,6 +89,23 @@ def test_gaze_is_drawn_where_the_model_looks(tmp_path, mirror, places):
     np.testing.assert_array_equal(again[records[0].name], points[records[0].name])
 
 
+def test_videos_without_a_prediction_are_named(tmp_path):
+    """A clip model has no prediction for the first 15 frames."""
+    moving_targets.make(tmp_path, num_videos=3, frames=16, size=(48, 48), viewers=1)
+    long, short, _ = (dataclasses.replace(r, gaze=None) for r in moving_targets.load(tmp_path))
+    records = [long, dataclasses.replace(short, end=0.2)]  # 5 frames
+    points = {record.name: NO_GAZE for record in records}
+    how = {"inputs": [Frames((8, 8))], "targets": [Mixture(1, lag=6)], "points": points}
+    samples = Samples(records, Windows(8, pad=True), **how)
+    with pytest.warns(UserWarning, match=rf"1 of 2 that are not: {short.name} \(5 frames\)"):
+        drawn = draw_pseudo_gaze(model(), samples, 2, seed=3)
+    assert np.isnan(drawn[short.name]).all() and len(drawn[short.name]) == 5
+    assert np.isfinite(drawn[long.name][6:]).all()
+    again = Samples(records, Windows(8, pad=True), **{**how, "points": drawn})
+    weights = sorted(float(again.draw(number)[2]["mixture"]) for number in range(2))
+    assert weights[0] == 0 < weights[1]
+
+
 def test_sampled_gaze_is_stored(tmp_path):
     drawn = {"a": np.zeros((3, 2, 2), "float32"), "b": np.full((2, 2, 2), np.nan, "float32")}
     first = pseudo_gaze_after(2, Progress(epoch=2), tmp_path, lambda: drawn)

@@ -10,6 +10,7 @@ classification, CVPR 2020 (there for labels).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from zoo.training.engine.progress import Progress
 DRAWN = "pseudo_gaze.npz"
 SHARES = (0.3, 0.5, 0.7, 0.9)  # shares of the epochs after which gaze is sampled again
 POINTS = 12  # fixations per frame
+SHOWN = 10
 NO_GAZE = np.broadcast_to(np.float32(np.nan), (1 << 24, 1, 2))  # long enough for any video
 
 
@@ -86,17 +88,29 @@ def draw_pseudo_gaze(
         mirror: average the predictions for the frames and for their mirror images first.
 
     Returns:
-        Video name -> fixations (frames, 12, 2), x and y in [0, 1], or NaN.
+        Video name -> fixations (frames, 12, 2), x and y in [0, 1], or NaN. Videos that are too
+        short for a prediction get no fixations and are named in a warning; their label is trained.
     """
     rng = np.random.default_rng(seed)
     predictions = scores.predict_samples(model, samples, batch_size, mirror=mirror)
-    points = {}
+    points, short = {}, []
     for video, record in enumerate(samples.records):
         own = predictions.mixtures[predictions.videos == video]
-        steps = len(samples.truth(video))
-        frames = samples.frames(video, np.arange(steps - len(own), steps))
+        frames = samples.frames(video, np.arange(len(samples.truth(video))))
         points[record.name] = np.full((frames[-1] + 1, POINTS, 2), np.nan, np.float32)
-        points[record.name][frames] = draw_points(own, POINTS, rng)
+        if len(own):
+            points[record.name][frames[-len(own) :]] = draw_points(own, POINTS, rng)
+        else:
+            short.append(f"{record.name} ({len(frames)} frames)")
+    if short:
+        more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
+        warnings.warn(
+            "Pseudo gaze needs videos that are longer than the frames before the first "
+            "prediction; `dense` models have none. Without pseudo gaze, only the label is trained. "
+            f"Received: {len(short)} of {len(points)} that are not: {', '.join(short[:SHOWN])}"
+            f"{more}",
+            stacklevel=2,
+        )
     return points
 
 
