@@ -19,6 +19,7 @@ from zoo.datasets.shards.reading import is_shard_video
 from zoo.datasets.video.index import VideoFacts
 from zoo.datasets.video.reading import open_video
 from zoo.files.atomic import atomic_path
+from zoo.files.file_state import file_state
 
 FORM = 2  # version of the cache files
 IN_MEMORY = 64  # number of videos whose fixations are kept in memory
@@ -57,10 +58,8 @@ class GazeStore:
         return found
 
     def _key(self, record: Record, facts: VideoFacts) -> str:
-        states = []
-        for path in record.gaze.paths:
-            state = os.stat(path) if os.path.exists(path) else None
-            states.append(None if state is None else (state.st_size, state.st_mtime_ns))
+        paths = record.gaze.paths
+        states = [file_state(path) if os.path.exists(path) else None for path in paths]
         own = None if facts.own is None else facts.own.tolist()
         text = repr((FORM, record.video, record.gaze, states, facts, own))
         return hashlib.sha256(text.encode()).hexdigest()[:24]

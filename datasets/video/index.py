@@ -18,6 +18,7 @@ import numpy as np
 from zoo.datasets.shards.reading import is_shard_video, shard_video
 from zoo.datasets.video.reading import VideoError, open_video
 from zoo.files.atomic import atomic_path
+from zoo.files.file_state import file_state
 from zoo.files.interface import advised
 
 VERSION = 2
@@ -198,7 +199,7 @@ class VideoIndex:
         facts = self._held.get(_key(video, rate))
         if facts is None or not os.path.exists(video):
             return None
-        return facts if (facts.size, facts.changed) == _state(video) else None
+        return facts if (facts.size, facts.changed) == file_state(video) else None
 
     def _load(self) -> None:
         """Load the index file if it has changed since it was last read."""
@@ -250,7 +251,7 @@ def check_unchanged(video: str, facts: VideoFacts) -> None:
     if is_shard_video(video):
         return
     try:
-        state = _state(video)
+        state = file_state(video)
     except OSError as error:
         raise VideoError(
             "A video must not be moved while it is being used; put it back and start again. "
@@ -268,15 +269,10 @@ def _key(video: str, rate: float | None = None) -> str:
     return path if rate is None else f"{path}@{rate:g}"
 
 
-def _state(video: str) -> tuple[int, int]:
-    found = os.stat(video)
-    return (0 if os.path.isdir(video) else found.st_size), found.st_mtime_ns
-
-
 def _facts_of(video: str, rate: float | None) -> VideoFacts:
     if not os.path.exists(video):
         raise VideoError(f"A video must exist. Received: {video}")
-    state = _state(video)
+    state = file_state(video)
     opened = open_video(video, folder_fps=rate)
     index = opened.index
     fps = 1 / (index.end - index.times[-1])  # not `source_fps`, which would warn for each video

@@ -15,6 +15,7 @@ from zoo.datasets.samples.sampling import Windows
 from zoo.datasets.video import index as module
 from zoo.datasets.video.index import VideoFacts, VideoIndex
 from zoo.datasets.video.reading import VideoError, open_video
+from zoo.files.file_state import file_state
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,9 @@ def test_a_video_that_is_newer_than_its_entry_is_read_again(videos, tmp_path, op
         cv2.imwrite(str(folder / f"{number}.png"), np.zeros((8, 8, 3), np.uint8))
     assert VideoIndex(path).scan([str(folder)])[str(folder)].count == 3
     cv2.imwrite(str(folder / "3.png"), np.zeros((8, 8, 3), np.uint8))
-    assert VideoIndex(path).scan([str(folder)])[str(folder)].count == 4
+    facts = VideoIndex(path).scan([str(folder)])[str(folder)]
+    assert facts.count == 4
+    assert (0, facts.changed) == (facts.size, facts.changed) == file_state(folder)
 
 
 def test_a_variable_frame_rate_is_stored_exactly(tmp_path):

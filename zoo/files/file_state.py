@@ -1,11 +1,15 @@
-"""What changes when a file is replaced."""
+"""What changes when a file or folder is replaced."""
 
 from __future__ import annotations
 
 import os
+import stat
 
 
 def file_state(path: str | os.PathLike) -> tuple[int, int]:
-    """Size and time of the last change of a file."""
+    """Size (0 for a folder) and time of the last change in nanoseconds.
+
+    The time of a folder changes when a file in it is added, removed or renamed.
+    """
     found = os.stat(path)
-    return found.st_size, found.st_mtime_ns
+    return (0 if stat.S_ISDIR(found.st_mode) else found.st_size), found.st_mtime_ns
