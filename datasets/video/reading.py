@@ -229,8 +229,18 @@ class Video:
             start, stop: First frame, and the frame after the last; None: up to the end.
 
         Raises:
+            ValueError: An argument is out of range; raised at once.
             VideoError: A frame cannot be read.
         """
+        _check_size(size)
+        if start < 0 or (stop is not None and stop < start):
+            raise ValueError(
+                "`start` must be 0 or more, and `stop` not before it. "
+                f"Received: start={start}, stop={stop}"
+            )
+        return self._frames(size, start, stop)
+
+    def _frames(self, size, start: int, stop: int | None) -> Iterator[np.ndarray]:
         if self._chosen or self._index is not None or self.strict or start > 0:
             indices: Iterator[int] = iter(self.source_indices[start:stop].tolist())
             expected = len(range(*slice(start, stop).indices(self.num_frames)))
@@ -254,9 +264,11 @@ class Video:
         """Read frames by their numbers, in any order: (n, height, width, 3) uint8 RGB.
 
         Raises:
+            ValueError: `size` is not two positive numbers.
             IndexError: There is no such frame.
             VideoError: A frame cannot be read.
         """
+        _check_size(size)
         wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
         height, width = size or (self.height, self.width)
         out = aligned_empty((len(wanted), height, width, 3), np.uint8)
@@ -280,6 +292,11 @@ class Video:
             f"Frame indices must be in [0, {self.num_frames}). Received: "
             f"{wanted.min()} to {wanted.max()} of {self.path}"
         )
+
+
+def _check_size(size: tuple[int, int] | None) -> None:
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise ValueError(f"`size` must be (height, width), at least 1 each. Received: size={size}")
 
 
 def _source(path: str, folder_fps: float | None, stamps: np.ndarray | None):

@@ -11,8 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from zoo.datasets.video.errors import VideoError
-
 AHEAD = 4  # number of frames to decode ahead of their conversion
 # Number of pixels up to which a frame is converted at once: passing it to a thread takes longer.
 SMALL = 320 * 240
@@ -81,7 +79,7 @@ def _meanwhile(frames: Iterator[Any], picture: Callable[[Any], np.ndarray]) -> I
                 waiting.append(made)
                 if len(waiting) > AHEAD:
                     yield waiting.popleft().result()
-        except VideoError as error:
+        except Exception as error:  # raised after the frames before it, as by `_at_once`
             fault = error
         while waiting:
             yield waiting.popleft().result()

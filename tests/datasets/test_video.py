@@ -41,6 +41,24 @@ def test_frames_in_order_and_at_random(tmp_path):
             open_video(tmp_path / "a.mp4").read(bad)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size": (0, 8)}, "`size` must be"),
+        ({"size": (8, 8, 3)}, "`size` must be"),
+        ({"start": -1}, "`start` must be 0 or more"),
+        ({"start": 3, "stop": 2}, "start=3, stop=2"),
+    ],
+)
+def test_arguments_are_checked_before_the_first_frame(tmp_path, wrong, message):
+    video = open_video(numbered_video(tmp_path / "a.mp4", 4))
+    with pytest.raises(ValueError, match=message):
+        video.frames(**wrong)
+    if "size" in wrong:
+        with pytest.raises(ValueError, match=message):
+            video.read([0], **wrong)
+
+
 @pytest.mark.parametrize("fps, expected", [(12.5, range(0, 40, 2)), (50, np.arange(80) // 2)])
 def test_sampling_at_a_frame_rate(tmp_path, fps, expected):
     video = open_video(numbered_video(tmp_path / "a.mp4", 40), fps=fps)
@@ -213,15 +231,16 @@ def test_known_time_stamps_avoid_a_scan(tmp_path, monkeypatch):
     np.testing.assert_array_equal(video.read(range(16), (32, 64)), wanted)
 
 
+@pytest.mark.parametrize("error", [VideoError, OSError])
 @pytest.mark.parametrize("pixels", [resizing.SMALL, resizing.SMALL + 1])
-def test_frames_before_an_error_are_returned(pixels):
+def test_frames_before_an_error_are_returned(pixels, error):
     def decoded():
         for number in range(9):
             yield np.full((8, 8, 3), number, np.uint8)
-        raise VideoError("frame 9")
+        raise error("frame 9")
 
     seen = []
-    with pytest.raises(VideoError, match="frame 9"):
+    with pytest.raises(error, match="frame 9"):
         for frame in resizing.in_order(decoded(), lambda frame: frame, pixels):
             seen.append(int(frame[0, 0, 0]))
     assert seen == list(range(9))
