@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -80,7 +81,7 @@ class Samples:
             `sampling.all`, once each.
         transforms: Augmentations of training samples, in order (`zoo.datasets.samples.transforms`).
         points: Name of a record -> fixations (frames, points, 2), for videos without gaze of
-            their own.
+            their own, whose names must then be unique.
         points_weight: Weight of such fixations relative to measured gaze.
         cache: Folder of the index and of parsed gaze; default `$ZOO_CACHE`, or the user's cache.
         skip_bad: Leave out videos that are unreadable or too short, with a warning, instead of
@@ -121,7 +122,7 @@ class Samples:
         progress: Callable[[int, int], None] | None = None,
         seed: int = 0,
     ):
-        _check(records, inputs, targets, per_video, transforms)
+        _check(records, inputs, targets, per_video, transforms, points or {})
         folder = cache_folder() if cache is None else Path(cache)
         self.sampling, self.inputs, self.targets = sampling, tuple(inputs), tuple(targets)
         self.per_video, self.transforms = per_video, tuple(transforms)
@@ -332,9 +333,15 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def _check(records, inputs, targets, per_video, transforms) -> None:
+def _check(records, inputs, targets, per_video, transforms, points) -> None:
     if not len(records):
         raise ValueError("There must be at least one video. Received: none")
+    given = Counter(r.name for r in records if r.gaze is None and r.name in points)
+    if twice := [name for name, count in given.items() if count > 1]:
+        raise ValueError(
+            "Names of videos whose fixations are in `points` must be unique. "
+            f"Received: {len(twice)} names more than once: {twice[:SHOWN]}"
+        )
     if per_video is not None and per_video < 1:
         raise ValueError(f"`per_video` must be at least 1, or None. Received: {per_video}")
     for name, parts in (("inputs", inputs), ("targets", targets)):

@@ -391,3 +391,9 @@ def test_sampled_gaze_does_not_replace_measured_gaze(records, tmp_path):
     assert samples.in_order(0)[2]["mixture"] == 1.0
     measured = Samples(records, Windows(6), targets=[Mixture(4)], cache=tmp_path).truth(0)
     np.testing.assert_array_equal(samples.truth(0), measured)
+
+
+def test_fixations_by_name_need_unique_names(tmp_path):
+    record = Record("a", "a.mp4")
+    with pytest.raises(ValueError, match=r"`points` must be unique.*once: \['a'\]"):
+        Samples([record, Record("a", "b.mp4")], Windows(2), points={"a": np.zeros((4, 1, 2))})

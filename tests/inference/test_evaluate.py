@@ -112,6 +112,18 @@ def test_metric_maps_are_blurred_like_the_truth(model, records):
     assert any("blurred like the truth" in note for note in got.notes)
 
 
+def test_training_videos_with_the_names_of_evaluated_ones(records):
+    """They come from another data set, and count; the evaluated video itself does not."""
+    same = dataclasses.replace(records[0], name="other")
+    others = [dataclasses.replace(record, name=records[0].name) for record in records[1:3]]
+    baselines = ("trained_central_bias",)
+    how = {"baselines": baselines, "progress": False}
+    got = evaluate(None, records[:1], train_records=[same, *others], **how)
+    assert got.settings["train_videos"] == 2
+    assert any(note.startswith("1 training videos are among") for note in got.notes)
+    assert "auc_shuffled" in got.table["trained_central_bias"]
+
+
 def test_any_model_name(model, records, tmp_path):
     name = 'dense, 3/4 wide "b"'
     got = evaluate(

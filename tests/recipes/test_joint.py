@@ -71,6 +71,9 @@ def test_mixed_data_sets_with_the_same_classes(data, tmp_path):
     records, classes = joint.records_of(config, "train")
     assert len(records) == 5 + 2
     assert classes == moving_targets.CLASSES
+    # Both have a video_000001: fixations that are given by name must not be mixed up.
+    names = [record.name.split("/") for record in records]
+    assert [first for first, _ in names] == ["moving_targets"] * 5 + ["moving_targets_2"] * 2
 
 
 def test_labels_and_confusion(data):

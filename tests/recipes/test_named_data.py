@@ -203,3 +203,9 @@ def test_the_hold_out_shares_no_video_with_the_training():
         hold_out(records[:2], 0.3)
     with pytest.raises(ValueError, match="share=1"):
         hold_out(records, 1)
+
+
+def test_a_data_set_named_twice_is_an_error():
+    """One would replace the other."""
+    with pytest.raises(ValueError, match=r"must be named once.*'ucf11' twice"):
+        load_records("ucf11+ucf11:partial=1", f"a{os.pathsep}b", "train")

@@ -128,11 +128,7 @@ def evaluate(
     records = [record for record in records if record.gaze is not None]
     gaze = {record.name: read_fixations(record, warn=False) for record in records}
     points = {name: _points(fixations, seed) for name, fixations in gaze.items()}
-    trained = {
-        record.name: _points(read_fixations(record, warn=False), seed)
-        for record in train_records
-        if record.name not in points
-    }
+    trained, left_out = _training_points(train_records, records, seed)
     bias = None
     if any(len(part) for part in trained.values()):
         bias = fit_central_bias(list(trained.values()), seed=seed)
@@ -172,7 +168,7 @@ def evaluate(
     results = []
     for number, record in enumerate(_tracked(records, progress, console)):
         results.append(_one(scorer, record, gaze[record.name], folder, key, number < pictures))
-    notes = _notes(len(train_records) - len(trained), scorer, results)
+    notes = _notes(left_out, scorer, results)
     options = {"precision": precision, "initial": initial, "chunk": chunk}
     actions = {
         name: video_actions(one, streams[name], labelled, **options) for name, one in joint.items()
@@ -258,6 +254,25 @@ def _check_options(models, stride, flow, mirror, precision) -> None:
             "`mirror` and `precision` need a model. "
             f"Received: mirror={mirror}, precision={precision!r} for the baselines alone"
         )
+
+
+def _training_points(train_records, records, seed: int) -> tuple[dict[str, np.ndarray], int]:
+    """Fixations of the training videos that are not evaluated, and the number of the others.
+
+    Videos are told apart by their files: those of another data set may have the same names.
+    """
+
+    def part(record: Record) -> tuple:
+        return os.path.abspath(record.video), record.start, record.end
+
+    evaluated, names, trained = set(map(part, records)), {r.name for r in records}, {}
+    others = [record for record in train_records if part(record) not in evaluated]
+    for record in {part(record): record for record in others}.values():
+        name = record.name
+        while name in trained or name in names:
+            name += "+"
+        trained[name] = _points(read_fixations(record, warn=False), seed)
+    return trained, len(train_records) - len(others)
 
 
 def _points(fixations: Fixations, seed: int) -> np.ndarray:

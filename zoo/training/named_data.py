@@ -9,6 +9,7 @@ the output of `zoo prepare`.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import os
@@ -94,7 +95,8 @@ def mixed_records(
     """Load several data sets with gaze or labels; return their records and class names.
 
     Data sets without labels can be mixed with any other; those with labels must have the same
-    classes.
+    classes. Names of records of several data sets begin with that of the data set, because two
+    data sets may have videos of the same name.
 
     Args:
         parts: (name, folder) of each data set.
@@ -104,9 +106,14 @@ def mixed_records(
         ValueError: if data sets with labels have different classes.
     """
     found, classes, first = [], None, None
-    for name, folder in parts:
+    for number, (name, folder) in enumerate(parts):
         records = load_records(name, folder, split, "any")
-        found += records
+        before = [other for other, _ in parts[:number]].count(name)
+        prefix = f"{name}_{before + 1}" if before else name
+        if len(parts) > 1:
+            found += [dataclasses.replace(r, name=f"{prefix}/{r.name}") for r in records]
+        else:
+            found += records
         if not any(r.label is not None for r in records):
             continue
         names = class_names(name, folder)
@@ -233,6 +240,11 @@ def _parts(dataset: str, data_dir: str | Path) -> tuple[list[tuple[str, str, dic
     parts, similar = [], "error"
     for text, folder in zip(texts, folders):
         name, options = named_options(text)
+        if name in (other for other, _, _ in parts):
+            raise ValueError(
+                "Each of several data sets must be named once; join the folders of one data set "
+                f"yourself. Received: dataset={dataset!r} with {name!r} twice"
+            )
         similar = options.pop("similar", similar)
         parts.append((name, folder, options))
     return parts, similar
