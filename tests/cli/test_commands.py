@@ -132,6 +132,14 @@ def test_mistakes(run, model, data, tmp_path):
         (("evaluate", model, "--dataset", "moving_targets", "--data-dir", tmp_path), "index.npz"),
         (("evaluate", model, "--dataset", "moving_targets", "--data-dir", text), "--dataset csv"),
         (("train", "magic"), "no such recipe"),
+        (
+            ("prepare", "csv", text, "out", "--frames", "--hop", "2", "--dense"),
+            "--hop and --dense must be used with --features",
+        ),
+        (
+            ("prepare", "csv", text, "out", "--quality", "90"),
+            "--quality must be used with --frames",
+        ),
         (("predict", "--mdoel", "x", video), "no such argument: --mdoel. Did you mean '--model'?"),
     ):
         status, _, err = run(*arguments)

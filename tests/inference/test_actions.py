@@ -172,6 +172,11 @@ def test_bad_input(when, soft, video, tmp_path):
         predict(when, video, classes=("a", "b"), progress=False)
     with pytest.raises(ValueError, match="`stride` must be at least 1"):
         predict(soft, video, stride=0, progress=False)
+    with pytest.raises(ValueError, match="`stride` is for models that predict an action at every"):
+        predict(when, video, stride=2, progress=False)
+    for unused in ({"maps": "npz"}, {"chunk": 2}, {"candidates": 3}, {"initial": "pad"}):
+        with pytest.raises(ValueError, match=f"predicts no saliency: `{next(iter(unused))}` must"):
+            predict(when, video, **unused, progress=False)
     head = zoo.soft_attention(
         num_classes=3, num_frames=4, backbone=None, feature_shape=(2, 2, 3), units=4, num_layers=1
     )

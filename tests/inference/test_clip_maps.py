@@ -216,6 +216,8 @@ def test_bad_input(models, streams, video, tmp_path):
     assert len(predict(streams["both"], short, initial="pad", progress=False).frames) == LENGTH
     with pytest.raises(ValueError, match="`stride` must be at least 1"):
         predict(models["rgb"], video, stride=0, progress=False)
+    with pytest.raises(ValueError, match="`flow` is for models with the input 'flow'"):
+        predict(models["rgb"], video, flow="dis", progress=False)
     with pytest.raises(ValueError, match="`flow` must be one of"):
         ClipMaps(models["flow"], flow="farneback")
     wrong = ClipMaps(models["flow"], flow=lambda a, b: np.zeros((len(a), 9, 9, 2)))

@@ -74,6 +74,8 @@ def test_files(video, tmp_path):
     model.save(tmp_path / "still_whole.keras")
     again = zoo.predict(zoo.load(tmp_path / "still_whole.keras"), video, progress=False)
     np.testing.assert_allclose(again.action, found.action, atol=1e-5)
+    with pytest.raises(ValueError, match="`stride` must not be changed"):
+        zoo.predict(model, video, stride=2, progress=False)
     with pytest.raises(ValueError, match="one name for each of the model's 3 actions"):
         zoo.predict(model, video, classes=("a", "b"), progress=False)
 
@@ -142,7 +144,7 @@ def test_evaluate_several_models_mirrored(records):
     assert predicted.outputs["mixture"].shape == (18, 6, 6)
     found = mirrored.actions["joint"][name]["probabilities"]
     np.testing.assert_allclose(found, predicted.action, atol=1e-5)
-    with pytest.raises(ValueError, match="`stride` and `flow` are for models of long clips"):
+    with pytest.raises(ValueError, match="`stride` is for models of long clips"):
         zoo.evaluate(models["a"], records[:2], stride=2, **how)
 
 
@@ -169,4 +171,4 @@ def test_the_command_measures_the_action(records, tmp_path, capsys):
     assert main(["evaluate", str(tmp_path / "tiny.keras"), "--data-dir", table, "-o", out]) == 0
     assert "tiny, action: accuracy" in capsys.readouterr().out
     assert main(["evaluate", str(tmp_path / "tiny.keras"), "--data-dir", table, "--flow", "dis"])
-    assert "--stride and --flow are for models of long clips" in capsys.readouterr().err
+    assert "--flow for those with the input" in capsys.readouterr().err

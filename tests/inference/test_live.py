@@ -267,11 +267,12 @@ def test_maps_as_pictures_and_another_size(model, tmp_path):
     ("options", "message"),
     [
         ({"mirror": True, "chunk": 4}, r"`chunk` and `mirror` must .* chunk=4, mirror=True"),
-        ({"initial": "pad"}, r"`initial` must not be changed .* initial='pad'"),
+        ({"initial": "pad"}, r"`initial` must not be changed.* initial='pad'"),
         ({"stride": 2}, "stride=2"),
         ({"flow": "dis"}, "flow='dis'"),
         ({"classes": ("a", "b")}, "`classes` must not be changed"),
         ({"size": (0, 2)}, "`size` must be positive"),
+        ({"size": (20.5, 30)}, "`size` must be positive integers"),
     ],
 )
 def test_options_that_a_live_stream_cannot_use_are_errors(options, message):
@@ -293,9 +294,9 @@ def test_the_command_names_its_options(capsys):
 
 def test_a_stream_has_its_options_already(model):
     stream = Stream(model)
-    with pytest.raises(ValueError, match=r"given to the `Stream` .* mirror=True"):
+    with pytest.raises(ValueError, match=r"has its options already.* mirror=True"):
         zoo.predict(_frames(3), stream, mirror=True, progress=False)
-    with pytest.raises(ValueError, match=r"given to the `Stream` .* precision='float32'"):
+    with pytest.raises(ValueError, match=r"has its precision already.* precision='float32'"):
         predict_live(stream, iter(_frames(1)), precision="float32")
 
 

@@ -139,6 +139,8 @@ def test_wrong_sizes_and_rates(model, clips):
     for rate in (0, -3, float("nan")):
         with pytest.raises(ValueError, match=r"`fps` must be a positive number"):
             predict(np.zeros((2, 8, 8, 3), "uint8"), model, fps=rate)
+    with pytest.raises(ValueError, match=r"`fps` is for folders .* fps=3 for .*mp4"):
+        predict(clips[0], model, fps=3)
 
 
 def test_array_and_picture(model, clips, tmp_path):

@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from zoo.cli.messages import CommandError
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
 from zoo.files.printable import one_line
+
+FLOW = "dis:fast"
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -37,7 +40,7 @@ def prepare_data_set(
     dense: bool = False,
     batch_size: int = 8,
     flow_size: tuple[int, int] = (112, 112),
-    flow_method: str = "dis:fast",
+    flow_method: str = FLOW,
     fps: float | None = None,
     per_shard: int = 64,
     chunk: int = 64,
@@ -89,6 +92,22 @@ def prepare_data_set(
         seed: random seed for the order of the videos and for random weights.
     """
     check_data_set(dataset, "csv")
+    _check_used("--frames", frames, size=size != (112, 112), quality=quality != 95)
+    _check_used(
+        "--features",
+        features is not None,
+        features_size=features_size is not None,
+        features_weights=features_weights is not None,
+        features_options=features_options != "{}",
+        clip_length=clip_length is not None,
+        hop=hop != 1,
+        pool=pool is not None,
+        dense=dense,
+        batch_size=batch_size != 8,
+    )
+    _check_used("--flow", flow, flow_size=flow_size != (112, 112), flow_method=flow_method != FLOW)
+    _check_used("--runner beam", runner == "beam", beam_options=bool(beam_options))
+    _check_used("--runner local", runner == "local", workers=workers is not None)
     from rich.progress import Progress
 
     from zoo.datasets.shards.prepare import local_runner, prepare
@@ -145,6 +164,13 @@ def prepare_data_set(
     _tell(manifest, output)
     if verify:
         print(f"{ShardSet(output).verify()} TFRecords verified")
+
+
+def _check_used(of: str, given: bool, **changed: bool) -> None:
+    """Raise an error for changed options that belong to another one, which is not given."""
+    unused = [f"--{name.replace('_', '-')}" for name, differs in changed.items() if differs]
+    if unused and not given:
+        raise CommandError(f"{' and '.join(unused)} must be used with {of}. Received: no {of}")
 
 
 def _tell(manifest: dict, output: str) -> None:

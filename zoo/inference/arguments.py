@@ -6,16 +6,18 @@ from typing import Any
 
 from zoo.inference.streaming.pipeline import INITIAL
 
-# Arguments of `zoo.predict` that do not apply to live streams -> their values that change nothing.
-NOT_LIVE = {
-    "initial": ("repeat", "omit"),
-    "chunk": (None,),
-    "stride": (1,),
-    "flow": (None,),
-    "classes": (None,),
-    "mirror": (False,),
+# Defaults of the arguments of `zoo.predict` that some models, videos or sources do not use.
+DEFAULTS = {
+    "initial": "repeat",
+    "chunk": None,
+    "maps": None,
+    "candidates": 5,
+    "precision": None,
+    "stride": 1,
+    "flow": None,
+    "classes": None,
+    "mirror": False,
 }
-BUILT_IN = {"precision": None, "stride": 1, "flow": None, "mirror": False}
 
 
 def check_arguments(
@@ -25,6 +27,7 @@ def check_arguments(
     size: tuple[int, int] | None,
     fps: float | None,
     initial: str = INITIAL[0],
+    chunk: int | None = None,
 ) -> None:
     """Raise an error for values that are out of range; see `zoo.predict` for the arguments."""
     if maps not in ("npz", "png", None):
@@ -36,29 +39,29 @@ def check_arguments(
     if size is not None:
         if not isinstance(size, (tuple, list)) or len(size) != 2:
             raise ValueError(f"`size` must be (height, width). Received: size={size!r}")
-        if min(size) < 1:
-            raise ValueError(f"`size` must be positive. Received: size={size}")
+        if min(size) < 1 or any(side != int(side) for side in size):
+            raise ValueError(f"`size` must be positive integers. Received: size={size}")
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"`chunk` must be at least 1. Received: chunk={chunk}")
     if fps is not None and not 0 < fps < float("inf"):
         raise ValueError(f"`fps` must be a positive number. Received: fps={fps}")
 
 
-def check_live(**options: Any) -> None:
-    """Raise an error for arguments of `zoo.predict` that a live prediction would not use."""
-    unused = {name: value for name, value in options.items() if value not in NOT_LIVE[name]}
+def check_unused(rule: str, **options: Any) -> None:
+    """Raise an error for options that would have no effect and differ from their default.
+
+    Args:
+        rule: why they have none, such as "A live stream is predicted frame by frame".
+        options: arguments of `zoo.predict`.
+    """
+    unused = {name: value for name, value in options.items() if value != DEFAULTS[name]}
     if unused:
         names = " and ".join(f"`{name}`" for name in unused)
         given = ", ".join(f"{name}={value!r}" for name, value in unused.items())
-        raise ValueError(
-            f"A live stream is predicted frame by frame: {names} must not be changed for it. "
-            f"Received: {given}"
-        )
+        raise ValueError(f"{rule}: {names} must not be changed. Received: {given}")
 
 
-def check_unchanged(**options: Any) -> None:
-    """Raise an error for options that a `Stream` or `ClipMaps` was already built with."""
-    given = [f"{k}={value!r}" for k, value in options.items() if value != BUILT_IN[k]]
-    if given:
-        raise ValueError(
-            "`precision`, `stride`, `flow` and `mirror` must be given to the `Stream` or "
-            f"`ClipMaps` itself. Received: {', '.join(given)}"
-        )
+def check_live(*, initial: str, **options: Any) -> None:
+    """Raise an error for arguments of `zoo.predict` that a live prediction would not use."""
+    initial = DEFAULTS["initial"] if initial == "omit" else initial  # which it does anyway
+    check_unused("A live stream is predicted frame by frame", initial=initial, **options)

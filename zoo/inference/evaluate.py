@@ -119,7 +119,8 @@ def evaluate(
             saliency_part(one) if name in joint else one,
             precision=precision,
             mirror=mirror,
-            **({"stride": stride, "flow": flow} if _of_clips(one) else {}),
+            stride=stride if _of_clips(one) else 1,
+            flow=flow if _takes_flow(one) else None,
         )
         for name, one in models.items()
     }
@@ -237,17 +238,24 @@ def _checked_records(records) -> list[Record]:
 
 
 def _of_clips(model: keras.Model) -> bool:
-    """Whether a model takes long clips, and with it the options `stride` and `flow`."""
+    """Whether a model takes long clips, and with it the option `stride`."""
     names = output_names(model)
     return "saliency" in names and "mixture" not in names
 
 
+def _takes_flow(model: keras.Model) -> bool:
+    return _of_clips(model) and any(tensor.name == "flow" for tensor in model.inputs)
+
+
 def _check_options(models, stride, flow, mirror, precision) -> None:
     """Raise an error for options that apply to none of the models."""
-    if (stride != 1 or flow is not None) and not any(map(_of_clips, models.values())):
+    takes_clips = any(map(_of_clips, models.values()))
+    takes_flow = any(map(_takes_flow, models.values()))
+    if (stride != 1 and not takes_clips) or (flow is not None and not takes_flow):
         raise ValueError(
-            "`stride` and `flow` are for models of long clips with the output 'saliency'. "
-            f"Received: stride={stride}, flow={flow!r} for the models {list(models)}"
+            "`stride` is for models of long clips with the output 'saliency', and `flow` for those "
+            f"with the input 'flow'. Received: stride={stride}, flow={flow!r} for the models "
+            f"{list(models)}"
         )
     if (mirror or precision is not None) and not models:
         raise ValueError(

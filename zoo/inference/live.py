@@ -18,7 +18,7 @@ import numpy as np
 from zoo.datasets.video.source import resize
 from zoo.files.atomic import atomic_path
 from zoo.files.json_file import write_json
-from zoo.inference.arguments import check_arguments, check_unchanged
+from zoo.inference.arguments import check_arguments, check_unused
 from zoo.inference.streaming.frame_size import fitting_size, side_of_video
 from zoo.inference.streaming.joint import is_joint, saliency_part
 from zoo.inference.streaming.live_source import LiveFrame, StreamError, arriving, open_live
@@ -203,7 +203,7 @@ def predict_live(
 def _live_model(model, precision) -> keras.Model | Stream:
     """The model, or a stream of it; an error if it cannot predict frame by frame."""
     if isinstance(model, Stream):
-        check_unchanged(precision=precision)
+        check_unused("A `Stream` has its precision already", precision=precision)
         saliency_output(model.output_names)
         return model
     if not isinstance(model, keras.Model):

@@ -13,10 +13,11 @@ import keras
 
 from zoo.inference.actions.naming import predict_action
 from zoo.inference.actions.predict_joint import predict_joint
-from zoo.inference.arguments import check_arguments, check_live, check_unchanged
+from zoo.inference.arguments import check_arguments, check_live, check_unused
 from zoo.inference.live import predict_live
 from zoo.inference.saliency import predict_saliency, saliency_stream
 from zoo.inference.streaming.adapt import PRECISIONS
+from zoo.inference.streaming.array_video import ArrayVideo
 from zoo.inference.streaming.clip_maps import ClipMaps
 from zoo.inference.streaming.frame_size import fitting_size, side_of_video
 from zoo.inference.streaming.joint import is_joint
@@ -67,8 +68,8 @@ def predict(
     the whole video. Memory usage grows only by the outputs, about 1 KB per frame.
 
     An action model, such as `zoo.soft_attention()`, predicts the action instead and shows its
-    spatial and temporal attention; `initial`, `chunk`, `maps`, `candidates` and `flow` do not
-    apply to it.
+    spatial and temporal attention; `initial`, `chunk`, `maps`, `candidates` and `flow` must not be
+    changed for it.
 
     Args:
         video: a video file, a folder of videos, a folder of numbered images (one video), a
@@ -108,7 +109,8 @@ def predict(
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a progress bar with the remaining time.
         fps: frame rate of image folders, arrays and raw frames, which do not state one; None
-            assumes 25 and reports this. A film keeps the video's time stamps and aspect ratio.
+            assumes 25 and reports this. An error for other videos, whose films keep their time
+            stamps and aspect ratio.
         strict: reject damaged videos; otherwise damaged packets are skipped and reported.
 
     Returns:
@@ -130,7 +132,9 @@ def predict(
     """
     if _is_model(video) and not _is_model(model):
         video, model = model, video
-    check_arguments(maps=maps, candidates=candidates, initial=initial, size=size, fps=fps)
+    check_arguments(
+        maps=maps, candidates=candidates, initial=initial, size=size, fps=fps, chunk=chunk
+    )
     if isinstance(classes, str):
         raise ValueError(f"`classes` must be a list of names. Received: classes={classes!r}")
     model = GENERAL if model is None else model
@@ -158,6 +162,11 @@ def predict(
         )
     failed: list[str] = []
     videos = find_videos(video, fps=fps, failed=failed)
+    if fps is not None and videos and not any(map(_without_rate, videos)):
+        raise ValueError(
+            "`fps` is for folders of images, arrays and raw frames. "
+            f"Received: fps={fps} for {', '.join(one.path for one in videos[:5])}"
+        )
     pictures = any(is_picture(one) for one in videos)
     if model == GENERAL:
         policy = PRECISIONS.get(precision)  # built with it at once, not adapted afterwards
@@ -204,6 +213,11 @@ def predict(
     return _each(one, videos, folders, failed)
 
 
+def _without_rate(video: AnyVideo) -> bool:
+    """Whether a video does not state its frame rate: an array or a folder of images."""
+    return isinstance(video, ArrayVideo) or os.path.isdir(video.path)
+
+
 def _common(values: Iterable):
     """The value that all videos share, if any, so that the model is built only once."""
     different = set(values)
@@ -239,6 +253,7 @@ def _runner(
     if names_actions:
         classes = classes or card_of(model).get("classes")
     if is_joint(model):
+        check_unused("A joint model predicts every frame from the frames", stride=stride, flow=flow)
         options = {**common, **saliency, "mirror": mirror, "precision": precision}
         return lambda video, **given: predict_joint(
             model, video, classes=classes, **options, **given
@@ -246,13 +261,15 @@ def _runner(
     if names_actions:
         if mirror:
             require_mirrorable(model.output)
+        unused = {name: saliency[name] for name in ("initial", "chunk", "maps", "candidates")}
+        check_unused("An action model predicts no saliency", flow=flow, **unused)
         options = {**common, "stride": stride, "precision": precision}
         return lambda video, **given: predict_action(
             model, video, classes=classes, **options, **given
         )
-    if isinstance(model, (Stream, ClipMaps)):
-        check_unchanged(precision=precision, stride=stride, flow=flow, mirror=mirror)
     options = {"precision": precision, "stride": stride, "flow": flow, "mirror": mirror}
+    if isinstance(model, (Stream, ClipMaps)):
+        check_unused("A `Stream` or `ClipMaps` has its options already", **options)
     stream = functools.cache(lambda picture: saliency_stream(model, picture=picture, **options))
     pictures = pictures and takes_pictures(model)
     stream(pictures)  # errors come before any work

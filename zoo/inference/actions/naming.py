@@ -56,6 +56,11 @@ def predict_action(
             f"Received: {len(classes)} names, {count} classes"
         )
     runner = _Runner(model)
+    if stride != 1 and not runner.stepwise:
+        raise ValueError(
+            "`stride` is for models that predict an action at every step; this one is given frames "
+            f"spread over the video. Received: stride={stride}"
+        )
     total = video.num_frames
     if total < runner.least:
         raise ValueError(

@@ -68,6 +68,11 @@ class ClipMaps:
         self.stride = stride
         shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
         _check_inputs(shapes)
+        if flow is not None and "flow" not in shapes:
+            raise ValueError(
+                "`flow` is for models with the input 'flow'. "
+                f"Received: flow={flow!r} for inputs {sorted(shapes)}"
+            )
         self._names = tuple(shapes)
         self._length, height, width = next(iter(shapes.values()))[:3]
         self.frame_shape = (height, width, 3)
