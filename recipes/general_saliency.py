@@ -61,7 +61,7 @@ class Config:
         rate: peak learning rate of the second stage.
         batch_size: number of images in a batch.
         dropout: share of the backbone's channels that are dropped in training.
-        weight_decay: decoupled weight decay.
+        weight_decay: decoupled weight decay; 0 for none.
         nss: weight of the NSS loss, which is added to the cross-entropy.
         cc: weight of the CC loss, which is added to the cross-entropy.
         kl: weight of the KL loss, which is added to the cross-entropy.
@@ -88,7 +88,7 @@ class Config:
     rate: float = 4e-4
     batch_size: int = 16
     dropout: float = 0.2
-    weight_decay: float = 1e-4
+    weight_decay: float = 0.0
     nss: float = 0.0
     cc: float = 0.0
     kl: float = 0.0
@@ -104,6 +104,11 @@ class Config:
 
 def main(config: Config) -> dict:
     """Train, calibrate, score the held-out images, and write the weights."""
+    if config.weights and config.backbone_weights:
+        raise ValueError(
+            "`weights` brings a backbone with it: give it or `backbone_weights`. Received: "
+            f"weights={config.weights!r}, backbone_weights={config.backbone_weights!r}"
+        )
     train = stills.load(config.data_dir, "train")
     held_out = stills.load(config.data_dir, "validation")
     if not train or not held_out:
@@ -135,7 +140,12 @@ def main(config: Config) -> dict:
     def stage(name: str, epochs: int, rate: float) -> float:
         if not epochs:
             return 0.0
-        optimizer = make_optimizer("adam", WarmCosine(rate, steps * epochs), clip=20.0)
+        optimizer = make_optimizer(
+            "adam",
+            WarmCosine(rate, steps * epochs),
+            clip=20.0,
+            weight_decay=config.weight_decay or None,
+        )
         upper.compile(optimizer, loss, jit_compile=False)
         return fit(
             upper,

@@ -4,7 +4,8 @@
     zoo train joint --dataset ucf101 --data-dir DATA --saliency-from rmdn.keras
     zoo train joint --dataset csv --data-dir labels.csv --more csv=gaze.csv
 
-Takes every option of `zoo.recipes.rmdn`, with the same defaults, and the options of the action.
+Takes the options of `zoo.recipes.rmdn`, with the same defaults, except for `--retrain-on-all` and
+`--mirror`, and the options of the action. Of `--sigmas` and `--uniforms`, the first is used.
 Videos with only gaze and videos with only a label are trained together: each loss is a mean over
 the videos that have the truth for it. On data without gaze, the action is trained with the saliency
 of another model (`--saliency-from`; `--freeze-saliency` keeps it unchanged), or without any
@@ -98,7 +99,8 @@ class Config(rmdn.Config):
         multi_label: videos may show several actions.
         mixture_weight: weight of the saliency loss.
         action_weight: weight of the action loss.
-        uncertainty: learn the weights of the losses.
+        uncertainty: learn the weights of the losses; `mixture_weight` and `action_weight` then only
+            choose the best epoch.
         saliency_epochs: number of epochs that train the saliency alone, before both are trained.
         saliency_from: a `.keras` file whose trunk and saliency layers are copied.
         freeze_saliency: do not train the trunk and the saliency.
@@ -363,6 +365,19 @@ def test(config: Config, whole: keras.Model, classes, bias) -> dict[str, float]:
 
 def check(config: Config) -> None:
     rmdn.check(config)
+    for name in ("retrain_on_all", "mirror"):
+        if getattr(config, name):
+            raise ValueError(
+                f"`{name}` is for the recipe rmdn; a joint model is tested as it was validated. "
+                f"Received: {name}=True"
+            )
+    for name in ("sigmas", "uniforms"):
+        value = getattr(config, name)
+        if len(value) > 1 and value != getattr(Config, name):
+            raise ValueError(
+                f"`{name}` must be a single value: the truth map is not chosen for a joint model. "
+                f"Received: {name}={value}"
+            )
     if config.attend == "clip" and not config.trainable_backbone:
         raise ValueError(
             'attend="clip" passes weighted frames through the trunk: it needs '

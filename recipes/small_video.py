@@ -50,6 +50,7 @@ class Config(RunOptions):
     """Options of the recipe.
 
     Args:
+        dataset: moving_targets; no other data set has the boxes of the actions.
         image_size: height and width of the frames that the backbone will be used with.
         filters: channels of its convolutions.
         crop: side of the square around the action, in pixels.
@@ -103,6 +104,13 @@ class ActionSquare(Frames):
 
 def main(config: Config) -> dict:
     """Train, write `OUTPUT/backbone.keras`; return the results."""
+    for name in ("dataset", "cache", "validation_share"):
+        if getattr(config, name) != getattr(Config, name):
+            raise ValueError(
+                f"`{name}` must not be changed: the backbone is trained on the frames of "
+                "moving_targets, and validated on those of its split for validation. "
+                f"Received: {name}={getattr(config, name)!r}"
+            )
     if not 8 <= config.crop <= min(config.image_size):
         raise ValueError(
             "`crop` must be at least 8 and fit into `image_size`. "

@@ -160,3 +160,19 @@ def test_the_defaults_are_the_shipped_options():
             assert value == VARIANT == variant_of("general")
             continue
         assert builder[name].default == value == getattr(recipe.Config("stills"), name), name
+
+
+def test_options_reach_the_training(folder, tmp_path, monkeypatch):
+    class Made(Exception):
+        pass
+
+    def make(name, rate, *, clip, weight_decay):
+        raise Made(weight_decay)
+
+    monkeypatch.setattr(recipe, "make_optimizer", make)
+    for given, expected in ((0.0, None), (0.1, 0.1)):
+        with pytest.raises(Made) as made:
+            recipe.main(config(folder, tmp_path / str(given), weight_decay=given))
+        assert made.value.args == (expected,)
+    with pytest.raises(ValueError, match="give it or `backbone_weights`"):
+        recipe.main(config(folder, tmp_path / "both", backbone_weights="a.h5"))

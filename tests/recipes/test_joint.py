@@ -204,6 +204,9 @@ def test_videos_without_gaze_learn_from_pseudo_gaze(data, tmp_path):
         ({"pseudo_gaze": 1.5}, "`pseudo_gaze` must be from 0 to 1"),
         ({"pseudo_gaze": 0.5, "freeze_saliency": True}, "`freeze_saliency` cannot be combined"),
         ({"local": True, "feedback": True}, "`local` cannot be combined"),
+        ({"retrain_on_all": True}, "`retrain_on_all` is for the recipe rmdn"),
+        ({"mirror": True}, "`mirror` is for the recipe rmdn"),
+        ({"sigmas": (1.0, 2.0)}, "`sigmas` must be a single value"),
     ],
 )
 def test_errors(options, message):

@@ -90,3 +90,11 @@ def test_the_pretraining_resumes_after_an_interruption(tmp_path):
         epochs=3,
     )
     compare(recipe.main, config, tmp_path, steps=(1, 3), model="backbone.keras")
+
+
+@pytest.mark.parametrize(
+    "option", [{"dataset": "ucf101"}, {"cache": "a"}, {"validation_share": 0.5}]
+)
+def test_options_without_an_effect_are_errors(option):
+    with pytest.raises(ValueError, match=f"`{next(iter(option))}` must not be changed"):
+        recipe.main(recipe.Config(**option))
