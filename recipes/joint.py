@@ -48,6 +48,7 @@ from zoo.training.board_samples import boards
 from zoo.training.engine.progress import Progress
 from zoo.training.layer_weights import copy_layers
 from zoo.training.named_data import hold_out, mixed_records
+from zoo.training.options import refuse_changed
 from zoo.training.pseudo_gaze import (
     NO_GAZE,
     draw_pseudo_gaze,
@@ -365,12 +366,7 @@ def test(config: Config, whole: keras.Model, classes, bias) -> dict[str, float]:
 
 def check(config: Config) -> None:
     rmdn.check(config)
-    for name in ("retrain_on_all", "mirror"):
-        if getattr(config, name):
-            raise ValueError(
-                f"`{name}` is for the recipe rmdn; a joint model is tested as it was validated. "
-                f"Received: {name}=True"
-            )
+    refuse_changed(config, ("retrain_on_all", "mirror"), "is for the recipe rmdn")
     for name in ("sigmas", "uniforms"):
         value = getattr(config, name)
         if len(value) > 1 and value != getattr(Config, name):

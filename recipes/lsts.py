@@ -49,7 +49,7 @@ from zoo.training.evaluation import evaluate_on
 from zoo.training.layer_weights import copy_layers
 from zoo.training.named_data import hold_out, load_records
 from zoo.training.optimizers import make_optimizer
-from zoo.training.options import RunOptions
+from zoo.training.options import RunOptions, refuse_changed
 from zoo.training.recipe import begin, best_of, claim, finish, save_model, train
 from zoo.training.schedules import Halving
 
@@ -155,6 +155,9 @@ class Config(RunOptions):
 
 def main(config: Config) -> dict:
     """Extract features, train the head, write `OUTPUT/model.keras`, evaluate; return results."""
+    if config.streams == "rgb":
+        flow = ("flow", "flow_dir", "scale_vectors")
+        refuse_changed(config, flow, "needs `streams` flow or both")
     if config.small:
         usual = {field.name: field.default for field in dataclasses.fields(config)}
         changed = {k: v for k, v in SMALL.items() if getattr(config, k) == usual[k]}

@@ -45,6 +45,7 @@ from zoo.models.loading import load
 from zoo.models.saving import date, versions
 from zoo.training.joint_scores import labels_of
 from zoo.training.named_data import class_names, load_records
+from zoo.training.options import refuse_changed
 from zoo.training.pseudo_gaze import NO_GAZE
 from zoo.training.run import prepare_run, run_facts
 from zoo.training.svm.classifier import LinearSVM
@@ -105,6 +106,11 @@ class Config:
 
 def main(config: Config) -> dict:
     """Compute the descriptors, train, test and print the tables; return the results."""
+    if config.extractor is not None:
+        network = ("backbone_weights", "conv5", "width", "image_size", "preprocessing")
+        refuse_changed(config, network, "is for C3D and must not be changed with `extractor`")
+    if config.bias is not None:
+        refuse_changed(config, ("bias_components",), "must not be changed with `bias`")
     output = Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
     prepare_run(config.seed)

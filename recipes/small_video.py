@@ -27,7 +27,7 @@ from zoo.datasets.video.reading import open_video
 from zoo.training.actions.scores import measure
 from zoo.training.layer_weights import copy_layers
 from zoo.training.optimizers import make_optimizer
-from zoo.training.options import RunOptions
+from zoo.training.options import RunOptions, refuse_changed
 from zoo.training.recipe import (
     begin,
     best_of,
@@ -104,13 +104,12 @@ class ActionSquare(Frames):
 
 def main(config: Config) -> dict:
     """Train, write `OUTPUT/backbone.keras`; return the results."""
-    for name in ("dataset", "cache", "validation_share"):
-        if getattr(config, name) != getattr(Config, name):
-            raise ValueError(
-                f"`{name}` must not be changed: the backbone is trained on the frames of "
-                "moving_targets, and validated on those of its split for validation. "
-                f"Received: {name}={getattr(config, name)!r}"
-            )
+    refuse_changed(
+        config,
+        ("dataset", "cache", "validation_share"),
+        "must not be changed: the backbone is trained on the frames of moving_targets, and "
+        "validated on those of its split for validation",
+    )
     if not 8 <= config.crop <= min(config.image_size):
         raise ValueError(
             "`crop` must be at least 8 and fit into `image_size`. "

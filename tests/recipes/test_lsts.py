@@ -160,3 +160,9 @@ def test_small_keeps_options_that_were_given(monkeypatch):
         lsts.main(lsts.Config(data_dir="none", small=True, epochs=40, batch_size=8))
     assert (seen[0].epochs, seen[0].batch_size) == (40, 8)
     assert seen[0].image_size == lsts.SMALL["image_size"]
+
+
+@pytest.mark.parametrize("option", [{"flow": "tvl1"}, {"flow_dir": "f"}, {"scale_vectors": False}])
+def test_options_of_flow_need_flow(option):
+    with pytest.raises(ValueError, match=f"`{next(iter(option))}` needs `streams` flow or both"):
+        lsts.main(lsts.Config(streams="rgb", **option))

@@ -187,3 +187,13 @@ def test_recipe_on_moving_targets(tmp_path, capsys):
     again = saliency_svm.main(config)
     assert again["mean"] == results["mean"]
     assert json.loads((tmp_path / "out/results.json").read_text())["measure"] == "accuracy"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"extractor": "e.keras", "width": 0.5}, {"bias": "b.npy", "bias_components": 3}],
+)
+def test_options_without_an_effect_are_errors(option):
+    given, unused = option
+    with pytest.raises(ValueError, match=f"`{unused}` .*must not be changed with `{given}`"):
+        saliency_svm.main(saliency_svm.Config(**option))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Literal
 
 
@@ -60,3 +61,17 @@ class RunOptions:
     profile: bool = False
     logger: Literal["wandb", "mlflow"] | None = None
     restart: bool = False
+
+
+def refuse_changed(config, names: Sequence[str], rule: str) -> None:
+    """Raise an error for options that differ from their defaults but would have no effect.
+
+    Args:
+        config: the options of a recipe.
+        names: the options.
+        rule: when they have an effect, such as "is for `streams` with flow".
+    """
+    default = {field.name: field.default for field in dataclasses.fields(config)}
+    for name in names:
+        if getattr(config, name) != default[name]:
+            raise ValueError(f"`{name}` {rule}. Received: {name}={getattr(config, name)!r}")
