@@ -87,6 +87,21 @@ def test_a_run_resumes_within_an_epoch(tmp_path, compiled):
     interrupted.compare(str(tmp_path), **compiled)
 
 
+def test_the_step_is_traced_once(tmp_path):
+    layers = [keras.layers.Input((6, 5)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    model, traces = keras.Sequential(layers), []
+    model.compile("adam", loss="mse")  # Keras creates the variables of `metrics` in the first step
+    step = model.train_step
+
+    def counted(data):
+        traces.append(data)
+        return step(data)
+
+    model.train_step = counted
+    train(tmp_path, model=model)
+    assert len(traces) == 1
+
+
 def test_a_users_own_script_resumes_after_an_epoch(tmp_path):
     def script(folder, extra=()):
         model = build()

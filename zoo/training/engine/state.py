@@ -11,7 +11,12 @@ from pathlib import Path
 import keras
 
 from zoo.training.engine.progress import Progress
-from zoo.training.engine.state_file import load_state, metric_variables, save_state
+from zoo.training.engine.state_file import (
+    build_optimizer,
+    load_state,
+    metric_variables,
+    save_state,
+)
 from zoo.training.engine.timing import TIMINGS
 
 
@@ -69,10 +74,14 @@ class State(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> Progress:
         """Load the saved state, if there is one, into a compiled model; return its progress.
 
+        It also creates the optimizer's variables, which nearly halves the time before the
+        first step on TensorFlow.
+
         Raises:
             ValueError: if the file is not a training state, or belongs to a run with other
                 settings or another model.
         """
+        build_optimizer(model)
         if self.path.exists():
             progress, self._metrics = load_state(self.path, model, self.about)
             self.progress = Progress(**progress)

@@ -19,12 +19,21 @@ def metric_variables(model: keras.Model) -> list:
     return [variable for metric in model.metrics for variable in metric.variables]
 
 
-def training_variables(model: keras.Model) -> list:
-    """All variables that a step changes: weights, dropout seeds and optimizer slots."""
+def build_optimizer(model: keras.Model) -> None:
+    """Create the optimizer's variables, if the model has its own already.
+
+    Otherwise Keras creates them in the first step on TensorFlow, which then traces the step twice.
+    """
     optimizer = model.optimizer
-    if not optimizer.built:
+    if model.built and optimizer is not None and not optimizer.built:
         with scope_of(model):
             optimizer.build(model.trainable_variables)
+
+
+def training_variables(model: keras.Model) -> list:
+    """All variables that a step changes: weights, dropout seeds and optimizer slots."""
+    build_optimizer(model)
+    optimizer = model.optimizer
     skip = {id(variable) for variable in metric_variables(model)}
     found = {id(v): v for v in [*model.variables, *optimizer.variables] if id(v) not in skip}
     return list(found.values())
