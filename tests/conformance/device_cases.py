@@ -111,7 +111,7 @@ def batches(name: str, model: keras.Model, count: int, size: int) -> list[tuple]
     """`count` batches of `size` samples for a case's model: (inputs, targets[, sample weights])."""
     _, given, options = CASES[name]
     random = np.random.default_rng(0)
-    found = []
+    found, shapes = [], None
     for _ in range(count):
         inputs = {}
         for tensor in model.inputs:
@@ -121,14 +121,20 @@ def batches(name: str, model: keras.Model, count: int, size: int) -> list[tuple]
         if "present" in inputs:
             inputs["present"] = (inputs["present"] > 0.3).astype("float32")
         x = inputs if len(inputs) > 1 else next(iter(inputs.values()))
-        outputs = model(x)
-        targets = {key: _target(key, tuple(outputs[key].shape), random) for key in given}
+        if shapes is None:  # of the outputs, without running the model
+            outputs = model.compute_output_spec(keras.tree.map_structure(_specification, x))
+            shapes = {key: tuple(outputs[key].shape) for key in given}
+        targets = {key: _target(key, shapes[key], random) for key in given}
         batch = (x, targets)
         if options.get("weights"):
             weights = {"mixture": random.uniform(size=size), "action": np.arange(size) % 3}
             batch += ({key: value.astype("float32") for key, value in weights.items()},)
         found.append(batch)
     return found
+
+
+def _specification(array: np.ndarray) -> keras.KerasTensor:
+    return keras.KerasTensor(array.shape, "float32")
 
 
 def _target(key: str, shape: tuple[int, ...], random) -> np.ndarray:

@@ -15,21 +15,21 @@ BACKEND = keras.backend.backend()
 # Biases start at zero and stay small, but their rounding errors are as large as the weights'.
 SMALLEST = 0.1
 
-# A fixture trains all of its models twice, in new processes that compile them again.
+# A fixture trains all of its models twice, in a new process that compiles them again.
 pytestmark = pytest.mark.timeout(1800)
 
 if BACKEND == "torch":
     pytest.skip("the zoo trains on one device with PyTorch", allow_module_level=True)
 
 
-def train(output, *arguments):
+def train(folder, *arguments):
     """Start a process of `device_training`: devices must be created before the backend is used.
 
     Without oneDNN, whose rounding of a sample depends on its place in the batch: on one device,
     permuting a batch of the case "rmdn" then changes the weights by 8e-5, because somewhere a
     rectifier's input changes its sign. Without it, permuting changes them by 1.5e-7.
     """
-    command = [sys.executable, "-m", "tests.conformance.device_training", str(output), *arguments]
+    command = [sys.executable, "-m", "tests.conformance.device_training", str(folder), *arguments]
     environment = {**os.environ, "KERAS_BACKEND": BACKEND, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["TF_ENABLE_ONEDNN_OPTS"] = "0"
     return subprocess.Popen(
@@ -64,8 +64,7 @@ def check(one: dict, other: dict, name: str) -> None:
 
 def trained(folder, names) -> tuple[dict, dict]:
     """Results of some cases on one and on two devices."""
-    for devices in ("1", "2"):
-        finish(train(folder / f"{devices}.npz", devices, "--only", *names))
+    finish(train(folder, "1", "2", "--only", *names))
     return tuple(dict(np.load(folder / f"{devices}.npz")) for devices in ("1", "2"))
 
 
@@ -92,18 +91,23 @@ def test_two_devices_train_as_one_with_other_options(other_options, name):
 
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "jax", reason="several machines are offered on JAX")
-def test_two_processes_train_as_one(one_of_each, tmp_path):
+def test_two_processes_train_as_one(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     names = ("joint", "lsts", "spatiotemporal_attention")
-    paths = [tmp_path / f"{process}.npz" for process in (0, 1)]
+    paths = [tmp_path / name for name in ("both", "0", "1")]
+    for path in paths:
+        path.mkdir()
+    finish(train(paths[0], "1", "--only", *names))
     finish(
         *(
             train(path, "2", "--process", str(process), "--port", port, "--only", *names)
-            for process, path in enumerate(paths)
+            for process, path in enumerate(paths[1:])
         )
     )
-    for path in paths:
+    one = dict(np.load(paths[0] / "1.npz"))
+    for path in paths[1:]:
+        other = dict(np.load(path / "2.npz"))
         for name in names:
-            check(one_of_each[0], dict(np.load(path)), name)
+            check(one, other, name)
