@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.training.engine.state_file import build_optimizer
 
 TINY = {"width": 1 / 32, "units": 8, "num_components": 3}
 
@@ -76,6 +77,7 @@ def test_trains_end_to_end_and_learns():
     model.compile(
         keras.optimizers.Adam(1e-2, clipnorm=1.0), loss={"mixture": zoo.losses.MixtureNLL("mean")}
     )
+    build_optimizer(model)  # TensorFlow traces a step that creates variables twice
     x = video(batch=2, time=16, size=32)
     y = np.full((2, 16, 3, 2), 0.25, "float32")
     y[:, :, 2] = np.nan
