@@ -22,13 +22,8 @@ import dataclasses
 import glob
 from pathlib import Path
 
-import cv2
-import keras
-import numpy as np
-import tyro
-from results_page import as_text, machine, write_results
-
 import zoo
+from results_page import as_text, machine, write_results
 from zoo.datasets import stills as stills_reader
 from zoo.datasets.video.reading import open_video
 from zoo.inference.streaming.frame_size import fitting_size
@@ -37,6 +32,11 @@ from zoo.inference.streaming.stream import Stream
 from zoo.metrics.fast import saliency_metrics
 from zoo.visualize.overlay import overlay
 from zoo.weights import RECORDS, fetch, read_provenance
+
+import cv2
+import keras
+import numpy as np
+import tyro
 
 WIDTH, SIGMA, EVERY = 320, 9.0, 3
 METRICS = ("nss", "auc_judd", "cc", "information_gain")

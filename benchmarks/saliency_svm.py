@@ -26,7 +26,7 @@ SIDE = 64
 SCENE = {"frames": 36, "size": (SIDE, SIDE), "fps": 12.5, "viewers": 12}
 
 
-def extractor(folder: Path, data: Path, cache: Path, seed: int) -> Path:
+def extractor(folder: Path, data: Path, seed: int) -> Path:
     """The action network: CONV5 is its last map, FC6 the mean of that map over the places."""
     backbone = folder / "actions" / "backbone.keras"
     if not backbone.exists():
@@ -34,7 +34,6 @@ def extractor(folder: Path, data: Path, cache: Path, seed: int) -> Path:
             small_video.Config(
                 data_dir=str(data),
                 output=str(backbone.parent),
-                cache=str(cache / "actions"),
                 image_size=(SIDE, SIDE),
                 epochs=10,
                 seed=seed,
@@ -86,7 +85,7 @@ def main():
             output=str(folder),
             cache=str(cache),
             saliency=str(saliency),
-            extractor=str(extractor(folder, pre, cache, seed)),
+            extractor=str(extractor(folder, pre, seed)),
             bias_components=4,
             seed=seed,
         )
