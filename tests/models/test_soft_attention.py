@@ -38,7 +38,7 @@ def test_penalty_spreads_the_attention():
         kernel = model.get_layer("recurrent").locate.location_kernel
         kernel.assign(20 * keras.ops.convert_to_numpy(kernel))  # looks at one place
         loss = {"action": StepCrossEntropy()}
-        model.compile(keras.optimizers.Adam(0.05), loss=loss, jit_compile=False)
+        model.compile(keras.optimizers.Adam(0.05), loss=loss)
         build_optimizer(model)
         model.fit(FEATURES, {"action": LABELS}, epochs=30, verbose=0)
         looked = model.predict(FEATURES, verbose=0)["spatial_attention"].sum(axis=1)
