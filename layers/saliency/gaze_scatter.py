@@ -10,7 +10,7 @@ from keras import ops
 from zoo.layers.saliency.blurred import blurred
 from zoo.layers.saliency.mixed_density import log_of_density
 
-LARGE = 1000  # pixels: the longer side of the pictures that a model of gaze is trained on
+LARGE = 1000  # pixels, about the longer side at which viewers saw the pictures of the training
 LARGEST = 0.05  # of the longer side: no video is blurred more
 
 
@@ -20,10 +20,11 @@ class GazeScatter(keras.layers.Layer):
 
     Gaze scatters around what people look at, because the fovea is wider than a point and trackers
     are inexact. The scatter is a number of pixels of the screen, so it covers a larger part of a
-    video that has few pixels. With a scatter of `pixels`, a density that was trained on frames
-    with `LARGE` = 1000 pixels on the longer side is blurred with a Gaussian of the variance
-    `(pixels / video_side)^2 - (pixels / LARGE)^2`, as a share of the longer side, and at most
-    with a standard deviation of 5%. Videos of 1000 pixels or more stay as they are. No weights.
+    video that has few pixels. With a scatter of `pixels`, a density that was trained on the gaze
+    of people who saw `LARGE` = 1000 pixels on the longer side is blurred with a Gaussian of the
+    variance `(pixels / video_side)^2 - (pixels / LARGE)^2`, as a share of the longer side, and at
+    most with a standard deviation of 5%. Videos of 1000 pixels or more stay as they are. No
+    weights.
 
     Args:
         pixels: standard deviation of the scatter, in pixels of the video, 0 or more.
