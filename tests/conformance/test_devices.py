@@ -9,14 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conformance.device_cases import ONE_OF_EACH, OTHERS
+from tests.conformance.device_cases import CASES
 
 BACKEND = keras.backend.backend()
 # Biases start at zero and stay small, but their rounding errors are as large as the weights'.
 SMALLEST = 0.1
 
-# A fixture trains all of its models twice, in a new process that compiles them again.
-pytestmark = pytest.mark.timeout(1800)
+# All models are trained twice, in a new process that compiles them again.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 if BACKEND == "torch":
     pytest.skip("the zoo trains on one device with PyTorch", allow_module_level=True)
@@ -62,34 +62,19 @@ def check(one: dict, other: dict, name: str) -> None:
             np.testing.assert_allclose(one[key], other[key], rtol=1e-4, err_msg=key)
 
 
-def trained(folder, names) -> tuple[dict, dict]:
-    """Results of some cases on one and on two devices."""
-    finish(train(folder, "1", "2", "--only", *names))
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[dict, dict]:
+    """Results of all cases on one and on two devices."""
+    folder = tmp_path_factory.mktemp("trained")
+    finish(train(folder, "1", "2"))
     return tuple(dict(np.load(folder / f"{devices}.npz")) for devices in ("1", "2"))
 
 
-@pytest.fixture(scope="module")
-def one_of_each(tmp_path_factory):
-    return trained(tmp_path_factory.mktemp("one_of_each"), ONE_OF_EACH)
+@pytest.mark.parametrize("name", CASES)
+def test_two_devices_train_as_one(trained, name):
+    check(*trained, name)
 
 
-@pytest.fixture(scope="module")
-def other_options(tmp_path_factory):
-    return trained(tmp_path_factory.mktemp("other_options"), OTHERS)
-
-
-@pytest.mark.parametrize("name", ONE_OF_EACH)
-def test_two_devices_train_as_one(one_of_each, name):
-    check(*one_of_each, name)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", OTHERS)
-def test_two_devices_train_as_one_with_other_options(other_options, name):
-    check(*other_options, name)
-
-
-@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "jax", reason="several machines are offered on JAX")
 def test_two_processes_train_as_one(tmp_path):
     with socket.socket() as free:

@@ -54,7 +54,10 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name != "i3d" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS],
+)
 def test_steps_equal_the_whole(name):
     make, step, delay = MODELS[name]
     keras.utils.set_random_seed(0)

@@ -125,6 +125,7 @@ def test_one_stream_for_videos_of_two_sizes(tmp_path):
     np.testing.assert_allclose(zoo.predict(wide, stream, progress=False).map(2), first, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_memory_lasts_equally_long_at_every_frame_rate():
     video = np.stack(noise(24, 16, 96))
 

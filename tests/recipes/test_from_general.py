@@ -76,6 +76,7 @@ def test_rmdn_reads_each_frame_once(data, tmp_path, monkeypatch):
     np.testing.assert_allclose(streamed, whole[0], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_joint(data, tmp_path):
     results = joint.main(joint.Config(data_dir=data, output=str(tmp_path), **TINY))
     assert np.isfinite(results["validation"]["nss"])

@@ -122,6 +122,7 @@ def test_half_precision_loses_nothing_else(tmp_path):
         np.testing.assert_array_equal(one.astype("float16"), two.astype("float16"))
 
 
+@pytest.mark.slow
 def test_the_variant_of_a_file_without_a_record(tmp_path):
     for variant in range(3):
         model = zoo.general_saliency(variant=variant, memory=1, motion=0, centre=0)

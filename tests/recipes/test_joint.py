@@ -175,6 +175,7 @@ def test_frozen_saliency_of_another_model_and_videos_without_gaze(data, tmp_path
     assert json.loads((tmp_path / "run/results.json").read_text())["classes"]
 
 
+@pytest.mark.slow
 def test_videos_without_gaze_learn_from_pseudo_gaze(data, tmp_path):
     rows = ["video,label,gaze"]
     for number, record in enumerate(moving_targets.load(data)):

@@ -32,6 +32,7 @@ RUNS = {
     "spatiotemporal_attention": f"{SMALL_ACTION} --filters 4 --mask-filters 4 --score-units 4",
     "small_video": "--image-size 48 48 --crop 16 --num-frames 6 --filters 4 6 6 --batch-size 4",
 }
+QUICK = ("rmdn", "small_video")
 ACTIONS = ("joint", "soft_attention", "spatiotemporal_attention", "small_video")
 
 
@@ -64,7 +65,10 @@ def check_command(command, name, arguments):
 
 
 @pytest.mark.filterwarnings("ignore:I3D of the")
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RUNS],
+)
 def test_recipes_of_videos(name, data, tmp_path, capsys):
     arguments = ["--data-dir", data, "--output", str(tmp_path), "--epochs", "1"]
     arguments += ["--no-tensorboard", "--no-deterministic", *shlex.split(RUNS[name])]
@@ -79,6 +83,7 @@ def test_recipes_of_videos(name, data, tmp_path, capsys):
     check_command(card["command"], name, arguments)
 
 
+@pytest.mark.slow
 def test_general_saliency(tmp_path, capsys):
     folder = tmp_path / "my_stills"
     (folder / "images").mkdir(parents=True)

@@ -64,7 +64,8 @@ def test_a_killed_run_ends_with_identical_weights(tmp_path, where):
     assert json.loads(text) == first.history
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_a_run_on_two_devices_resumes(tmp_path, backend):
     if backend == "jax":
         pytest.importorskip("jax")
