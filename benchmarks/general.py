@@ -26,6 +26,7 @@ import zoo
 from results_page import as_text, machine, write_results
 from zoo.datasets import stills as stills_reader
 from zoo.datasets.video.reading import open_video
+from zoo.datasets.video.source import resize
 from zoo.inference.streaming.frame_size import fitting_size
 from zoo.inference.streaming.picture import PictureStream
 from zoo.inference.streaming.stream import Stream
@@ -239,7 +240,7 @@ def score_held_out(model: keras.Model, root: Path, centre: dict) -> dict:
     held_out = stills_reader.load(root, "validation")
     for still in sorted(held_out, key=lambda s: fitting_size(s.height, s.width)):
         stream.fit(still.height, still.width)
-        log_density = _maps(stream, [still.picture()])[0]
+        log_density = _maps(stream, [resize(still.picture(), stream.frame_shape[:2])])[0]
         centre_map = gaussian(centre, still.height, still.width)
         large = cv2.resize(np.exp(log_density), (still.width, still.height))
         found.setdefault((still.group, "general"), []).append(

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from zoo.datasets.listing.check_report import Counts, Report
 from zoo.datasets.listing.check_videos import Looked, look
-from zoo.datasets.listing.listing import ALL, Listing, missing_paths, needed_files, shown
+from zoo.datasets.listing.listing import ALL, Listing, missing_paths, needed_files
 from zoo.datasets.record import Record
+from zoo.files.first_few import first_few
 from zoo.files.interface import advised
 
 ALIASES = {"csv": "your_own"}
@@ -91,7 +92,7 @@ def check_dataset(
         surplus=sorted({path for listing in listings for path in listing.surplus}),
         lost=sorted({path for listing in listings for path in listing.lost}),
         errors=[
-            f"{listing.name} lists {len(twice)} videos more than once: {shown(twice)}"
+            f"{listing.name} lists {len(twice)} videos more than once: {first_few(twice)}"
             for listing in listings
             if (twice := listing.repeated())
         ],

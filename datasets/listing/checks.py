@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-SHOWN = 10
+from zoo.files.first_few import first_few
 
 
 def require_files(paths: Iterable[str | Path], what: str) -> None:
@@ -16,10 +16,9 @@ def require_files(paths: Iterable[str | Path], what: str) -> None:
 def require_there(missing: Sequence[str], what: str) -> None:
     """Raise an error that counts and names the missing files, if there are any."""
     if missing:
-        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise FileNotFoundError(
             f"All files of {what} must be there. Received: {len(missing)} missing: "
-            f"{', '.join(missing[:SHOWN])}{more}"
+            f"{first_few(missing)}"
         )
 
 

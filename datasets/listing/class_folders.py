@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.datasets.listing.listing import shown
+from zoo.files.first_few import first_few
 
 __all__ = ["VIDEOS", "ClassFolder", "is_left_out", "read_class_folders"]
 
@@ -52,7 +52,8 @@ class ClassFolder:
     def notes(self) -> list[str]:
         """What was ignored: how many entries of each kind, and the first names."""
         return [
-            f"ignored: {len(paths)} {kind}: {shown(paths)}" for kind, paths in self.left_out.items()
+            f"ignored: {len(paths)} {kind}: {first_few(paths)}"
+            for kind, paths in self.left_out.items()
         ]
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from zoo.datasets.listing.checks import SHOWN, require_split
+from zoo.datasets.listing.checks import require_split
 from zoo.datasets.record import Record
+from zoo.files.first_few import first_few
 from zoo.files.interface import advised
 from zoo.files.printable import one_line
 
@@ -133,14 +134,14 @@ def settle(listing: Listing, split: str | None = None, *, partial: bool = False)
     if twice:
         raise ValueError(
             f"{listing.name} must list each video only once. Received: {len(twice)} videos "
-            f"listed more than once: {shown(twice)}"
+            f"listed more than once: {first_few(twice)}"
         )
     records = listing.of_split(split)
     splits = None if split is None else (split,)
     LOG.info("%s", listing.counts_line(splits))
     wrong = [*listing.wrong_counts(splits)]
     if listing.lost:
-        wrong.append(f"{len(listing.lost)} annotations without videos: {shown(listing.lost)}")
+        wrong.append(f"{len(listing.lost)} annotations without videos: {first_few(listing.lost)}")
     if wrong and not partial:
         raise FileNotFoundError(
             f"{listing.name} must have the published number of videos; {_partial(listing)} accepts "
@@ -150,7 +151,7 @@ def settle(listing: Listing, split: str | None = None, *, partial: bool = False)
     if absent:
         gone = set(absent)
         kept = [record for record in records if gone.isdisjoint(needed_files(record))]
-        missing = f"{len(absent)} missing: {shown(absent)}"
+        missing = f"{len(absent)} missing: {first_few(absent)}"
         if not partial or not kept:
             raise FileNotFoundError(
                 f"All files of {listing.name} must be there. Received: {missing}"
@@ -163,7 +164,7 @@ def settle(listing: Listing, split: str | None = None, *, partial: bool = False)
         raise FileNotFoundError(f"{listing.name} must have videos. Received: {notes}")
     if listing.surplus and split is None:
         wrong.append(
-            f"{len(listing.surplus)} videos that no annotation lists: {shown(listing.surplus)}"
+            f"{len(listing.surplus)} videos that no annotation lists: {first_few(listing.surplus)}"
         )
     for text in wrong:
         warnings.warn(f"{listing.name}: {text}", DatasetWarning, stacklevel=3)
@@ -267,9 +268,3 @@ def numbers(published: int | tuple[int, ...]) -> tuple[int, ...]:
 def shown_number(published: int | tuple[int, ...]) -> str:
     """A published number in words."""
     return " or ".join(str(count) for count in numbers(published))
-
-
-def shown(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -21,10 +21,10 @@ from zoo.datasets.samples.targets import Boxes, Mixture, Saliency
 from zoo.datasets.samples.transforms import Sample
 from zoo.datasets.video.index import VideoFacts, VideoIndex
 from zoo.datasets.video.reading import FrameRateWarning, VideoError
+from zoo.files.first_few import SHOWN, first_few
 from zoo.files.interface import advised
 
 Transform = Callable[[Sample, np.random.Generator], Sample]
-SHOWN = 10
 INDEX, GAZE = "videos.npz", "gaze"
 
 
@@ -243,8 +243,7 @@ class Samples:
             else:
                 bad.append(f"{record.name} ({checked[like]})")
         if bad:
-            more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-            short = f"{len(bad)} of {len(records)} are not: {'; '.join(bad[:SHOWN])}{more}"
+            short = f"{len(bad)} of {len(records)} are not: {first_few(bad, '; ')}"
             if not skip_bad or not kept:
                 raise VideoError(
                     "Every video must be long enough for a sample; use shorter samples, or leave "
@@ -263,11 +262,10 @@ class Samples:
             and (timed or record.start is not None or record.end is not None)
         ]
         if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             warnings.warn(
                 f"{len(names)} of {len(self.records)} videos do not state their frame rate; 25 "
                 "frames per second are assumed. Set a folder's rate in the column `fps` of a "
-                f"table. Received: {', '.join(names[:SHOWN])}{more}",
+                f"table. Received: {first_few(names)}",
                 FrameRateWarning,
                 stacklevel=3,
             )

@@ -22,8 +22,8 @@ from zoo.datasets.shards.rows import Rows
 from zoo.datasets.shards.video import ShardVideo, videos_in
 from zoo.datasets.shards.writer import ShardTask, is_complete, write_shard
 from zoo.datasets.video.reading import VideoError
+from zoo.files.first_few import first_few
 
-SHOWN = 10
 LEVEL = 1  # zlib level; higher ones gain little on features and take several times as long
 
 
@@ -98,11 +98,10 @@ class FeatureStore:
                 progress(done, len(records))
         if bad and not skip_bad:
             named = [f"{name}: {why}" for name, why in sorted(bad.items())]
-            more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
             raise VideoError(
                 "Videos must be readable to compute features; repair or remove those that are not. "
                 f"The others are done. Received: {len(bad)} of {len(records)}: "
-                f"{'; '.join(named[:SHOWN])}{more}"
+                f"{first_few(named, '; ')}"
             )
 
     def rows(self, record: Record) -> Rows | np.ndarray:

@@ -26,9 +26,9 @@ from zoo.datasets.shards.format import (
 from zoo.datasets.shards.writer import ShardResult, ShardTask, write_shard
 from zoo.datasets.video.reading import VideoError
 from zoo.files.atomic import write_text
+from zoo.files.first_few import SHOWN, first_few
 from zoo.files.lock import folder_lock
 
-SHOWN = 10
 Runner = Callable[[Sequence[ShardTask]], Iterable[ShardResult]]
 
 
@@ -96,11 +96,10 @@ def prepare(
         bad = _run(tasks, runner or local_runner(workers), progress)
         if bad and not skip_bad:
             names = [f"{name}: {why}" for name, why in sorted(bad.items())]
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             raise VideoError(
                 f"All videos must be readable; repair those that are not and repeat the command to "
                 f"continue, or leave them out with `--skip-bad`. Received: {len(bad)} of "
-                f"{len(records)} cannot be read: {'; '.join(names[:SHOWN])}{more}"
+                f"{len(records)} cannot be read: {first_few(names, '; ')}"
             )
         manifest = _manifest(output, tasks, dataset, classes)
         write_text(output / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))

@@ -19,12 +19,12 @@ from zoo.datasets.shards.reading import is_shard_video, shard_video
 from zoo.datasets.video.reading import VideoError, open_video
 from zoo.files.atomic import atomic_path
 from zoo.files.file_state import file_state
+from zoo.files.first_few import first_few
 from zoo.files.interface import advised
 
 VERSION = 2
 STEADY = 1e-7  # seconds; time stamps within this distance of a constant rate are stored as such
 SAVE_SECONDS = 30.0
-SHOWN = 10
 COLUMNS = ("size", "changed", "count", "first", "step", "fps", "height", "width", "rated")
 
 
@@ -150,9 +150,8 @@ class VideoIndex:
         bad = self._read(missing, found, workers, progress)
         if bad:
             named = [f"{video}: {why}" for video, why in sorted(bad.items())]
-            more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
             total = len(set(videos))
-            unreadable = f"{len(bad)} of {total} are not: {'; '.join(named[:SHOWN])}{more}"
+            unreadable = f"{len(bad)} of {total} are not: {first_few(named, '; ')}"
             if not skip_bad or not found:
                 option = advised(", or leave them out with `skip_bad=True`", "")
                 raise VideoError(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.conformance.cases import small_pyramid
+from tests.conformance.cases import small_general
 from zoo.inference.streaming.mirror import MirroredStream
 from zoo.inference.streaming.stream import Stream
 from zoo.layers import mixture_log_prob
@@ -44,7 +44,7 @@ def test_the_density_is_the_mean_of_both_and_mirrors_with_the_video():
 
 
 def test_the_mean_of_log_densities():
-    model = zoo.general_saliency(backbone=small_pyramid(), width=8, image_size=SIZE, mixture=(2, 3))
+    model = small_general(image_size=SIZE, mixture=(2, 3))
     frames = np.random.default_rng(1).integers(0, 255, (5, SIZE, SIZE, 3), dtype=np.uint8)
 
     def outputs(stream, frames):

@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.conformance.cases import small_pyramid
+from tests.conformance.cases import small_general as small
 from zoo.inference.streaming.picture import PictureStream, takes_pictures
 from zoo.inference.streaming.stream import Stream
-
-
-def small(**options):
-    keras.utils.set_random_seed(0)
-    return zoo.general_saliency(backbone=small_pyramid(), width=8, **options)
-
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (96, 64, 3), dtype=np.uint8)
 

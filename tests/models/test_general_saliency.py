@@ -1,11 +1,10 @@
 import cv2
-import keras
 import numpy as np
 import pytest
 from scipy.special import logsumexp
 
 import zoo
-from tests.conformance.cases import small_pyramid
+from tests.conformance.cases import small_general as small
 from zoo.inference.streaming.stream import Stream
 from zoo.weights import RECORDS, fetch, read_provenance
 from zoo.weights.reader import sha256_of
@@ -14,11 +13,6 @@ from zoo.weights.reader import sha256_of
 @pytest.fixture(scope="module")
 def shipped():
     return zoo.general_saliency(weights="general")
-
-
-def small(**options):
-    keras.utils.set_random_seed(0)
-    return zoo.general_saliency(backbone=small_pyramid(), width=8, **options)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 104), (75, 97), (8, 8), (1, 3)])

@@ -14,10 +14,12 @@ import tyro
 from zoo.cli.messages import CommandError
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
+from zoo.cli.unused import refuse_unused
 from zoo.files.printable import one_line
 
 MAPS = ("npz", "png", "none")
-STALL = 10.0  # seconds
+ONLY_LIVE = ("raw_size", "pixel_format", "window", "stall")
+NOT_LIVE = ("initial", "chunk", "stride", "flow", "classes", "mirror")
 Size = Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="HEIGHT WIDTH")]
 
 
@@ -47,7 +49,7 @@ def predict_videos(
     pixel_format: Literal["rgb24", "bgr24", "gray", "yuv420p"] = "rgb24",
     fps: float | None = None,
     window: bool = False,
-    stall: float = STALL,
+    stall: float = 10.0,
     strict: bool = False,
 ) -> None:
     """Predict where people look in videos, or which action they show.
@@ -88,6 +90,7 @@ def predict_videos(
         stall: stop a live prediction after this many seconds without a frame.
         strict: reject damaged videos; otherwise skip damaged packets and report them.
     """
+    given = dict(locals())
     model, videos = _model_and_videos(model, video)
     from zoo.inference.streaming.live_source import is_live
 
@@ -100,14 +103,7 @@ def predict_videos(
         _predict_live(
             live[0],
             model,
-            unused={
-                "initial": initial,
-                "chunk": chunk,
-                "stride": stride,
-                "flow": flow,
-                "classes": classes,
-                "mirror": mirror,
-            },
+            unused={name: given[name] for name in NOT_LIVE},
             output=output or "live_prediction",
             raw_size=raw_size,
             pixel_format=pixel_format,
@@ -123,17 +119,8 @@ def predict_videos(
             overwrite=overwrite,
         )
         return
-    only_live = {
-        "--raw-size": raw_size is not None,
-        "--pixel-format": pixel_format != "rgb24",
-        "--window": window,
-        "--stall": stall != STALL,
-    }
-    if given := [option for option, changed in only_live.items() if changed]:
-        raise CommandError(
-            f"{' and '.join(given)} must be used with a live source: a camera, an address or -. "
-            f"Received: {' '.join(videos)}"
-        )
+    needed = f"a live source: a camera, an address or -. Received: {' '.join(videos)}"
+    refuse_unused(predict_videos, given, ONLY_LIVE, needed)
     with _scanned(videos[0]):
         from zoo.inference.predict import predict
     found = predict(

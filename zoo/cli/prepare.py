@@ -8,12 +8,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from zoo.cli.messages import CommandError
 from zoo.cli.names import check_data_set
 from zoo.cli.parsing import call
+from zoo.cli.unused import refuse_unused
 from zoo.files.printable import one_line
-
-FLOW = "dis:fast"
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -40,7 +38,7 @@ def prepare_data_set(
     dense: bool = False,
     batch_size: int = 8,
     flow_size: tuple[int, int] = (112, 112),
-    flow_method: str = FLOW,
+    flow_method: str = "dis:fast",
     fps: float | None = None,
     per_shard: int = 64,
     chunk: int = 64,
@@ -91,23 +89,9 @@ def prepare_data_set(
         beam_options: options of the Beam pipeline: --beam-options="--runner=FlinkRunner ...".
         seed: random seed for the order of the videos and for random weights.
     """
+    given = dict(locals())
     check_data_set(dataset, "csv")
-    _check_used("--frames", frames, size=size != (112, 112), quality=quality != 95)
-    _check_used(
-        "--features",
-        features is not None,
-        features_size=features_size is not None,
-        features_weights=features_weights is not None,
-        features_options=features_options != "{}",
-        clip_length=clip_length is not None,
-        hop=hop != 1,
-        pool=pool is not None,
-        dense=dense,
-        batch_size=batch_size != 8,
-    )
-    _check_used("--flow", flow, flow_size=flow_size != (112, 112), flow_method=flow_method != FLOW)
-    _check_used("--runner beam", runner == "beam", beam_options=bool(beam_options))
-    _check_used("--runner local", runner == "local", workers=workers is not None)
+    _check_used(given)
     from rich.progress import Progress
 
     from zoo.datasets.shards.prepare import local_runner, prepare
@@ -166,11 +150,22 @@ def prepare_data_set(
         print(f"{ShardSet(output).verify()} TFRecords verified")
 
 
-def _check_used(of: str, given: bool, **changed: bool) -> None:
-    """Raise an error for changed options that belong to another one, which is not given."""
-    unused = [f"--{name.replace('_', '-')}" for name, differs in changed.items() if differs]
-    if unused and not given:
-        raise CommandError(f"{' and '.join(unused)} must be used with {of}. Received: no {of}")
+def _check_used(given: dict[str, Any]) -> None:
+    """Raise an error for options of parts that are not prepared."""
+    parts = (
+        ("--frames", given["frames"], "size quality"),
+        (
+            "--features",
+            given["features"] is not None,
+            "features_size features_weights features_options clip_length hop pool dense batch_size",
+        ),
+        ("--flow", given["flow"], "flow_size flow_method"),
+        ("--runner beam", given["runner"] == "beam", "beam_options"),
+        ("--runner local", given["runner"] == "local", "workers"),
+    )
+    for of, used, options in parts:
+        if not used:
+            refuse_unused(prepare_data_set, given, options.split(), f"{of}. Received: no {of}")
 
 
 def _tell(manifest: dict, output: str) -> None:

@@ -32,7 +32,12 @@ from zoo.inference.evaluating.report import time_plot
 from zoo.inference.evaluating.scoring import BASELINES, Scorer, digest
 from zoo.inference.streaming.joint import is_joint, saliency_part
 from zoo.inference.streaming.pipeline import INITIAL
-from zoo.inference.streaming.saliency_outputs import open_stream, output_names, saliency_output
+from zoo.inference.streaming.saliency_outputs import (
+    open_stream,
+    output_names,
+    saliency_output,
+    takes_long_clips,
+)
 from zoo.inference.writing.output import OutputError, claim_folder
 from zoo.models.loading import load
 
@@ -119,7 +124,7 @@ def evaluate(
             saliency_part(one) if name in joint else one,
             precision=precision,
             mirror=mirror,
-            stride=stride if _of_clips(one) else 1,
+            stride=stride if takes_long_clips(one) else 1,
             flow=flow if _takes_flow(one) else None,
         )
         for name, one in models.items()
@@ -237,19 +242,13 @@ def _checked_records(records) -> list[Record]:
     return records
 
 
-def _of_clips(model: keras.Model) -> bool:
-    """Whether a model takes long clips, and with it the option `stride`."""
-    names = output_names(model)
-    return "saliency" in names and "mixture" not in names
-
-
 def _takes_flow(model: keras.Model) -> bool:
-    return _of_clips(model) and any(tensor.name == "flow" for tensor in model.inputs)
+    return takes_long_clips(model) and any(tensor.name == "flow" for tensor in model.inputs)
 
 
 def _check_options(models, stride, flow, mirror, precision) -> None:
     """Raise an error for options that apply to none of the models."""
-    takes_clips = any(map(_of_clips, models.values()))
+    takes_clips = any(map(takes_long_clips, models.values()))
     takes_flow = any(map(_takes_flow, models.values()))
     if (stride != 1 and not takes_clips) or (flow is not None and not takes_flow):
         raise ValueError(

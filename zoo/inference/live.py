@@ -24,9 +24,9 @@ from zoo.inference.streaming.joint import is_joint, saliency_part
 from zoo.inference.streaming.live_source import LiveFrame, StreamError, arriving, open_live
 from zoo.inference.streaming.saliency_outputs import (
     output_map,
-    output_names,
     outputs_candidates,
     saliency_output,
+    takes_long_clips,
 )
 from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.growing_film import GrowingFilm
@@ -209,8 +209,7 @@ def _live_model(model, precision) -> keras.Model | Stream:
     if not isinstance(model, keras.Model):
         model = load(GENERAL if model is None else model, verbose=False)
     model = saliency_part(model) if is_joint(model) else model
-    name = saliency_output(output_names(model))
-    if name == "saliency" and len(model.output[name].shape) == 3:
+    if takes_long_clips(model):
         raise ValueError(
             "A live stream needs a model with an output for every frame. "
             f"Received: {model.name!r}, which predicts one map for each long clip"

@@ -16,8 +16,9 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo.files.printable import one_line
-from zoo.inference.streaming.pipeline import AnyStream, run_model
+from zoo.inference.streaming.pipeline import run_model
 from zoo.inference.streaming.saliency_outputs import (
+    AnyStream,
     open_stream,
     output_map,
     output_names,

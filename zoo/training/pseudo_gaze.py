@@ -19,13 +19,13 @@ import numpy as np
 
 from zoo.datasets import Samples
 from zoo.files.atomic import atomic_path
+from zoo.files.first_few import first_few
 from zoo.training import scores
 from zoo.training.engine.progress import Progress
 
 DRAWN = "pseudo_gaze.npz"
 SHARES = (0.3, 0.5, 0.7, 0.9)  # shares of the epochs after which gaze is sampled again
 POINTS = 12  # fixations per frame
-SHOWN = 10
 NO_GAZE = np.broadcast_to(np.float32(np.nan), (1 << 24, 1, 2))  # long enough for any video
 
 
@@ -103,12 +103,10 @@ def draw_pseudo_gaze(
         else:
             short.append(f"{record.name} ({len(frames)} frames)")
     if short:
-        more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
         warnings.warn(
             "Pseudo gaze needs videos that are longer than the frames before the first "
             "prediction; `dense` models have none. Without pseudo gaze, only the label is trained. "
-            f"Received: {len(short)} of {len(points)} that are not: {', '.join(short[:SHOWN])}"
-            f"{more}",
+            f"Received: {len(short)} of {len(points)} that are not: {first_few(short)}",
             stacklevel=2,
         )
     return points

@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -15,11 +14,8 @@ import numpy as np
 from zoo.datasets.video.reading import Video
 from zoo.datasets.video.source import resize
 from zoo.inference.streaming.clip_maps import ClipMaps
-from zoo.inference.streaming.picture import PictureStream
-from zoo.inference.streaming.saliency_outputs import open_stream
-from zoo.inference.streaming.stream import Stream
+from zoo.inference.streaming.saliency_outputs import AnyStream, open_stream
 
-AnyStream: TypeAlias = Stream | ClipMaps | PictureStream
 INITIAL = ("repeat", "pad", "omit")
 PIECE = 4  # most frames decoded at a time; about seven pieces are in memory at once
 PIECE_BYTES = PIECE * 360 * 640 * 3  # the most that a piece takes, if it is not a single frame

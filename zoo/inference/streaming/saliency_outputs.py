@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import cv2
 import keras
@@ -15,18 +16,19 @@ from zoo.inference.streaming.stream import Stream
 from zoo.inference.writing.candidates import map_candidates, mixtures_candidates
 from zoo.inference.writing.rendering import render_mixture, render_mixtures
 
+AnyStream: TypeAlias = Stream | ClipMaps | PictureStream
 SALIENCY_OUTPUTS = ("log_density", "mixture", "saliency")
 
 
 def open_stream(
-    model: keras.Model | Stream | ClipMaps | PictureStream,
+    model: keras.Model | AnyStream,
     *,
     precision: str | None = None,
     stride: int = 1,
     flow: str | Callable | None = None,
     mirror: bool = False,
     picture: bool = False,
-) -> Stream | ClipMaps | PictureStream:
+) -> AnyStream:
     """Choose how a video is fed to a model: as consecutive frames, in long clips, or as a picture.
 
     Args:
@@ -38,12 +40,11 @@ def open_stream(
 
     Example: `open_stream(zoo.lsts(), stride=4)`.
     """
-    if isinstance(model, (Stream, ClipMaps, PictureStream)):
+    if isinstance(model, AnyStream):
         return model
-    names = output_names(model)
-    if "mixture" not in names and "saliency" in names and len(model.output["saliency"].shape) == 3:
+    if takes_long_clips(model):
         if mirror:
-            require_mirrorable(names)
+            require_mirrorable(model.output)
         return ClipMaps(model, precision=precision, stride=stride, flow=flow)
     if stride != 1 or flow is not None:
         raise ValueError(
@@ -53,6 +54,13 @@ def open_stream(
     if picture:
         return PictureStream(model, precision=precision)
     return (MirroredStream if mirror else Stream)(model, precision=precision)
+
+
+def takes_long_clips(model: keras.Model) -> bool:
+    """Whether a model predicts one saliency map for each long clip, not one for each frame."""
+    names = output_names(model)
+    one_map = "saliency" in names and len(model.output["saliency"].shape) == 3
+    return one_map and "mixture" not in names
 
 
 def output_names(model: keras.Model) -> tuple[str, ...]:

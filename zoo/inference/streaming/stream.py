@@ -78,13 +78,23 @@ class Stream:
         # What the model was built for, if it depends on it.
         self._rate = min(frame_rates(model), default=None)
         self._side = min(video_sides(model), default=None)
-        rate = (frame_rate or self._rate) if self._rate else None
-        self._prepare(frame_size, rate, (video_side or self._side) if self._side else None)
+        self._fitted: tuple | None = None
+        self._fit(frame_size, frame_rate, video_side)
 
-    def _prepare(self, size: tuple[int, int], rate: float | None, side: int | None) -> None:
+    def _fit(self, size: tuple[int, int], rate: float | None, side: int | None) -> None:
+        """Build the model for these facts, of those that it depends on, unless it is already."""
+        facts = (
+            size if self._any_size else None,
+            (rate or self._rate) if self._rate else None,
+            (side or self._side) if self._side else None,
+        )
+        if facts != self._fitted:
+            self._prepare(*facts)
+            self._fitted = facts
+
+    def _prepare(self, size, rate, side) -> None:
         model, precision, step = self._built_from
         model = adapt(model, precision=precision, frame_size=size, frame_rate=rate, video_side=side)
-        self._fitted = size, rate, side
         self._model = model
         recurrent = _recurrent_layers(model)
         clips = [layer for layer in model.layers if isinstance(layer, SlidingClips)]
@@ -137,11 +147,7 @@ class Stream:
             width: of the video's frames.
             frame_rate: frames per second; None if unknown.
         """
-        size = fitting_size(height, width) if self._any_size else self._fitted[0]
-        rate = (frame_rate or self._rate) if self._rate else None
-        side = side_of_video(height, width) if self._side else None
-        if self._fitted != (size, rate, side):
-            self._prepare(size, rate, side)
+        self._fit(fitting_size(height, width), frame_rate, side_of_video(height, width))
 
     def identity(self) -> list:
         """What identifies this model: its graph (with its precision) and weights."""
