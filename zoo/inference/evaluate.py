@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -26,20 +26,23 @@ from zoo.files.json_file import write_json
 from zoo.files.printable import one_line
 from zoo.inference.evaluating.actions import video_actions
 from zoo.inference.evaluating.baselines import fit_central_bias
+from zoo.inference.evaluating.checks import (
+    check_options,
+    check_settings,
+    listed_records,
+    named_models,
+    takes_flow,
+)
 from zoo.inference.evaluating.evaluation import METRICS, Evaluation, safe_name
 from zoo.inference.evaluating.page import Picture, write_pages
 from zoo.inference.evaluating.report import time_plot
 from zoo.inference.evaluating.scoring import BASELINES, Scorer, digest
 from zoo.inference.streaming.joint import is_joint, saliency_part
-from zoo.inference.streaming.pipeline import INITIAL
 from zoo.inference.streaming.saliency_outputs import (
     open_stream,
-    output_names,
-    saliency_output,
     takes_long_clips,
 )
 from zoo.inference.writing.output import OutputError, claim_folder
-from zoo.models.loading import load
 
 POINTS_A_VIDEO = 20_000  # maximum number of fixations per video kept for the baselines
 
@@ -112,10 +115,10 @@ def evaluate(
     zoo.evaluate(model, test, train_records=train, output="evaluation").table
     ```
     """
-    records, models = _checked_records(records), _models(model)
+    records, models = listed_records(records), named_models(model)
     joint = {name: one for name, one in models.items() if is_joint(one)}
-    _check(records, baselines, initial, map_side, sigma, with_labels=bool(joint))
-    _check_options(models, stride, flow, mirror, precision)
+    check_settings(records, baselines, initial, map_side, sigma, with_labels=bool(joint))
+    check_options(models, stride, flow, mirror, precision)
     if strict:
         for record in records:
             open_record(record).require_whole()
@@ -125,7 +128,7 @@ def evaluate(
             precision=precision,
             mirror=mirror,
             stride=stride if takes_long_clips(one) else 1,
-            flow=flow if _takes_flow(one) else None,
+            flow=flow if takes_flow(one) else None,
         )
         for name, one in models.items()
     }
@@ -187,80 +190,6 @@ def evaluate(
     if progress:
         _show(evaluation, console)
     return evaluation
-
-
-def _check(records, baselines, initial, map_side, sigma, with_labels):
-    unknown = sorted(set(baselines) - set(BASELINES))
-    if unknown:
-        raise ValueError(f"`baselines` must be among {BASELINES}. Received: {unknown}")
-    if initial not in INITIAL:
-        raise ValueError(f"`initial` must be one of {INITIAL}. Received: initial={initial!r}")
-    if map_side < 2 or not sigma > 0:
-        raise ValueError(
-            "`map_side` must be at least 2 and `sigma` positive. "
-            f"Received: map_side={map_side}, sigma={sigma}"
-        )
-    if not records:
-        raise ValueError("`records` must hold at least one video. Received: none")
-    blind = [
-        r.name for r in records if r.gaze is None and not (with_labels and r.label is not None)
-    ]
-    if blind:
-        rule = "gaze or a label" if with_labels else "gaze"
-        raise ValueError(
-            f"Every record must have {rule}. Received: {len(blind)} of {len(records)} without, "
-            f"among them {blind[:5]}"
-        )
-    names = [safe_name(record.name) for record in records]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"Every record must have a unique name. Received duplicates: {twice[:5]}")
-
-
-def _models(model) -> dict[str, keras.Model]:
-    if model is None:
-        return {}
-    if not isinstance(model, Mapping):
-        model = model if isinstance(model, keras.Model) else load(model)
-        model = {model.name: model}
-    models = {n: m if isinstance(m, keras.Model) else load(m) for n, m in model.items()}
-    for name, one in models.items():
-        saliency_output(output_names(one))
-        if name in BASELINES:
-            raise ValueError(f"A model must not have the name of a baseline. Received: {name!r}")
-    return models
-
-
-def _checked_records(records) -> list[Record]:
-    rule = "`records` must be a list of records, such as `zoo.datasets.your_own.load('videos.csv')`"
-    if isinstance(records, (str, os.PathLike)) or not isinstance(records, Iterable):
-        raise TypeError(f"{rule}. Received: {type(records).__name__}")
-    records = list(records)
-    wrong = [type(one).__name__ for one in records if not isinstance(one, Record)]
-    if wrong:
-        raise TypeError(f"{rule}. Received: {wrong[0]} among them")
-    return records
-
-
-def _takes_flow(model: keras.Model) -> bool:
-    return takes_long_clips(model) and any(tensor.name == "flow" for tensor in model.inputs)
-
-
-def _check_options(models, stride, flow, mirror, precision) -> None:
-    """Raise an error for options that apply to none of the models."""
-    takes_clips = any(map(takes_long_clips, models.values()))
-    takes_flow = any(map(_takes_flow, models.values()))
-    if (stride != 1 and not takes_clips) or (flow is not None and not takes_flow):
-        raise ValueError(
-            "`stride` is for models of long clips with the output 'saliency', and `flow` for those "
-            f"with the input 'flow'. Received: stride={stride}, flow={flow!r} for the models "
-            f"{list(models)}"
-        )
-    if (mirror or precision is not None) and not models:
-        raise ValueError(
-            "`mirror` and `precision` need a model. "
-            f"Received: mirror={mirror}, precision={precision!r} for the baselines alone"
-        )
 
 
 def _training_points(train_records, records, seed: int) -> tuple[dict[str, np.ndarray], int]:
