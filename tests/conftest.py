@@ -1,6 +1,13 @@
 import pytest
 
-import zoo  # noqa: F401  before TensorFlow, for whose convolutions it sets oneDNN
+import zoo  # noqa: F401  before Keras and TensorFlow, for whose convolutions it sets oneDNN
+
+
+def pytest_runtest_setup():
+    """A test's random numbers, and those of its fixtures, do not depend on the tests before it."""
+    import keras
+
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -182,7 +182,7 @@ METRICS = {
 
 MODELS = {
     "general_saliency": (
-        lambda: small_general(memory=3, mixture=(2, 3)),
+        lambda: zoo.general_saliency(backbone=small_pyramid(), width=8, memory=3, mixture=(2, 3)),
         {"rgb": (1, 4, 40, 56, 3)},
     ),
     "joint": (
