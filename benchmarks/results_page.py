@@ -12,16 +12,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
+# Linux's name of the instruction set, widest first: one processor's name may stand for several.
+INSTRUCTIONS = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX"}
 
 
 def machine(*packages: str) -> dict:
-    """Cores, processor, and the versions of Python and of the installed ones of `packages`."""
+    """Cores, processor, its vector instructions, versions of Python and of `packages`."""
     found = {"processors": os.cpu_count(), "python": platform.python_version()}
     found["processor"] = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
         found["processor"] = next(iter(names), found["processor"])
+        flags = next((line.split() for line in lines if line.startswith("flags")), [])
+        widest = [name for flag, name in INSTRUCTIONS.items() if flag in flags]
+        if widest:
+            found["instructions"] = widest[0]
     for package in packages:
         try:
             found[package] = version(package)

@@ -38,12 +38,13 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     def call(self, inputs):
         values = ops.cast(inputs, "float32")
-        channels = values.shape[-1]
         half = self.size // 2
-        padded = ops.pad(ops.square(values), [[0, 0]] * (len(values.shape) - 1) + [[half, half]])
-        total = padded[..., :channels]
-        for shift in range(1, self.size):
-            total = total + padded[..., shift : shift + channels]
+        others = len(values.shape) - 1
+        padded = ops.pad(ops.square(values), [[0, 0]] * others + [[half, half]])
+        # `ops.slice`, because in TensorFlow the gradient of indexing takes several times as long.
+        total = 0.0
+        for start in range(self.size):
+            total = total + ops.slice(padded, [0] * others + [start], ops.shape(values))
         normalised = values * ops.power(self.k + self.alpha / self.size * total, -self.beta)
         return ops.cast(normalised, self.compute_dtype)
 

@@ -225,14 +225,8 @@ class NeighbourMax(keras.layers.Layer):
         return 0 if self.causal else self.size // 2
 
     def call(self, inputs):
-        after = self.after
         result = inputs
-        for shift in range(1, self.size):
-            if shift <= after:
-                zeros = ops.repeat(ops.zeros_like(inputs[:, :1]), shift, axis=1)
-                neighbour = ops.concatenate([inputs, zeros], axis=1)[:, shift:]
-            else:
-                neighbour = _earlier(inputs, shift - after)
+        for neighbour in _neighbours(inputs, self.size - 1 - self.after, self.after):
             result = ops.maximum(result, neighbour)
         return result
 
@@ -273,8 +267,8 @@ class TrailingMean(keras.layers.Layer):
 
     def call(self, inputs):
         total = inputs
-        for shift in range(1, self.frames):
-            total = total + _earlier(inputs, shift)
+        for neighbour in _neighbours(inputs, self.frames - 1, 0):
+            total = total + neighbour
         return total / self.frames
 
     def compute_output_shape(self, input_shape):
@@ -345,5 +339,17 @@ def frames_at(count: int, frame_rate: float | None) -> int:
 
 def _earlier(inputs, steps: int):
     """The inputs delayed by `steps` frames, behind zeros, also in a video of fewer frames."""
-    zeros = ops.repeat(ops.zeros_like(inputs[:, :1]), steps, axis=1)
-    return ops.concatenate([zeros, inputs], axis=1)[:, : ops.shape(inputs)[1]]
+    return next(_neighbours(inputs, steps, 0))
+
+
+def _neighbours(inputs, before: int, after: int):
+    """Yield the inputs shifted in time, the earliest frames first, without the inputs themselves.
+
+    Zeros stand beyond the ends. `ops.slice`, because in TensorFlow the gradient of indexing takes
+    several times as long.
+    """
+    rest = len(inputs.shape) - 2
+    padded = ops.pad(inputs, [(0, 0), (before, after), *[(0, 0)] * rest])
+    for start in range(before + 1 + after):
+        if start != before:
+            yield ops.slice(padded, [0, start, *[0] * rest], ops.shape(inputs))

@@ -163,58 +163,93 @@ class AttentionLSTM(ReplicaLosses, keras.layers.Layer):
         ]
 
     def call(self, inputs, mask=None, training=None):
-        height, width, _ = inputs.shape[2:]
-        hidden, cell = self._initial_states(inputs, mask)
-        attention = ops.zeros_like(ops.cast(inputs[:, 0, :, :, 0], "float32"))
+        states = self._initial_states(inputs, mask)
         steps = {"frames": _time_first(inputs)}
         masks = self._dropout_masks(inputs, training)
         if masks is not None:
             steps["dropout"] = masks
         if mask is not None:
             steps["present"] = ops.transpose(ops.cast(mask, "float32"))[..., None]
+        weights = [
+            [ops.convert_to_tensor(w) for w in layer]
+            for layer in zip(self.kernels, self.recurrent_kernels, self.biases)
+        ]
+        if training:
+            steps["gates"] = self._zeros_with_gradient(states, steps, weights)
+            weights = [[ops.stop_gradient(w) for w in layer] for layer in weights]
+        done = self._run(states, steps, weights)
+        attention = _time_first(done["attention"])
+        if self.penalty and self.locate is not None:
+            self.add_loss(self.penalty * batch_mean(doubly_stochastic(attention)))
+        return _time_first(done["hidden"][-1]), attention
+
+    def _zeros_with_gradient(self, states, steps, weights):
+        """For each LSTM, zeros (time, batch, 4 units) that pass the gates' gradient to its weights.
+
+        Differentiating the loop would compute a gradient of each matrix at each step and add them
+        up. From the inputs and states of all steps, found by a run without gradients, it is one
+        product.
+        """
+        done = self._run(states, steps, weights)
+        found = []
+        for index, (hidden, layer) in enumerate(zip(done["hidden"], weights)):
+            x = done["input"] if index == 0 else done["hidden"][index - 1]
+            if index and "dropout" in steps:
+                x = x * steps["dropout"][index]
+            before = ops.concatenate([states[0][index][None], hidden[:-1]])
+            # A product with zeros, not a difference of two products, which may overflow.
+            kernel, recurrent_kernel, bias = (w - ops.stop_gradient(w) for w in layer)
+            found.append(
+                ops.matmul(ops.stop_gradient(x), kernel)
+                + ops.matmul(ops.stop_gradient(before), recurrent_kernel)
+                + bias
+            )
+        return found
+
+    def _run(self, states, steps, weights):
+        """All steps: the states of each LSTM, the attention, and the input of the first LSTM."""
+        frames = steps["frames"]
+        height, width = frames.shape[2:4]
+        attention = ops.zeros_like(ops.cast(frames[0, ..., 0], "float32"))
+        # Keras's scan emits the carried values, so everything to be kept must be carried.
+        start = {
+            "hidden": states[0],
+            "cell": states[1],
+            "attention": attention,
+            "input": ops.zeros_like(frames[0, :, 0, 0]),
+        }
 
         def step(carry, now):
-            hidden, cell, _ = carry
             frame = now["frames"]
             if self.locate is not None:
-                x, looked = self.locate(frame, hidden[-1])
+                x, looked = self.locate(frame, carry["hidden"][-1])
             else:
                 pool = ops.mean if self.attention == "average" else ops.max
                 x = pool(frame, axis=(1, 2))
                 looked = ops.full_like(attention, 1 / (height * width))
-            new_hidden, new_cell = [], []
-            for index in range(self.num_layers):
+            emitted = {"hidden": [], "cell": []}
+            for index, layer in enumerate(weights):
                 if "dropout" in now:
                     x = x * now["dropout"][index]
-                h, c = self._lstm(index, x, hidden[index], cell[index])
+                if index == 0:
+                    emitted["input"] = x
+                before = carry["hidden"][index], carry["cell"][index]
+                offset = now["gates"][index] if "gates" in now else 0.0
+                h, c = _lstm(x, *before, *layer, offset)
                 if "present" in now:
                     present = now["present"]
                     keep = ops.cast(present, h.dtype)
-                    h = keep * h + (1 - keep) * hidden[index]
-                    c = keep * c + (1 - keep) * cell[index]
-                new_hidden.append(h)
-                new_cell.append(c)
+                    h = keep * h + (1 - keep) * before[0]
+                    c = keep * c + (1 - keep) * before[1]
+                emitted["hidden"].append(h)
+                emitted["cell"].append(c)
                 x = h
             if "present" in now:
                 looked = looked * now["present"][..., None]
-            carry = (new_hidden, new_cell, looked)
-            return carry, carry
+            emitted["attention"] = looked
+            return emitted, emitted
 
-        _, (hidden, _, attention) = ops.scan(step, (hidden, cell, attention), steps)
-        attention = _time_first(attention)
-        if self.penalty and self.locate is not None:
-            self.add_loss(self.penalty * batch_mean(doubly_stochastic(attention)))
-        return _time_first(hidden[-1]), attention
-
-    def _lstm(self, index, x, h, c):
-        gates = (
-            ops.matmul(x, self.kernels[index])
-            + ops.matmul(h, self.recurrent_kernels[index])
-            + self.biases[index]
-        )
-        i, f, g, o = ops.split(gates, 4, axis=-1)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        return ops.sigmoid(o) * ops.tanh(c), c
+        return ops.scan(step, start, steps)[1]
 
     def compute_mask(self, inputs, previous_mask=None):
         return [previous_mask, None]
@@ -237,6 +272,13 @@ class AttentionLSTM(ReplicaLosses, keras.layers.Layer):
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "seed": self.seed,
         }
+
+
+def _lstm(x, h, c, kernel, recurrent_kernel, bias, offset):
+    gates = ops.matmul(x, kernel) + ops.matmul(h, recurrent_kernel) + bias + offset
+    i, f, g, o = ops.split(gates, 4, axis=-1)
+    c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
+    return ops.sigmoid(o) * ops.tanh(c), c
 
 
 def orthogonal(shape, dtype=None):

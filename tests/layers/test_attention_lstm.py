@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from zoo.layers import AttentionLSTM, LocationAttention, doubly_stochastic
@@ -88,6 +89,28 @@ def test_dropout_only_in_training_and_different_at_each_step():
     np.testing.assert_array_equal(*calm)
     shaken = ops.convert_to_numpy(layer(same, training=True)[0])
     assert np.abs(shaken - calm[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("attention", ["location", "additive", "max"])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_gradients_in_training_are_those_of_plain_differentiation(attention, dropout):
+    layer = AttentionLSTM(6, num_layers=3, attention=attention, dropout=dropout, penalty=0.1)
+    layer.build(FEATURES.shape)
+    kept = layer._dropout_masks(FEATURES, training=True)
+    layer._dropout_masks = lambda inputs, training: kept  # also without training
+    mask = np.array([[1, 1, 1, 0], [1, 1, 1, 1]])
+    numbers = np.random.default_rng(1).normal(size=(2, 4, 6)).astype("float32")
+    inputs = tf.constant(FEATURES)
+    found = []
+    for training in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            states, looked = layer(inputs, mask=mask, training=training)
+            loss = ops.sum(states * numbers) + ops.sum(looked**2) + sum(layer.losses)
+        gradients = tape.gradient(loss, [inputs, *[w.value for w in layer.trainable_weights]])
+        found.append([loss, states, looked, *gradients])
+    for first, second in zip(*found):
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
 
 
 def test_errors():
