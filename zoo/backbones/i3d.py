@@ -82,11 +82,15 @@ class _Blocks:
             x = layers.ZeroPadding3D(tuple(pads), name=f"{name}{SEPARATOR}pad")(x)
         return x
 
+    def as_same(self, *strides) -> bool:
+        """Whether the padding equals the layer's own "same", which is faster: without strides."""
+        return self.padding == "same" or max(strides) == 1
+
     def unit(self, x, filters, size, strides, name):
         mode = "same"
-        if self.padding != "same":
+        if not self.as_same(strides):
             kernel, step = (size,) * 3, (strides,) * 3
-            if self.padding == "static_same_time" and strides > 1:
+            if self.padding == "static_same_time":
                 x = SameTimePadding(size, strides, name=f"{name}{SEPARATOR}pad_time")(x)
                 kernel, step = (1, *kernel[1:]), (1, *step[1:])
             x, mode = self.pad(x, kernel, step, name), "valid"
@@ -108,7 +112,7 @@ class _Blocks:
 
     def pool(self, x, size, strides, name):
         mode = "same"
-        if self.padding != "same":
+        if not self.as_same(*strides):
             x, mode = self.pad(x, size, strides, name, ceil=True), "valid"
         return layers.MaxPooling3D(size, strides, padding=mode, name=name)(x)
 
@@ -160,31 +164,27 @@ class _DenseBlocks(_Blocks):
         self.phases *= 2
         return SplitPhases(2, name=f"{name}{SEPARATOR}split")(x)
 
-    def space(self, x, kernel, stride, ceil=False):
-        """Padding before and after rows and columns, as in the layer for clips."""
-        pads = []
-        for length in x.shape[2:4]:
-            if self.padding != "same":
-                total, more = max(kernel - stride, 0), stride - 1 if ceil else 0
-            else:
-                total, more = max((-(-length // stride) - 1) * stride + kernel - length, 0), 0
-            pads.append((total // 2, total - total // 2 + more))
-        return pads
-
     def unit(self, x, filters, size, strides, name):
+        mode = "same"
         if size > 1:
             x = self.masked(x, name)
-            time = (size - 1, 0) if self.causal else ((size - 1) // 2, size - 1 - (size - 1) // 2)
-            pads = (time, *self.space(x, size, strides))
-            x = layers.ZeroPadding3D(pads, name=f"{name}{SEPARATOR}pad")(x)
-        x = self.convolution(x, filters, size, (1, strides, strides), "valid", name)
+            if self.causal or not self.as_same(strides):
+                x, mode = self.padded(x, size, strides, name), "valid"
+        x = self.convolution(x, filters, size, (1, strides, strides), mode, name)
         return self.split(x, name) if strides == 2 else x
 
+    def padded(self, x, size, strides, name):
+        """Padding for a convolution, in time for one output per frame."""
+        time = (size - 1, 0) if self.causal else ((size - 1) // 2, size - 1 - (size - 1) // 2)
+        total = max(size - strides, 0)
+        pads = [(total // 2, total - total // 2)] * 2
+        if self.padding == "same":
+            totals = (max((-(-n // strides) - 1) * strides + size - n, 0) for n in x.shape[2:4])
+            pads = [(total // 2, total - total // 2) for total in totals]
+        return layers.ZeroPadding3D((time, *pads), name=f"{name}{SEPARATOR}pad")(x)
+
     def pool(self, x, size, strides, name):
-        pads = [self.space(x, size[i], strides[i], ceil=True)[i - 1] for i in (1, 2)]
-        if any(sum(pair) for pair in pads):  # values are not negative, so zeros are safe
-            x = layers.ZeroPadding3D(((0, 0), *pads), name=f"{name}{SEPARATOR}pad")(x)
-        x = layers.MaxPooling3D((1, *size[1:]), (1, *strides[1:]), name=name)(x)
+        x = super().pool(x, (1, *size[1:]), (1, *strides[1:]), name)
         if size[0] > 1:
             x = self.masked(x, name)
             x = NeighbourMax(self.causal, size[0], name=f"{name}{SEPARATOR}time")(x)
