@@ -3,6 +3,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from zoo.layers.neighbours import neighbours
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class LocalResponseNormalization(keras.layers.Layer):
@@ -39,12 +41,9 @@ class LocalResponseNormalization(keras.layers.Layer):
     def call(self, inputs):
         values = ops.cast(inputs, "float32")
         half = self.size // 2
-        others = len(values.shape) - 1
-        padded = ops.pad(ops.square(values), [[0, 0]] * others + [[half, half]])
-        # `ops.slice`, because in TensorFlow the gradient of indexing takes several times as long.
-        total = 0.0
-        for start in range(self.size):
-            total = total + ops.slice(padded, [0] * others + [start], ops.shape(values))
+        squares = total = ops.square(values)
+        for neighbour in neighbours(squares, half, half, axis=len(values.shape) - 1):
+            total = total + neighbour
         normalised = values * ops.power(self.k + self.alpha / self.size * total, -self.beta)
         return ops.cast(normalised, self.compute_dtype)
 

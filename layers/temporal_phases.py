@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from zoo.layers.neighbours import neighbours
+
 USUAL, FASTEST = 30.0, 240.0  # frames per second
 
 
@@ -226,7 +228,7 @@ class NeighbourMax(keras.layers.Layer):
 
     def call(self, inputs):
         result = inputs
-        for neighbour in _neighbours(inputs, self.size - 1 - self.after, self.after):
+        for neighbour in neighbours(inputs, self.size - 1 - self.after, self.after):
             result = ops.maximum(result, neighbour)
         return result
 
@@ -267,7 +269,7 @@ class TrailingMean(keras.layers.Layer):
 
     def call(self, inputs):
         total = inputs
-        for neighbour in _neighbours(inputs, self.frames - 1, 0):
+        for neighbour in neighbours(inputs, self.frames - 1, 0):
             total = total + neighbour
         return total / self.frames
 
@@ -305,7 +307,7 @@ class Earlier(keras.layers.Layer):
         self.frames = frames_at(steps, frame_rate)
 
     def call(self, inputs):
-        return _earlier(inputs, self.frames)
+        return next(neighbours(inputs, self.frames, 0))  # zeros in a video of fewer frames
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -335,21 +337,3 @@ def frames_at(count: int, frame_rate: float | None) -> int:
     if not frame_rate > 0:
         raise ValueError(f"`frame_rate` must be positive. Received: frame_rate={frame_rate}")
     return max(1, round(count * min(frame_rate, FASTEST) / USUAL))
-
-
-def _earlier(inputs, steps: int):
-    """The inputs delayed by `steps` frames, behind zeros, also in a video of fewer frames."""
-    return next(_neighbours(inputs, steps, 0))
-
-
-def _neighbours(inputs, before: int, after: int):
-    """Yield the inputs shifted in time, the earliest frames first, without the inputs themselves.
-
-    Zeros stand beyond the ends. `ops.slice`, because in TensorFlow the gradient of indexing takes
-    several times as long.
-    """
-    rest = len(inputs.shape) - 2
-    padded = ops.pad(inputs, [(0, 0), (before, after), *[(0, 0)] * rest])
-    for start in range(before + 1 + after):
-        if start != before:
-            yield ops.slice(padded, [0, start, *[0] * rest], ops.shape(inputs))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from zoo.layers.attention.attended_recurrence import time_first
 from zoo.layers.attention.attention_penalties import batch_mean, doubly_stochastic
 from zoo.layers.attention.location_attention import LocationAttention
 from zoo.layers.replica_losses import ReplicaLosses
@@ -164,7 +165,7 @@ class AttentionLSTM(ReplicaLosses, keras.layers.Layer):
 
     def call(self, inputs, mask=None, training=None):
         states = self._initial_states(inputs, mask)
-        steps = {"frames": _time_first(inputs)}
+        steps = {"frames": time_first(inputs)}
         masks = self._dropout_masks(inputs, training)
         if masks is not None:
             steps["dropout"] = masks
@@ -178,10 +179,10 @@ class AttentionLSTM(ReplicaLosses, keras.layers.Layer):
             steps["gates"] = self._zeros_with_gradient(states, steps, weights)
             weights = [[ops.stop_gradient(w) for w in layer] for layer in weights]
         done = self._run(states, steps, weights)
-        attention = _time_first(done["attention"])
+        attention = time_first(done["attention"])
         if self.penalty and self.locate is not None:
             self.add_loss(self.penalty * batch_mean(doubly_stochastic(attention)))
-        return _time_first(done["hidden"][-1]), attention
+        return time_first(done["hidden"][-1]), attention
 
     def _zeros_with_gradient(self, states, steps, weights):
         """For each LSTM, zeros (time, batch, 4 units) that pass the gates' gradient to its weights.
@@ -292,8 +293,3 @@ def unit_forget_bias(shape, dtype=None):
     quarter = shape[0] // 4
     parts = [ops.zeros((quarter,), dtype), ops.ones((quarter,), dtype)]
     return ops.concatenate([*parts, ops.zeros((2 * quarter,), dtype)])
-
-
-def _time_first(x):
-    """Swap the first two axes: (batch, time, ...) and (time, batch, ...)."""
-    return ops.transpose(x, (1, 0, *range(2, len(x.shape))))

@@ -176,11 +176,10 @@ class _DenseBlocks(_Blocks):
     def padded(self, x, size, strides, name):
         """Padding for a convolution, in time for one output per frame."""
         time = (size - 1, 0) if self.causal else ((size - 1) // 2, size - 1 - (size - 1) // 2)
-        total = max(size - strides, 0)
-        pads = [(total // 2, total - total // 2)] * 2
+        totals = [max(size - strides, 0)] * 2
         if self.padding == "same":
-            totals = (max((-(-n // strides) - 1) * strides + size - n, 0) for n in x.shape[2:4])
-            pads = [(total // 2, total - total // 2) for total in totals]
+            totals = [max((-(-n // strides) - 1) * strides + size - n, 0) for n in x.shape[2:4]]
+        pads = [(total // 2, total - total // 2) for total in totals]
         return layers.ZeroPadding3D((time, *pads), name=f"{name}{SEPARATOR}pad")(x)
 
     def pool(self, x, size, strides, name):
