@@ -9,8 +9,8 @@ from keras import ops
 
 from zoo.layers.saliency.blurred import blurred
 from zoo.layers.saliency.mixed_density import log_of_density
+from zoo.layers.saliency.seen_side import LARGE, seen_side
 
-LARGE = 1000  # pixels, about the longer side at which viewers saw the pictures of the training
 LARGEST = 0.05  # of the longer side: no video is blurred more
 
 
@@ -48,12 +48,9 @@ class GazeScatter(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         if pixels < 0:
             raise ValueError(f"`pixels` must be 0 or more. Received: pixels={pixels}")
-        if video_side is not None and video_side < 1:
-            raise ValueError(f"`video_side` must be positive. Received: video_side={video_side}")
         self.pixels = pixels
         self.video_side = video_side
-        side = min(video_side or LARGE, LARGE)
-        self.sigma = min(LARGEST, pixels * math.sqrt(side**-2 - LARGE**-2))
+        self.sigma = min(LARGEST, pixels * math.sqrt(seen_side(video_side) ** -2 - LARGE**-2))
 
     def call(self, inputs):
         if not self.sigma:

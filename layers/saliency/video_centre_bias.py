@@ -8,10 +8,12 @@ from keras import ops
 from zoo.layers.saliency.centre_bias import log_gaussian
 from zoo.layers.saliency.log_density import log_normalized
 from zoo.layers.saliency.mixed_density import mixed_density
+from zoo.layers.saliency.seen_side import LARGE, seen_side
 
 # Centre and standard deviation, x and y, of the fixations on the stills that the general model was
 # trained on, as fractions of the frame's sides.
 CENTRE, SIGMA = (0.51, 0.46), (0.22, 0.18)
+LARGEST = 0.6  # weight of the Gaussian that a small video has at most
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -22,14 +24,19 @@ class VideoCentreBias(keras.layers.Layer):
     stands out. With KL, the divergence of the density from a uniform one in nats, and a Gaussian
     in the centre, the density is multiplied by the Gaussian to the power of
     `strength * sigmoid((spread - KL) / softness)`, normalised, and mixed with the Gaussian. A
-    frame without earlier ones, such as a picture, keeps its density. No weights.
+    video with few pixels covers a small angle, much of which is seen without moving the eyes, and
+    shows few details to the network: below `LARGE` = 1000 pixels on the longer side, the Gaussian's
+    weight in the mixture grows as `share * (LARGE / video_side)^3`, up to 0.6. A frame without
+    earlier ones, such as a picture, keeps its density. No weights.
 
     Args:
         strength: largest power of the Gaussian, 0 or more.
         spread: divergence at which the power is half of that, in nats. A density that is uniform
             in a part of the frame and 0 elsewhere has a divergence of -log(the part's share).
         softness: of the step between a low and a high divergence, in nats.
-        share: weight of the Gaussian in the mixture, in [0, 1).
+        share: weight of the Gaussian in the mixture with the density of a large video, in [0, 1).
+        video_side: longer side of the video, in pixels, before it was scaled for the model. None:
+            1000 or more.
 
     Input: [log density; any map that is 0 where there is no earlier frame, such as an earlier
     frame's `FrameBrightness`], each (batch, time, rows, columns).
@@ -56,6 +63,7 @@ class VideoCentreBias(keras.layers.Layer):
         spread: float = 0.8,
         softness: float = 0.1,
         share: float = 0.05,
+        video_side: int | None = None,
         **kwargs,
     ):
         kwargs.pop("dtype", None)
@@ -71,6 +79,9 @@ class VideoCentreBias(keras.layers.Layer):
         self.spread = spread
         self.softness = softness
         self.share = share
+        self.video_side = video_side
+        growth = (LARGE / seen_side(video_side)) ** 3
+        self.weight = min(max(share, LARGEST), share * growth)
 
     def call(self, inputs):
         log_density, earlier = inputs
@@ -82,7 +93,7 @@ class VideoCentreBias(keras.layers.Layer):
         power = self.strength * ops.sigmoid((self.spread - divergence) / self.softness)
         drawn = ops.exp(log_normalized(log_density + power * bias))
         gaussian = ops.exp(log_normalized(bias))
-        mixed = mixed_density(drawn, gaussian, self.share)
+        mixed = mixed_density(drawn, gaussian, self.weight)
         follows = ops.max(earlier, axis=(-2, -1), keepdims=True) > 0
         return ops.where(follows, mixed, log_density)
 
@@ -90,5 +101,5 @@ class VideoCentreBias(keras.layers.Layer):
         return tuple(input_shape[0])
 
     def get_config(self):
-        names = ("strength", "spread", "softness", "share")
+        names = ("strength", "spread", "softness", "share", "video_side")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

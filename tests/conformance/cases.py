@@ -91,7 +91,7 @@ LAYERS = {
     "MergePhases": (lambda **k: layers.MergePhases(4, **k), [(8, 3, 5)]),
     "MixtureDensity": (lambda **k: layers.MixtureDensity(3, **k), [(2, 4, 8)]),
     "MotionMixture": (lambda **k: layers.MotionMixture(**k), [MAPS, MAPS, MAPS]),
-    "VideoCentreBias": (lambda **k: layers.VideoCentreBias(**k), [MAPS, MAPS]),
+    "VideoCentreBias": (lambda **k: layers.VideoCentreBias(video_side=416, **k), [MAPS, MAPS]),
     "NeighbourMax": (lambda **k: layers.NeighbourMax(causal=True, **k), [(2, 4, 5)]),
     "PadTime": (lambda **k: layers.PadTime(8, **k), [(2, 5, 3)]),
     "PastDensity": (lambda **k: layers.PastDensity(3, **k), [(2, 5, 6, 9)]),

@@ -147,7 +147,15 @@ def test_spread_out_densities_of_a_video_are_drawn_to_the_centre():
     expected += [0.95 * drawn / drawn.sum() + 0.05 * gaussian]
     expected += [0.95 * density[0, 2] + 0.05 * gaussian]
     np.testing.assert_allclose(found[0], expected, rtol=2e-3, atol=1e-9)
-    for wrong in ({"strength": -1}, {"softness": 0}, {"share": 1.0}):
+    for side, weight in ((1920, 0.05), (720, 0.05 / 0.72**3), (416, 0.6), (64, 0.6)):
+        small = np.exp(
+            numpy(VideoCentreBias(video_side=side)([np.log(density).astype("float32"), earlier]))
+        )
+        expected = (1 - weight) * density[0, 2] + weight * gaussian
+        np.testing.assert_allclose(small[0, 2], expected, rtol=2e-3, atol=1e-9)
+        np.testing.assert_allclose(small[0, 0], spread / spread.sum(), rtol=2e-3)
+    assert VideoCentreBias(share=0.7, video_side=64).weight == 0.7
+    for wrong in ({"strength": -1}, {"softness": 0}, {"share": 1.0}, {"video_side": 0}):
         with pytest.raises(ValueError, match="must be"):
             VideoCentreBias(**wrong)
 

@@ -87,11 +87,11 @@ def test_no_frame_looks_ahead():
     np.testing.assert_allclose(a[:, :3], b[:, :3], atol=1e-5)
 
 
-def test_predict_blurs_by_the_size_of_the_video():
+def test_predict_considers_the_size_of_the_video():
     video = np.random.default_rng(3).integers(0, 256, (4, 60, 100, 3), dtype=np.uint8)
 
-    def density(side=None, scatter=16.0, shape=(60, 100)):
-        model = small(video_side=side, scatter=scatter)
+    def density(side=None, shape=(60, 100), **rules):
+        model = small(video_side=side, **rules)
         stream = Stream(model)
         stream.fit(*shape, 25.0)
         frames = np.stack([cv2.resize(f, stream.frame_shape[1::-1]) for f in video])
@@ -99,12 +99,14 @@ def test_predict_blurs_by_the_size_of_the_video():
             [part["log_density"] for part in (stream.push(frames), stream.finish()) if part]
         )
 
-    small_video, unblurred = density(), density(scatter=0.0)
+    small_video, large = density(), density(shape=(600, 1000))
     predicted = zoo.predict(video, small(), progress=False).outputs["log_density"]
     np.testing.assert_allclose(predicted, small_video, atol=2e-2)  # float16
     np.testing.assert_allclose(density(side=100), small_video, atol=1e-4)
-    np.testing.assert_allclose(density(shape=(600, 1000)), unblurred, atol=1e-4)
-    assert unblurred.std() > 1.2 * small_video.std()
+    np.testing.assert_allclose(density(side=100, shape=(600, 1000)), large, atol=1e-4)
+    for rule in ({"centre": 0.0}, {"scatter": 0.0}):  # blurred, drawn to the centre
+        one, other = (density(shape=shape, **rule) for shape in ((60, 100), (600, 1000)))
+        assert np.abs(one - other).max() > 0.1
 
 
 def test_bad_arguments():

@@ -59,8 +59,8 @@ def general_saliency(
     them from coarse to fine into one map of logits per frame, to which a learned centre bias is
     added. Each frame's density is mixed with the mean density of the most recent frames, and with
     where the picture changes; in videos, a density that is spread out is drawn to the centre, and
-    that of a small video is blurred. There is no look-ahead, and `zoo.predict` carries the memory
-    from step to step.
+    that of a small video is drawn further and blurred. There is no look-ahead, and `zoo.predict`
+    carries the memory from step to step.
 
     Args:
         num_frames: Length of the videos, or None for any length.
@@ -88,7 +88,7 @@ def general_saliency(
             video's own. None: the same number of frames for every video.
         video_side: Longer side of the videos in pixels, before they are scaled to `image_size`;
             `zoo.predict` and `zoo.evaluate` replace it by each video's own. None: 1000 or more,
-            or pictures, whose densities are not blurred.
+            or pictures: their densities are not blurred, nor drawn to the centre as much.
         mixture: (rows, columns) of a grid for a second output "mixture" with one Gaussian per
             cell, see `zoo.layers.MapMixture`; None for no such output.
         trainable_backbone: False freezes the backbone.
@@ -167,7 +167,7 @@ def general_saliency(
         move = MotionMixture(motion, name=named(2, "motion"))
         log_density = move([log_density, brightness, earlier])
     if centre:
-        bias = VideoCentreBias(centre, name=named(3, "centre"))
+        bias = VideoCentreBias(centre, video_side=video_side, name=named(3, "centre"))
         log_density = bias([log_density, earlier])
     if scatter:
         log_density = GazeScatter(scatter, video_side, name=last)(log_density)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import keras
 
 from zoo._processor import warn_of_slow_bfloat16
-from zoo.layers.saliency.gaze_scatter import LARGE
+from zoo.layers.saliency.seen_side import seen_side
 
 PRECISIONS = {
     "float32": "float32",
@@ -96,7 +96,7 @@ def video_sides(model: keras.Model) -> set[int]:
 
     Example: `video_sides(zoo.general_saliency())` is {1000}.
     """
-    return {layer.video_side or LARGE for layer in model.layers if hasattr(layer, "video_side")}
+    return {seen_side(layer.video_side) for layer in model.layers if hasattr(layer, "video_side")}
 
 
 def compile_for_inference(model: keras.Model) -> keras.Model:

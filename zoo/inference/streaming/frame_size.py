@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.layers.saliency.gaze_scatter import LARGE
+from zoo.layers.saliency.seen_side import seen_side
 
 MULTIPLE = 8  # the model's features have a stride of 8
 LONG_SIDE = 320  # pixels of the longer side, as in the general model's training
@@ -39,4 +39,4 @@ def side_of_video(height: int, width: int) -> int:
 
     Example: `side_of_video(240, 416)`
     """
-    return min(max(height, width), LARGE)
+    return seen_side(max(height, width))
