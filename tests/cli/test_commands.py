@@ -99,6 +99,7 @@ def test_predict(run, model, data, tmp_path, monkeypatch):
         assert arrays["mixture"].shape == (18, 2, 6)
 
 
+@pytest.mark.slow
 def test_evaluate(run, model, data, tmp_path):
     arguments = ("--dataset", "moving_targets", "--data-dir", data, "-o", tmp_path / "out")
     status, out, _ = run("evaluate", model, *arguments)
@@ -188,6 +189,7 @@ def test_check(run, data, tmp_path):
 HOSTILE = "a\x1b[2J\nok [red]b$\\no$"  # interpreted in part by terminals, Rich and Matplotlib
 
 
+@pytest.mark.slow
 def test_names_cannot_control_the_terminal(run, model, data, tmp_path, monkeypatch):
     """Control characters, line ends and Rich's markup in a name are printed, not interpreted."""
     monkeypatch.chdir(tmp_path)

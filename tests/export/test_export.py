@@ -175,6 +175,7 @@ def test_the_command(tmp_path, head, capsys, monkeypatch):
     assert main(["export", "none.keras"]) == 2
 
 
+@pytest.mark.slow
 def test_the_general_model_needs_a_frame_size(tmp_path, capsys, monkeypatch):
     model = zoo.load("general", verbose=False)
     told = export(model, tmp_path / "a", format="savedmodel", frames=5, size=(64, 96))

@@ -32,6 +32,7 @@ def test_the_trained_central_bias_is_the_density_of_the_fixations():
         baselines.fit_central_bias([points[:1]])
 
 
+@pytest.mark.slow
 def test_the_number_of_gaussians_is_chosen_on_held_out_videos():
     rng = np.random.default_rng(0)
     two = [np.concatenate([rng.normal(m, 0.03, (500, 2)) for m in (0.2, 0.8)]) for _ in range(4)]

@@ -60,6 +60,7 @@ def test_a_video_of_any_shape_without_a_model(tmp_path, count, size):
     assert (tmp_path / "out" / "log_density.npy").is_file()
 
 
+@pytest.mark.slow
 def test_bfloat16_is_built_at_once(monkeypatch):
     video = noise(7, 16, 96)
     expected = zoo.predict(np.stack(video), progress=False).outputs["log_density"]
@@ -116,6 +117,7 @@ def test_a_stream_of_frames_live(tmp_path):
     assert held.shape[1:] == (size[0] // 4, size[1] // 4)
 
 
+@pytest.mark.slow
 def test_one_stream_for_videos_of_two_sizes(tmp_path):
     stream = Stream(zoo.load("general", verbose=False))
     wide = film(tmp_path / "wide.mp4", noise(3, 16, 96))

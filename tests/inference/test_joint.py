@@ -129,6 +129,7 @@ def test_evaluate(records, tmp_path):
     assert "joint, action: accuracy" in (tmp_path / "out/index.html").read_text()
 
 
+@pytest.mark.slow
 def test_evaluate_several_models_mirrored(records):
     """A joint model in a dict is measured like one alone, and `mirror` applies to it."""
     options = {**TINY, "num_classes": 7}

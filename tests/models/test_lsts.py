@@ -124,6 +124,7 @@ def test_head_trained_on_cached_features_joins_the_backbone():
     )
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_keeps_its_statistics_in_training():
     model = lsts(**SMALL)
     before = [np.asarray(w) for w in model.get_layer("rgb_features").weights]

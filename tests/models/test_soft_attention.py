@@ -12,7 +12,13 @@ FEATURES = np.random.default_rng(0).normal(size=(4, 6, 3, 3, 8)).astype("float32
 LABELS = np.array([0, 1, 2, 1])
 
 
-@pytest.mark.parametrize("attention", ["location", "additive", "average", "max"])
+@pytest.mark.parametrize(
+    "attention",
+    [
+        "location",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("additive", "average", "max")),
+    ],
+)
 def test_variants_train_and_survive_saving(attention, tmp_path):
     model = soft_attention(**HEAD, units=5, num_layers=2, attention=attention, penalty=1.0)
     model.compile("adam", loss={"action": StepCrossEntropy(reduction="sum")})
@@ -30,6 +36,7 @@ def test_variants_train_and_survive_saving(attention, tmp_path):
     np.testing.assert_allclose(again["action"], outputs["action"], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_penalty_spreads_the_attention():
     totals = []
     for penalty in (0.0, 10.0):

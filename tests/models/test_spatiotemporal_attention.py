@@ -22,11 +22,16 @@ LABELS = np.array([0, 1, 2, 1])
     "changes",
     [
         {},
-        {"steps": 4},
-        {"score": "sum", "tv": 0.0, "contrast": 0.0, "unimodality": 0.0},
-        {"temporal_attention": False},
-        {"spatial_attention": False, "score": "dot"},
-        {"num_frames": None, "steps": 3, "multi_label": True},
+        *(
+            pytest.param(changes, marks=pytest.mark.slow)
+            for changes in (
+                {"steps": 4},
+                {"score": "sum", "tv": 0.0, "contrast": 0.0, "unimodality": 0.0},
+                {"temporal_attention": False},
+                {"spatial_attention": False, "score": "dot"},
+                {"num_frames": None, "steps": 3, "multi_label": True},
+            )
+        ),
     ],
 )
 def test_variants_train_and_survive_saving(changes, tmp_path):

@@ -28,6 +28,7 @@ def data(tmp_path_factory):
     return str(root)
 
 
+@pytest.mark.slow
 def test_soft_attention_trains_from_frames(data, tmp_path):
     config = soft_attention.Config(
         data_dir=data,
@@ -111,6 +112,7 @@ def test_spatiotemporal_attention_trains_from_cached_features(data, tmp_path):
     assert values.index(max(values)) == results["best_epoch"] - 1
 
 
+@pytest.mark.slow
 def test_small_video_gives_fewer_maps_than_frames(data, tmp_path):
     options = {**SMALL, "backbone": "small_video", "tensorboard": True, "epochs": 1}
     config = spatiotemporal_attention.Config(

@@ -50,6 +50,7 @@ def test_before_training_it_equals_the_general_model():
     assert np.corrcoef(drawn.ravel(), density.ravel())[0, 1] > 0.8
 
 
+@pytest.mark.slow
 def test_rmdn_reads_each_frame_once(data, tmp_path, monkeypatch):
     seen, apply = [], BackboneFeatures._apply
 

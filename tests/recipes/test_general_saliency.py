@@ -44,6 +44,7 @@ def config(folder, output, **options):
     )
 
 
+@pytest.mark.slow
 def test_two_stages_and_weights_that_load(folder, tmp_path):
     results = recipe.main(config(folder, tmp_path / "run"))
     assert results["train_images"] == 7 and results["held_out_images"] == 1
@@ -163,6 +164,7 @@ def test_the_defaults_are_the_shipped_options():
         assert builder[name].default == value == getattr(recipe.Config("stills"), name), name
 
 
+@pytest.mark.slow
 def test_options_reach_the_training(folder, tmp_path, monkeypatch):
     class Made(Exception):
         pass

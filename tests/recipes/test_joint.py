@@ -220,6 +220,7 @@ def test_every_option_of_the_rmdn_recipe_is_there():
     assert {field.name for field in dataclasses.fields(rmdn.Config)} <= own
 
 
+@pytest.mark.slow
 def test_the_central_bias_is_fitted_to_the_training_gaze(data, tmp_path):
     config = joint.Config(
         **{**TINY, "epochs": 1},

@@ -41,6 +41,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:I3D of the")
 def test_a_run_with_both_streams_and_its_model(made, tmp_path):
     config = lsts.Config(

@@ -82,6 +82,7 @@ def test_two_data_sets_jointly(folders):
         load_records(name, folders[0], "train", "label")
 
 
+@pytest.mark.slow
 def test_soft_attention_trains_on_both(folders, tmp_path):
     config = soft_attention.Config(
         dataset="ucf101:partial=1+ucf11:partial=1,similar=same",

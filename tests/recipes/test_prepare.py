@@ -162,6 +162,7 @@ RECIPE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:C3D is frozen with random weights")
 def test_rmdn_trains_on_the_stored_features(data, prepared, backbone, tmp_path, monkeypatch):
     trained = keras.saving.load_model(backbone)

@@ -42,6 +42,7 @@ def end_to_end(data, output, **changes):
     return rmdn.Config(data_dir=data, output=str(output), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:C3D is frozen with random weights")
 @pytest.mark.parametrize("dense", [False, True])
 def test_cached_features(data, tmp_path, dense):
@@ -118,6 +119,7 @@ def test_a_run_resumes_at_any_step(data, cached):
         compare(rmdn.main, config, Path(folder), steps=(1, 1, 2))
 
 
+@pytest.mark.slow
 def test_more_epochs_continue_a_run_and_a_mistyped_path_leaves_no_folder(data, tmp_path):
     config = end_to_end(data, tmp_path / "run", evaluate=False, tensorboard=False, epochs=1)
     rmdn.main(config)
