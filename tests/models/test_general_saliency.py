@@ -104,6 +104,8 @@ def test_predict_considers_the_size_of_the_video():
     np.testing.assert_allclose(predicted, small_video, atol=2e-2)  # float16
     np.testing.assert_allclose(density(side=100), small_video, atol=1e-4)
     np.testing.assert_allclose(density(side=100, shape=(600, 1000)), large, atol=1e-4)
+    np.testing.assert_allclose(density(shape=(600, 1000), scatter=0.0), large, atol=1e-4)
+    assert density(scatter=0.0).std() > 1.2 * small_video.std()
     for rule in ({"centre": 0.0}, {"scatter": 0.0}):  # blurred, drawn to the centre
         one, other = (density(shape=shape, **rule) for shape in ((60, 100), (600, 1000)))
         assert np.abs(one - other).max() > 0.1

@@ -88,7 +88,7 @@ def general_saliency(
             video's own. None: the same number of frames for every video.
         video_side: Longer side of the videos in pixels, before they are scaled to `image_size`;
             `zoo.predict` and `zoo.evaluate` replace it by each video's own. None: 1000 or more,
-            or pictures: their densities are not blurred, nor drawn to the centre as much.
+            or pictures, whose densities are neither blurred nor drawn further to the centre.
         mixture: (rows, columns) of a grid for a second output "mixture" with one Gaussian per
             cell, see `zoo.layers.MapMixture`; None for no such output.
         trainable_backbone: False freezes the backbone.
