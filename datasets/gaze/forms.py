@@ -11,6 +11,7 @@ from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.placing import VideoShape, place
 from zoo.datasets.gaze.raw_gaze import RawGaze, joined
 from zoo.datasets.gaze.tables import file_viewer
+from zoo.files.file_state import file_state
 from zoo.files.mat import load_mat, mat_field
 
 # The recordings of Mathe and Sminchisescu: one file per viewer and clip, no header, 500 Hz. Events
@@ -188,7 +189,7 @@ _COUTROT: dict[tuple, dict[str, list[np.ndarray]]] = {}
 
 def coutrot_clips(path: str | os.PathLike) -> dict[str, list[np.ndarray]]:
     """Clip -> its arrays, one per sound condition, found at any depth of the file's structs."""
-    stamp = (os.fspath(path), os.stat(path).st_mtime_ns, os.stat(path).st_size)
+    stamp = (os.fspath(path), *file_state(path))
     if stamp not in _COUTROT:
         _COUTROT.clear()  # keep only the last file: its clips are read one after another
         found: dict[str, list[np.ndarray]] = {}

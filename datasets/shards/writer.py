@@ -27,6 +27,7 @@ from zoo.datasets.shards.format import (
 from zoo.datasets.shards.tfrecord import HEAD, encode_example, frame_record
 from zoo.datasets.video.reading import VideoError, open_record
 from zoo.files.atomic import atomic_path
+from zoo.files.file_state import file_state
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,9 @@ def source_state(record: Record) -> list[list[Any]]:
     for path in paths:
         if os.path.isdir(path):
             entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-            found += [[e.name, e.stat().st_size, e.stat().st_mtime_ns] for e in entries]
+            found += [[entry.name, *file_state(entry)] for entry in entries]
         elif os.path.exists(path):
-            state = os.stat(path)
-            found.append([os.path.basename(path), state.st_size, state.st_mtime_ns])
+            found.append([os.path.basename(path), *file_state(path)])
         else:
             found.append([os.path.basename(path), None, None])
     return found

@@ -17,6 +17,7 @@ from zoo.datasets.video.errors import VideoError
 from zoo.datasets.video.frame_index import Damage, FrameIndex
 from zoo.datasets.video.promise import Promise, header_promise
 from zoo.datasets.video.resizing import in_order, resize
+from zoo.files.file_state import file_state
 
 SEEK_GAP = 12  # number of frames that are decoded in the time of a seek
 UNSTAMPED = ("mjpeg",)  # streams without a container, for which FFmpeg assumes a frame rate
@@ -335,8 +336,7 @@ def _after(first: av.VideoFrame, frames: Iterator[av.VideoFrame]) -> Iterator[av
 def _state(path: str) -> tuple:
     """Key that differs if another file has taken this name."""
     with contextlib.suppress(OSError):
-        state = os.stat(path)
-        return os.path.abspath(path), state.st_size, state.st_mtime_ns
+        return os.path.abspath(path), *file_state(path)
     return (path,)
 
 
