@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from general import WIDTH, Clip, clips_of, gaussian, open_video, score
 from results_page import as_text, machine, write_results
 
-# Nested sets; the next film selects the epoch.
+# The first films, one more than a run trains on: the recipe draws one of them to select the epoch.
 FILMS = (1, 8, 15, 5, 12, 19, 2, 6, 10, 13, 16, 18, 4)
 SCORED = 6  # every 6th frame
 SHARED = {"window": 40, "patience": None, "tensorboard": False, "evaluate": False}
@@ -76,7 +76,7 @@ class Config:
 
 
 def write_table(folder: Path, data: Path, count: int) -> Path:
-    """Write the recipe's table: `count` training films, and one that selects the epoch."""
+    """Write the recipe's table: `count` training films, and one more to select the epoch."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "videos.csv"
     with path.open("w", newline="") as file:
