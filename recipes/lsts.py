@@ -34,7 +34,7 @@ import numpy as np
 
 from zoo import losses
 from zoo.cli.main import run_recipe
-from zoo.datasets import Features, Flow, Frames, Saliency, Samples, Windows, validation
+from zoo.datasets import Features, Flow, Frames, Saliency, Samples, Windows
 from zoo.datasets.record import Record
 from zoo.datasets.samples.batches import check_batch
 from zoo.datasets.shards.features import FeatureStore, JoinedFeatures
@@ -46,6 +46,7 @@ from zoo.training.backbone_features import BackboneFeatures
 from zoo.training.board_samples import boards
 from zoo.training.devices import predict_on_batch
 from zoo.training.evaluation import evaluate_on
+from zoo.training.in_order import batches_in_order
 from zoo.training.layer_weights import copy_layers
 from zoo.training.named_data import hold_out, load_records
 from zoo.training.optimizers import make_optimizer
@@ -183,7 +184,7 @@ def main(config: Config) -> dict:
 
     def validate(model: keras.Model, epoch: int) -> dict[str, float]:
         values, weights = [], []
-        for features, truth, weight in validation(held, config.batch_size):
+        for features, truth, weight in batches_in_order(held, config.batch_size):
             found = predict_on_batch(model, features)["saliency"]
             kept = np.asarray(weight["saliency"]) > 0
             if kept.any():

@@ -255,6 +255,16 @@ def check(config: Config) -> None:
             "`zoom` must be in (0, 1] and `jitter` in [0, 1). "
             f"Received: zoom={config.zoom}, jitter={config.jitter}"
         )
+    if config.score_every < 1:
+        raise ValueError(
+            f"`score_every` must be at least 1. Received: score_every={config.score_every}"
+        )
+    if not (config.sigmas and config.uniforms and min(*config.sigmas, config.degrees) > 0):
+        raise ValueError(
+            "`sigmas` and `uniforms` must not be empty, and `sigmas` and `degrees` must be above "
+            f"0. Received: sigmas={config.sigmas}, uniforms={config.uniforms}, "
+            f"degrees={config.degrees}"
+        )
     if config.window <= config.lag:
         raise ValueError(
             f"`window` must be above {config.lag}, the frames before the first prediction. "

@@ -19,9 +19,9 @@ from zoo.datasets.shards.reading import is_shard_video
 from zoo.datasets.video.index import VideoFacts
 from zoo.datasets.video.reading import open_video
 from zoo.files.atomic import atomic_path
-from zoo.files.file_state import file_state
+from zoo.files.file_state import path_state
 
-FORM = 2  # version of the cache files
+FORM = 3  # version of the cache files
 IN_MEMORY = 64  # number of videos whose fixations are kept in memory
 
 
@@ -29,8 +29,8 @@ class GazeStore:
     """Reads the fixations of records and caches them in a folder, one small file per video.
 
     The name of a cache file depends on the gaze description, the size and modification time of
-    the gaze files, and the video's frames, so a change in any of them is noticed. Memory usage
-    does not grow with the number of videos.
+    the gaze files (of every file in a folder of maps), and the video's frames, so a change in any
+    of them is noticed. Memory usage does not grow with the number of videos.
 
     Args:
         folder: Folder of the cache; None reads from the sources every time.
@@ -58,8 +58,11 @@ class GazeStore:
         return found
 
     def _key(self, record: Record, facts: VideoFacts) -> str:
-        paths = record.gaze.paths
-        states = [file_state(path) if os.path.exists(path) else None for path in paths]
+        paths = list(record.gaze.paths)
+        if record.gaze.format == "csv" and record.gaze.csv.start_file is not None:
+            beside = record.gaze.csv.start_file
+            paths += sorted({os.path.join(os.path.dirname(path), beside) for path in paths})
+        states = [path_state(path) for path in paths]
         own = None if facts.own is None else facts.own.tolist()
         text = repr((FORM, record.video, record.gaze, states, facts, own))
         return hashlib.sha256(text.encode()).hexdigest()[:24]

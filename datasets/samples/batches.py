@@ -120,8 +120,10 @@ def validation(
 def _rows(batch_size: int, shard: tuple[int, int]) -> tuple[int, int]:
     """The number of this host's rows in a batch, and the first of them."""
     host, hosts = shard
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(
+            f"`batch_size` must be an integer of at least 1. Received: batch_size={batch_size!r}"
+        )
     if not 0 <= host < hosts:
         raise ValueError(f"`shard` must be (host, hosts) with host < hosts. Received: {shard}")
     if batch_size % hosts:
@@ -139,6 +141,8 @@ def _dataset(
     rows: int,
     workers: int | None,
 ) -> tf.data.Dataset:
+    if workers is not None and workers < 1:
+        raise ValueError(f"`workers` must be at least 1, or None. Received: workers={workers}")
     import tensorflow as tf
 
     spec = [(name, *part[name]) for part in samples.spec for name in part]

@@ -9,8 +9,8 @@ import numpy as np
 from zoo.datasets.gaze.store import GazeStore
 from zoo.datasets.record import Record
 from zoo.datasets.samples.inputs import Features, Flow, Frames
-from zoo.datasets.samples.sampling import resampled
 from zoo.datasets.samples.transforms import Sample
+from zoo.datasets.video.choice import chosen_frames
 from zoo.datasets.video.index import VideoFacts, check_unchanged
 from zoo.datasets.video.reading import VideoError, open_video
 
@@ -42,9 +42,7 @@ class Reader:
         times = self.facts[record.video].times
         if record.start is None and record.end is None:
             return np.arange(len(times)), times
-        begin = -np.inf if record.start is None else record.start
-        end = np.inf if record.end is None else record.end
-        numbers = np.flatnonzero((times >= begin - 1e-6) & (times < end - 1e-6))
+        numbers = self._chosen(record)
         if not len(numbers):
             raise VideoError(
                 "`start` and `end` of a record must lie inside its video of "
@@ -53,20 +51,28 @@ class Reader:
             )
         return numbers, times[numbers]
 
+    def _chosen(self, record: Record, fps: float | None = None) -> np.ndarray:
+        facts = self.facts[record.video]
+        length = facts.times[-1] + 1 / facts.fps
+        return chosen_frames(facts.times, length, fps=fps, start=record.start, end=record.end)
+
     def times(self, record: Record) -> np.ndarray:
         """The times of a record's steps in seconds."""
         times = self.part(record)[1]
         if self.features is None:
             return times
         rows = np.arange(len(self.features.store.rows(record)))
-        return times[np.minimum(self.features.frames(rows), len(times) - 1)]
+        return times[self.frames(record, rows)]
 
     def frames(self, record: Record, steps: np.ndarray) -> np.ndarray:
         """The frames of the record that correspond to its steps."""
         if self.features is None:
             return np.asarray(steps)
+        numbers = self.part(record)[0]
         fps = getattr(self.features.store, "fps", None)
-        return resampled(self.part(record)[1], fps)[self.features.frames(steps)]
+        shown = numbers if fps is None else self._chosen(record, fps)
+        # The frame of a clip's row is its last one, which need not exist in a short video.
+        return shown[np.minimum(self.features.frames(steps), len(shown) - 1)] - numbers[0]
 
     def inputs_of(
         self,

@@ -272,10 +272,15 @@ class Samples:
 
     def _too_short(self, record: Record) -> str | None:
         """Why a record is too short for a sample; None if it is not."""
+        times = self._reader.times(record)
         try:
-            self.sampling.draw(self._reader.times(record), np.random.default_rng(0))
+            self.sampling.draw(times, np.random.default_rng(0))
         except ValueError as error:
             return str(error)
+        # Another target, and gaze that a model will draw, may come from such a video too.
+        lag = min((getattr(part, "lag", 0) for part in self.targets), default=0)
+        if len(times) <= lag and record.gaze is not None:
+            return f"{len(times)} frames, of which the first {lag} have no prediction"
         return None
 
     def _scales(self) -> dict[str, float]:
@@ -349,6 +354,12 @@ def _check(records, inputs, targets, per_video, transforms, points) -> None:
                 f"`{name}` must not be empty, and its names must be unique. Received: {found}"
             )
     features = any(isinstance(part, Features) for part in inputs)
+    boxes = [part.name for part in targets if isinstance(part, Boxes)]
+    if len(boxes) > 1 or (boxes and features):
+        raise ValueError(
+            "There may be one `Boxes` target, and it needs frames or flow as input, whose pixels "
+            f"its boxes are in. Received: targets {boxes}, inputs {[p.name for p in inputs]}"
+        )
     if features and (len(inputs) > 1 or transforms):
         raise ValueError(
             "Stored features cannot be transformed or combined with other inputs; to use "

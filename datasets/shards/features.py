@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import functools
 import hashlib
 import json
@@ -114,7 +113,7 @@ class FeatureStore:
         """
         if not self.in_memory:
             return self._stored(record)
-        key = (record.video, record.start, record.end)
+        key = (record.video, record.start, record.end, record.fps)
         if key not in self._in_memory:
             self._in_memory[key] = self._stored(record)[:]
         return self._in_memory[key]
@@ -133,11 +132,12 @@ class FeatureStore:
 
     def _task(self, record: Record) -> ShardTask:
         about = [os.path.abspath(record.video), record.start, record.end]
+        about += [] if record.fps is None else [record.fps]
         if is_shard_video(record.video):
             video = shard_video(record.video)
             about += [entry["index_crc"] for entry in video.shards.manifest["shards"]]
         key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
-        bare = dataclasses.replace(record, gaze=None, truth_maps=None, boxes=None, segments=None)
+        bare = Record(record.name, record.video, start=record.start, end=record.end, fps=record.fps)
         streams = (self.stream.of(record),)
         return ShardTask(self.root, f"{key}.tfrecord", (bare,), streams, fps=self.fps)
 

@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import multiprocessing
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ from zoo.files.first_few import SHOWN, first_few
 from zoo.files.lock import folder_lock
 
 Runner = Callable[[Sequence[ShardTask]], Iterable[ShardResult]]
+
+# A split is part of a file name.
+SPLIT = re.compile(r"\w[\w .+-]*")
 
 
 def prepare(
@@ -145,6 +149,13 @@ def plan(
     by_split: dict[str | None, list[Record]] = {}
     for record in records:
         by_split.setdefault(record.split, []).append(record)
+    wrong = sorted(split for split in by_split if split and not SPLIT.fullmatch(split))
+    if wrong:
+        raise ValueError(
+            "A split is part of the shards' file names, so it must consist of letters, digits, "
+            "spaces and `_`, `-`, `+`, `.`, and begin with a letter, a digit or `_`. "
+            f"Received: {wrong[:SHOWN]}"
+        )
     tasks = []
     for split, part in sorted(by_split.items(), key=lambda item: str(item[0])):
         order = np.random.default_rng(seed).permutation(len(part))

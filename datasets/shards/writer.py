@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import itertools
 import json
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from zoo.datasets.gaze.reading import read_fixations
-from zoo.datasets.record import Record
+from zoo.datasets.record import Record, Tube
 from zoo.datasets.shards.format import (
     FIXATIONS,
     ShardError,
@@ -27,7 +28,7 @@ from zoo.datasets.shards.format import (
 from zoo.datasets.shards.tfrecord import HEAD, encode_example, frame_record
 from zoo.datasets.video.reading import VideoError, open_record
 from zoo.files.atomic import atomic_path
-from zoo.files.file_state import file_state
+from zoo.files.file_state import path_state
 
 
 @dataclass(frozen=True)
@@ -131,26 +132,67 @@ def is_complete(task: ShardTask) -> bool:
         return False
     if meta["left_out"] and not task.skip_bad:
         return False
-    held = {video["name"]: video["source"] for video in meta["videos"]}
+    held = {video["name"]: video for video in meta["videos"]}
     wanted = [record for record in task.records if record.name not in meta["left_out"]]
     return list(held) == [record.name for record in wanted] and all(
-        held[record.name] == source_state(record) for record in wanted
+        held[record.name]["source"] == source_state(record)
+        # Shards of 0.1.0 do not say what they were made from.
+        and held[record.name].get("made_from", made_from(record)) == made_from(record)
+        for record in wanted
     )
 
 
 def source_state(record: Record) -> list[list[Any]]:
     """Size and modification time of the files that a record's rows come from."""
     paths = [record.video, *(record.gaze.paths if record.gaze else ())]
-    found = []
-    for path in paths:
-        if os.path.isdir(path):
-            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-            found += [[entry.name, *file_state(entry)] for entry in entries]
-        elif os.path.exists(path):
-            found.append([os.path.basename(path), *file_state(path)])
-        else:
-            found.append([os.path.basename(path), None, None])
+    return [state for path in paths for state in path_state(path)]
+
+
+def made_from(record: Record) -> dict[str, Any]:
+    """A record's annotations, and how its gaze is read, without the folders of its files."""
+    found = json.loads(json.dumps({**record_to_json(record), "video": None}))
+    gaze = record.gaze
+    if gaze is not None:
+        names = tuple(os.path.basename(path) for path in gaze.paths)
+        found["gaze"] = repr(dataclasses.replace(gaze, paths=names))
     return found
+
+
+def stored_record(record: Record, chosen: np.ndarray, seconds: float) -> Record:
+    """The record as it applies to the stored frames.
+
+    Boxes are those of the stored frames. The times of segments count from the record's start;
+    segments outside the record are left out.
+
+    Args:
+        record: The record of the whole video.
+        chosen: The number of each stored frame in the video.
+        seconds: Duration of the stored frames.
+    """
+    begin = record.start or 0.0
+    changes: dict[str, Any] = {}
+    if record.boxes is not None:
+        changes["boxes"] = tuple(_stored_tube(tube, chosen) for tube in record.boxes)
+    for name in ("segments", "ambiguous"):
+        if getattr(record, name) is not None and (begin or record.end is not None):
+            moved = [
+                dataclasses.replace(part, start=max(0.0, part.start - begin), end=part.end - begin)
+                for part in getattr(record, name)
+            ]
+            changes[name] = tuple(p for p in moved if p.end > 0 and p.start < seconds)
+    return dataclasses.replace(record, **changes)
+
+
+def _stored_tube(tube: Tube, chosen: np.ndarray) -> Tube:
+    rows = chosen - tube.start
+    frames = np.flatnonzero((rows >= 0) & (rows < len(tube.boxes)))
+    rows = rows[frames]
+    return dataclasses.replace(
+        tube,
+        start=int(frames[0]) if len(frames) else 0,
+        boxes=np.asarray(tube.boxes)[rows],
+        visible=None if tube.visible is None else np.asarray(tube.visible)[rows],
+    )
 
 
 class _Stopped(Exception):
@@ -194,7 +236,8 @@ class _Writer:
                     f"{total} and {gaze.num_frames} of {record.name}"
                 )
             fixations, viewers = _gaze_rows(gaze), gaze.viewer_names
-        text = record_to_json(record)
+        seconds = total / video.fps
+        text = record_to_json(stored_record(record, video.source_indices, seconds))
         sources = list(zip(task.streams, _shared_frames(video, task.streams)))
         streams = {s.name: (s.describe()["hop"], s.rows(f, total)) for s, f in sources}
         if fixations is not None:
@@ -209,6 +252,7 @@ class _Writer:
                 "name": record.name,
                 "record": text,
                 "source": source_state(record),
+                "made_from": made_from(record),
                 "num_frames": total,
                 "fps": video.fps,
                 "height": video.height,

@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.datasets.video.aligned import aligned_empty
 from zoo.datasets.video.animation_source import AnimationSource, is_animated_webp
+from zoo.datasets.video.choice import chosen_frames
 from zoo.datasets.video.errors import VideoError
 from zoo.datasets.video.file_source import FileSource
 from zoo.datasets.video.frame_index import Damage, FrameIndex, describe_damage
@@ -203,21 +204,13 @@ class Video:
         fps, start, end = self._wanted
         if not self._chosen:
             return np.arange(len(index))
-        times, length = self.source_times, index.end
-        begin = 0.0 if start is None else float(start)
-        finish = length if end is None else min(float(end), length)
-        if fps is None:
-            chosen = np.flatnonzero((times >= begin - 1e-6) & (times < finish - 1e-6))
-        else:
-            count = int(np.ceil((finish - begin) * fps - 1e-6))
-            moments = begin + np.arange(max(count, 0)) / fps
-            chosen = np.searchsorted(times, moments + 1e-6, side="right") - 1
+        chosen = chosen_frames(self.source_times, index.end, fps=fps, start=start, end=end)
         if not len(chosen):
             raise VideoError(
-                f"`start` and `end` must select a part inside the video of {length:.3f} s. "
+                f"`start` and `end` must select a part inside the video of {index.end:.3f} s. "
                 f"Received: {self.path}, start={start}, end={end}"
             )
-        return np.maximum(chosen, 0)
+        return chosen
 
     def frames(
         self, size: tuple[int, int] | None = None, start: int = 0, stop: int | None = None

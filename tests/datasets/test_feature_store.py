@@ -3,14 +3,16 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.datasets.test_samples import SIZE, numbers_of, records, shown
 from zoo.datasets import Action, Features, Frames, Mixture, Samples, Windows
+from zoo.datasets.record import Record
 from zoo.datasets.shards.features import FeatureStore, JoinedFeatures
 from zoo.datasets.shards.format import ShardError
-from zoo.datasets.video.reading import VideoError
+from zoo.datasets.video.reading import VideoError, open_video
 
 __all__ = ["records"]
 
@@ -166,3 +168,29 @@ def test_joined_features(records, tmp_path):
     with pytest.raises(ValueError, match="same clips"):
         JoinedFeatures([stores[0], FeatureStore(tmp_path, Numbers(clip=8))])
     assert Frames(SIZE).spec(2) == ((2, *SIZE, 3), "uint8")
+
+
+@pytest.mark.parametrize(
+    "start, end, fps", [(None, None, 10), (0.83, 2.0, 10), (0.31, 1.61, 4), (0.31, 1.6, 7.5)]
+)
+def test_features_at_a_rate_belong_to_their_gaze(records, tmp_path, start, end, fps):
+    """The part need not begin with a frame."""
+    record = dataclasses.replace(records[2], start=start, end=end)
+    store = FeatureStore(tmp_path, Numbers(clip=1), fps=fps)
+    store.compute([record])
+    count = len(store.rows(record))
+    samples = Samples([record], Windows(count), inputs=[Features(store)], targets=[Mixture(1)])
+    inputs, targets, _ = samples.draw(0)
+    np.testing.assert_array_equal(shown(targets["mixture"])[:, 0], inputs["features"][:, 0])
+
+
+def test_the_rate_of_a_folder_is_part_of_the_key(records, tmp_path):
+    store = FeatureStore(tmp_path, Numbers(clip=1))
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number, frame in enumerate(open_video(records[2].video).frames()):
+        cv2.imwrite(str(folder / f"{number:04d}.png"), frame[..., ::-1])
+    for fps, first in ((10, 10), (20, 20)):
+        record = Record("folder", str(folder), start=1.0, end=1.5, fps=fps)
+        store.compute([record])
+        assert store.rows(record)[0][0] == first

@@ -15,7 +15,9 @@ from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.gaze.placing import to_video
 from zoo.datasets.gaze.reading import GazeWarning, read_fixations
+from zoo.datasets.gaze.store import GazeStore
 from zoo.datasets.record import GazeSource, Record
+from zoo.datasets.video.index import VideoIndex
 
 KNOWN = {"num_frames": 4, "width": 100, "height": 50}
 
@@ -290,3 +292,31 @@ def test_real_fixation_maps_of_crowdfix():
         counts = fixations.in_frames(number - 1, number).counts(*picture.shape)[0]
         np.testing.assert_array_equal(counts > 0, picture > 127)
         assert counts.sum() > 5
+
+
+def test_stored_gaze_is_read_again_when_a_file_it_depends_on_changes(tmp_path):
+    """Maps that are overwritten in place, and the file that says when the recording began."""
+    video = numbered_video(tmp_path / "v.mp4", 3)
+    maps = tmp_path / "maps"
+    maps.mkdir()
+
+    def look(at):
+        for number in range(1, 4):
+            fixated = np.zeros((16, 64), np.uint8)
+            fixated[2, at] = 255
+            cv2.imwrite(str(maps / f"{number:04d}.png"), fixated)
+
+    facts = VideoIndex().scan([str(video)])[str(video)]
+    record = Record("v", str(video), gaze=GazeSource((str(maps),), "maps"))
+    found = []
+    for at in (4, 40):
+        look(at)
+        found.append(GazeStore(tmp_path / "cache").get(record, facts).x)
+    assert np.all(found[1] - found[0] == pytest.approx(36 / 64))
+    (tmp_path / "g.csv").write_text("time,x,y\n10.0,5,5\n10.04,6,5\n10.08,7,5\n")
+    form = CsvFormat(frame=None, time="time", viewer=None, start_file="start.csv")
+    record = Record("v", str(video), gaze=GazeSource((str(tmp_path / "g.csv"),), csv=form))
+    for start, frames in ((10.0, [0, 1, 2]), (9.96, [1, 2])):
+        (tmp_path / "start.csv").write_text(f"time\n{start}\n")
+        got = GazeStore(tmp_path / "cache").get(record, facts)
+        assert got.frame.tolist() == frames

@@ -397,3 +397,37 @@ def test_fixations_by_name_need_unique_names(tmp_path):
     record = Record("a", "a.mp4")
     with pytest.raises(ValueError, match=r"`points` must be unique.*once: \['a'\]"):
         Samples([record, Record("a", "b.mp4")], Windows(2), points={"a": np.zeros((4, 1, 2))})
+
+
+@pytest.mark.parametrize(
+    "part, fps", [((0.24, 0.9), None), ((None, None), 12.5), ((0.25, 0.9), 10)]
+)
+def test_shards_of_parts_and_at_other_rates_keep_the_boxes_of_their_frames(
+    records, tmp_path, part, fps
+):
+    start, end = part
+    given = [dataclasses.replace(r, start=start, end=end) for r in records]
+    prepare(given, tmp_path, [FrameStream(SIZE, 100)], workers=1, fps=fps)
+    stored = {record.name: record for record in load(tmp_path)}
+    length = shard_video(stored["v1"].video).num_frames
+    assert length == {None: 17, 12.5: 13, 10: 7}[fps]
+    samples = Samples([stored["v1"]], Windows(length), targets=TARGETS, inputs=[Frames(SIZE)])
+    inputs, targets, _ = samples.draw(0)
+    numbers = np.array(numbers_of(inputs["rgb"]))
+    boxed = np.isfinite(targets["boxes"][:, 0, 0])
+    assert boxed.any()
+    np.testing.assert_array_equal(boxed, (numbers >= 3) & (numbers < 23))
+    np.testing.assert_array_equal(targets["boxes"][boxed, 0, 0], numbers[boxed])
+    np.testing.assert_array_equal(shown(targets["mixture"])[:, 0], numbers)
+
+
+def test_a_video_that_is_all_lag_is_too_short(records):
+    with pytest.raises(
+        VideoError, match=r"v1 \(25 frames, .* first 25 have no prediction"
+    ):
+        Samples(records, Windows(30, pad=True), targets=[Mixture(2, lag=25)])
+
+
+def test_boxes_need_pixels(records, tmp_path):
+    with pytest.raises(ValueError, match=r"one `Boxes` target.*\['boxes', 'more'\]"):
+        Samples(records, Windows(4), targets=[Boxes(1), Boxes(2, name="more")])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.datasets.conftest import number_of, numbered_video, served
+from zoo.datasets.gaze.csv_format import CsvFormat
 from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import GazeSource, Record, Segment, Tube
 from zoo.datasets.shards import writer as shard_writer
@@ -131,6 +132,33 @@ def test_a_video_that_has_changed_is_written_anew(source, tmp_path):
     assert ShardSet(tmp_path / "out")[records[0].name].num_frames == 22
     with pytest.raises(ValueError, match=r"other settings.*chunk=8 \(was 16\)"):
         prepare(records, tmp_path / "out", STREAMS[:1], per_shard=2, chunk=8)
+
+
+def test_changed_annotations_are_written_anew(source, tmp_path):
+    record = dataclasses.replace(source[0], segments=(Segment(0, 0.4, 1.2),))
+
+    def written(**changes):
+        prepare([dataclasses.replace(record, **changes)], tmp_path, STREAMS[:1], **OPTIONS)
+        return ShardSet(tmp_path)[record.name]
+
+    assert written().record.label == 0
+    assert written(label=5).record.label == 5
+    part = written(start=0.8, end=1.6)
+    assert part.num_frames == 20 and part.record.segments == (Segment(0, 0.0, pytest.approx(0.4)),)
+    upside_down = dataclasses.replace(record.gaze, csv=CsvFormat(y_up=True))
+    assert written(gaze=upside_down).fixations().y[0] != written().fixations().y[0]
+    path = next(tmp_path.glob("*.tfrecord"))
+    before = path.stat().st_mtime_ns
+    written()
+    assert path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("split", ["../escaped/x", ".hidden", "a/b"])
+def test_a_split_names_files(source, tmp_path, split):
+    record = dataclasses.replace(source[0], split=split)
+    with pytest.raises(ValueError, match="part of the shards' file names"):
+        prepare([record], tmp_path / "out", STREAMS[:1], **OPTIONS)
+    assert not list(tmp_path.rglob("*.tfrecord"))
 
 
 def test_bad_videos_are_named_and_not_silently_dropped(source, tmp_path):

@@ -1,11 +1,13 @@
 import dataclasses
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from zoo.datasets import Action, Features, Samples, Segments, Windows, moving_targets
+from zoo.datasets.shards.prepare import prepare
+from zoo.datasets.shards.reading import load
+from zoo.datasets.shards.streams import FrameStream
 from zoo.datasets.video.reading import open_video
 from zoo.training.actions import scores as action_scores
 from zoo.training.actions.predictions import predict_videos
@@ -65,16 +67,16 @@ def test_a_part_of_a_video_is_scored_at_its_place(videos):
 
 
 def test_the_centre_box_has_the_true_boxes_size_in_the_middle():
-    source = SimpleNamespace(height=40, width=60)
-    boxes = action_scores._boxes(np.ones((2, 40, 60)), source, 5, np.array([20.0, 10.0]))
+    shape = (40, 60)
+    boxes = action_scores._boxes(np.ones((2, 40, 60)), shape, 5, np.array([20.0, 10.0]))
     np.testing.assert_array_equal(boxes["centre_box_map"], [[20, 15, 20, 10]] * 5)
 
 
 def test_each_mask_covers_its_share_of_the_frames():
     masks = np.zeros((2, 40, 60))
     masks[0, :10, :10] = masks[1, 30:, 50:] = 1
-    source = SimpleNamespace(height=40, width=60)
-    boxes = action_scores._boxes(masks, source, 5, np.array([20.0, 10.0]))["spatial_map"]
+    shape = (40, 60)
+    boxes = action_scores._boxes(masks, shape, 5, np.array([20.0, 10.0]))["spatial_map"]
     assert boxes[:, 0].tolist() == [0, 0, 0, 50, 50]  # frames 0 to 2 lie in the first half
 
 
@@ -157,3 +159,11 @@ def test_blocks_are_averaged_and_their_maps_joined(videos, tmp_path):
     np.testing.assert_allclose(found["spatial_attention"], range(7))
     _, spread = predict(Segments(7))
     np.testing.assert_allclose(spread["action"], [3, 4])
+
+
+def test_boxes_are_in_pixels_of_the_video_also_in_shards(videos, tmp_path):
+    prepare(videos, tmp_path, [FrameStream((28, 28))], workers=1)
+    stored = {record.name: record for record in load(tmp_path)}
+    outputs = [perfect(video) for video in videos]
+    values = localisation([stored[video.name] for video in videos], outputs)
+    assert values == localisation(videos, outputs)

@@ -11,6 +11,9 @@ from tests.datasets.conftest import numbered_video
 from zoo.datasets import ucf11, ucf101
 from zoo.datasets.listing.listing import DatasetWarning
 from zoo.datasets.record import Record
+from zoo.datasets.shards.prepare import prepare
+from zoo.datasets.shards.reading import load
+from zoo.datasets.shards.streams import FrameStream
 from zoo.recipes import soft_attention
 from zoo.training.named_data import SPLITS, class_names, hold_out, load_records, mixed_records
 
@@ -210,3 +213,18 @@ def test_a_data_set_named_twice_is_an_error():
     """One would replace the other."""
     with pytest.raises(ValueError, match=r"must be named once.*'ucf11' twice"):
         load_records("ucf11+ucf11:partial=1", f"a{os.pathsep}b", "train")
+
+
+def test_the_parts_of_a_film_stay_together_in_shards(tmp_path):
+    """In shards, every part is a video of its own."""
+    records = []
+    for film in range(3):
+        video = str(numbered_video(tmp_path / f"{film}.mp4", 20))
+        for part in range(4):
+            ends = {"start": 0.2 * part, "end": 0.2 * part + 0.2}
+            records.append(Record(f"{film}-{part}", video, "train", 0, **ends))
+    prepare(records, tmp_path / "out", [FrameStream((16, 64))], workers=1)
+    for seed in range(4):
+        parts = hold_out(load(tmp_path / "out"), 0.3, seed=seed)
+        train, held = ({record.name[0] for record in part} for part in parts)
+        assert len(held) == 1 and not train & held

@@ -227,8 +227,11 @@ def test_a_state_of_another_model_and_a_damaged_one(tmp_path):
     model, _ = train(tmp_path, epochs=1)
     layers = [keras.layers.Input((6, 5)), keras.layers.Flatten(), keras.layers.Dense(1)]
     other = keras.Sequential(layers)
-    other.compile("sgd", "mse")
+    other.compile(model.optimizer.from_config(model.optimizer.get_config()), "mse")
     with pytest.raises(ValueError, match=r"same variables.*first difference at variable 0"):
+        train(tmp_path, model=other)
+    other.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"optimizer: RMSprop then, SGD now"):
         train(tmp_path, model=other)
     path = tmp_path / "state.npz"
     held = bytearray(path.read_bytes())
@@ -240,6 +243,16 @@ def test_a_state_of_another_model_and_a_damaged_one(tmp_path):
     assert path.read_bytes() == held
     for one, other in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_data_that_end_within_an_epoch_are_an_error(tmp_path):
+    def short(step):
+        return interrupted.data(step).take(6)
+
+    with pytest.raises(ValueError, match="an epoch of 2 instead of 4 batches"):
+        fit(build(), short, output=tmp_path, epochs=2, steps=4)
+    with np.load(tmp_path / "state.npz") as held:
+        assert json.loads(held["facts"].tobytes())["progress"]["epoch"] == 1
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
@@ -279,7 +292,11 @@ def test_a_run_with_other_options_is_rejected(tmp_path):
         claim_output(tmp_path / "run", {"units": 128, "epochs": 1})
     with pytest.raises(ValueError, match=r"batch_size=4 \(was None\), epochs=3 \(was 2\)"):
         claim_output(tmp_path / "run", {"units": 128, "batch_size": 4, "epochs": 3})
-    for name in ("state.npz", "best.keras", "history.json", "notes.txt"):
+    with pytest.raises(ValueError, match="delete it to start over"):
+        claim_output(tmp_path / "run", {"units": 128, "epochs": 3})
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["epochs"] == 2
+    (tmp_path / "run" / "logs").mkdir()
+    for name in ("state.npz", "best.keras", "history.json", "notes.txt", "logs/events"):
         (tmp_path / "run" / name).write_text("of the run before")
     claim_output(tmp_path / "run", {"units": 256, "epochs": 1}, restart=True)
     left = {path.name for path in (tmp_path / "run").iterdir()}

@@ -120,3 +120,22 @@ def test_only_the_first_machine_writes_the_model(tmp_path, monkeypatch):
     assert path == tmp_path / "model.keras" and given["classes"] == ("a",)
     assert given["results"] == {"test": {"nss": 2.0}} and given["dataset"].endswith("DHF1K")
     assert json.loads((tmp_path / "results.json").read_text()) == results
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batch_size": 0},
+        {"steps_per_execution": 0},
+        {"rate": -1.0},
+        {"rate": float("nan")},
+        {"min_delta": -1.0},
+        {"save_seconds": -1.0},
+        {"validation_share": 1.0},
+        {"accumulate": 0},
+    ],
+)
+def test_options_out_of_range(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"`{name}` must be .*Received: {name}={value}"):
+        Config(**wrong)

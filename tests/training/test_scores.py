@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from tests.datasets.test_samples import SIZE, numbers_of, records, shown
 from zoo.datasets import Frames, Mixture, Samples, Windows
+from zoo.datasets.video.reading import VideoError
 from zoo.training import scores
 from zoo.training.scores import (
     Predictions,
@@ -91,7 +94,7 @@ def test_videos_with_more_viewers_widen_the_others(monkeypatch):
         truth=lambda video: truth[video],
         places=[SimpleNamespace(video=video, scored=steps) for video in range(2)],
     )
-    monkeypatch.setattr(scores, "validation", lambda samples, size: [("inputs", {}, {})])
+    monkeypatch.setattr(scores, "batches_in_order", lambda samples, size: [("inputs", {}, {})])
     outputs = {"mixture": np.zeros((2, 2, 1, 6))}
     monkeypatch.setattr(scores, "predict_on_batch", lambda model, inputs: outputs)
     found = predict_samples(None, samples, 2)
@@ -161,3 +164,14 @@ def test_the_truth_map_that_fits_is_chosen():
         rows = {(row["sigma"], row["uniform"]): row for row in table}
         assert set(rows) == {(2.0, 0.0), (2.0, 0.9), (6.0, 0.0), (6.0, 0.9)}
         assert rows[sigma, 0.0]["cc"] > 0.98 and rows[sigma, 0.0]["similarity"] > 0.9
+
+
+def test_a_video_that_breaks_during_training_is_named(records, tmp_path):
+    """TensorFlow's own error is not a user's."""
+    path = tmp_path / "a.mp4"
+    path.write_bytes(Path(records[0].video).read_bytes())
+    own = dataclasses.replace(records[0], video=str(path))
+    samples = Samples([own], Windows(9), inputs=[Frames(SIZE)], targets=[Mixture(2)])
+    path.write_bytes(b"broken")
+    with pytest.raises(VideoError, match=r"a\.mp4"):
+        scores.predict_samples(None, samples, 2)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from zoo.datasets.shards.reading import is_shard_video, shard_video
-from zoo.files.file_state import file_state
+from zoo.files.file_state import path_state
 
 IGNORED_CONFIG_KEYS = ("name", "dtype", "trainable")
 
@@ -33,7 +32,11 @@ def fingerprint(model: keras.Model) -> str:
         for layer in model.layers
         if not layer.weights and not isinstance(layer, keras.layers.InputLayer)
     ]
-    return weights_digest(model, {"input": list(model.input_shape[1:]), "layers": plain})
+    settings = {"input": list(model.input_shape[1:]), "layers": plain}
+    types = [layer.compute_dtype for layer in model.layers]
+    if set(types) != {"float32"}:
+        settings["types"] = types
+    return weights_digest(model, settings)
 
 
 def _without(config: dict, names: tuple[str, ...]) -> dict:
@@ -46,9 +49,5 @@ def video_key(record, *details) -> str:
         video = shard_video(record.video)
         state = [entry["index_crc"] for entry in video.shards.manifest["shards"]]
         return json.dumps([record.video, state, *details])
-    path = Path(record.video)
-    times = [
-        (entry.name, *file_state(entry))
-        for entry in (sorted(os.scandir(path), key=lambda e: e.name) if path.is_dir() else ())
-    ] or [file_state(path)]
-    return json.dumps([str(path.resolve()), times, record.start, record.end, *details])
+    place, state = str(Path(record.video).resolve()), path_state(record.video)
+    return json.dumps([place, state, record.fps, record.start, record.end, *details])

@@ -25,6 +25,7 @@ from zoo.datasets.joint import Joint, join
 from zoo.datasets.listing.check_gaze import log_gaze_check
 from zoo.datasets.listing.listing import LOG, DatasetWarning, show_counts
 from zoo.datasets.record import Record
+from zoo.datasets.shards.reading import is_shard_video, shard_video
 
 Kind = Literal["gaze", "label", "any"]
 TRAINING_SPLITS = ("train", "validation")  # `hold_out` draws the validation videos from both
@@ -146,7 +147,8 @@ def hold_out(
     """
     if not 0.0 < share < 1.0:
         raise ValueError(f"`share` must be between 0 and 1. Received: share={share}")
-    videos = list(dict.fromkeys(record.video for record in records))
+    film = {record.video: _film(record) for record in records}
+    videos = list(dict.fromkeys(film.values()))
     if len(videos) < 2:
         raise ValueError(
             "Training needs at least 2 different videos of the training split, because at least "
@@ -157,9 +159,16 @@ def hold_out(
     drawn = np.random.default_rng(seed).permutation(len(videos))[:count]
     held = {videos[number] for number in drawn}
     return (
-        [record for record in records if record.video not in held],
-        [record for record in records if record.video in held],
+        [record for record in records if film[record.video] not in held],
+        [record for record in records if film[record.video] in held],
     )
+
+
+def _film(record: Record) -> str:
+    """The record's video; for a record in shards, the video that it was prepared from."""
+    if not is_shard_video(record.video):
+        return record.video
+    return shard_video(record.video).facts["record"]["video"]
 
 
 def _of_split(name: str, root: str, split: str, **options) -> list[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -61,6 +62,23 @@ class RunOptions:
     profile: bool = False
     logger: Literal["wandb", "mlflow"] | None = None
     restart: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate", "patience", "devices", "steps_per_execution"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+        for name in ("min_delta", "save_seconds"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value}")
+        if not 0 < self.rate < math.inf:
+            raise ValueError(f"`rate` must be above 0. Received: rate={self.rate}")
+        if not 0 < self.validation_share < 1:
+            raise ValueError(
+                "`validation_share` must be between 0 and 1. "
+                f"Received: validation_share={self.validation_share}"
+            )
 
 
 def refuse_changed(config, names: Sequence[str], rule: str) -> None:

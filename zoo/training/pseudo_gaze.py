@@ -49,7 +49,8 @@ def pseudo_gaze_after(
         draw: returns fixations by video name, see `draw_pseudo_gaze`.
 
     Raises:
-        ValueError: if the stored samples are missing, damaged or from another epoch.
+        ValueError: if the stored samples are missing, damaged or from a later epoch. Those of an
+            earlier one are used: with a larger `epochs`, gaze is sampled after other epochs.
     """
     path = Path(output) / DRAWN
     if (progress.epoch, progress.step) == (epoch, 0):
@@ -67,10 +68,11 @@ def pseudo_gaze_after(
             "A run with pseudo gaze needs the gaze that it sampled before; start over with "
             f"restart=True. Received: {str(path)!r} cannot be read ({error})"
         ) from error
-    if found != epoch:
+    if found > progress.epoch:
         raise ValueError(
             "A run with pseudo gaze needs the gaze that it sampled before; start over with "
-            f"restart=True. Received: {str(path)!r} of epoch {found}, not of epoch {epoch}"
+            f"restart=True. Received: {str(path)!r} of epoch {found}, in a run of "
+            f"{progress.epoch} epochs"
         )
     return points
 

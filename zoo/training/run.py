@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ import keras
 
 from zoo._processor import warn_of_slow_bfloat16
 from zoo.files.atomic import remove_partial, write_text
+from zoo.training.state_reader import read_state
 
 STATE = "state.npz"
 BEST = "best.keras"
 HISTORY = "history.json"
 CONFIG = "config.json"
+LOGS = "logs"
 OWN_DATA = ("csv", "shards", "your_own")  # data sets whose name does not say which data they are
 
 
@@ -58,7 +61,8 @@ def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool =
         The folder.
 
     Raises:
-        ValueError: if `output` is a file, or holds a run with other options.
+        ValueError: if `output` is a file, or holds a run with other options or, with more epochs,
+            one whose state cannot be read.
     """
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
@@ -74,11 +78,15 @@ def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool =
         for part in parts:
             for name in (STATE, BEST, HISTORY):
                 (part / name).unlink(missing_ok=True)
+            shutil.rmtree(part / LOGS, ignore_errors=True)
     elif path.exists() and any((part / STATE).exists() for part in parts):
         before = json.loads(path.read_text())
         changed = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
         if changed == ["epochs"] and (now["epochs"] or 0) > (before["epochs"] or 0):
             changed = []
+            for part in parts:  # a state that cannot be read leaves the options as they were
+                if (part / STATE).exists():
+                    read_state(part / STATE)
         if changed:
             shown = ", ".join(f"{k}={now.get(k)!r} (was {before.get(k)!r})" for k in changed)
             raise ValueError(

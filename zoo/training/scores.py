@@ -10,12 +10,13 @@ import cv2
 import keras
 import numpy as np
 
-from zoo.datasets import Samples, validation
+from zoo.datasets import Samples
 from zoo.datasets.gaze.truth import blurred
 from zoo.inference.streaming.averaging import mean_outputs, unmirrored
 from zoo.layers import mixture_log_prob, mixture_map
 from zoo.metrics import saliency_metrics, video_mean
 from zoo.training.devices import predict_on_batch
+from zoo.training.in_order import batches_in_order
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +99,7 @@ def predict_samples(
     mixtures, points, videos = [], [], []
     actions: list[list[np.ndarray]] = [[] for _ in samples.records]
     truth = functools.lru_cache(1)(samples.truth)
-    for number, (inputs, *_) in enumerate(validation(samples, batch_size)):
+    for number, (inputs, *_) in enumerate(batches_in_order(samples, batch_size)):
         outputs = predict_on_batch(model, inputs)
         if mirror:
             other = unmirrored(predict_on_batch(model, _mirrored(inputs)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from zoo.datasets import Samples, validation
+from zoo.datasets import Samples
 from zoo.training.devices import predict_on_batch
+from zoo.training.in_order import batches_in_order
 
 
 def predict_videos(
@@ -27,7 +28,7 @@ def predict_videos(
     found: list[dict[str, np.ndarray]] = [{} for _ in samples.records]
     last = np.full(len(found), -1)
     counts = np.bincount([place.video for place in samples.places], minlength=len(found))
-    for number, (inputs, *_) in enumerate(validation(samples, batch_size)):
+    for number, (inputs, *_) in enumerate(batches_in_order(samples, batch_size)):
         outputs = predict_on_batch(model, inputs)
         chosen = samples.places[number * batch_size : (number + 1) * batch_size]
         for row, place in enumerate(chosen):

@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.datasets import Action, Samples
 from zoo.datasets.record import Record
+from zoo.datasets.shards.reading import is_shard_video, shard_video
 from zoo.datasets.video.reading import open_video
 from zoo.layers import log_concavity
 from zoo.metrics import mean_average_precision, top_k_accuracy
@@ -117,7 +118,8 @@ def localisation(records: Sequence[Record], outputs: Sequence[dict]) -> dict[str
             true_space += truth
             size = np.mean(np.concatenate([t.boxes[:, 2:] for t in truth]), axis=0)
             frames = range(round(offset * source.fps), round((offset + seconds) * source.fps))
-            shown = _boxes(found["spatial_attention"], source, len(frames), size)
+            shape = _shape(record, source)
+            shown = _boxes(found["spatial_attention"], shape, len(frames), size)
             for name, boxes in shown.items():
                 tubes[name] += _cut(record.name, label, boxes, predicted, source.fps, frames[0])
     if true_time:
@@ -169,11 +171,20 @@ def action_tubes(record: Record, fps: float) -> list[VideoTube]:
     ]
 
 
-def _boxes(masks: np.ndarray, source, count: int, size: np.ndarray) -> dict[str, np.ndarray]:
+def _shape(record: Record, source) -> tuple[int, int]:
+    """Height and width in pixels of the boxes: the video's, also if shards hold smaller frames."""
+    if is_shard_video(record.video):
+        facts = shard_video(record.video).facts
+        return facts["height"], facts["width"]
+    return source.height, source.width
+
+
+def _boxes(
+    masks: np.ndarray, shape: tuple[int, int], count: int, size: np.ndarray
+) -> dict[str, np.ndarray]:
     """Boxes for each frame, by method; each mask covers an equal share of the frames."""
     mask_of_frame = np.arange(count) * len(masks) // count
-    shape = (source.height, source.width)
-    middle = [(source.width - size[0]) / 2, (source.height - size[1]) / 2, *size]
+    middle = [(shape[1] - size[0]) / 2, (shape[0] - size[1]) / 2, *size]
     return {
         "spatial_map": attention_boxes(masks, *shape)[mask_of_frame],
         "spatial_map_scaled": attention_boxes(masks, *shape, normalisation="max")[mask_of_frame],

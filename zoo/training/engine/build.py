@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -89,7 +90,12 @@ def callbacks(
     if patience is not None and monitor is None:
         raise ValueError(f"`patience` needs `monitor`. Received: patience={patience}, monitor=None")
     output = Path(output)
-    about = {"backend": keras.config.backend(), "devices": device_count(model)}
+    about = {
+        "backend": keras.config.backend(),
+        "devices": device_count(model),
+        "steps_per_execution": model.steps_per_execution,
+        **_about_optimizer(model.optimizer),
+    }
     first = machine() == 0
     state = State(output / STATE, steps=steps, save_seconds=save_seconds, about=about, write=first)
     done = state.restore(model)
@@ -114,3 +120,15 @@ def callbacks(
             trained = done.epoch * steps + done.step
             found.append(ProgressBar(epochs, steps, first_step=trained, seconds=done.seconds))
     return [*found, state]
+
+
+def _about_optimizer(optimizer: keras.optimizers.Optimizer) -> dict:
+    """The optimizer's class and settings. A schedule may change: it can depend on the epochs."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # without loss scaling
+    found = {"optimizer": type(optimizer).__name__}
+    for name, value in optimizer.get_config().items():
+        if name == "learning_rate" and isinstance(value, dict):
+            value = value["class_name"]
+        if name != "name":
+            found[f"optimizer.{name}"] = value
+    return json.loads(json.dumps(found, default=str))

@@ -119,6 +119,12 @@ class State(keras.callbacks.Callback):
             self._save(within=True)
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.progress.step < self.steps and not self.model.stop_training:
+            raise ValueError(
+                "The data must have at least `steps` batches for every epoch; repeat them, or "
+                f"lower `steps`. Received: an epoch of {self.progress.step} instead of "
+                f"{self.steps} batches"
+            )
         kept = {k: float(v) for k, v in logs.items() if k not in TIMINGS}
         self.progress.history.append(kept)
         self.progress.epoch, self.progress.step = epoch + 1, 0

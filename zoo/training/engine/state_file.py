@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.files.atomic import atomic_path
 from zoo.training.devices import scope_of
+from zoo.training.state_reader import read_state
 
 
 def metric_variables(model: keras.Model) -> list:
@@ -59,7 +60,7 @@ def save_state(
     Example: `save_state("state.npz", model, {"epoch": 3}, {"devices": 1})`
     """
     arrays = {
-        f"{kind}_{index:05d}": keras.ops.convert_to_numpy(variable)
+        f"{kind}_{index:05d}": _storable(keras.ops.convert_to_numpy(variable))
         for kind, variables in (
             ("variable", training_variables(model)),
             ("metric", metric_variables(model) if metrics else []),
@@ -70,6 +71,11 @@ def save_state(
     arrays["facts"] = np.frombuffer(text.encode(), np.uint8)
     with atomic_path(path) as part, open(part, "wb") as file:
         np.savez(file, **arrays)
+
+
+def _storable(values: np.ndarray) -> np.ndarray:
+    """NumPy's files cannot hold bfloat16; float32 holds its values exactly."""
+    return values.astype(np.float32) if values.dtype.name == "bfloat16" else values
 
 
 def load_state(
@@ -88,11 +94,11 @@ def load_state(
 
     Example: `progress, means = load_state("state.npz", model, {"devices": 1})`
     """
-    arrays, facts = _read(Path(path))
+    arrays, facts = read_state(Path(path))
     different = [
         f"{name}: {facts['about'].get(name)} then, {about.get(name)} now"
-        for name in sorted({*about, *facts["about"]})
-        if about.get(name) != facts["about"].get(name)
+        for name in sorted(facts["about"])  # states of 0.1.0 have fewer
+        if about.get(name) != facts["about"][name]
     ]
     if different:
         raise ValueError(
@@ -120,15 +126,3 @@ def load_state(
     for variable, value in zip(variables, held["variable"]):
         variable.assign(value)
     return facts["progress"], held["metric"]
-
-
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return arrays, json.loads(arrays.pop("facts").tobytes())
-    except Exception as error:  # zipfile, JSON and NumPy raise errors of many types
-        raise ValueError(
-            "A training state must be a complete file that a run wrote; delete it to start over. "
-            f"Received: {str(path)!r} ({error})"
-        ) from error

@@ -13,6 +13,7 @@ import numpy as np
 from zoo.datasets.stills import Still
 from zoo.files.atomic import atomic_path
 from zoo.files.file_state import file_state
+from zoo.training.backbone_features import FLOAT16_MAX
 from zoo.training.digests import weights_digest
 
 # (height, width) that images are resized to; each image takes the nearest aspect ratio.
@@ -124,7 +125,7 @@ class StillFeatures:
                     if file is None:
                         shape = (len(held), *found.shape)
                         file = np.lib.format.open_memmap(part, "w+", np.float16, shape)
-                    file[number] = found
+                    file[number] = np.clip(found, -FLOAT16_MAX, FLOAT16_MAX)
                 file.flush()
         return np.load(path, mmap_mode="r")
 

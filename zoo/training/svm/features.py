@@ -16,7 +16,7 @@ from zoo.files.atomic import atomic_path
 from zoo.inference.streaming.stream import Stream
 from zoo.layers.saliency.central_bias_diffusion import CentralBiasDiffusion
 from zoo.layers.saliency.saliency_weighting import saliency_weights
-from zoo.training.digests import video_key, weights_digest
+from zoo.training.digests import fingerprint, video_key
 
 CHUNK = 8  # clips per call of the extractor
 
@@ -116,6 +116,8 @@ class Descriptors:
             ValueError: if the kind needs a model, a central bias or gaze that is missing.
         """
         name = f"{source.key} {kind} {mode if kind != 'original' else 'clip'}"
+        if kind == "truth":
+            name += hashlib.sha256(np.ascontiguousarray(source.points).tobytes()).hexdigest()
         path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.npz"
         if not path.exists():
             found = self._describe(source, kind, mode)
@@ -208,8 +210,8 @@ class Descriptors:
 def _digest(model: keras.Model) -> str:
     if isinstance(model.output, dict):
         first = next(iter(model.output.values()))
-        return weights_digest(keras.Model(model.inputs, first), {"outputs": sorted(model.output)})
-    return weights_digest(model, {})
+        return fingerprint(keras.Model(model.inputs, first)) + " ".join(sorted(model.output))
+    return fingerprint(model)
 
 
 def _fixation_mixture(points: np.ndarray, sigma: float) -> np.ndarray:
