@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from zoo.datasets.listing.listing import LOG
 from zoo.datasets.record import Description
+from zoo.datasets.video.pictures import read_picture
+from zoo.files.first_few import first_few
+from zoo.files.interface import advised
 
 __all__ = ["DESCRIPTION", "HOLD_OUT", "Still", "load"]
 
@@ -97,6 +101,16 @@ def _folder(folder: Path, outside: str) -> list[Still]:
             f"Every image of {TABLE} must be in the folder {IMAGES}. Received: "
             f"{folder / IMAGES}, where {len(missing)} of {len(names)} are missing: {missing[:5]}"
         )
+    unused = {path.name for path in (folder / IMAGES).iterdir() if path.is_file()} - set(names)
+    if unused:
+        LOG.info(
+            "%s: %d of %d images have no row in %s and are not used: %s",
+            folder / IMAGES,
+            len(unused),
+            len(unused) + len(names),
+            TABLE,
+            first_few(sorted(unused)),
+        )
     stills, wrong = [], []
     for number, name in enumerate(names):
         path = folder / IMAGES / name
@@ -121,8 +135,9 @@ def _folder(folder: Path, outside: str) -> list[Still]:
             )
         )
     if wrong and outside == "error":
+        drop = advised(', or pass outside="drop"', "")
         raise ValueError(
-            'Fixations must lie inside their image; outside="drop" leaves out the others. '
+            f"Fixations must lie inside their image; remove the others{drop}. "
             f"Received: {sum(count for _, count in wrong)} outside in {len(wrong)} images of "
             f"{folder}, such as {wrong[0][0]}"
         )
@@ -132,7 +147,14 @@ def _folder(folder: Path, outside: str) -> list[Still]:
 def _rows(path: Path) -> dict[str, list[tuple[str, float, float]]]:
     """Image name -> its fixations as (viewer, x, y)."""
     found = defaultdict(list)
-    with path.open(newline="", encoding="utf-8") as file:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{TABLE} must be a text file in UTF-8. Received: {path} ({error.reason} at byte "
+            f"{error.start})"
+        ) from error
+    with io.StringIO(text, newline="") as file:
         reader = csv.DictReader(file)
         lacking = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
         if lacking:
@@ -141,6 +163,12 @@ def _rows(path: Path) -> dict[str, list[tuple[str, float, float]]]:
                 f"Received: {path} without {', '.join(lacking)}"
             )
         for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(
+                    f"Every row must have the {len(reader.fieldnames)} columns of the header; "
+                    "decimals need a point. Received: "
+                    f"{list(filter(None, row.values()))} in {path}, line {reader.line_num}"
+                )
             try:
                 point = float(row["x"]), float(row["y"])
             except (TypeError, ValueError):
@@ -157,7 +185,4 @@ def _rows(path: Path) -> dict[str, list[tuple[str, float, float]]]:
 
 
 def _read(path: Path) -> np.ndarray:
-    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ValueError(f"An image must be readable. Received: {path}")
-    return np.ascontiguousarray(picture[:, :, ::-1])
+    return np.ascontiguousarray(read_picture(path)[:, :, ::-1])

@@ -222,6 +222,8 @@ def _samples(chunk: Chunk, columns: _Columns, viewers: _Viewers, form: CsvFormat
             f"Every row of a gaze csv must have {columns.width} columns. Received: {path}, "
             f"{len(short)} shorter rows, first line {chunk.line[mask][short[0]]}"
         )
+    if columns.table.delimiter != " ":
+        _check_wide(chunk, mask, columns, path)
     when, lines = fields[form.frame or form.time], chunk.line[mask]
     moment, _ = _numbers(when, form, path, lines)
     found = {"moment": moment, "digits": _decimals(when, form)}
@@ -234,6 +236,17 @@ def _samples(chunk: Chunk, columns: _Columns, viewers: _Viewers, form: CsvFormat
     held = None if form.viewer is None else fields[form.viewer]
     found["viewer"] = viewers.of(held, int(mask.sum()))
     return found
+
+
+def _check_wide(chunk: Chunk, mask: np.ndarray, columns: _Columns, path: str) -> None:
+    """Raise an error for rows with values beyond the header's columns, such as decimal commas."""
+    wide = np.flatnonzero(chunk.count[mask] > columns.width + 1)  # a delimiter may end a row
+    if len(wide):
+        raise ValueError(
+            f"Every row of a gaze csv must have the {columns.width} columns of its header; decimal "
+            f"commas must be quoted, or the columns separated by semicolons. Received: {path}, "
+            f"{len(wide)} wider rows, first line {chunk.line[mask][wide[0]]}"
+        )
 
 
 def of_eyes(x: list, y: list, valid: list[np.ndarray], form: CsvFormat) -> dict:

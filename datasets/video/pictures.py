@@ -39,6 +39,11 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
     return bgr
 
 
+def pictures_in(path: str | os.PathLike) -> int:
+    """The number of pictures in a file: frames of an animation, or pages."""
+    return cv2.imcount(os.fspath(path))
+
+
 def _jpeg_ends(data: bytes) -> bool:
     """Whether the end marker follows the picture's data.
 

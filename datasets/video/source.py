@@ -19,7 +19,7 @@ from zoo.datasets.video.resizing import resize, to_rgb
 __all__ = ["PICTURES", "FolderSource", "VideoError", "numbered_files", "resize", "to_rgb"]
 
 STEP = 1e-3  # seconds; resolution assumed for times that are computed from a frame rate
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".avif")
 FOLDER_FPS = 25.0
 
 

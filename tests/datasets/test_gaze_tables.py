@@ -353,3 +353,11 @@ def test_pixels_per_degree_are_given_or_follow_from_the_screen():
     screen = {"screen": (1920, 1080), "screen_cm": (48.0, 27.0), "distance_cm": 60.0}
     assert CsvFormat(**screen).degree == pytest.approx(60 * np.tan(np.radians(1)) * 40)
     assert CsvFormat().degree is None
+
+
+def test_decimal_commas_are_not_further_columns(tmp_path):
+    path = tmp_path / "g.csv"
+    path.write_text("viewer,frame,x,y\na,0,20,5,30,5\na,1,21,5,31,5\n")
+    with pytest.raises(ValueError, match=r"4 columns.*semicolons.*2 wider rows, first line 2"):
+        record = Record("v", "none", gaze=GazeSource((str(path),)))
+        read_fixations(record, num_frames=2, width=64, height=48)

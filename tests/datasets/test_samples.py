@@ -422,9 +422,7 @@ def test_shards_of_parts_and_at_other_rates_keep_the_boxes_of_their_frames(
 
 
 def test_a_video_that_is_all_lag_is_too_short(records):
-    with pytest.raises(
-        VideoError, match=r"v1 \(25 frames, .* first 25 have no prediction"
-    ):
+    with pytest.raises(VideoError, match=r"v1 \(25 frames, .* first 25 have no prediction"):
         Samples(records, Windows(30, pad=True), targets=[Mixture(2, lag=25)])
 
 

@@ -70,7 +70,7 @@ def test_other_mistakes(tmp_path):
         stills.load(tmp_path)
     folder(tmp_path, ["0.png,1,0,1,1"], images=1)
     (tmp_path / "images" / "0.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"must be readable.*0\.png"):
+    with pytest.raises(ValueError, match=r"known format.*0\.png"):
         stills.load(tmp_path)
     (tmp_path / "fixations.csv").write_text("image,x,y\n0.png,1,1\n")
     with pytest.raises(ValueError, match="without viewer"):
@@ -85,3 +85,22 @@ def test_the_real_sets():
     assert len(found) == 1456
     assert sum(len(still.points) for still in found) == 229_893
     assert {still.group for still in found} == {"osie", "crowd", "scene"}
+
+
+def test_tables_as_spreadsheets_write_them(tmp_path, caplog):
+    folder(tmp_path, ["0.png,a,1,2"])
+    table = tmp_path / "fixations.csv"
+    text = "image,viewer,x,y\n0.png,a,1,2\n"
+    table.write_text(text, encoding="utf-8-sig")
+    with caplog.at_level("INFO", "zoo.datasets"):
+        assert len(stills.load(tmp_path)) == 1
+    assert "8 of 9 images have no row" in caplog.text
+    table.write_text(text.replace("1,2", "1,5,2,5"))
+    with pytest.raises(ValueError, match=r"4 columns.*decimals need a point.*line 2"):
+        stills.load(tmp_path)
+    table.write_text("x,y,viewer,image\n1,2\n")
+    with pytest.raises(ValueError, match=r"4 columns.*line 2"):
+        stills.load(tmp_path)
+    table.write_bytes(text.replace("a", "é").encode("cp1252"))
+    with pytest.raises(ValueError, match=r"text file in UTF-8.*fixations\.csv"):
+        stills.load(tmp_path)

@@ -317,3 +317,54 @@ def test_the_saliency_of_a_joint_model():
     joint = zoo.joint(**options, dense=True, causal=True)
     got = predict_live(joint, iter(_frames(3)))
     assert set(got.outputs) == {"mixture"} and got.outputs["mixture"].shape == (3, 3, 6)
+
+
+def test_a_source_may_reuse_its_array(model):
+    frames = _frames(8)
+
+    def capture():
+        kept = np.empty_like(frames[0])
+        for frame in frames:
+            kept[:] = frame
+            yield kept
+
+    wanted, found = predict_live(model, iter(frames)), predict_live(model, capture())
+    np.testing.assert_array_equal(found.outputs["mixture"], wanted.outputs["mixture"])
+
+
+@pytest.mark.parametrize(
+    "frame, told",
+    [
+        (_frames(1)[0] / 255.0, "multiply by 255"),
+        (_frames(1)[0].astype("uint16") * 257, "from 0 to 255"),
+        (np.full((*SIZE, 3), np.nan), "from 0 to 255"),
+        (_frames(1)[0, ..., 0], r"\(34, 46\) as frame 0"),
+        ("frame.png", "str as frame 0"),
+    ],
+)
+def test_frames_that_are_no_pictures(model, frame, told):
+    with pytest.raises(ValueError, match=told):
+        predict_live(model, [frame])
+
+
+def test_a_source_that_fails_keeps_the_results_so_far(model, tmp_path):
+    def frames():
+        yield from _frames(6)
+        raise RuntimeError("unplugged")
+
+    with pytest.raises(StreamError, match=r"RuntimeError: unplugged; the 6 frames"):
+        predict_live(model, frames(), output=tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "prediction.json").read_text())
+
+
+@pytest.mark.parametrize("max_frames", [0, -1, 2.5])
+def test_the_number_of_frames_is_positive(model, max_frames):
+    with pytest.raises(ValueError, match="`max_frames` must be a positive integer"):
+        predict_live(model, iter(_frames(2)), max_frames=max_frames)
+
+
+def test_sources_that_are_not_live(model, tmp_path):
+    with pytest.raises(ValueError, match=r"use zoo.predict. Received: '.*clip.mp4'"):
+        predict_live(model, str(tmp_path / "clip.mp4"))
+    with pytest.raises(StreamError, match="at least one frame"):
+        list(raw_frames(io.BytesIO(), (4, 4)))

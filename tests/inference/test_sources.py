@@ -265,3 +265,33 @@ def test_what_is_live():
         assert is_live(name)
     for name in ("clip.mp4", "https://x/clip.mp4", "frames"):
         assert not is_live(name)
+
+
+def test_pictures_of_several_frames_are_not_cut_to_one(tmp_path):
+    frames = [np.full((16, 24, 3), 60 * at, np.uint8) for at in range(3)]
+    for name in ("a.png", "a.webp"):
+        made = cv2.Animation()
+        made.frames, made.durations = frames, np.full(3, 100)
+        assert cv2.imwriteanimation(str(tmp_path / name), made)
+    assert find_videos(tmp_path / "a.webp")[0].num_frames == 3
+    assert cv2.imwritemulti(str(tmp_path / "a.tif"), frames)
+    for name in ("a.png", "a.tif"):
+        with pytest.raises(VideoError, match=f"single one.*{name} with 3 pictures"):
+            find_videos(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".avif"])
+def test_a_photograph_is_a_picture_whatever_its_format(tmp_path, suffix):
+    cv2.imwrite(str(tmp_path / f"a{suffix}"), np.zeros((16, 24, 3), np.uint8))
+    assert isinstance(find_videos(tmp_path / f"a{suffix}")[0], ArrayVideo)
+
+
+def test_what_a_pattern_or_a_folder_holds_besides_is_not_ignored_silently(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for number in range(2):
+            cv2.imwrite(str(tmp_path / folder / f"{number}.png"), np.zeros((8, 8, 3), np.uint8))
+    assert [v.num_frames for v in find_videos(str(tmp_path / "*"))] == [2, 2]
+    (tmp_path / "one" / "notes.txt").write_text("")
+    with pytest.warns(UserWarning, match="2 pictures, the frames of a video; 1 other entries"):
+        find_videos(tmp_path / "one")

@@ -104,7 +104,7 @@ def predict_videos(
             live[0],
             model,
             unused={name: given[name] for name in NOT_LIVE},
-            output=output or "live_prediction",
+            output="live_prediction" if output is None else output,
             raw_size=raw_size,
             pixel_format=pixel_format,
             fps=fps,
@@ -126,7 +126,7 @@ def predict_videos(
     found = predict(
         videos if len(videos) > 1 else videos[0],
         model,
-        output=output or _default_output(videos),
+        output=_default_output(videos) if output is None else output,
         initial=initial,
         maps=None if maps == "none" else maps,
         candidates=candidates,
@@ -143,7 +143,7 @@ def predict_videos(
         fps=fps,
         strict=strict,
     )
-    _tell(found, output or _default_output(videos))
+    _tell(found, _default_output(videos) if output is None else output)
 
 
 @contextlib.contextmanager
@@ -198,9 +198,16 @@ def _with_form_of_maps(arguments: list[str]) -> list[str]:
     found = []
     for at, argument in enumerate(arguments):
         found.append(argument)
-        if argument == "--maps" and arguments[at + 1 : at + 2] not in ([m] for m in MAPS):
+        following = arguments[at + 1 : at + 2]
+        if argument == "--maps" and (not following or _no_form(following[0])):
             found.append("npz")
     return found
+
+
+def _no_form(argument: str) -> bool:
+    """Whether the argument after `--maps` is another option or a video."""
+    known = argument.startswith("-") or os.path.exists(argument) or Path(argument).suffix
+    return bool(known or "/" in argument or any(sign in argument for sign in "*?["))
 
 
 def _default_output(videos: Sequence[str]) -> str:

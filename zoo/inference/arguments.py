@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 from zoo.inference.streaming.pipeline import INITIAL
 
+LARGEST = 16384  # largest side of a film, a limit of the h264 encoder
+SLOWEST = 0.001  # frames per second; time stamps of slower films do not fit into their file
 # Defaults of the arguments of `zoo.predict` that some models, videos or sources do not use.
 DEFAULTS = {
     "initial": "repeat",
@@ -32,19 +35,25 @@ def check_arguments(
     """Raise an error for values that are out of range; see `zoo.predict` for the arguments."""
     if maps not in ("npz", "png", None):
         raise ValueError(f'`maps` must be "npz", "png" or None. Received: maps={maps!r}')
-    if candidates < 0:
-        raise ValueError(f"`candidates` must be 0 or more. Received: candidates={candidates}")
+    if not isinstance(candidates, Integral) or candidates < 0:
+        raise ValueError(
+            f"`candidates` must be an integer of 0 or more. Received: candidates={candidates!r}"
+        )
     if initial not in INITIAL:
         raise ValueError(f"`initial` must be one of {INITIAL}. Received: initial={initial!r}")
     if size is not None:
         if not isinstance(size, (tuple, list)) or len(size) != 2:
             raise ValueError(f"`size` must be (height, width). Received: size={size!r}")
-        if min(size) < 1 or any(side != int(side) for side in size):
-            raise ValueError(f"`size` must be positive integers. Received: size={size}")
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"`chunk` must be at least 1. Received: chunk={chunk}")
-    if fps is not None and not 0 < fps < float("inf"):
-        raise ValueError(f"`fps` must be a positive number. Received: fps={fps}")
+        if not all(isinstance(side, Integral) and 1 <= side <= LARGEST for side in size):
+            raise ValueError(
+                f"`size` must be positive integers of at most {LARGEST}. Received: size={size}"
+            )
+    if chunk is not None and not (isinstance(chunk, Integral) and chunk >= 1):
+        raise ValueError(f"`chunk` must be a positive integer. Received: chunk={chunk!r}")
+    if fps is not None and not (isinstance(fps, Real) and SLOWEST <= fps < float("inf")):
+        raise ValueError(
+            f"`fps` must be a positive number of at least {SLOWEST}. Received: fps={fps!r}"
+        )
 
 
 def check_unused(rule: str, **options: Any) -> None:

@@ -118,6 +118,9 @@ def evaluate(
     records, models = listed_records(records), named_models(model)
     joint = {name: one for name, one in models.items() if is_joint(one)}
     check_settings(records, baselines, initial, map_side, sigma, with_labels=bool(joint))
+    for name, value in (("seed", seed), ("pictures", pictures)):
+        if value < 0:
+            raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value}")
     check_options(models, stride, flow, mirror, precision)
     if strict:
         for record in records:

@@ -85,6 +85,11 @@ def export(
     """
     if format not in FORMATS:
         raise ValueError(f"`format` must be one of {tuple(FORMATS)}. Received: {format!r}")
+    for name, value in (("frames", frames), ("batch", batch)):
+        if value is not None and value < 1:
+            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+    if size is not None and min(size) < 1:
+        raise ValueError(f"`size` must be positive integers. Received: size={tuple(size)}")
     form = FORMATS[format]
     path = Path(path)
     if form.ending and path.suffix != form.ending:

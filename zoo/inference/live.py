@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from zoo.datasets.video.source import resize
 from zoo.files.atomic import atomic_path
 from zoo.files.json_file import write_json
 from zoo.inference.arguments import check_arguments, check_unused
+from zoo.inference.streaming.array_video import checked_frame
 from zoo.inference.streaming.frame_size import fitting_size, side_of_video
 from zoo.inference.streaming.joint import is_joint, saliency_part
 from zoo.inference.streaming.live_source import LiveFrame, StreamError, arriving, open_live
@@ -145,6 +147,15 @@ def predict_live(
     Example: `predict_live("model.keras", 0, output="out", window=True)`
     """
     check_arguments(maps=maps, candidates=candidates, size=size, fps=fps)
+    if max_frames is not None and not (isinstance(max_frames, Integral) and max_frames >= 1):
+        raise ValueError(
+            f"`max_frames` must be a positive integer, or None. Received: max_frames={max_frames!r}"
+        )
+    if not isinstance(source, (str, int, Iterable)):
+        raise TypeError(
+            '`source` must be "-", a camera\'s index, an address, or an iterable of frames. '
+            f"Received: {type(source).__name__}"
+        )
     if isinstance(source, (str, int)):
         source = open_live(source, raw_size, pixel_format)
     elif raw_size is not None:
@@ -269,6 +280,7 @@ class _LiveRun:
             raise StreamError(
                 f"With strict=True, a stream must not be damaged. Received: {self.damage[-1]}"
             )
+        frame = checked_frame(frame, self.num_frames)
         if self.waiting and frame.shape != self.waiting[-1][1].shape:
             raise StreamError(
                 "The frames of a stream must all have the same size. Received: "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from numbers import Integral
 
 import keras
 from keras import layers
@@ -119,12 +121,18 @@ def general_saliency(
     """
     if not 0 <= motion < 1:
         raise ValueError(f"`motion` must be in [0, 1). Received: motion={motion}")
-    if centre < 0:
-        raise ValueError(f"`centre` must be 0 or more. Received: centre={centre}")
-    if scatter < 0:
-        raise ValueError(f"`scatter` must be 0 or more. Received: scatter={scatter}")
-    if memory < 1:
-        raise ValueError(f"`memory` must be at least 1. Received: memory={memory}")
+    for label, value in (("centre", centre), ("scatter", scatter)):
+        if not 0 <= value < math.inf:
+            raise ValueError(f"`{label}` must be a number of 0 or more. Received: {label}={value}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}")
+    if not 0 <= memory_share <= 1:
+        raise ValueError(f"`memory_share` must be in [0, 1]. Received: memory_share={memory_share}")
+    for label, value in (("memory", memory), ("num_frames", num_frames)):
+        if value is not None and not (isinstance(value, Integral) and value >= 1):
+            raise ValueError(
+                f"`{label}` must be at least 1, an integer. Received: {label}={value!r}"
+            )
     if width < 2:
         raise ValueError(f"`width` must be at least 2. Received: width={width}")
     if mixture is not None and not (isinstance(mixture, (tuple, list)) and len(mixture) == 2):

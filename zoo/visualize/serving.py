@@ -27,6 +27,8 @@ def serve(folders: Sequence[str | os.PathLike], port: int = 0) -> ThreadingHTTPS
 
     Example: `serve(["out"]).serve_forever()`.
     """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"`port` must be from 0 to 65535. Received: port={port}")
     folders = [Path(folder) for folder in folders]
     missing = [str(f) for f in folders if not (f / FOLDER / "data.js").is_file()]
     if missing or not folders:
@@ -34,7 +36,13 @@ def serve(folders: Sequence[str | os.PathLike], port: int = 0) -> ThreadingHTTPS
             "A folder must be one that `zoo predict VIDEO --output FOLDER` wrote. "
             f"Received: {missing or 'no folder'}{_of_several(missing)}"
         )
-    return ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, folders=folders))
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, folders=folders))
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"`port` must be free; 0 picks one. Received: port={port}, {error.strerror}",
+        ) from error
 
 
 def _of_several(folders: Sequence[str]) -> str:

@@ -64,6 +64,23 @@ class ArrayVideo:
         return chosen if size is None else np.stack([resize(frame, size) for frame in chosen])
 
 
+def checked_frame(frame: np.ndarray, number: int) -> np.ndarray:
+    """Validate a frame of a stream, the `number`-th, and return it as uint8 (height, width, 3)."""
+    if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[-1] != 3:
+        shape = getattr(frame, "shape", None)
+        raise ValueError(
+            "A frame of a stream must be an array (height, width, 3) of RGB values. Received: "
+            f"{type(frame).__name__}{'' if shape is None else f' of shape {shape}'} as frame "
+            f"{number}"
+        )
+    if frame.dtype == np.uint8:
+        return frame
+    try:
+        return _checked(frame)[0]
+    except ValueError as error:
+        raise ValueError(f"{error}, as frame {number}") from error
+
+
 def _checked(frames: np.ndarray) -> np.ndarray:
     """Validate the frames and return them as uint8 (time, height, width, 3)."""
     if frames.ndim == 3:

@@ -62,6 +62,10 @@ def raw_frames(
     while True:
         found = _read(file, length)
         if not found:
+            if count == 0:
+                raise StreamError(
+                    "A stream must have at least one frame. Received: 0 bytes on standard input"
+                )
             return
         if len(found) < length:
             raise StreamError(
@@ -181,8 +185,8 @@ def arriving(
         stall: seconds without a frame after which the stream counts as stalled.
         ahead: maximum number of frames read ahead. If the model is too slow, the source waits.
     """
-    if not stall > 0:
-        raise ValueError(f"`stall` must be positive. Received: stall={stall}")
+    if not 0 < stall <= threading.TIMEOUT_MAX:
+        raise ValueError(f"`stall` must be a positive number of seconds. Received: stall={stall}")
     items: queue.Queue = queue.Queue(maxsize=ahead)
     stop = threading.Event()
 
@@ -196,10 +200,19 @@ def arriving(
     def read():
         try:
             for frame in frames:
+                if isinstance(frame, np.ndarray):
+                    frame = frame.copy()  # a source may write its next frame into the same array
                 put((time.perf_counter(), frame))
                 if stop.is_set():
                     return
             put(None)
+        except StreamError as error:
+            put(error)
+        except Exception as error:  # what was predicted before is kept
+            text = f"A source of frames must not fail. Received: {type(error).__name__}: {error}"
+            found = StreamError(text)
+            found.__cause__ = error
+            put(found)
         except BaseException as error:  # passed to the consumer, which raises it
             put(error)
 
@@ -250,6 +263,11 @@ def open_live(
         return raw_frames(file, size, pixel_format) if size is not None else encoded_frames(file)
     if isinstance(source, str) and "://" in source:
         return encoded_frames(source)
+    if isinstance(source, str) and not source.isdecimal():
+        raise ValueError(
+            'A live source must be "-" (standard input), a camera\'s index, or an address such as '
+            f"rtsp://...; for a file, use zoo.predict. Received: {source!r}"
+        )
     return camera_frames(int(source))
 
 

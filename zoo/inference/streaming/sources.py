@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from zoo.datasets.listing.class_folders import VIDEOS
-from zoo.datasets.video.pictures import read_picture
+from zoo.datasets.video.animation_source import is_animated_webp
+from zoo.datasets.video.pictures import pictures_in, read_picture
 from zoo.datasets.video.reading import Video, open_video
 from zoo.datasets.video.source import PICTURES, VideoError
 from zoo.inference.streaming.array_video import ArrayVideo
@@ -122,17 +123,24 @@ def _named(name: str, fps: float | None, failed: list[str] | None) -> list[AnyVi
     if os.path.isfile(name):
         return [_of_file(name)]
     if glob.has_magic(name) and "::" not in name:
-        files = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
-        if not files:
+        found = sorted(glob.glob(name, recursive=True))
+        if "**" in name:  # it matches every folder, too
+            found = [path for path in found if os.path.isfile(path)]
+        if not found:
             raise VideoError(f"A pattern must match at least one file. Received: {name}")
-        return _openable(lambda path: [_of_file(path)], files, failed)
+        return _openable(lambda path: _named(path, fps, failed), found, failed)
     return [open_video(name, folder_fps=fps)]
 
 
 def _of_file(path: str) -> AnyVideo:
-    if Path(path).suffix.lower() not in PICTURES:
+    if Path(path).suffix.lower() not in PICTURES or is_animated_webp(path):
         return open_video(path)
     picture = read_picture(path)
+    if (count := pictures_in(path)) > 1:
+        raise VideoError(
+            "A picture must be a single one; convert an animation or several pages to a video, or "
+            f"to a folder of numbered pictures. Received: {path} with {count} pictures"
+        )
     return ArrayVideo(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), path=path)
 
 
@@ -154,6 +162,12 @@ def _of_folder(folder: str, fps: float | None, failed: list[str] | None) -> list
                 "The pictures of a folder are the frames of one video and must end in their "
                 f"number; a pattern such as {os.path.join(folder, '*' + pictures[0].suffix)} takes "
                 f"each for itself. Received: {folder} with {len(pictures)} pictures"
+            )
+        if others := len(entries) - len(pictures):
+            warnings.warn(
+                f"{folder}: {len(pictures)} pictures, the frames of a video; {others} other "
+                "entries are ignored.",
+                stacklevel=2,
             )
         return [open_video(folder, folder_fps=fps)]
     raise VideoError(

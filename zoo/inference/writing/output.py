@@ -27,6 +27,8 @@ def claim_folder(
     Returns:
         The folder as a path.
     """
+    if not os.fspath(output):
+        raise OutputError("`output` must name a folder. Received: an empty text")
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"`output` must be a folder. Received: {folder}, which is a file")
