@@ -123,9 +123,14 @@ class TextTable:
         if self.delimiter == " ":
             self.header = row.split()
         else:
-            self.header = [
-                name.strip() for name in next(csv.reader([row], delimiter=self.delimiter))
-            ]
+            try:
+                names = next(csv.reader([row], delimiter=self.delimiter))
+            except csv.Error as error:  # such as the line ends of old Macs
+                raise ValueError(
+                    "A gaze file must be a table whose lines end with a line feed; save it again "
+                    f"from a text editor or a spreadsheet. Received: {self.path} ({error})"
+                ) from error
+            self.header = [name.strip() for name in names]
 
     def text(self, raw: bytes) -> str:
         """A field as text: decoded as UTF-8 or, if that fails, as Windows-1252."""

@@ -136,7 +136,7 @@ def is_complete(task: ShardTask) -> bool:
     wanted = [record for record in task.records if record.name not in meta["left_out"]]
     return list(held) == [record.name for record in wanted] and all(
         held[record.name]["source"] == source_state(record)
-        # Shards of 0.1.0 do not say what they were made from.
+        # Older shards do not say what they were made from.
         and held[record.name].get("made_from", made_from(record)) == made_from(record)
         for record in wanted
     )

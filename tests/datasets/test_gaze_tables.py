@@ -361,3 +361,10 @@ def test_decimal_commas_are_not_further_columns(tmp_path):
     with pytest.raises(ValueError, match=r"4 columns.*semicolons.*2 wider rows, first line 2"):
         record = Record("v", "none", gaze=GazeSource((str(path),)))
         read_fixations(record, num_frames=2, width=64, height=48)
+
+
+def test_line_ends_of_old_macs(tmp_path):
+    path = tmp_path / "g.csv"
+    path.write_bytes(b"viewer,frame,x,y\ra,0,20,30\r")
+    with pytest.raises(ValueError, match=r"end with a line feed.*g\.csv"):
+        TextTable(str(path))

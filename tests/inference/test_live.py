@@ -368,3 +368,9 @@ def test_sources_that_are_not_live(model, tmp_path):
         predict_live(model, str(tmp_path / "clip.mp4"))
     with pytest.raises(StreamError, match="at least one frame"):
         list(raw_frames(io.BytesIO(), (4, 4)))
+
+
+def test_an_empty_folder_of_a_killed_run_is_not_in_the_way(model, tmp_path):
+    (tmp_path / "out" / "viewer").mkdir(parents=True)
+    (tmp_path / "out" / "viewer" / ".data.js.1.part").write_text("")
+    assert predict_live(model, iter(_frames(3)), output=tmp_path / "out").num_frames == 3

@@ -123,7 +123,7 @@ def general_saliency(
         raise ValueError(f"`motion` must be in [0, 1). Received: motion={motion}")
     for label, value in (("centre", centre), ("scatter", scatter)):
         if not 0 <= value < math.inf:
-            raise ValueError(f"`{label}` must be a number of 0 or more. Received: {label}={value}")
+            raise ValueError(f"`{label}` must be 0 or more. Received: {label}={value}")
     if not 0 <= dropout < 1:
         raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}")
     if not 0 <= memory_share <= 1:

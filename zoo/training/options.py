@@ -72,6 +72,8 @@ class RunOptions:
             value = getattr(self, name)
             if not value >= 0:
                 raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value}")
+        if not 0 <= self.seed < 1 << 32:
+            raise ValueError(f"`seed` must be from 0 to 2^32 - 1. Received: seed={self.seed}")
         if not 0 < self.rate < math.inf:
             raise ValueError(f"`rate` must be above 0. Received: rate={self.rate}")
         if not 0 < self.validation_share < 1:

@@ -42,7 +42,12 @@ def claim_folder(
             f"`output` must be a folder that can be written to. Received: {folder} "
             f"({error.strerror or error})"
         ) from error
-    held = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    held = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        # A run that was killed can leave an empty folder.
+        if not entry.name.startswith(".") and not (entry.is_dir() and _is_empty(entry))
+    )
     if held and not overwrite:
         raise OutputError(
             "`output` must be a new or empty folder; give another one, or pass overwrite=True. "
@@ -67,6 +72,10 @@ def claim_folder(
         else:
             path.unlink(missing_ok=True)
     return folder
+
+
+def _is_empty(folder: Path) -> bool:
+    return all(entry.name.startswith(".") for entry in folder.iterdir())
 
 
 def give_up_folder(folder: Path | None) -> None:

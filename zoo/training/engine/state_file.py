@@ -97,7 +97,7 @@ def load_state(
     arrays, facts = read_state(Path(path))
     different = [
         f"{name}: {facts['about'].get(name)} then, {about.get(name)} now"
-        for name in sorted(facts["about"])  # states of 0.1.0 have fewer
+        for name in sorted(facts["about"])  # older states have fewer
         if about.get(name) != facts["about"][name]
     ]
     if different:
