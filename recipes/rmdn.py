@@ -47,6 +47,7 @@ from zoo.datasets import (
     VerticalFlip,
     Windows,
 )
+from zoo.datasets.samples.batches import check_batch
 from zoo.datasets.shards.features import FeatureStore
 from zoo.losses import MixtureNLL
 from zoo.models.general_features import STRIDE
@@ -178,7 +179,12 @@ def main(config: Config) -> dict:
     devices = begin(config)
     records = load_records(config.dataset, config.data_dir, "train")
     train_records, validation_records = hold_out(records, config.validation_share, config.seed)
-    watched = Samples(train_records, Windows(1), targets=[Mixture(1)], skip_bad=config.skip_bad)
+    options = {"per_video": config.windows_per_video, "skip_bad": config.skip_bad}
+    watched, _ = (  # both, so that a video that cannot be read leaves no folder behind
+        Samples(part, Windows(1), targets=[Mixture(1)], **options)
+        for part in (train_records, validation_records)
+    )
+    check_batch(watched, config.batch_size)
     bias = scores.central_bias(watched, 36, 64)
     first_map = scores.TruthMap(config.sigmas[0], config.uniforms[0], config.degrees)
     output = claim(config)

@@ -151,6 +151,14 @@ def test_invalid_options(data, tmp_path):
         rmdn.main(rmdn.Config(data_dir=str(tmp_path / "no"), output=str(tmp_path / "o")))
 
 
+def test_too_large_a_batch_leaves_no_folder(data, tmp_path):
+    with pytest.raises(ValueError, match=r"at least one batch.*batch_size=64"):
+        rmdn.main(end_to_end(data, tmp_path / "out", batch_size=64))
+    with pytest.raises(ValueError, match="`sigmas` and `uniforms` must not be empty"):
+        rmdn.main(end_to_end(data, tmp_path / "out", sigmas=()))
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_defaults_are_the_paper_s():
     config = rmdn.Config()
     assert (config.window - config.lag, config.units, config.num_components) == (50, 256, 20)
