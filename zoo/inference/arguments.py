@@ -49,7 +49,7 @@ def check_arguments(
                 f"`size` must be positive integers of at most {LARGEST}. Received: size={size}"
             )
     if chunk is not None and not (isinstance(chunk, Integral) and chunk >= 1):
-        raise ValueError(f"`chunk` must be a positive integer. Received: chunk={chunk!r}")
+        raise ValueError(f"`chunk` must be at least 1, an integer. Received: chunk={chunk!r}")
     if fps is not None and not (isinstance(fps, Real) and SLOWEST <= fps < float("inf")):
         raise ValueError(
             f"`fps` must be a positive number of at least {SLOWEST}. Received: fps={fps!r}"
