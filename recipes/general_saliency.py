@@ -18,7 +18,6 @@ Hardware, measured result: two CPU cores, see docs/general.md.
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 
 import keras
@@ -33,6 +32,7 @@ from zoo.models.general_saliency import general_saliency
 from zoo.models.general_variant import VARIANT, variant_with
 from zoo.models.saving import save
 from zoo.training import WarmCosine, claim_output, fit, make_optimizer, prepare_run
+from zoo.training.options import check_above_zero, check_least
 from zoo.training.recipe import finish
 from zoo.training.run import run_facts
 from zoo.training.stills.features import StillFeatures
@@ -110,7 +110,10 @@ def main(config: Config) -> dict:
             "`weights` brings a backbone with it: give it or `backbone_weights`. Received: "
             f"weights={config.weights!r}, backbone_weights={config.backbone_weights!r}"
         )
-    _check(config)
+    check_above_zero(config, "rate", "head_rate")
+    check_least(config, 1, "batch_size")
+    check_least(config, 0, "epochs", "head_epochs", "seed", "save_seconds")
+    check_least(config, 0, "weight_decay", "nss", "cc", "kl")
     train = stills.load(config.data_dir, "train")
     held_out = stills.load(config.data_dir, "validation")
     if not train or not held_out:
@@ -189,23 +192,6 @@ def main(config: Config) -> dict:
     print(f"weights: {output / 'general.weights.h5'}")
     finish(output, results)
     return results
-
-
-def _check(config: Config) -> None:
-    """Raise an error for options that are out of range."""
-    for name in ("rate", "head_rate"):
-        if not 0 < getattr(config, name) < math.inf:
-            raise ValueError(f"`{name}` must be above 0. Received: {name}={getattr(config, name)}")
-    for name, least in (("batch_size", 1), ("epochs", 0), ("head_epochs", 0), ("seed", 0)):
-        if getattr(config, name) < least:
-            raise ValueError(
-                f"`{name}` must be at least {least}. Received: {name}={getattr(config, name)}"
-            )
-    for name in ("weight_decay", "nss", "cc", "kl", "save_seconds"):
-        if not 0 <= getattr(config, name) < math.inf:
-            raise ValueError(
-                f"`{name}` must be 0 or more. Received: {name}={getattr(config, name)}"
-            )
 
 
 def split(model: keras.Model) -> tuple[keras.Model, keras.Model, keras.Model]:

@@ -19,7 +19,7 @@ from zoo.datasets.shards.reading import is_shard_video
 from zoo.datasets.video.index import VideoFacts
 from zoo.datasets.video.reading import open_video
 from zoo.files.atomic import atomic_path
-from zoo.files.file_state import path_state
+from zoo.files.file_state import file_state, path_state
 
 FORM = 3  # version of the cache files
 IN_MEMORY = 64  # number of videos whose fixations are kept in memory
@@ -39,6 +39,7 @@ class GazeStore:
     def __init__(self, folder: str | os.PathLike | None = None):
         self.folder = None if folder is None else Path(folder)
         self._held: OrderedDict[str, Fixations] = OrderedDict()
+        self._folders: dict[tuple, str] = {}
         self._lock = threading.Lock()
 
     def get(self, record: Record, facts: VideoFacts) -> Fixations:
@@ -62,10 +63,23 @@ class GazeStore:
         if record.gaze.format == "csv" and record.gaze.csv.start_file is not None:
             beside = record.gaze.csv.start_file
             paths += sorted({os.path.join(os.path.dirname(path), beside) for path in paths})
-        states = [path_state(path) for path in paths]
+        states = [self._state(path) for path in paths]
         own = None if facts.own is None else facts.own.tolist()
         text = repr((FORM, record.video, record.gaze, states, facts, own))
         return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    def _state(self, path: str) -> str:
+        """What changes when a gaze file, or a file in a folder of maps, is replaced.
+
+        A folder has a file for every frame, so it is listed once, and again if files come or go.
+        """
+        if not os.path.isdir(path):
+            return repr(path_state(path))
+        listed = (path, file_state(path))
+        if listed not in self._folders:
+            text = repr(path_state(path))
+            self._folders[listed] = hashlib.sha256(text.encode()).hexdigest()
+        return self._folders[listed]
 
     def _read(self, record: Record, facts: VideoFacts) -> Fixations:
         whole = dataclasses.replace(record, start=None, end=None)

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zoo.datasets.video.choice import chosen_frames
 from zoo.files.interface import advised
-
-SLACK = 1e-6  # seconds; time stamps are rounded
 
 
 def resampled(times: np.ndarray, fps: float | None) -> np.ndarray:
@@ -40,9 +39,8 @@ def resampled(times: np.ndarray, fps: float | None) -> np.ndarray:
     if not len(times):
         return np.arange(0)
     frame = np.median(np.diff(times)) if len(times) > 1 else 1 / fps
-    length = times[-1] - times[0] + frame  # the last frame, too, is shown for one interval
-    moments = times[0] + np.arange(max(1, int(np.ceil(length * fps - SLACK)))) / fps
-    return np.searchsorted(times, moments + SLACK, side="right") - 1
+    # The last frame is shown for a while, too.
+    return chosen_frames(times, times[-1] + frame, fps=fps)
 
 
 @dataclass(frozen=True)

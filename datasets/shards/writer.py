@@ -137,7 +137,7 @@ def is_complete(task: ShardTask) -> bool:
     return list(held) == [record.name for record in wanted] and all(
         held[record.name]["source"] == source_state(record)
         # Older shards do not say what they were made from.
-        and held[record.name].get("made_from", made_from(record)) == made_from(record)
+        and held[record.name].get("made_from") in (None, made_from(record))
         for record in wanted
     )
 

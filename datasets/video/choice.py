@@ -34,5 +34,6 @@ def chosen_frames(
     if fps is None or not len(part):
         return part
     first = times[part[0]]
-    moments = first + np.arange(int(np.ceil((finish - first) * fps - SLACK))) / fps
+    count = max(1, int(np.ceil((finish - first) * fps - SLACK)))
+    moments = first + np.arange(count) / fps
     return np.searchsorted(times, moments + SLACK, side="right") - 1

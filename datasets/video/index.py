@@ -274,8 +274,7 @@ def _facts_of(video: str, rate: float | None) -> VideoFacts:
     state = file_state(video)
     opened = open_video(video, folder_fps=rate)
     index = opened.index
-    fps = float(
-        1 / (index.end - index.times[-1])
-    )  # not `source_fps`, which would warn for each video
+    # Not `source_fps`, which would warn for each video.
+    fps = float(1 / (index.end - index.times[-1]))
     size = opened.height, opened.width
     return VideoFacts.of(index.stamps, fps, *size, rated=opened.rate_known, state=state)

@@ -123,10 +123,11 @@ def predict_videos(
     refuse_unused(predict_videos, given, ONLY_LIVE, needed)
     with _scanned(videos[0]):
         from zoo.inference.predict import predict
+    output = _default_output(videos) if output is None else output
     found = predict(
         videos if len(videos) > 1 else videos[0],
         model,
-        output=_default_output(videos) if output is None else output,
+        output=output,
         initial=initial,
         maps=None if maps == "none" else maps,
         candidates=candidates,
@@ -143,7 +144,7 @@ def predict_videos(
         fps=fps,
         strict=strict,
     )
-    _tell(found, _default_output(videos) if output is None else output)
+    _tell(found, output)
 
 
 @contextlib.contextmanager

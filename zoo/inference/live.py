@@ -281,12 +281,6 @@ class _LiveRun:
                 f"With strict=True, a stream must not be damaged. Received: {self.damage[-1]}"
             )
         frame = checked_frame(frame, self.num_frames)
-        if self.waiting and frame.shape != self.waiting[-1][1].shape:
-            raise StreamError(
-                "The frames of a stream must all have the same size. Received: "
-                f"{self.waiting[-1][1].shape} up to frame {self.num_frames - 1}, {frame.shape} at "
-                f"frame {self.num_frames}"
-            )
         if self.size is None:
             self.size = frame.shape[:2]
             self.sink.open(self.size)

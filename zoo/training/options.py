@@ -64,23 +64,33 @@ class RunOptions:
     restart: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "accumulate", "patience", "devices", "steps_per_execution"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
-        for name in ("min_delta", "save_seconds"):
-            value = getattr(self, name)
-            if not value >= 0:
-                raise ValueError(f"`{name}` must be 0 or more. Received: {name}={value}")
+        counts = ("batch_size", "accumulate", "patience", "devices", "steps_per_execution")
+        check_least(self, 1, *counts)
+        check_least(self, 0, "min_delta", "save_seconds")
+        check_above_zero(self, "rate")
         if not 0 <= self.seed < 1 << 32:
             raise ValueError(f"`seed` must be from 0 to 2^32 - 1. Received: seed={self.seed}")
-        if not 0 < self.rate < math.inf:
-            raise ValueError(f"`rate` must be above 0. Received: rate={self.rate}")
         if not 0 < self.validation_share < 1:
             raise ValueError(
                 "`validation_share` must be between 0 and 1. "
                 f"Received: validation_share={self.validation_share}"
             )
+
+
+def check_least(config, least: float, *names: str) -> None:
+    """Raise an error for options that are below `least`, or not finite; None is allowed."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not least <= value < math.inf:
+            raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
+
+
+def check_above_zero(config, *names: str) -> None:
+    """Raise an error for options that are not finite and above 0."""
+    for name in names:
+        value = getattr(config, name)
+        if not 0 < value < math.inf:
+            raise ValueError(f"`{name}` must be above 0. Received: {name}={value}")
 
 
 def refuse_changed(config, names: Sequence[str], rule: str) -> None:

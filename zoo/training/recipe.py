@@ -18,6 +18,7 @@ from zoo.models.saving import save
 from zoo.training.devices import Devices, join_machines, machine, shard
 from zoo.training.engine.progress import Progress
 from zoo.training.fit import fit
+from zoo.training.in_order import own_errors
 from zoo.training.loggers import make_logger
 from zoo.training.optimizers import make_optimizer
 from zoo.training.options import RunOptions
@@ -94,7 +95,7 @@ def train(
     others = list(callbacks)
     if config.logger is not None:
         others.append(make_logger(config.logger, output, dataclasses.asdict(config)))
-    try:
+    with own_errors(samples):
         return fit(
             model,
             data,
@@ -110,10 +111,6 @@ def train(
             callbacks=others,
             profile=config.profile,
         )
-    except Exception as error:
-        if samples.fault is not None:  # TensorFlow's error carries only the text of this one
-            raise samples.fault from error
-        raise
 
 
 def best_of(progress: Progress, output: Path) -> tuple[keras.Model, dict]:

@@ -17,12 +17,12 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
+from zoo.datasets.video.source import PICTURES
 from zoo.files.atomic import write_text
 from zoo.visualize.pages import asset, page
 
 PAGE, FOLDER = "index.html", "viewer"
 LONGEST_SIDE = 96  # of the page's maps, in pixels; the browser enlarges them smoothly
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff")
 NOT_IN_BROWSERS = (".tif", ".tiff")
 CHUNK = 50  # maps per file: the page loads the files around the current frame
 
@@ -239,10 +239,10 @@ def viewer_page(folders: Sequence[str], title: str, about: str = "") -> str:
 
 def _sources(video: str, folder: Path, film: str | None) -> dict[str, Any]:
     """The page's video sources: the original, as a URL relative to `viewer/`, and the film."""
-    name, picture = os.path.basename(video), video.lower().endswith(PICTURES)
+    name, picture = os.path.basename(video), video.lower().endswith((*PICTURES, ".gif"))
     found = {"original": None, "original_name": name, "film": film, "picture": picture}
+    # Not a folder of frames, shards, a pipe or a camera.
     if os.path.isfile(video) and not video.lower().endswith(NOT_IN_BROWSERS):
-        # A file; otherwise a folder of frames, shards, a pipe or a camera
         relative = os.path.relpath(os.path.abspath(video), (folder / FOLDER).absolute())
         found["original"] = "/".join(quote(part) for part in Path(relative).parts)
     return found

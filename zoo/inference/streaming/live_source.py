@@ -57,6 +57,10 @@ def raw_frames(
             f"`size` must be positive, and even for yuv420p. Received: size={size}, {pixel_format}"
         )
     shape = (int(height * rows), width) + ((channels,) if channels > 1 else ())
+    return _raw_frames(file, shape, conversion)
+
+
+def _raw_frames(file: BinaryIO, shape: tuple, conversion: int | None) -> Iterator[np.ndarray]:
     length = int(np.prod(shape))
     count = 0
     while True:
