@@ -108,7 +108,8 @@ class Record:
         dataset: Name of the data set.
         ambiguous: Parts of the video for which the annotators were unsure whether they show the
             action. Detecting them counts as neither right nor wrong.
-        fps: Frame rate of a folder of frames; a video file states its own.
+        fps: Frame rate of a folder of frames or a stream without a container, which do not state
+            one; an error for other videos.
 
     Example: `Record(name="clip_1", video="clip_1.mov", split="train", label=3)`
     """

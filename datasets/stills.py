@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,16 @@ def load(root: str | Path, split: str | None = None, *, outside: str = "error") 
             f"A folder of stills must hold {TABLE} beside a folder {IMAGES}, or folders that do. "
             f"Received: {root}"
         )
+    others = sorted(path.name for path in root.iterdir() if (path / IMAGES).is_dir())
+    if unused := [name for name in others if root / name not in folders]:
+        LOG.warning(
+            "%s: %d folders with %s and without %s are not used: %s",
+            root,
+            len(unused),
+            IMAGES,
+            TABLE,
+            first_few(unused),
+        )
     stills = [still for folder in folders for still in _folder(folder, outside)]
     return [still for still in stills if split in (None, still.split)]
 
@@ -156,6 +166,11 @@ def _rows(path: Path) -> dict[str, list[tuple[str, float, float]]]:
         ) from error
     with io.StringIO(text, newline="") as file:
         reader = csv.DictReader(file)
+        twice = sorted(name for name, n in Counter(reader.fieldnames or ()).items() if n > 1)
+        if set(twice) & set(COLUMNS):
+            raise ValueError(
+                f"The names of columns must be unique. Received: {path} with {twice} repeated"
+            )
         lacking = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
         if lacking:
             raise ValueError(

@@ -50,7 +50,8 @@ def load(
     - `split`;
     - `gaze`: csv files, separated by `|`, or a folder of csv files or of fixation maps;
     - `start`, `end`: in seconds;
-    - `fps`: frame rate of a folder of frames, which does not state one itself;
+    - `fps`: frame rate of a folder of frames or a stream without a container (.h264), which do
+      not state one; it must be empty for other videos;
     - `gaze_format`: a json file like `gaze.json`, or the name of a preset.
 
     Paths are relative to the table's folder. Columns are separated by commas, semicolons or tabs.
@@ -156,6 +157,11 @@ def _read(
             if split is None or part == split
         ]
     _check_names(records, path)
+    if wrong := [r for r in records if None not in (r.start, r.end) and r.end <= r.start]:
+        raise ValueError(
+            f"`end` must be after `start`. Received: start={wrong[0].start:g}, "
+            f"end={wrong[0].end:g} for {wrong[0].name} in {path}, {len(wrong)} such rows"
+        )
     return records
 
 

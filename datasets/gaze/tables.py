@@ -133,6 +133,11 @@ class _Columns:
             place = _place(name, table.header)
             if place is None:
                 missing.append(name)
+            elif table.header.count(table.header[place]) > 1:
+                raise ValueError(
+                    "The names of the columns that are read must be unique. "
+                    f"Received: {table.path} with {table.header[place]!r} more than once"
+                )
             else:
                 self.at[name] = place
         if missing:

@@ -57,7 +57,8 @@ class Flow:
     """Optical flow as input `flow`, (time, height, width, 2) float32 in pixels per frame.
 
     The flow of a frame is the motion from the previous frame; it is zero for a video's first
-    frame. It is read from shards if they contain it, otherwise computed from the frames.
+    frame. It is read from shards if they contain it in this size, otherwise computed from the
+    frames. It is always computed with a `method`, or if it is computed at another size.
 
     Args:
         size: (height, width) of the input.
@@ -88,8 +89,9 @@ class Flow:
         return (steps, *self.size, 2), "float32"
 
     def stored(self, record: Record):
-        """The flow in the video's shards, or None if they have none of this size."""
-        if not is_shard_video(record.video):
+        """The flow in the video's shards, or None if it is to be computed."""
+        other = self.method is not None or self.computed_at not in (None, self.size)
+        if other or not is_shard_video(record.video):
             return None
         video = shard_video(record.video)
         if FLOW not in video.shards.streams:

@@ -264,7 +264,7 @@ class Samples:
         if names:
             warnings.warn(
                 f"{len(names)} of {len(self.records)} videos do not state their frame rate; 25 "
-                "frames per second are assumed. Set a folder's rate in the column `fps` of a "
+                "frames per second are assumed. Set the rate in the column `fps` of a "
                 f"table. Received: {first_few(names)}",
                 FrameRateWarning,
                 stacklevel=3,

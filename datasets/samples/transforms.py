@@ -124,10 +124,12 @@ class MultiScaleCrop:
     """Crops all frames to one window at a corner or in the centre, then restores the frame size.
 
     Separate scales are drawn for height and width, so the aspect ratio varies a little.
-    Fixations, boxes and flow are treated as in `Crop`.
+    Fixations, boxes and flow are treated as in `Crop`. In the paper the window is nearly square
+    and becomes a square input; here it has nearly the frame's aspect ratio and becomes a frame,
+    which is the same for square frames.
 
     Args:
-        scales: Window sides as fractions of the frame's shorter side, in (0, 1], largest first.
+        scales: Window sides as fractions of the frame's sides, in (0, 1], largest first.
         distortion: How far apart in the list `scales` the two scales may be.
 
     Example: `sample = MultiScaleCrop()(sample, np.random.default_rng(0))`
@@ -147,7 +149,9 @@ class MultiScaleCrop:
         count = range(len(self.scales))
         pairs = [(i, j) for i in count for j in count if abs(i - j) <= self.distortion]
         pair = pairs[rng.integers(len(pairs))]
-        rows, columns = (max(1, round(self.scales[at] * min(height, width))) for at in pair)
+        rows, columns = (
+            max(1, round(self.scales[at] * side)) for at, side in zip(pair, (height, width))
+        )
         free = height - rows, width - columns
         places = [(0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)]
         down, across = places[rng.integers(len(places))]

@@ -81,7 +81,10 @@ class ShardSet:
                 for _ in read_records(reader, f"{self.root}/{shard['file']}"):
                     count += 1
             except ValueError as error:
-                raise ShardError(str(error)) from error
+                raise ShardError(
+                    f"{error}. Delete this shard, and give the command of `zoo prepare` again: it "
+                    "writes the shards that are missing"
+                ) from error
         return count
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import threading
 from collections import OrderedDict
@@ -49,6 +50,7 @@ class FileSource:
         path: The file.
         stamps: Time stamps of its frames (`FrameIndex.stamps`), if known; otherwise they are
             determined when needed.
+        fps: Frame rate of a stream without a container, which does not state one; None assumes 25.
 
     Attributes:
         height, width: Size of the frames after the rotation that the file asks for.
@@ -57,10 +59,14 @@ class FileSource:
         rate_known: Whether the file states when its frames are shown.
         tick: The stream's unit of time in seconds.
         promised: The video's length according to the header.
+
+    Raises:
+        VideoError: The file cannot be read, or `fps` is given for one that states its frame rate.
     """
 
-    def __init__(self, path: str, stamps: np.ndarray | None = None):
+    def __init__(self, path: str, stamps: np.ndarray | None = None, fps: float | None = None):
         self.path = path
+        self._given = fps
         self._state = _state(path)
         decoder = self._open()
         frames = decoder.frames()
@@ -75,13 +81,21 @@ class FileSource:
         stamped = first.pts is not None and decoder.container.format.name not in UNSTAMPED
         self.rate_known = bool(rate) and 0 < rate < 10_000 and stamped
         self.fps = float(rate) if rate and 0 < rate < 10_000 else 25.0
+        if fps is not None:
+            if self.rate_known:
+                decoder.close()
+                raise VideoError(
+                    "A frame rate can be given only for a video that does not state its own; leave "
+                    f"it out. Received: {fps:g} for {path}, which states {self.fps:g}"
+                )
+            self.fps, self.rate_known = float(fps), True
         self.turner = Turner(first)
         self._coded = (first.height, first.width)
         self.height, self.width = self.turner.shape(*self._coded)
         aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
         self.sample_aspect = self.turner.aspect(aspect)
         self.tick = float(stream.time_base)
-        self.index = _INDICES.get(self._state)
+        self.index = _INDICES.get((*self._state, fps))
         if self.index is None and stamps is not None:
             self.index = FrameIndex.of(stamps, self.fps, self.tick)
         if decoder.faults:
@@ -171,8 +185,12 @@ class FileSource:
         return decoder, decoder.frames()
 
     def _remember(self, index: FrameIndex) -> None:
+        if self._given is not None:
+            count = len(index)
+            times, end = np.arange(count) / self.fps, count / self.fps
+            index = dataclasses.replace(index, times=times, end=end, stamped=False)
         self.index = index
-        _INDICES[self._state] = index
+        _INDICES[(*self._state, self._given)] = index
         while len(_INDICES) > REMEMBERED:
             _INDICES.popitem(last=False)
 

@@ -129,7 +129,7 @@ class VideoIndex:
 
         Args:
             videos: Paths, as in records.
-            rates: Path of a folder of frames -> its frame rate.
+            rates: Path of a video that does not state its frame rate -> its rate.
             workers: Number of videos read in parallel; default one per core.
             skip_bad: Leave out unreadable videos, with a warning, instead of raising an error.
             progress: Called with (videos done, videos to do).

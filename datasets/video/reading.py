@@ -45,15 +45,16 @@ class Video:
         fps: Frame rate at which to sample the video; None keeps every frame.
         start: Time in seconds at which to start; None: at the first frame.
         end: Time in seconds at which to end, not included; None: with the last frame.
-        folder_fps: Frame rate of a folder of pictures, which does not state one itself; None
-            assumes 25 and warns if times are needed.
+        folder_fps: Frame rate of a folder of pictures or of a stream without a container (.h264),
+            which do not state one; None assumes 25 and warns if times are needed.
         allow_truncated: Accept a file that ends earlier than its header states.
         strict: Raise an error if the file is damaged.
         stamps: `Video.stamps` from an earlier opening of the same file, to avoid the pass over it.
 
     Raises:
         ValueError: An argument is out of range.
-        VideoError: The video is missing or cannot be read.
+        VideoError: The video is missing or cannot be read, or `folder_fps` is given for one that
+            states its frame rate.
 
     Example:
         video = open_video("clip.mp4", fps=25)
@@ -90,6 +91,7 @@ class Video:
         self.height, self.width = self._source.height, self._source.width
         self.sample_aspect: Fraction = self._source.sample_aspect
         self.rate_known: bool = self._source.rate_known
+        self.rate_given = folder_fps is not None
         self._warned = False
 
     @property
@@ -105,8 +107,8 @@ class Video:
             option = advised("`folder_fps` (in `zoo.predict` with `fps`)", "--fps of `zoo predict`")
             warnings.warn(
                 f"{self.path} does not state its frame rate; {self._source.fps:g} frames per "
-                f"second are assumed. Set a folder's rate with {option}, or in the column `fps` "
-                "of a table.",
+                f"second are assumed. Set the rate with {option}, or in the column `fps` of a "
+                "table.",
                 FrameRateWarning,
                 stacklevel=3,
             )
@@ -300,8 +302,13 @@ def _source(path: str, folder_fps: float | None, stamps: np.ndarray | None):
 
         return ShardFrames(path)
     if is_animated_webp(path):
+        if folder_fps is not None:
+            raise VideoError(
+                "A frame rate can be given only for a video that does not state its own; leave it "
+                f"out. Received: {folder_fps:g} for {path}, an animation"
+            )
         return AnimationSource(path)
-    return FileSource(path, stamps)
+    return FileSource(path, stamps, folder_fps)
 
 
 def open_video(

@@ -101,6 +101,8 @@ def test_bad_samples_are_counted_and_named(tmp_path):
 def test_missing_columns_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"missing: \['x', 'viewer'\]"):
         from_csv(tmp_path, "frame,X,y\n1,2,3\n")
+    with pytest.raises(ValueError, match=r"unique.*'x' more than once"):
+        from_csv(tmp_path, "viewer,frame,x,y,x\n1,0,1,1,5\n")
     with pytest.raises(ValueError, match="line 3"):
         from_csv(tmp_path, "viewer,frame,x,y\n1,0,1,1\n1,0,1\n")
     with pytest.raises(FileNotFoundError, match="nowhere"):

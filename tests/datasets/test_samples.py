@@ -154,9 +154,21 @@ def test_flow_is_that_of_its_frames(records, sharded):
             wanted = whole[int(targets["action"])][numbers_of(inputs["rgb"])]
             np.testing.assert_allclose(inputs["flow"], wanted, atol=1e-5)
             assert np.abs(wanted).max() > 0.1
+    options["inputs"] = [Flow(SIZE), Frames(SIZE)]
     inputs, targets, _ = Samples(sharded, Windows(25), **options).draw(0)
     rows = shard_video(sharded[int(targets["action"])].video).stream("flow")
     np.testing.assert_array_equal(inputs["flow"], rows[numbers_of(inputs["rgb"])])
+
+
+@pytest.mark.parametrize(
+    "options", [{"method": lambda a, b: np.ones((*a.shape, 2))}, {"computed_at": (20, 24)}]
+)
+def test_flow_of_another_method_or_size_is_not_read_from_shards(sharded, options):
+    inputs = [Flow(SIZE, **options)]
+    samples = Samples(sharded, Windows(25), inputs=inputs, targets=[Action(3)])
+    inputs, targets, _ = samples.draw(0)
+    rows = shard_video(sharded[int(targets["action"])].video).stream("flow")
+    assert np.abs(inputs["flow"][1:] - rows[1:25]).max() > 0.1
 
 
 def test_a_flip_mirrors_pictures_gaze_boxes_and_flow(records):

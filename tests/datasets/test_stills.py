@@ -104,3 +104,14 @@ def test_tables_as_spreadsheets_write_them(tmp_path, caplog):
     table.write_bytes(text.replace("a", "é").encode("cp1252"))
     with pytest.raises(ValueError, match=r"text file in UTF-8.*fixations\.csv"):
         stills.load(tmp_path)
+
+
+def test_folders_without_a_table_and_columns_given_twice(tmp_path, caplog):
+    folder(tmp_path / "a", ["0.png,1,0,5,5"])
+    (tmp_path / "b" / "images").mkdir(parents=True)
+    stills.load(tmp_path)
+    assert "1 folders with images and without fixations.csv are not used: b" in caplog.text
+    table = tmp_path / "a" / "fixations.csv"
+    table.write_text("image,viewer,x,y,x\n0.png,1,2,3,4\n")
+    with pytest.raises(ValueError, match=r"must be unique.*\['x'\]"):
+        stills.load(tmp_path)

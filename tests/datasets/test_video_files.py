@@ -108,6 +108,31 @@ def test_a_stream_without_time_stamps_has_an_assumed_rate(tmp_path):
         assert video.fps == 25
 
 
+@pytest.mark.filterwarnings("ignore::zoo.datasets.video.reading.FrameRateWarning")
+@pytest.mark.parametrize("suffix", WITHOUT_TIMES)
+def test_a_stream_without_time_stamps_takes_the_rate_that_is_given(tmp_path, suffix):
+    codec, pixels = {
+        "h264": ("libx264", "yuv420p"),
+        "hevc": ("libx265", "yuv420p"),
+        "mjpeg": ("mjpeg", "yuvj420p"),
+    }[suffix]
+    path = encoded(tmp_path / f"a.{suffix}", codec, pix_fmt=pixels)
+    assumed = open_video(path).source_times
+    video = open_video(path, folder_fps=50)
+    assert video.rate_known and video.fps == 50
+    np.testing.assert_allclose(video.source_times, np.arange(COUNT) / 50)
+    assert video.index.end == pytest.approx(COUNT / 50)
+    again = open_video(path, folder_fps=50, stamps=video.stamps)
+    np.testing.assert_allclose(again.source_times, video.source_times)
+    np.testing.assert_array_equal(again.read([COUNT - 1, 2]), open_video(path).read([COUNT - 1, 2]))
+    np.testing.assert_array_equal(open_video(path).source_times, assumed)
+
+
+def test_a_file_that_states_its_rate_takes_no_other(tmp_path):
+    with pytest.raises(VideoError, match=r"leave it out. Received: 30 for .*a\.mp4, .* 25"):
+        open_video(write_video(tmp_path / "a.mp4"), folder_fps=30)
+
+
 INTERLACED = {
     "libx264": {"qp": "0", "x264-params": "interlaced=1"},
     "mpeg2video": {"flags": "+ildct+ilme", "qscale": "2", "qmin": "1"},

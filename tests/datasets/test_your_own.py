@@ -59,6 +59,7 @@ def test_a_table_is_read_as_records(table):
         ("video,label\na b.mp4\n", "line 2"),
         ("video\n", "must have at least one row"),
         ("video,start\na b.mp4,soon\n", "seconds.*soon"),
+        ("video,start,end\na b.mp4,2,1\n", "after `start`.*start=2, end=1 for a b"),
         ("video\nnone.mp4\nalso.mp4\n", "2 missing.*also.*none"),
         ("video\na b.mp4\na b.mp4\n", "1 repeated.*a b"),
         ("video,gaze\na b.mp4,lost.csv\n", r"1 missing.*lost\.csv"),

@@ -139,7 +139,7 @@ def test_wrong_sizes_and_rates(model, clips):
     for rate in (0, -3, float("nan")):
         with pytest.raises(ValueError, match=r"`fps` must be a positive number"):
             predict(np.zeros((2, 8, 8, 3), "uint8"), model, fps=rate)
-    with pytest.raises(ValueError, match=r"`fps` is for folders .* fps=3 for .*mp4"):
+    with pytest.raises(ValueError, match=r"`fps` is for videos that do not .* fps=3 for .*mp4"):
         predict(clips[0], model, fps=3)
 
 

@@ -84,8 +84,9 @@ def predict_videos(
         flow: for lsts: method of computing optical flow; default the one it was trained with.
         raw_size: height and width of raw frames on standard input.
         pixel_format: pixel format of raw frames.
-        fps: frame rate of folders of images and of raw frames, which do not state one; default 25
-            for folders, with a warning, and the arrival times for raw frames.
+        fps: frame rate of folders of images, of streams without a container (.h264) and of raw
+            frames, which do not state one; default 25, with a warning, and the arrival times for
+            raw frames.
         window: show the overlay in a window while a live source is predicted; q stops it.
         stall: stop a live prediction after this many seconds without a frame.
         strict: reject damaged videos; otherwise skip damaged packets and report them.

@@ -108,9 +108,9 @@ def predict(
             pictures, the general model always does, and also averages over two sizes.
         overwrite: replace the files of an earlier prediction in `output`.
         progress: show a progress bar with the remaining time.
-        fps: frame rate of image folders, arrays and raw frames, which do not state one; None
-            assumes 25 and reports this. An error for other videos, whose films keep their time
-            stamps and aspect ratio.
+        fps: frame rate of image folders, streams without a container (.h264), arrays and raw
+            frames, which do not state one; None assumes 25 and reports this. An error for other
+            videos, whose films keep their time stamps and aspect ratio.
         strict: reject damaged videos; otherwise damaged packets are skipped and reported.
 
     Returns:
@@ -164,7 +164,8 @@ def predict(
     videos = find_videos(video, fps=fps, failed=failed)
     if fps is not None and videos and not any(map(_without_rate, videos)):
         raise ValueError(
-            "`fps` is for folders of images, arrays and raw frames. "
+            "`fps` is for videos that do not state their frame rate: folders of images, streams "
+            "without a container, arrays and raw frames. "
             f"Received: fps={fps} for {', '.join(one.path for one in videos[:5])}"
         )
     pictures = any(is_picture(one) for one in videos)
@@ -214,8 +215,8 @@ def predict(
 
 
 def _without_rate(video: AnyVideo) -> bool:
-    """Whether a video does not state its frame rate: an array or a folder of images."""
-    return isinstance(video, ArrayVideo) or os.path.isdir(video.path)
+    """Whether a video does not state its frame rate, so that `fps` applies to it."""
+    return isinstance(video, ArrayVideo) or video.rate_given
 
 
 def _common(values: Iterable):

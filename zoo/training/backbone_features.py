@@ -39,7 +39,8 @@ class BackboneFeatures:
         flow_dir: folder of stored flow, one NAME.npy per video
             (`zoo.datasets.video.flow.store_flow`); None computes the flow.
         first: first frame of the first clip; default 0, or 1 with flow, which frame 0 lacks.
-        settings: further JSON values that the features depend on.
+        settings: further JSON values that the features depend on, such as parameters of a `method`
+            in `flow`, of which only the name is known.
         batch_size: clips per call of the backbone.
 
     Example: `FeatureStore("cache/features", BackboneFeatures(backbone, clip_length=16))`
@@ -86,6 +87,7 @@ class BackboneFeatures:
             "dense": self.dense,
             "size": list(self.size),
             "digest": fingerprint(self.backbone),
+            "flow": None if self.flow is None else {k: _told(v) for k, v in self.flow.items()},
             "flow_dir": None if self.flow_dir is None else str(self.flow_dir.resolve()),
             **self.settings,
         }
@@ -169,3 +171,8 @@ class BackboneFeatures:
             drop = max(0, start - DENSE_CONTEXT - first)
             del held[:drop]
             first += drop
+
+
+def _told(value: Any) -> Any:
+    """A JSON value for an argument of `video_flow`: of a function, its name."""
+    return f"{value.__module__}.{value.__qualname__}" if callable(value) else value

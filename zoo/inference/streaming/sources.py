@@ -39,7 +39,8 @@ def find_videos(
         what: a video file, a picture, a folder of videos, a folder of numbered pictures (one
             video), a pattern such as "clips/*.mp4", an http or https address, an array
             (time, height, width, 3) or (height, width, 3), an open `Video`, or a list of these.
-        fps: frame rate for picture folders and arrays, which do not specify one.
+        fps: frame rate for picture folders, streams without a container and arrays, which do not
+            state one; it does not apply to other videos.
         failed: receives the reason for each of several videos that cannot be opened; with None,
             the first of them raises an error. A single video always does.
 
@@ -117,11 +118,11 @@ def _openable(
 
 def _named(name: str, fps: float | None, failed: list[str] | None) -> list[AnyVideo]:
     if "://" in name:
-        return [_fetched(name)]
+        return [_fetched(name, fps)]
     if os.path.isdir(name):
         return _of_folder(name, fps, failed)
     if os.path.isfile(name):
-        return [_of_file(name)]
+        return [_of_file(name, fps)]
     if glob.has_magic(name) and "::" not in name:
         found = sorted(glob.glob(name, recursive=True))
         if "**" in name:  # it matches every folder, too
@@ -129,12 +130,14 @@ def _named(name: str, fps: float | None, failed: list[str] | None) -> list[AnyVi
         if not found:
             raise VideoError(f"A pattern must match at least one file. Received: {name}")
         return _openable(lambda path: _named(path, fps, failed), found, failed)
-    return [open_video(name, folder_fps=fps)]
+    return [open_video(name)]
 
 
-def _of_file(path: str) -> AnyVideo:
+def _of_file(path: str, fps: float | None) -> AnyVideo:
     if Path(path).suffix.lower() not in PICTURES or is_animated_webp(path):
-        return open_video(path)
+        video = open_video(path)
+        unrated = fps is not None and not video.rate_known
+        return open_video(path, folder_fps=fps) if unrated else video
     picture = read_picture(path)
     if (count := pictures_in(path)) > 1:
         raise VideoError(
@@ -155,7 +158,7 @@ def _of_folder(folder: str, fps: float | None, failed: list[str] | None) -> list
                 f"{folder}: {len(videos)} videos; {others} other entries are ignored.",
                 stacklevel=2,
             )
-        return _openable(lambda path: [open_video(path)], videos, failed)
+        return _openable(lambda path: [_of_file(path, fps)], videos, failed)
     if pictures:
         if any(not re.search(r"\d", path.stem) for path in pictures):
             raise VideoError(
@@ -182,7 +185,7 @@ def _downloads() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(prefix="zoo-videos-")
 
 
-def _fetched(address: str) -> Video:
+def _fetched(address: str, fps: float | None) -> Video:
     if not address.startswith(("http://", "https://")):
         raise VideoError(
             "An address must begin with http:// or https:// (a file) or rtsp://, rtmp://, tcp:// "
@@ -196,6 +199,6 @@ def _fetched(address: str) -> Video:
         raise VideoError(
             f"An address must give a whole video. Received: {address}: {error or type(error)}"
         ) from error
-    video = _of_file(str(path))
+    video = _of_file(str(path), fps)
     video.path, video.file = address, str(path)
     return video
