@@ -13,6 +13,7 @@ from zoo.cli.main import main
 from zoo.datasets import moving_targets
 from zoo.datasets.video.reading import open_video
 from zoo.datasets.video.writer import VideoWriter
+from zoo.inference.evaluating.actions import ActionReader
 from zoo.inference.streaming.joint import ActionPass, saliency_part
 from zoo.visualize.joint_film import LINE, STRIP, JointFilm
 
@@ -162,6 +163,29 @@ def test_evaluate_the_action_of_videos_without_gaze(records, tmp_path):
         zoo.evaluate(model, neither, progress=False)
     with pytest.raises(ValueError, match="at least 16 frames"):
         zoo.evaluate(model, [dataclasses.replace(blind[0], end=0.3)], progress=False)
+
+
+def test_an_evaluation_that_is_repeated_computes_no_action_again(records, tmp_path, monkeypatch):
+    model = zoo.joint(**{**TINY, "num_classes": 7})
+    blind = [dataclasses.replace(record, gaze=None) for record in records[:2]]
+    read, called = ActionReader.__call__, []
+    monkeypatch.setattr(
+        ActionReader,
+        "__call__",
+        lambda self, record: called.append(record.name) or read(self, record),
+    )
+
+    def evaluated():
+        called.clear()
+        return zoo.evaluate(model, blind, output=tmp_path, progress=False).actions["joint"]
+
+    first = evaluated()
+    assert called == [record.name for record in blind]
+    (tmp_path / "actions" / f"{blind[1].name}.json").unlink()  # as if killed before the second
+    assert evaluated() == first and called == [blind[1].name]
+    head = model.get_layer("action")
+    head.set_weights([-weight for weight in head.get_weights()])
+    assert evaluated() != first and len(called) == 2
 
 
 def test_the_command_measures_the_action(records, tmp_path, capsys):

@@ -24,7 +24,7 @@ from zoo.files.atomic import write_text
 from zoo.files.file_state import file_state
 from zoo.files.json_file import write_json
 from zoo.files.printable import one_line
-from zoo.inference.evaluating.actions import video_actions
+from zoo.inference.evaluating.actions import ActionReader
 from zoo.inference.evaluating.baselines import fit_central_bias
 from zoo.inference.evaluating.checks import (
     check_options,
@@ -33,10 +33,11 @@ from zoo.inference.evaluating.checks import (
     named_models,
     takes_flow,
 )
+from zoo.inference.evaluating.digest import digest
 from zoo.inference.evaluating.evaluation import METRICS, Evaluation, safe_name
 from zoo.inference.evaluating.page import Picture, write_pages
 from zoo.inference.evaluating.report import time_plot
-from zoo.inference.evaluating.scoring import BASELINES, Scorer, digest
+from zoo.inference.evaluating.scoring import BASELINES, Scorer
 from zoo.inference.streaming.joint import is_joint, saliency_part
 from zoo.inference.streaming.saliency_outputs import (
     open_stream,
@@ -178,15 +179,17 @@ def evaluate(
     # Files and pipes have no width; do not cut the table to 80 columns there.
     console = Console() if sys.stdout.isatty() else Console(width=120)
     results = []
-    for number, record in enumerate(_tracked(records, progress, console)):
+    for number, record in enumerate(_tracked(records, "Evaluating videos", progress, console)):
         results.append(_one(scorer, record, gaze[record.name], folder, key, number < pictures))
     notes = _notes(left_out, scorer, results)
     options = {"precision": precision, "initial": initial, "chunk": chunk}
-    actions = {
-        name: video_actions(one, streams[name], labelled, **options) for name, one in joint.items()
-    }
+    readers = {n: ActionReader(one, streams[n], **options) for n, one in joint.items() if labelled}
+    actions = {name: {} for name in readers}
+    for record in _tracked(labelled, "Recognising actions", progress, console):
+        for name, found in _actions(readers, record, folder, key).items():
+            actions[name][record.name] = found
     where = None if folder is None else str(folder)
-    evaluation = Evaluation(results, settings, notes, where, actions if labelled else {})
+    evaluation = Evaluation(results, settings, notes, where, actions)
     if folder is not None:
         write_json(folder / "evaluation.json", evaluation.to_json())
         write_pages(folder, evaluation, _pictures(folder, records[:pictures]))
@@ -222,10 +225,10 @@ def _points(fixations: Fixations, seed: int) -> np.ndarray:
     return points
 
 
-def _tracked(records, progress, console):
-    if not progress:
+def _tracked(records, description, progress, console):
+    if not (progress and records):
         return records
-    return track(records, description="Evaluating videos", console=console)
+    return track(records, description=description, console=console)
 
 
 def _enter(output, key, settings, overwrite):
@@ -259,10 +262,7 @@ def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
         return scorer.score(record, fixations)[0]
     base = folder / "videos" / safe_name(record.name)
     done = base.with_name(f"{base.name}.json")
-    state = None
-    with contextlib.suppress(OSError):  # a video in shards is not a file
-        state = file_state(record.video)
-    video_key = digest(key, repr(record), state)
+    video_key = _video_key(record, key)
     with contextlib.suppress(OSError, ValueError):
         result = json.loads(done.read_text(encoding="utf-8"))
         picture = base.with_name(f"{base.name}.jpg")
@@ -278,6 +278,30 @@ def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
         base.with_name(f"{base.name}.jpg").write_bytes(strip)
     write_json(done, result)  # written last: it marks the video as finished
     return result
+
+
+def _actions(readers: dict[str, ActionReader], record, folder, key) -> dict[str, dict]:
+    """What each joint model says of one video, read from the folder or computed and saved there."""
+    if folder is None:
+        return {name: read(record) for name, read in readers.items()}
+    key = _video_key(record, digest(key, *(read.identity for read in readers.values())))
+    done = folder / "actions" / f"{safe_name(record.name)}.json"
+    done.parent.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError, ValueError):
+        kept = json.loads(done.read_text(encoding="utf-8"))
+        if kept.get("key") == key:
+            return kept["actions"]
+    found = {name: read(record) for name, read in readers.items()}
+    write_json(done, {"key": key, "actions": found})
+    return found
+
+
+def _video_key(record: Record, key: str) -> str:
+    """What the result of one video depends on."""
+    state = None
+    with contextlib.suppress(OSError):  # a video in shards is not a file
+        state = file_state(record.video)
+    return digest(key, repr(record), state)
 
 
 def _notes(left_out: int, scorer: Scorer, results: list[dict]) -> list[str]:

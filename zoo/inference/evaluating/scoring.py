@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from zoo.datasets.video.frame_index import describe_damage
 from zoo.datasets.video.reading import Video, open_record
 from zoo.inference.evaluating import baselines
 from zoo.inference.evaluating.actions import check_length
+from zoo.inference.evaluating.digest import digest
 from zoo.inference.evaluating.evaluation import METRICS
 from zoo.inference.evaluating.report import filmstrip, is_constant
 from zoo.inference.evaluating.viewing import viewed
@@ -36,15 +36,6 @@ BASELINES = (
 )
 SHOWN = 4  # frames in a strip of pictures
 AGAINST_TRUTH = ("cc", "similarity", "kl_divergence")  # metrics that use the blurred truth map
-
-
-def digest(*parts) -> str:
-    """A short hash of the parts, to check whether two computations are identical."""
-    hashed = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else repr(part)
-        hashed.update(data.encode() if isinstance(data, str) else data)
-    return hashed.hexdigest()
 
 
 @dataclass
