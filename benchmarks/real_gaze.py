@@ -8,7 +8,7 @@ GAZE holds the folders `physics_clips`, `triple_jump` and `ucf_sports`. Three ex
   vertical flips, 2 for validation, 3 unseen ones for the test; three such splits.
 - `viewers`: one sports video, trained on half of its viewers, tested on the other half; with three
   seeds, because 120 steps end before or after the model begins to know the film by heart, as the
-  order of the windows has it.
+  order of the windows has it. `viewers_local`: the same with local Gaussians.
 - `leave_one_out`: the sports video, a diving video and one film of balls, trained on two of them,
   tested on the third.
 
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,11 @@ import matplotlib.pyplot as plt
 PHYSICS_CLIPS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 15, 16, 17, 18, 19)
 PHYSICS_TESTS = ((3, 11, 17), (1, 8, 15), (5, 12, 19))
 VIEWERS_SEEDS = (0, 1, 2)
+GROUPS = {
+    "physics": "physics, unseen clips, means of the three splits",
+    "viewers": "viewers, means of the three seeds",
+    "viewers_local": "viewers, with local Gaussians, means of the three seeds",
+}
 # The same small model everywhere: trained end to end from scratch, one prediction per frame.
 SMALL = {
     "dense": True,
@@ -64,10 +70,9 @@ SMALL = {
     "patience": None,
     "deterministic": False,
 }
+LOCAL = {"endpoint": "conv5b", "local": True}  # transfer what is learned in one place to others
 # Animated films without a ground: flipped upside down they look alike, which doubles their number.
-# Local Gaussians transfer what is learned in one place to others; on a single video they memorise
-# the training viewers.
-PHYSICS = {"vertical_flips": True, "endpoint": "conv5b", "local": True, "epochs": 50}
+PHYSICS = {"vertical_flips": True, **LOCAL, "epochs": 50}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,12 +131,12 @@ def experiments(data: Path) -> dict[str, dict]:
 
     # Validation, which chooses the epoch, uses the training viewers' own video, because there is
     # no other. The recipe holds out videos, so this one gets a second name.
-    for seed in VIEWERS_SEEDS:
+    for name, seed in itertools.product(("viewers", "viewers_local"), VIEWERS_SEEDS):
         half = [jump_row("training_viewers", "train", viewers[::2])]
         half += [{**jump_row("training_viewers_again", "train", viewers[::2]), "link": True}]
         half += [jump_row("unseen_viewers", "test", viewers[1::2])]
-        options = {"seed": seed}
-        found[f"viewers_{seed}"] = {"rows": half, "validation_share": 0.5, "options": options}
+        options = {"seed": seed, **(LOCAL if name == "viewers_local" else {})}
+        found[f"{name}_{seed}"] = {"rows": half, "validation_share": 0.5, "options": options}
 
     diving = data / "ucf_sports" / "testing" / "Diving-Side-001"
     videos = {
@@ -234,15 +239,15 @@ def markdown(found: dict[str, dict], about: dict) -> str:
     head = ["| method | " + " | ".join(label for label, _ in METRICS.values()) + " |"]
     head += ["|---" * (len(METRICS) + 1) + "|"]
     lines = ["# RMDN on real gaze", "", "; ".join(f"{k} {v}" for k, v in about.items()), ""]
-    splits = {n: r for n, r in found.items() if n.startswith("physics")}
-    if len(splits) == len(PHYSICS_TESTS):
-        lines += ["## physics, unseen clips, means of the three splits", "", *head, *means(splits)]
-        lines += ["", *clip_by_clip(splits), ""]
-    seeds = {n: r for n, r in found.items() if n.startswith("viewers")}
-    if len(seeds) == len(VIEWERS_SEEDS):
-        nss = [r["test"]["rmdn"]["nss"] for r in seeds.values()]
-        lines += ["## viewers, means of the three seeds", ""]
-        lines += [f"NSS from {min(nss):.3f} to {max(nss):.3f}.", "", *head, *means(seeds), ""]
+    for group, title in GROUPS.items():
+        parts = {n: r for n, r in found.items() if n.rpartition("_")[0] == group}
+        if len(parts) < 3:
+            continue
+        nss = [r["test"]["rmdn"]["nss"] for r in parts.values()]
+        lines += [f"## {title}", "", f"NSS of the RMDN from {min(nss):.3f} to {max(nss):.3f}.", ""]
+        lines += [*head, *means(parts), ""]
+        if group == "physics":
+            lines += [*clip_by_clip(parts), ""]
     for name, result in found.items():
         minutes = result["seconds"] / 60
         lines += [f"## {name}", "", f"Trained in {minutes:.1f} minutes.", ""]
@@ -317,6 +322,7 @@ def main(config: Config) -> None:
         "backend": keras.config.backend(),
         "settings": json.dumps({**SMALL, "epochs": config.epochs, "precision": config.precision}),
         "physics": json.dumps(PHYSICS),
+        "viewers_local": json.dumps(LOCAL),
     }
     draw(found, RESULTS / "real_gaze.png")
     short = {n: {k: v for k, v in r.items() if k != "curves"} for n, r in found.items()}

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import io
-import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -20,8 +16,6 @@ from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.gaze.reading import read_fixations
 from zoo.datasets.record import Record
 from zoo.datasets.video.reading import open_record
-from zoo.files.atomic import write_text
-from zoo.files.file_state import file_state
 from zoo.files.json_file import write_json
 from zoo.files.printable import one_line
 from zoo.inference.evaluating.actions import ActionReader
@@ -37,13 +31,17 @@ from zoo.inference.evaluating.digest import digest
 from zoo.inference.evaluating.evaluation import METRICS, Evaluation, safe_name
 from zoo.inference.evaluating.page import Picture, write_pages
 from zoo.inference.evaluating.report import time_plot
+from zoo.inference.evaluating.results_folder import (
+    enter_folder,
+    video_actions,
+    video_result,
+)
 from zoo.inference.evaluating.scoring import BASELINES, Scorer
 from zoo.inference.streaming.joint import is_joint, saliency_part
 from zoo.inference.streaming.saliency_outputs import (
     open_stream,
     takes_long_clips,
 )
-from zoo.inference.writing.output import OutputError, claim_folder
 
 POINTS_A_VIDEO = 20_000  # maximum number of fixations per video kept for the baselines
 
@@ -175,18 +173,20 @@ def evaluate(
         seed=seed,
     )
     key = digest(settings, scorer.identity())
-    folder = None if output is None else _enter(output, key, settings, overwrite)
+    folder = None if output is None else enter_folder(output, key, settings, overwrite)
     # Files and pipes have no width; do not cut the table to 80 columns there.
     console = Console() if sys.stdout.isatty() else Console(width=120)
     results = []
     for number, record in enumerate(_tracked(records, "Evaluating videos", progress, console)):
-        results.append(_one(scorer, record, gaze[record.name], folder, key, number < pictures))
+        results.append(
+            video_result(scorer, record, gaze[record.name], folder, key, number < pictures)
+        )
     notes = _notes(left_out, scorer, results)
     options = {"precision": precision, "initial": initial, "chunk": chunk}
     readers = {n: ActionReader(one, streams[n], **options) for n, one in joint.items() if labelled}
     actions = {name: {} for name in readers}
     for record in _tracked(labelled, "Recognising actions", progress, console):
-        for name, found in _actions(readers, record, folder, key).items():
+        for name, found in video_actions(readers, record, folder, key).items():
             actions[name][record.name] = found
     where = None if folder is None else str(folder)
     evaluation = Evaluation(results, settings, notes, where, actions)
@@ -231,79 +231,6 @@ def _tracked(records, description, progress, console):
     return track(records, description=description, console=console)
 
 
-def _enter(output, key, settings, overwrite):
-    """Open the output folder: a new one, or one with results of the same settings."""
-    path = os.path.join(output, "settings.json")
-    if os.path.isfile(path):
-        with open(path, encoding="utf-8") as file:
-            before = json.load(file)
-        if before.get("key") != key and not overwrite:
-            changed = sorted(
-                k for k in settings if before.get("settings", {}).get(k) != settings[k]
-            )
-            raise OutputError(
-                "`output` holds an evaluation with other settings, models or videos; choose "
-                f"another folder, or pass overwrite=True. Received: {output}, which differs in "
-                f"{', '.join(changed) or 'the weights of a model or the gaze'}"
-            )
-        folder = claim_folder(output, overwrite=True)
-        if overwrite:
-            shutil.rmtree(folder / "videos", ignore_errors=True)
-    else:
-        folder = claim_folder(output, overwrite=overwrite)
-    (folder / "videos").mkdir(exist_ok=True)
-    write_json(folder / "settings.json", {"key": key, "settings": settings})
-    return folder
-
-
-def _one(scorer, record, fixations, folder, key, with_picture) -> dict:
-    """Return the result of one video, read from the folder or computed and saved there."""
-    if folder is None:
-        return scorer.score(record, fixations)[0]
-    base = folder / "videos" / safe_name(record.name)
-    done = base.with_name(f"{base.name}.json")
-    video_key = _video_key(record, key)
-    with contextlib.suppress(OSError, ValueError):
-        result = json.loads(done.read_text(encoding="utf-8"))
-        picture = base.with_name(f"{base.name}.jpg")
-        if result.get("key") == video_key and (picture.exists() or not with_picture):
-            return result
-    viewer = base if with_picture else None
-    result, frames, strip = scorer.score(
-        record, fixations, with_picture=with_picture, viewer=viewer
-    )
-    result["key"] = video_key
-    _write_csv(base.with_name(f"{base.name}.csv"), frames)
-    if strip is not None:
-        base.with_name(f"{base.name}.jpg").write_bytes(strip)
-    write_json(done, result)  # written last: it marks the video as finished
-    return result
-
-
-def _actions(readers: dict[str, ActionReader], record, folder, key) -> dict[str, dict]:
-    """What each joint model says of one video, read from the folder or computed and saved there."""
-    if folder is None:
-        return {name: read(record) for name, read in readers.items()}
-    key = _video_key(record, digest(key, *(read.identity for read in readers.values())))
-    done = folder / "actions" / f"{safe_name(record.name)}.json"
-    done.parent.mkdir(exist_ok=True)
-    with contextlib.suppress(OSError, ValueError):
-        kept = json.loads(done.read_text(encoding="utf-8"))
-        if kept.get("key") == key:
-            return kept["actions"]
-    found = {name: read(record) for name, read in readers.items()}
-    write_json(done, {"key": key, "actions": found})
-    return found
-
-
-def _video_key(record: Record, key: str) -> str:
-    """What the result of one video depends on."""
-    state = None
-    with contextlib.suppress(OSError):  # a video in shards is not a file
-        state = file_state(record.video)
-    return digest(key, repr(record), state)
-
-
 def _notes(left_out: int, scorer: Scorer, results: list[dict]) -> list[str]:
     """Notes for the reader of the scores."""
     notes = [] if results else ["No video has gaze: only the action was measured."]
@@ -337,17 +264,6 @@ def _show(evaluation: Evaluation, console: Console) -> None:
         print(one_line(evaluation.action_summary(name)))
     for note in evaluation.notes:
         print(f"Note: {one_line(note)}")
-
-
-def _write_csv(path, frames: dict[str, np.ndarray]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")  # quotes model names that contain a comma
-    writer.writerow(frames)
-    for row in zip(*frames.values()):
-        writer.writerow(
-            "" if v != v else v if isinstance(v, (int, np.integer)) else f"{v:.6g}" for v in row
-        )
-    write_text(path, text.getvalue())
 
 
 def _pictures(folder, records) -> dict[str, list[Picture]]:

@@ -1,0 +1,105 @@
+"""The results of single videos, kept in the output folder so that an evaluation can resume."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import shutil
+
+import numpy as np
+
+from zoo.datasets.record import Record
+from zoo.files.atomic import write_text
+from zoo.files.file_state import file_state
+from zoo.files.json_file import write_json
+from zoo.inference.evaluating.actions import ActionReader
+from zoo.inference.evaluating.digest import digest
+from zoo.inference.evaluating.evaluation import safe_name
+from zoo.inference.writing.output import OutputError, claim_folder
+
+
+def enter_folder(output, key, settings, overwrite):
+    """Open the output folder: a new one, or one with results of the same settings."""
+    path = os.path.join(output, "settings.json")
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8") as file:
+            before = json.load(file)
+        if before.get("key") != key and not overwrite:
+            changed = sorted(
+                k for k in settings if before.get("settings", {}).get(k) != settings[k]
+            )
+            raise OutputError(
+                "`output` holds an evaluation with other settings, models or videos; choose "
+                f"another folder, or pass overwrite=True. Received: {output}, which differs in "
+                f"{', '.join(changed) or 'the weights of a model or the gaze'}"
+            )
+        folder = claim_folder(output, overwrite=True)
+        if overwrite:
+            shutil.rmtree(folder / "videos", ignore_errors=True)
+    else:
+        folder = claim_folder(output, overwrite=overwrite)
+    (folder / "videos").mkdir(exist_ok=True)
+    write_json(folder / "settings.json", {"key": key, "settings": settings})
+    return folder
+
+
+def video_result(scorer, record, fixations, folder, key, with_picture) -> dict:
+    """Return the result of one video, read from the folder or computed and saved there."""
+    if folder is None:
+        return scorer.score(record, fixations)[0]
+    base = folder / "videos" / safe_name(record.name)
+    done = base.with_name(f"{base.name}.json")
+    video_key = _video_key(record, key)
+    with contextlib.suppress(OSError, ValueError):
+        result = json.loads(done.read_text(encoding="utf-8"))
+        picture = base.with_name(f"{base.name}.jpg")
+        if result.get("key") == video_key and (picture.exists() or not with_picture):
+            return result
+    viewer = base if with_picture else None
+    result, frames, strip = scorer.score(
+        record, fixations, with_picture=with_picture, viewer=viewer
+    )
+    result["key"] = video_key
+    _write_csv(base.with_name(f"{base.name}.csv"), frames)
+    if strip is not None:
+        base.with_name(f"{base.name}.jpg").write_bytes(strip)
+    write_json(done, result)  # written last: it marks the video as finished
+    return result
+
+
+def video_actions(readers: dict[str, ActionReader], record, folder, key) -> dict[str, dict]:
+    """What each joint model says of one video, read from the folder or computed and saved there."""
+    if folder is None:
+        return {name: read(record) for name, read in readers.items()}
+    key = _video_key(record, digest(key, *(read.identity for read in readers.values())))
+    done = folder / "actions" / f"{safe_name(record.name)}.json"
+    done.parent.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError, ValueError):
+        kept = json.loads(done.read_text(encoding="utf-8"))
+        if kept.get("key") == key:
+            return kept["actions"]
+    found = {name: read(record) for name, read in readers.items()}
+    write_json(done, {"key": key, "actions": found})
+    return found
+
+
+def _video_key(record: Record, key: str) -> str:
+    """What the result of one video depends on."""
+    state = None
+    with contextlib.suppress(OSError):  # a video in shards is not a file
+        state = file_state(record.video)
+    return digest(key, repr(record), state)
+
+
+def _write_csv(path, frames: dict[str, np.ndarray]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")  # quotes model names that contain a comma
+    writer.writerow(frames)
+    for row in zip(*frames.values()):
+        writer.writerow(
+            "" if v != v else v if isinstance(v, (int, np.integer)) else f"{v:.6g}" for v in row
+        )
+    write_text(path, text.getvalue())
