@@ -8,9 +8,11 @@ import io
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 
+from zoo.datasets.gaze.fixations import Fixations
 from zoo.datasets.record import Record
 from zoo.files.atomic import write_text
 from zoo.files.file_state import file_state
@@ -18,11 +20,22 @@ from zoo.files.json_file import write_json
 from zoo.inference.evaluating.actions import ActionReader
 from zoo.inference.evaluating.digest import digest
 from zoo.inference.evaluating.evaluation import safe_name
+from zoo.inference.evaluating.scoring import Scorer
 from zoo.inference.writing.output import OutputError, claim_folder
 
 
-def enter_folder(output, key, settings, overwrite):
-    """Open the output folder: a new one, or one with results of the same settings."""
+def enter_folder(output: str | os.PathLike, key: str, settings: dict, overwrite: bool) -> Path:
+    """Open the output folder: a new one, or one with results of the same settings.
+
+    Args:
+        output: the folder.
+        key: a hash of everything that all results depend on.
+        settings: the settings, to say which of them differ.
+        overwrite: discard results of other settings.
+
+    Raises:
+        OutputError: the folder holds other files, or results of other settings.
+    """
     path = os.path.join(output, "settings.json")
     if os.path.isfile(path):
         with open(path, encoding="utf-8") as file:
@@ -38,7 +51,8 @@ def enter_folder(output, key, settings, overwrite):
             )
         folder = claim_folder(output, overwrite=True)
         if overwrite:
-            shutil.rmtree(folder / "videos", ignore_errors=True)
+            for part in ("videos", "actions"):
+                shutil.rmtree(folder / part, ignore_errors=True)
     else:
         folder = claim_folder(output, overwrite=overwrite)
     (folder / "videos").mkdir(exist_ok=True)
@@ -46,8 +60,24 @@ def enter_folder(output, key, settings, overwrite):
     return folder
 
 
-def video_result(scorer, record, fixations, folder, key, with_picture) -> dict:
-    """Return the result of one video, read from the folder or computed and saved there."""
+def video_result(
+    scorer: Scorer,
+    record: Record,
+    fixations: Fixations,
+    folder: Path | None,
+    key: str,
+    with_picture: bool,
+) -> dict:
+    """Return the result of one video, read from the folder or computed and saved there.
+
+    Args:
+        scorer: evaluates the models and baselines.
+        record: the video.
+        fixations: its gaze.
+        folder: the output folder; None keeps nothing.
+        key: a hash of everything that all results depend on.
+        with_picture: also save pictures for the page.
+    """
     if folder is None:
         return scorer.score(record, fixations)[0]
     base = folder / "videos" / safe_name(record.name)
@@ -70,7 +100,9 @@ def video_result(scorer, record, fixations, folder, key, with_picture) -> dict:
     return result
 
 
-def video_actions(readers: dict[str, ActionReader], record, folder, key) -> dict[str, dict]:
+def video_actions(
+    readers: dict[str, ActionReader], record: Record, folder: Path | None, key: str
+) -> dict[str, dict]:
     """What each joint model says of one video, read from the folder or computed and saved there."""
     if folder is None:
         return {name: read(record) for name, read in readers.items()}
