@@ -285,8 +285,9 @@ def clip_by_clip(splits: dict[str, dict]) -> list[str]:
 
 
 def draw(found: dict[str, dict], path: Path) -> None:
-    """Plot NSS over time, one panel per test video."""
-    panels = [(n, v, c) for n, r in found.items() for v, c in r["curves"].items()]
+    """Plot NSS over time, one panel per test video; of several seeds, the first."""
+    shown = {n: r for n, r in found.items() if n.endswith("_0") or not n.startswith("viewers")}
+    panels = [(n, v, c) for n, r in shown.items() for v, c in r["curves"].items()]
     if not panels:
         return
     figure, axes = plt.subplots(
