@@ -17,6 +17,7 @@ from zoo.datasets.video.reading import open_video
 from zoo.datasets.video.source import resize
 from zoo.datasets.video.writer import VideoWriter
 from zoo.inference.predict import predict
+from zoo.inference.streaming import freed_memory
 from zoo.inference.streaming.pipeline import _decoded, run_model
 from zoo.inference.writing.maps import read_maps
 from zoo.inference.writing.output import OutputError
@@ -265,3 +266,14 @@ def test_a_film_keeps_stamps_shape_and_sound(model, tmp_path):
     assert got.rows()[-1]["time"] == pytest.approx(source.source_times[-1])
     with pytest.raises(ValueError, match="strict"):
         zoo.predict(str(path), model, strict=True, progress=False)
+
+
+def test_freed_memory_is_returned_every_64_frames(monkeypatch):
+    asked = []
+    monkeypatch.setattr(freed_memory, "_malloc_trim", lambda: asked.append)
+    freed = freed_memory.FreedMemory()
+    for _ in range(40):
+        freed.after(4)
+    assert asked == [0, 0]
+    monkeypatch.setattr(freed_memory, "_malloc_trim", lambda: None)  # not glibc
+    freed.after(64)

@@ -303,29 +303,3 @@ def test_a_metric_of_several_values_is_an_error_after_the_first_step():
     check.on_train_begin()
     with pytest.raises(ValueError, match=r"one number.*'recall' with values of shape \(3,\)"):
         check.on_train_batch_end(0, {"loss": 1.0, "recall": np.ones(3)})
-
-
-def test_two_runs_into_one_folder(tmp_path):
-    def run():
-        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        model.compile("sgd", "mse")
-        state = State(tmp_path / "state.npz", steps=1)
-        state.restore(model)
-        state.set_model(model)
-        state.on_train_begin()
-        return state
-
-    def step(state):
-        state.on_epoch_begin(state.progress.epoch)
-        state.on_train_batch_end(0)
-        state.on_epoch_end(state.progress.epoch, {"loss": 1.0})
-
-    first, second = run(), run()
-    step(first)
-    step(first)
-    with pytest.raises(RuntimeError, match=r"Only one command .*state\.npz"):
-        step(second)
-    step(first)
-    third = run()
-    assert third.progress.epoch == 3
-    step(third)

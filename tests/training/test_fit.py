@@ -16,6 +16,7 @@ import zoo
 from tests.training import interrupted
 from tests.training.interrupted import STEPS, BreakOff, arrays, build, interrupt, train
 from zoo.files.atomic import atomic_path
+from zoo.files.lock import folder_lock
 from zoo.training import EarlyStopping, claim_output, fit
 from zoo.training.engine import timing
 from zoo.training.engine.state_file import load_state, save_state
@@ -253,6 +254,19 @@ def test_data_that_end_within_an_epoch_are_an_error(tmp_path):
         fit(build(), short, output=tmp_path, epochs=2, steps=4)
     with np.load(tmp_path / "state.npz") as held:
         assert json.loads(held["facts"].tobytes())["progress"]["epoch"] == 1
+
+
+def test_a_folder_is_trained_into_by_one_command_at_a_time(tmp_path):
+    claim_output(tmp_path, {"epochs": 1})
+    fit(build(), interrupted.data, output=tmp_path, epochs=1, steps=4)
+    with folder_lock(tmp_path):
+        with pytest.raises(BlockingIOError, match=f"one command at a time.*process {os.getpid()}"):
+            fit(build(), interrupted.data, output=tmp_path, epochs=2, steps=4)
+        with pytest.raises(BlockingIOError, match="one command at a time"):
+            claim_output(tmp_path, {"epochs": 1}, restart=True)
+    assert (tmp_path / "state.npz").exists()
+    assert fit(build(), interrupted.data, output=tmp_path, epochs=2, steps=4).epoch == 2
+    assert not (tmp_path / ".lock").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):

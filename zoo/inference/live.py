@@ -22,6 +22,7 @@ from zoo.files.json_file import write_json
 from zoo.inference.arguments import check_arguments, check_unused
 from zoo.inference.streaming.array_video import checked_frame
 from zoo.inference.streaming.frame_size import fitting_size, side_of_video
+from zoo.inference.streaming.freed_memory import FreedMemory
 from zoo.inference.streaming.joint import is_joint, saliency_part
 from zoo.inference.streaming.live_source import LiveFrame, StreamError, arriving, open_live
 from zoo.inference.streaming.saliency_outputs import (
@@ -255,6 +256,7 @@ class _LiveRun:
         self.kept = kept
         self.fps = fps
         self.strict = strict
+        self.freed = FreedMemory()
         self.times: list[float] = []
         self.damage: list[str] = []
         self.size: tuple[int, int] | None = None  # of the stream's frames
@@ -296,6 +298,7 @@ class _LiveRun:
         self.num_frames += 1
         self.waiting.append((came, frame))
         self._answer(self.stream.push(resize(frame, self.stream.frame_shape[:2])[None]))
+        self.freed.after(1)
 
     def _open_stream(self, height: int, width: int) -> None:
         if self.stream is None:

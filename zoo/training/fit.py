@@ -22,7 +22,7 @@ from zoo.training.engine.choice import choose
 from zoo.training.engine.progress import Progress
 from zoo.training.engine.progress_bar import ProgressBar
 from zoo.training.engine.timing import InputWait
-from zoo.training.run import HISTORY
+from zoo.training.run import HISTORY, run_lock
 
 
 def fit(
@@ -73,6 +73,7 @@ def fit(
             damaged or was written with other options, another backend or another number of
             devices. The state file is left unchanged.
         FloatingPointError: if the loss is no longer finite.
+        BlockingIOError: if another command trains into the folder.
 
     Example:
 
@@ -106,16 +107,17 @@ def fit(
         "show_progress": show_progress,
     }
     wait = InputWait() if _measurable(model) else None
-    calls = build_callbacks(model, output, wait=wait, **options)
-    progress = calls[-1].progress
-    if progress.epoch < epochs and not progress.stopped:
-        _train(model, data, progress, calls, wait, epochs, steps)
-    chosen = choose(
-        progress.history, monitor, larger_is_better=larger_is_better, min_delta=min_delta
-    )
-    progress.best_epoch = chosen.epoch
-    if machine() == 0:
-        write_text(Path(output) / HISTORY, json.dumps(progress.history, indent=1))
+    with run_lock([output]):
+        calls = build_callbacks(model, output, wait=wait, **options)
+        progress = calls[-1].progress
+        if progress.epoch < epochs and not progress.stopped:
+            _train(model, data, progress, calls, wait, epochs, steps)
+        chosen = choose(
+            progress.history, monitor, larger_is_better=larger_is_better, min_delta=min_delta
+        )
+        progress.best_epoch = chosen.epoch
+        if machine() == 0:
+            write_text(Path(output) / HISTORY, json.dumps(progress.history, indent=1))
     return progress
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import keras
 
 from zoo._processor import warn_of_slow_bfloat16
 from zoo.files.atomic import remove_partial, write_text
+from zoo.files.lock import folder_lock
+from zoo.training.devices import machine
 from zoo.training.state_reader import read_state
 
 STATE = "state.npz"
@@ -63,39 +66,57 @@ def claim_output(output: str | os.PathLike, options: Mapping, *, restart: bool =
     Raises:
         ValueError: if `output` is a file, or holds a run with other options or, with more epochs,
             one whose state cannot be read.
+        BlockingIOError: if another command trains into the folder.
     """
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"`output` must be a folder. Received: output={str(output)!r} (a file)")
     folder.mkdir(parents=True, exist_ok=True)
-    remove_partial(folder)
-    path = folder / CONFIG
-    now = {k: v for k, v in options.items() if k != "restart"}
-    text = json.dumps(now, indent=2, default=str)
-    now = json.loads(text)
     parts = [folder, *_stages(folder)]
-    if restart:
-        for part in parts:
-            for name in (STATE, BEST, HISTORY):
-                (part / name).unlink(missing_ok=True)
-            shutil.rmtree(part / LOGS, ignore_errors=True)
-    elif path.exists() and any((part / STATE).exists() for part in parts):
-        before = json.loads(path.read_text())
-        changed = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
-        if changed == ["epochs"] and (now["epochs"] or 0) > (before["epochs"] or 0):
-            changed = []
-            for part in parts:  # a state that cannot be read leaves the options as they were
-                if (part / STATE).exists():
-                    read_state(part / STATE)
-        if changed:
-            shown = ", ".join(f"{k}={now.get(k)!r} (was {before.get(k)!r})" for k in changed)
-            raise ValueError(
-                "`output` holds a run with other options: choose another folder, use the same "
-                "options (only `epochs` may grow), or set restart=True. "
-                f"Received: {shown} in {str(folder)!r}"
-            )
-    write_text(path, text)
+    with run_lock([folder, *(part for part in parts[1:] if (part / STATE).exists())]):
+        remove_partial(folder)
+        path = folder / CONFIG
+        now = {k: v for k, v in options.items() if k != "restart"}
+        text = json.dumps(now, indent=2, default=str)
+        now = json.loads(text)
+        if restart:
+            for part in parts:
+                for name in (STATE, BEST, HISTORY):
+                    (part / name).unlink(missing_ok=True)
+                shutil.rmtree(part / LOGS, ignore_errors=True)
+        elif path.exists() and any((part / STATE).exists() for part in parts):
+            before = json.loads(path.read_text())
+            changed = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
+            if changed == ["epochs"] and (now["epochs"] or 0) > (before["epochs"] or 0):
+                changed = []
+                for part in parts:  # a state that cannot be read leaves the options as they were
+                    if (part / STATE).exists():
+                        read_state(part / STATE)
+            if changed:
+                shown = ", ".join(f"{k}={now.get(k)!r} (was {before.get(k)!r})" for k in changed)
+                raise ValueError(
+                    "`output` holds a run with other options: choose another folder, use the same "
+                    "options (only `epochs` may grow), or set restart=True. "
+                    f"Received: {shown} in {str(folder)!r}"
+                )
+        write_text(path, text)
     return folder
+
+
+@contextlib.contextmanager
+def run_lock(folders: Iterable[str | os.PathLike]) -> Iterator[None]:
+    """Keep other commands from writing to a run's folders while the block runs.
+
+    When several machines train together, only the first one writes, and locks.
+
+    Raises:
+        BlockingIOError: if another command writes to one of them; the message names its process.
+    """
+    with contextlib.ExitStack() as stack:
+        for folder in folders if machine() == 0 else ():
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            stack.enter_context(folder_lock(folder, "The folder of a run"))
+        yield
 
 
 def _stages(folder: Path) -> list[Path]:

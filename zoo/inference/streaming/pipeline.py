@@ -14,6 +14,7 @@ import numpy as np
 from zoo.datasets.video.reading import Video
 from zoo.datasets.video.source import resize
 from zoo.inference.streaming.clip_maps import ClipMaps
+from zoo.inference.streaming.freed_memory import FreedMemory
 from zoo.inference.streaming.saliency_outputs import AnyStream, open_stream
 
 INITIAL = ("repeat", "pad", "omit")
@@ -95,8 +96,9 @@ class _Run:
 
     def pieces(self, decoded):
         small: list[np.ndarray] = []
-        held = 0
+        held, freed = 0, FreedMemory()
         for shown, seen in decoded:
+            freed.after(len(seen))
             if self.initial == "pad" and not self.padded and self.stream.missing:
                 self.padded = self.stream.missing
                 small.append(np.repeat(seen[:1], self.padded, axis=0))

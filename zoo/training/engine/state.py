@@ -10,7 +10,6 @@ from pathlib import Path
 
 import keras
 
-from zoo.files.file_state import file_state
 from zoo.training.engine.progress import Progress
 from zoo.training.engine.state_file import (
     build_optimizer,
@@ -24,8 +23,7 @@ from zoo.training.engine.timing import TIMINGS
 class State(keras.callbacks.Callback):
     """Saves everything a training step depends on, so that a killed run can resume.
 
-    The resumed run ends as an uninterrupted one does, bit for bit; a second run that writes the
-    same file is a RuntimeError in the one that saves next. The file holds the weights, the
+    The resumed run ends as an uninterrupted one does, bit for bit. The file holds the weights, the
     optimizer slots, the dropout seeds, the running means of the metrics and the history. It is
     replaced atomically after every epoch, and within an epoch about every `save_seconds`, at the
     end of a step (of an execution, with `steps_per_execution`). This must be the last callback.
@@ -71,7 +69,6 @@ class State(keras.callbacks.Callback):
         self.progress = Progress()
         self.first_step = 0  # where this process started in the current epoch
         self._metrics = []
-        self._mine = None  # size and time of the file as this process left it
         self._since = self._saved = time.monotonic()
 
     def restore(self, model: keras.Model) -> Progress:
@@ -85,8 +82,7 @@ class State(keras.callbacks.Callback):
                 settings or another model.
         """
         build_optimizer(model)
-        self._mine = self._found()
-        if self._mine is not None:
+        if self.path.exists():
             progress, self._metrics = load_state(self.path, model, self.about)
             self.progress = Progress(**progress)
         return self.progress
@@ -142,16 +138,5 @@ class State(keras.callbacks.Callback):
         if self.write:
             # On JAX, reading `self.model` copies the training loop's weights into the model.
             progress = dataclasses.asdict(self.progress)
-            if self._found() != self._mine:
-                raise RuntimeError(
-                    "Only one command at a time may train into a folder; another one has written "
-                    "its state since this one began. This one stops, and the other goes on. "
-                    f"Received: {self.path}"
-                )
             save_state(self.path, self.model, progress, self.about, metrics=within)
-            self._mine = self._found()
         self._saved = time.monotonic()
-
-    def _found(self) -> tuple[int, int] | None:
-        """Size and time of the state file; None if there is none."""
-        return file_state(self.path) if self.path.exists() else None
