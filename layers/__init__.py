@@ -9,6 +9,7 @@ from zoo.layers.attention.spatial_mask import SpatialMask
 from zoo.layers.attention.temporal_soft_attention import TemporalSoftAttention
 from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.clip_scaling import ClipScaling
+from zoo.layers.cropping import FastCropping2D
 from zoo.layers.depthwise_convolution import DepthwiseConv2D
 from zoo.layers.flow.median_filter import median_filter_5x5
 from zoo.layers.flow.tvl1 import tvl1_flow
@@ -64,6 +65,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Earlier",
     "Enlarge",
+    "FastCropping2D",
     "FrameBrightness",
     "GazeScatter",
     "InputNormalization",

@@ -67,6 +67,7 @@ LAYERS = {
     ),
     "Earlier": (lambda **k: layers.Earlier(2, **k), [(2, 4, 5)]),
     "Enlarge": (lambda **k: layers.Enlarge(3, **k), [(2, 5, 7, 4)]),
+    "FastCropping2D": (lambda **k: layers.FastCropping2D(((1, 0), (0, 2)), **k), [(2, 5, 7, 6)]),
     "FrameBrightness": (lambda **k: layers.FrameBrightness(**k), [(2, 4, 9, 13, 3), (2, 4, 6, 9)]),
     "InputNormalization": (
         lambda **k: layers.InputNormalization(mean=(1.0, 2.0, 3.0), channel_order="bgr", **k),

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.cropping import FastCropping2D
 from zoo.layers.saliency_map import SaliencyMap
 
 # Kernel, stride and published output channels of the seven transposed convolutions.
@@ -70,7 +71,7 @@ class Head:
             )(x)
             # PyTorch's padding 1 and output padding 1 drop the first row and column of the full
             # result and keep the last ones. Keras's "same" would drop the last ones instead.
-            x = layers.Cropping2D(tuple((int(k > 1), 0) for k in kernel), name=stage)(x)
+            x = FastCropping2D(tuple((int(k > 1), 0) for k in kernel), name=stage)(x)
             if self.released:
                 x = self.normalise(stage)(layers.ReLU(name=f"{stage}_relu")(x))
             elif not last:
