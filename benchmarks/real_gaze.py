@@ -251,16 +251,12 @@ def markdown(found: dict[str, dict], about: dict) -> str:
     for name, result in found.items():
         minutes = result["seconds"] / 60
         lines += [f"## {name}", "", f"Trained in {minutes:.1f} minutes.", ""]
-        lines += head
-        for method, values in result["test"].items():
-            cells = [f"{values.get(m, float('nan')):.3f}" for m in METRICS]
-            lines += [f"| {method} | " + " | ".join(cells) + " |"]
-        lines += [""]
+        lines += [*head, *means({name: result}), ""]
     return "\n".join(lines)
 
 
 def means(found: dict[str, dict]) -> list[str]:
-    """The rows of a table with the means over several experiments."""
+    """The rows of a table with the means over experiments."""
     rows = []
     for method in next(iter(found.values()))["test"]:
         values = [r["test"][method] for r in found.values()]

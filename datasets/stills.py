@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,12 +166,12 @@ def _rows(path: Path) -> dict[str, list[tuple[str, float, float]]]:
         ) from error
     with io.StringIO(text, newline="") as file:
         reader = csv.DictReader(file)
-        twice = sorted(name for name, n in Counter(reader.fieldnames or ()).items() if n > 1)
-        if set(twice) & set(COLUMNS):
+        names = reader.fieldnames or ()
+        if twice := [c for c in COLUMNS if names.count(c) > 1]:
             raise ValueError(
                 f"The names of columns must be unique. Received: {path} with {twice} repeated"
             )
-        lacking = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+        lacking = [c for c in COLUMNS if c not in names]
         if lacking:
             raise ValueError(
                 f"{TABLE} must have the columns {', '.join(COLUMNS)}. "

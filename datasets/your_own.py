@@ -157,12 +157,17 @@ def _read(
             if split is None or part == split
         ]
     _check_names(records, path)
+    if {"start", "end"} <= set(held):
+        _check_ends(records, path)
+    return records
+
+
+def _check_ends(records: list[Record], path: Path) -> None:
     if wrong := [r for r in records if None not in (r.start, r.end) and r.end <= r.start]:
         raise ValueError(
             f"`end` must be after `start`. Received: start={wrong[0].start:g}, "
             f"end={wrong[0].end:g} for {wrong[0].name} in {path}, {len(wrong)} such rows"
         )
-    return records
 
 
 def _names(labels: set[str]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ class ShardFrames:
         self.path = path
         self.video = shard_video(path)
         self._rows = self.video.stream(RGB)
-        self.fps, self.rate_known, self.tick = self.video.fps, True, 1e-3
+        self.fps, self.states_rate, self.tick = self.video.fps, True, 1e-3
         self.promised = Promise(frames=self.video.num_frames)
         self.sample_aspect = Fraction(1)
         self.height, self.width = self._rows.shape[1:3]

@@ -48,7 +48,7 @@ class AnimationSource:
         lengths = np.maximum(np.asarray(animation.durations, np.float64) / 1000, 1e-3)
         ends = np.cumsum(lengths)
         self.fps = len(ends) / float(ends[-1])
-        self.rate_known, self.tick = True, 1e-3
+        self.states_rate, self.tick = True, 1e-3
         self.height, self.width = self._frames[0].shape[:2]
         self.sample_aspect = Fraction(1)
         self.promised = Promise(frames=len(ends))

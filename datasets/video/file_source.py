@@ -56,18 +56,15 @@ class FileSource:
         height, width: Size of the frames after the rotation that the file asks for.
         sample_aspect: Width of a pixel divided by its height.
         fps: The stream's frame rate.
-        rate_known: Whether the file states when its frames are shown.
+        states_rate: Whether the file states when its frames are shown.
         tick: The stream's unit of time in seconds.
         promised: The video's length according to the header.
-
-    Raises:
-        VideoError: The file cannot be read, or `fps` is given for one that states its frame rate.
     """
 
     def __init__(self, path: str, stamps: np.ndarray | None = None, fps: float | None = None):
         self.path = path
         self._given = fps
-        self._state = _state(path)
+        self._state = (*_state(path), fps)
         decoder = self._open()
         frames = decoder.frames()
         first = next(frames, None)
@@ -79,23 +76,17 @@ class FileSource:
             raise VideoError(f"A video must have at least one frame. Received: {path}{what}")
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate
         stamped = first.pts is not None and decoder.container.format.name not in UNSTAMPED
-        self.rate_known = bool(rate) and 0 < rate < 10_000 and stamped
+        self.states_rate = bool(rate) and 0 < rate < 10_000 and stamped
         self.fps = float(rate) if rate and 0 < rate < 10_000 else 25.0
-        if fps is not None:
-            if self.rate_known:
-                decoder.close()
-                raise VideoError(
-                    "A frame rate can be given only for a video that does not state its own; leave "
-                    f"it out. Received: {fps:g} for {path}, which states {self.fps:g}"
-                )
-            self.fps, self.rate_known = float(fps), True
+        if fps is not None and not self.states_rate:
+            self.fps = float(fps)
         self.turner = Turner(first)
         self._coded = (first.height, first.width)
         self.height, self.width = self.turner.shape(*self._coded)
         aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
         self.sample_aspect = self.turner.aspect(aspect)
         self.tick = float(stream.time_base)
-        self.index = _INDICES.get((*self._state, fps))
+        self.index = _INDICES.get(self._state)
         if self.index is None and stamps is not None:
             self.index = FrameIndex.of(stamps, self.fps, self.tick)
         if decoder.faults:
@@ -190,7 +181,7 @@ class FileSource:
             times, end = np.arange(count) / self.fps, count / self.fps
             index = dataclasses.replace(index, times=times, end=end, stamped=False)
         self.index = index
-        _INDICES[(*self._state, self._given)] = index
+        _INDICES[self._state] = index
         while len(_INDICES) > REMEMBERED:
             _INDICES.popitem(last=False)
 

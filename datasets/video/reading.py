@@ -90,8 +90,13 @@ class Video:
         self._indices: np.ndarray | None = None
         self.height, self.width = self._source.height, self._source.width
         self.sample_aspect: Fraction = self._source.sample_aspect
-        self.rate_known: bool = self._source.rate_known
-        self.rate_given = folder_fps is not None
+        self.states_rate: bool = self._source.states_rate
+        self.rate_known = self.states_rate or folder_fps is not None
+        if self.states_rate and folder_fps is not None:
+            raise VideoError(
+                "A frame rate can be given only for a video that does not state its own; leave it "
+                f"out. Received: {folder_fps:g} for {self.path}, which states {self._source.fps:g}"
+            )
         self._warned = False
 
     @property
@@ -302,11 +307,6 @@ def _source(path: str, folder_fps: float | None, stamps: np.ndarray | None):
 
         return ShardFrames(path)
     if is_animated_webp(path):
-        if folder_fps is not None:
-            raise VideoError(
-                "A frame rate can be given only for a video that does not state its own; leave it "
-                f"out. Received: {folder_fps:g} for {path}, an animation"
-            )
         return AnimationSource(path)
     return FileSource(path, stamps, folder_fps)
 

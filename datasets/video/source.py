@@ -34,7 +34,7 @@ class FolderSource:
     def __init__(self, path: str, fps: float | None = None):
         self.path = path
         self.fps = float(fps or FOLDER_FPS)
-        self.rate_known, self.tick = fps is not None, STEP
+        self.states_rate, self.tick = False, STEP
         self.sample_aspect = Fraction(1)
         self.files = numbered_files(path, PICTURES)
         self.promised = Promise(frames=len(self.files))

@@ -216,7 +216,7 @@ def predict(
 
 def _without_rate(video: AnyVideo) -> bool:
     """Whether a video does not state its frame rate, so that `fps` applies to it."""
-    return isinstance(video, ArrayVideo) or video.rate_given
+    return isinstance(video, ArrayVideo) or not video.states_rate
 
 
 def _common(values: Iterable):

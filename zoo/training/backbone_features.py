@@ -78,6 +78,7 @@ class BackboneFeatures:
     def describe(self) -> dict[str, Any]:
         """Everything that the rows depend on, as JSON values."""
         shape = self.backbone.output_shape
+        flow = {} if self.flow is None else {"flow": {k: _told(v) for k, v in self.flow.items()}}
         return {
             "dtype": "float16",
             "shape": list(shape[2 if self.dense or self.whole else 1 :]),
@@ -87,8 +88,8 @@ class BackboneFeatures:
             "dense": self.dense,
             "size": list(self.size),
             "digest": fingerprint(self.backbone),
-            "flow": None if self.flow is None else {k: _told(v) for k, v in self.flow.items()},
             "flow_dir": None if self.flow_dir is None else str(self.flow_dir.resolve()),
+            **flow,  # only with flow, so that the keys of other caches stay as they are
             **self.settings,
         }
 

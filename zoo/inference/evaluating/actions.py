@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 
@@ -35,7 +37,12 @@ class ActionReader:
         self._stream = stream
         self._pass = ActionPass(model, precision=precision)
         self._initial, self._chunk = initial, chunk
-        self.identity = digest(model.to_json(), *model.get_weights())
+        self._model = model
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """A hash of the model's graph and weights."""
+        return digest(self._model.to_json(), *self._model.get_weights())
 
     def __call__(self, record: Record) -> dict:
         """The label and the predicted probabilities of a video."""

@@ -83,11 +83,9 @@ def video_result(
     base = folder / "videos" / safe_name(record.name)
     done = base.with_name(f"{base.name}.json")
     video_key = _video_key(record, key)
-    with contextlib.suppress(OSError, ValueError):
-        result = json.loads(done.read_text(encoding="utf-8"))
-        picture = base.with_name(f"{base.name}.jpg")
-        if result.get("key") == video_key and (picture.exists() or not with_picture):
-            return result
+    kept = _kept(done, video_key)
+    if kept and (not with_picture or base.with_name(f"{base.name}.jpg").exists()):
+        return kept
     viewer = base if with_picture else None
     result, frames, strip = scorer.score(
         record, fixations, with_picture=with_picture, viewer=viewer
@@ -109,13 +107,20 @@ def video_actions(
     key = _video_key(record, digest(key, *(read.identity for read in readers.values())))
     done = folder / "actions" / f"{safe_name(record.name)}.json"
     done.parent.mkdir(exist_ok=True)
-    with contextlib.suppress(OSError, ValueError):
-        kept = json.loads(done.read_text(encoding="utf-8"))
-        if kept.get("key") == key:
-            return kept["actions"]
+    if kept := _kept(done, key):
+        return kept["actions"]
     found = {name: read(record) for name, read in readers.items()}
     write_json(done, {"key": key, "actions": found})
     return found
+
+
+def _kept(done: Path, key: str) -> dict | None:
+    """What a file holds, if it is of the same computation."""
+    with contextlib.suppress(OSError, ValueError):
+        kept = json.loads(done.read_text(encoding="utf-8"))
+        if kept.get("key") == key:
+            return kept
+    return None
 
 
 def _video_key(record: Record, key: str) -> str:

@@ -136,8 +136,8 @@ def _named(name: str, fps: float | None, failed: list[str] | None) -> list[AnyVi
 def _of_file(path: str, fps: float | None) -> AnyVideo:
     if Path(path).suffix.lower() not in PICTURES or is_animated_webp(path):
         video = open_video(path)
-        unrated = fps is not None and not video.rate_known
-        return open_video(path, folder_fps=fps) if unrated else video
+        takes_rate = fps is not None and not video.states_rate
+        return open_video(path, folder_fps=fps) if takes_rate else video
     picture = read_picture(path)
     if (count := pictures_in(path)) > 1:
         raise VideoError(
